@@ -1,0 +1,227 @@
+//! What can be typed on the command line, and nothing else: this file depends on clap alone.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+/// top for media-processing tasks and their webhooks
+///
+/// Without a command, opens the dashboard for the active profile. `reeltop demo` needs no account
+/// and no configuration.
+#[derive(Debug, Parser)]
+#[command(name = "reeltop", version, max_term_width = 100)]
+pub struct Args {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Which server to talk to, and how.
+#[derive(Debug, Clone, Default, ClapArgs)]
+#[command(next_help_heading = "Source")]
+pub struct SourceArgs {
+    /// Base URL of the API; takes its key from ASPECT_API_KEY
+    #[arg(long, global = true, value_name = "URL")]
+    pub url: Option<String>,
+    /// Path (or full URL) of the event stream, if it is neither published nor /events
+    #[arg(long, global = true, value_name = "PATH")]
+    pub events_path: Option<String>,
+    /// Profile of the configuration file to use
+    #[arg(long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Configuration file to read instead of the platform's
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Largest event taken from the stream, in bytes; a larger one is skipped and counted
+    #[arg(long, global = true, value_name = "N")]
+    pub max_event_bytes: Option<usize>,
+    /// Make no request that changes anything
+    #[arg(long, global = true)]
+    pub read_only: bool,
+    /// Show times in UTC instead of the local zone
+    #[arg(long, global = true)]
+    pub utc: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Open the dashboard on an embedded server: real HTTP, real signed webhooks, no account
+    Demo(DemoArgs),
+    /// Run the embedded server alone: a local Aspect API and webhook delivery engine
+    Serve(ServeArgs),
+    /// Print live events: JSON lines in a pipe, readable lines on a terminal
+    Tail(TailArgs),
+    /// List the active tasks, or show tasks by id
+    Tasks(TasksArgs),
+    /// List webhook messages, newest first
+    Messages(MessagesArgs),
+    /// List delivery attempts of a message, of an endpoint, or of all endpoints
+    Attempts(AttemptsArgs),
+    /// List webhook endpoints
+    Endpoints(EndpointsArgs),
+    /// Replay messages: plan, confirm, send once, follow to the attempt it caused
+    Replay(ReplayArgs),
+    /// Print a shell completion script
+    Completions {
+        /// Shell to print it for
+        #[arg(value_name = "SHELL")]
+        shell: String,
+    },
+    /// Print the manual page (roff)
+    Man,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct DemoArgs {
+    /// Seed of the simulation: the same seed gives the same assets and fates
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+    /// Tasks created per minute
+    #[arg(long, default_value_t = 30.0, value_name = "TASKS_PER_MINUTE")]
+    pub rate: f64,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct ServeArgs {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR")]
+    pub addr: SocketAddr,
+    /// Key that clients must send as a Bearer token; made and printed if absent
+    #[arg(long, env = "REELTOP_SERVE_KEY", hide_env_values = true, value_name = "KEY")]
+    pub api_key: Option<String>,
+    /// Seed of the simulation
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+    /// Simulate this many new tasks per minute (0: none)
+    #[arg(long, default_value_t = 0.0, value_name = "TASKS_PER_MINUTE")]
+    pub simulate: f64,
+    /// Divide simulated processing, retry delays and retention by this
+    #[arg(long, default_value_t = 1.0, value_name = "X")]
+    pub time_scale: f64,
+    /// Print one JSON line {"url":…,"api_key":…} when ready
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct TailArgs {
+    /// Only events that this query matches, e.g. `type:task.failed` or `!visual:processing`
+    #[arg(value_name = "QUERY")]
+    pub query: Vec<String>,
+    /// Print raw SSE frames as {"event":…,"data":…,"id":…}
+    #[arg(long, conflicts_with = "query")]
+    pub frames: bool,
+    /// Print the envelopes on a terminal too
+    #[arg(long)]
+    pub json: bool,
+    /// End with 0 when the stream ends, instead of connecting again
+    #[arg(long)]
+    pub no_reconnect: bool,
+    /// Resume after this event id
+    #[arg(long, value_name = "ID")]
+    pub last_event_id: Option<String>,
+    /// Stop after this many events
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    /// Poll the active tasks if the server has no event stream
+    #[arg(long)]
+    pub poll: bool,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct TasksArgs {
+    /// Tasks to show; without any, the active ones are listed
+    #[arg(value_name = "ID")]
+    pub ids: Vec<String>,
+    /// Only tasks that this query matches, e.g. `failed` or `visual:processing`
+    #[arg(short, long, value_name = "QUERY")]
+    pub query: Option<String>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct MessagesArgs {
+    /// Messages to show; without any, the latest are listed
+    #[arg(value_name = "ID")]
+    pub ids: Vec<String>,
+    /// Only messages that this query matches, e.g. `type:task.failed`
+    #[arg(short, long, value_name = "QUERY")]
+    pub query: Option<String>,
+    /// How many messages to read
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub limit: usize,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct AttemptsArgs {
+    /// Attempts of this message
+    #[arg(long, value_name = "ID", conflicts_with = "endpoint")]
+    pub message: Option<String>,
+    /// Attempts at this endpoint
+    #[arg(long, value_name = "ID")]
+    pub endpoint: Option<String>,
+    /// Only attempts that this query matches, e.g. `fail` or `!endpoint:ep_…`
+    #[arg(short, long, value_name = "QUERY")]
+    pub query: Option<String>,
+    /// How many attempts to read (of each endpoint, if neither is named)
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub limit: usize,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct EndpointsArgs {
+    /// Only endpoints that this query matches
+    #[arg(short, long, value_name = "QUERY")]
+    pub query: Option<String>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct ReplayArgs {
+    /// Messages to replay
+    #[arg(required = true, value_name = "MESSAGE")]
+    pub messages: Vec<String>,
+    /// Only to this endpoint, whatever its last attempt was
+    #[arg(long, value_name = "ID")]
+    pub endpoint: Option<String>,
+    /// Send without asking
+    #[arg(long)]
+    pub yes: bool,
+    /// Print the plan and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// One JSON object a line for each change of state
+    #[arg(long)]
+    pub json: bool,
+    /// How long to wait for the attempt that the replay causes
+    #[arg(long, default_value = "60s", value_parser = duration, value_name = "TIME")]
+    pub wait: Duration,
+}
+
+/// Reads `500ms`, `60s`, `5m`, `2h`; a bare number is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let number: f64 = number.parse().map_err(|_| format!("{text:?} is no time, try 60s or 5m"))?;
+    let seconds = match unit {
+        "ms" => number / 1000.0,
+        "" | "s" => number,
+        "m" => number * 60.0,
+        "h" => number * 3600.0,
+        _ => return Err(format!("unknown unit {unit:?}, take ms, s, m or h")),
+    };
+    Duration::try_from_secs_f64(seconds).map_err(|_| format!("{text:?} is out of range"))
+}

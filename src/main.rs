@@ -1,0 +1,4 @@
+//! The doorbell: everything happens in the library.
+fn main() -> std::process::ExitCode {
+    reeltop::cli::main()
+}
