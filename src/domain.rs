@@ -1,1 +1,40 @@
-//! The nouns of the field.
+//! The nouns of the field, everything known ([`History`]), and the pure rules over it.
+//!
+//! Nothing here reads a clock, a file or a socket: time and chance arrive inside values.
+
+mod attempt;
+mod change;
+mod endpoint;
+mod event;
+mod failure;
+mod feature;
+mod history;
+mod id;
+mod link;
+mod message;
+mod plan;
+pub mod query;
+mod replay;
+mod schedule;
+mod task;
+pub mod time;
+
+pub use attempt::{Attempt, AttemptStatus, FailureClass, Trigger};
+pub use change::{Change, ChangeKind, Moment, Origin, Unreadable};
+pub use endpoint::Endpoint;
+pub use event::{Event, EventType};
+pub use failure::{Failure, FailureKind};
+pub use feature::{Extra, Feature, FeatureState, Features, KNOWN_FEATURES, Tally};
+pub use history::{
+    Anchor, Applied, Bounds, Columns, Deliveries, Delivery, EndpointOutcome, EventEntry, Events,
+    History, OutcomeState, SortBy, TaskOrder, TaskRow, TaskSight, Tasks, Window,
+};
+pub use id::{AssetId, AttemptId, EndpointId, EventId, Id, MessageId, TaskId, UserId};
+pub use link::{Abilities, Ability, LinkCounters, LinkState, Proof};
+pub use message::{Message, Payload};
+pub use plan::{Plan, PlanItem, Verdict, plan};
+pub use query::Query;
+pub use replay::{Replay, ReplayState, ReplayStep, Replays, Stage};
+pub use schedule::{Forecast, RetrySchedule};
+pub use task::{Observation, TASK_STATES, TaskState};
+pub use time::Time;

@@ -1,1 +1,1 @@
-//! Pure codecs.
+//! Pure codecs, used by the client and by the embedded server: bytes in, values out, and back.

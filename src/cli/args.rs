@@ -23,7 +23,7 @@ pub struct Args {
 #[derive(Debug, Clone, Default, ClapArgs)]
 #[command(next_help_heading = "Source")]
 pub struct SourceArgs {
-    /// Base URL of the API; takes its key from ASPECT_API_KEY
+    /// Base URL of the API; takes its key from `ASPECT_API_KEY`
     #[arg(long, global = true, value_name = "URL")]
     pub url: Option<String>,
     /// Path (or full URL) of the event stream, if it is neither published nor /events
@@ -90,7 +90,12 @@ pub struct ServeArgs {
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR")]
     pub addr: SocketAddr,
     /// Key that clients must send as a Bearer token; made and printed if absent
-    #[arg(long, env = "REELTOP_SERVE_KEY", hide_env_values = true, value_name = "KEY")]
+    #[arg(
+        long,
+        env = "REELTOP_SERVE_KEY",
+        hide_env_values = true,
+        value_name = "KEY"
+    )]
     pub api_key: Option<String>,
     /// Seed of the simulation
     #[arg(long, default_value_t = 1, value_name = "N")]
@@ -101,11 +106,12 @@ pub struct ServeArgs {
     /// Divide simulated processing, retry delays and retention by this
     #[arg(long, default_value_t = 1.0, value_name = "X")]
     pub time_scale: f64,
-    /// Print one JSON line {"url":…,"api_key":…} when ready
+    /// Print one JSON line {"`url":…,"api_key"`:…} when ready
     #[arg(long)]
     pub json: bool,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Debug, Clone, ClapArgs)]
 pub struct TailArgs {
     /// Only events that this query matches, e.g. `type:task.failed` or `!visual:processing`
@@ -213,9 +219,13 @@ pub struct ReplayArgs {
 
 /// Reads `500ms`, `60s`, `5m`, `2h`; a bare number is seconds.
 fn duration(text: &str) -> Result<Duration, String> {
-    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let split = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
-    let number: f64 = number.parse().map_err(|_| format!("{text:?} is no time, try 60s or 5m"))?;
+    let number: f64 = number
+        .parse()
+        .map_err(|_| format!("{text:?} is no time, try 60s or 5m"))?;
     let seconds = match unit {
         "ms" => number / 1000.0,
         "" | "s" => number,

@@ -1,0 +1,94 @@
+//! Change: the only way the history moves.
+
+use std::sync::Arc;
+
+use super::attempt::Attempt;
+use super::endpoint::Endpoint;
+use super::event::Event;
+use super::id::{AssetId, EndpointId, TaskId};
+use super::link::{Abilities, LinkCounters, LinkState, Proof};
+use super::message::Message;
+use super::replay::ReplayStep;
+use super::task::Observation;
+use super::time::Time;
+
+/// When something was received: by the wall clock, and in microseconds since the program began,
+/// which no correction of the wall clock moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Moment {
+    pub wall: Time,
+    pub mono: i64,
+}
+
+/// Where a change came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[repr(u8)]
+pub enum Origin {
+    #[default]
+    Stream,
+    Snapshot,
+    Poll,
+    Inference,
+    User,
+}
+
+impl Origin {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stream => "stream",
+            Self::Snapshot => "snapshot",
+            Self::Poll => "poll",
+            Self::Inference => "inference",
+            Self::User => "user",
+        }
+    }
+}
+
+/// One step of everything that is known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// Position in the intake, from 1 up, without holes.
+    pub seq: u64,
+    pub received: Moment,
+    pub origin: Origin,
+    /// The bytes it was read from, shared, where there were any.
+    pub raw: Option<Arc<[u8]>>,
+    pub kind: ChangeKind,
+}
+
+/// What changed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ChangeKind {
+    Event(Event),
+    /// A task seen outside the stream: snapshot, read by id, or a message's payload.
+    Task(Observation),
+    /// The service answered 404 for a task that we knew as unfinished.
+    TaskGone(TaskId),
+    AssetNamed {
+        asset: AssetId,
+        name: Arc<str>,
+    },
+    Message(Box<Message>),
+    Attempt(Box<Attempt>),
+    Endpoint(Box<Endpoint>),
+    /// The whole endpoint list was read; those absent from it are deleted.
+    EndpointsListed(Arc<[EndpointId]>),
+    Link(Box<LinkState>),
+    Counters(Box<LinkCounters>),
+    Proof(Box<Proof>),
+    Abilities(Box<Abilities>),
+    /// Something came that could not be read, or was passed over; it is counted and kept.
+    Unreadable(Box<Unreadable>),
+    /// A poll ended well (`None`) or badly.
+    Polled(Option<Box<super::failure::Failure>>),
+    Replay(Box<ReplayStep>),
+}
+
+/// What could not be read: where it came from, why, and its beginning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    pub place: &'static str,
+    pub why: String,
+    /// At most 4 KiB of it.
+    pub excerpt: String,
+}

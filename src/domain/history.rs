@@ -1,0 +1,374 @@
+//! History: everything known so far, moved only by [`Change`]s.
+
+mod deliveries;
+mod events;
+mod tasks;
+mod window;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+pub use deliveries::{Deliveries, Delivery, EndpointOutcome, OutcomeState};
+pub use events::{EventEntry, Events, TaskSight};
+pub use tasks::{Columns, Sighted, TaskRow, Tasks};
+pub use window::{Anchor, SortBy, TaskOrder, Window};
+
+use super::change::{Change, ChangeKind, Moment, Origin, Unreadable};
+use super::endpoint::Endpoint;
+use super::event::{Event, EventType};
+use super::failure::Failure;
+use super::feature::FeatureState;
+use super::id::{AssetId, EndpointId, TaskId};
+use super::link::{Abilities, LinkCounters, LinkState, Proof};
+use super::replay::Replays;
+use super::schedule::RetrySchedule;
+use super::task::{Observation, TaskState};
+
+/// How much is kept in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Tasks; the oldest finished leave first.
+    pub tasks: usize,
+    /// Events in the ring.
+    pub events: usize,
+    /// Event ids remembered, so that a repeated event is seen as such.
+    pub event_ids: usize,
+    /// Messages, with their attempts.
+    pub messages: usize,
+    /// Endpoints.
+    pub endpoints: usize,
+    /// Names of assets.
+    pub asset_names: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            tasks: 2_000_000,
+            events: 50_000,
+            event_ids: 100_000,
+            messages: 50_000,
+            endpoints: 10_000,
+            asset_names: 200_000,
+        }
+    }
+}
+
+/// Rows that could not be read, kept to be looked at.
+const MAX_UNREADABLE: usize = 200;
+/// Comparisons after reconnects, kept to be looked at.
+const MAX_PROOFS: usize = 50;
+/// Unknown words (event types, features, states) kept with an example.
+const MAX_NEW_WORDS: usize = 200;
+
+/// Everything known so far.
+pub struct History {
+    bounds: Bounds,
+    pub tasks: Tasks,
+    pub events: Events,
+    pub deliveries: Deliveries,
+    pub endpoints: BTreeMap<EndpointId, Endpoint>,
+    pub link: LinkState,
+    pub link_since: Moment,
+    pub counters: LinkCounters,
+    pub proofs: VecDeque<Proof>,
+    pub abilities: Abilities,
+    pub schedule: RetrySchedule,
+    pub unreadable: VecDeque<(Moment, Unreadable)>,
+    pub n_unreadable: u64,
+    /// Words of the service that we do not know, with how often each was seen.
+    pub new_words: BTreeMap<String, u64>,
+    pub last_poll: Option<(Moment, Option<Failure>)>,
+    pub replays: Replays,
+    /// When the last sign of life came by the stream.
+    pub last_event: Option<Moment>,
+    asset_names: HashMap<AssetId, Arc<str>>,
+    last_seq: u64,
+}
+
+/// What applying a change did, for those who must act on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Applied {
+    /// Nothing that a screen shows.
+    Nothing,
+    /// Something did.
+    Shown,
+    /// A task failed that had not before.
+    TaskFailed(TaskId),
+    /// A replay reached another state; by its number.
+    Replay(u64),
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self::new(Bounds::default())
+    }
+}
+
+impl History {
+    pub fn new(bounds: Bounds) -> Self {
+        Self {
+            tasks: Tasks::new(bounds.tasks),
+            events: Events::new(bounds.events, bounds.event_ids),
+            deliveries: Deliveries::new(bounds.messages),
+            bounds,
+            endpoints: BTreeMap::new(),
+            link: LinkState::Connecting,
+            link_since: Moment::default(),
+            counters: LinkCounters::default(),
+            proofs: VecDeque::new(),
+            abilities: Abilities::default(),
+            schedule: RetrySchedule::default(),
+            unreadable: VecDeque::new(),
+            n_unreadable: 0,
+            new_words: BTreeMap::new(),
+            last_poll: None,
+            replays: Replays::default(),
+            last_event: None,
+            asset_names: HashMap::new(),
+            last_seq: 0,
+        }
+    }
+
+    /// Folds one change. The same observations in any order, cut anywhere, twice, give the same
+    /// tasks, messages and attempts.
+    pub fn apply(&mut self, change: Change) -> Applied {
+        let Change {
+            seq,
+            received,
+            origin,
+            raw,
+            kind,
+        } = change;
+        self.last_seq = self.last_seq.max(seq);
+        match kind {
+            ChangeKind::Event(event) => return self.take_event(event, received, origin, raw),
+            ChangeKind::Task(seen) => return self.take_task(&seen, received, origin),
+            ChangeKind::TaskGone(task) => {
+                self.tasks.mark_gone(&task);
+            }
+            ChangeKind::AssetNamed { asset, name } => self.name_asset(asset, name),
+            ChangeKind::Message(message) => self.deliveries.take_message(*message),
+            ChangeKind::Attempt(attempt) => return self.take_attempt(*attempt, received),
+            ChangeKind::Endpoint(endpoint) => self.take_endpoint(*endpoint),
+            ChangeKind::EndpointsListed(ids) => self
+                .endpoints
+                .retain(|id, endpoint| endpoint.is_inferred || ids.contains(id)),
+            ChangeKind::Link(state) => {
+                if *state != self.link {
+                    self.link_since = received;
+                }
+                self.link = *state;
+            }
+            ChangeKind::Counters(counters) => self.counters = *counters,
+            ChangeKind::Proof(proof) => push_bounded(&mut self.proofs, *proof, MAX_PROOFS),
+            ChangeKind::Abilities(abilities) => {
+                if let Some(schedule) = abilities
+                    .retry_schedule
+                    .as_deref()
+                    .and_then(RetrySchedule::published)
+                {
+                    self.schedule = schedule;
+                }
+                self.abilities = *abilities;
+            }
+            ChangeKind::Unreadable(what) => {
+                self.n_unreadable += 1;
+                push_bounded(&mut self.unreadable, (received, *what), MAX_UNREADABLE);
+            }
+            ChangeKind::Polled(failure) => {
+                self.last_poll = Some((received, failure.map(|failure| *failure)));
+            }
+            ChangeKind::Replay(step) => {
+                let number = step.replay;
+                self.replays.step(*step, received);
+                self.settle_replays(number);
+                return Applied::Replay(number);
+            }
+        }
+        Applied::Shown
+    }
+
+    /// Folds many changes, dropping what applying each did.
+    pub fn apply_all(&mut self, changes: impl IntoIterator<Item = Change>) {
+        for change in changes {
+            self.apply(change);
+        }
+    }
+
+    /// The highest sequence number applied.
+    pub fn last_seq(&self) -> u64 {
+        self.last_seq
+    }
+
+    /// The asset's name, if some event or answer told it.
+    pub fn asset_name(&self, asset: &AssetId) -> Option<&Arc<str>> {
+        self.asset_names.get(asset)
+    }
+
+    /// The events of a task that are still in the ring, newest first.
+    pub fn events_of<'a>(&'a self, task: &'a TaskId) -> impl Iterator<Item = &'a EventEntry> + 'a {
+        let newest = self
+            .tasks
+            .find(task)
+            .map_or(0, |at| self.tasks.newest_event(at));
+        self.events.of_task(task, newest)
+    }
+
+    /// The endpoint's name to show: its label, else its id shortened.
+    pub fn endpoint_label(&self, id: &EndpointId) -> String {
+        self.endpoints
+            .get(id)
+            .map_or_else(|| id.short(14), |endpoint| endpoint.label().to_owned())
+    }
+
+    fn take_event(
+        &mut self,
+        event: Event,
+        received: Moment,
+        origin: Origin,
+        raw: Option<Arc<[u8]>>,
+    ) -> Applied {
+        if origin == Origin::Stream {
+            self.last_event = Some(received);
+        }
+        let is_first = self.events.is_first_sight(&event.id);
+        let sighted = event
+            .task
+            .as_ref()
+            .map(|seen| self.sight(seen, origin, received));
+        if !is_first {
+            return Applied::Nothing;
+        }
+        if let EventType::Other(name) = &event.kind {
+            self.note_word("event type", name);
+        }
+        if let (Some(name), Some(seen)) = (&event.asset_name, &event.task) {
+            self.name_asset(seen.asset.clone(), name.clone());
+        }
+        let task = event.task.map(|seen| TaskSight {
+            state: seen.state(),
+            task: seen.task,
+            features: seen.features,
+            updated: seen.updated,
+        });
+        let entry = EventEntry::new(
+            event.id,
+            event.kind,
+            event.published,
+            received,
+            origin,
+            task,
+            raw,
+        );
+        let previous = sighted
+            .as_ref()
+            .map_or(0, |sighted| self.tasks.newest_event(sighted.at));
+        let position = self.events.push(entry, previous);
+        let Some(sighted) = sighted else {
+            return Applied::Shown;
+        };
+        self.tasks.set_newest_event(sighted.at, position);
+        self.announce(sighted)
+    }
+
+    fn take_task(&mut self, seen: &Observation, received: Moment, origin: Origin) -> Applied {
+        let sighted = self.sight(seen, origin, received);
+        self.announce(sighted)
+    }
+
+    fn sight(&mut self, seen: &Observation, origin: Origin, received: Moment) -> Sighted {
+        if seen.features.extra().is_some() {
+            for (feature, state) in seen.features.iter() {
+                if let FeatureState::Unknown(word) = &state {
+                    self.note_word("state", word);
+                }
+                if let super::feature::Feature::Other(name) = &feature {
+                    self.note_word("feature", name);
+                }
+            }
+        }
+        self.tasks.sight(seen, origin, received)
+    }
+
+    fn announce(&self, sighted: Sighted) -> Applied {
+        let failed =
+            sighted.after == TaskState::Failed && sighted.before != Some(TaskState::Failed);
+        match self.tasks.row(sighted.at) {
+            Some(row) if failed => Applied::TaskFailed(row.id()),
+            _ => Applied::Shown,
+        }
+    }
+
+    fn take_attempt(&mut self, attempt: super::attempt::Attempt, received: Moment) -> Applied {
+        if !self.endpoints.contains_key(&attempt.endpoint) {
+            self.take_endpoint(Endpoint::inferred(
+                attempt.endpoint.clone(),
+                attempt.url.clone(),
+            ));
+        }
+        let pair = (attempt.message.clone(), attempt.endpoint.clone());
+        self.deliveries.take_attempt(attempt);
+        let Some(number) = self.replays.latest_of(&pair.0, &pair.1) else {
+            return Applied::Shown;
+        };
+        let Some(delivery) = self.deliveries.get(&pair.0) else {
+            return Applied::Shown;
+        };
+        if self.replays.settle(&pair.0, &pair.1, delivery, received) {
+            Applied::Replay(number)
+        } else {
+            Applied::Shown
+        }
+    }
+
+    /// An attempt may have been seen before the step that says what was sent.
+    fn settle_replays(&mut self, number: u64) {
+        let Some(replay) = self.replays.get(number) else {
+            return;
+        };
+        let (message, endpoint, at) = (
+            replay.message.clone(),
+            replay.endpoint.clone(),
+            replay.since,
+        );
+        if let Some(delivery) = self.deliveries.get(&message) {
+            self.replays.settle(&message, &endpoint, delivery, at);
+        }
+    }
+
+    fn take_endpoint(&mut self, endpoint: Endpoint) {
+        if self.endpoints.len() < self.bounds.endpoints || self.endpoints.contains_key(&endpoint.id)
+        {
+            self.endpoints.insert(endpoint.id.clone(), endpoint);
+        }
+    }
+
+    fn name_asset(&mut self, asset: AssetId, name: Arc<str>) {
+        if self.asset_names.len() >= self.bounds.asset_names
+            && !self.asset_names.contains_key(&asset)
+        {
+            // Names are a convenience that can be read again, so that the simplest bound will do.
+            self.asset_names.clear();
+        }
+        self.asset_names.insert(asset, name);
+    }
+
+    fn note_word(&mut self, what: &str, word: &str) {
+        let key = format!("{what} {word}");
+        if let Some(count) = self.new_words.get_mut(&key) {
+            *count += 1;
+        } else if self.new_words.len() < MAX_NEW_WORDS {
+            self.new_words.insert(key, 1);
+        }
+    }
+}
+
+fn push_bounded<T>(queue: &mut VecDeque<T>, item: T, limit: usize) {
+    if queue.len() >= limit {
+        queue.pop_front();
+    }
+    queue.push_back(item);
+}

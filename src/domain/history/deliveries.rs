@@ -1,0 +1,319 @@
+//! Messages with their attempts, the outcome at each endpoint, and how many are broken.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
+
+use super::super::attempt::{Attempt, AttemptStatus, Trigger};
+use super::super::id::{AttemptId, EndpointId, EventId, MessageId, TaskId};
+use super::super::message::{Message, Payload};
+use super::super::time::Time;
+
+/// A message with what became of it.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    pub id: MessageId,
+    /// `None` while only attempts of it were seen.
+    pub message: Option<Message>,
+    /// Oldest first.
+    attempts: Vec<Attempt>,
+    /// One for each endpoint that was tried, in order of endpoint id.
+    pub outcomes: Vec<EndpointOutcome>,
+}
+
+/// How one message stands at one endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointOutcome {
+    pub endpoint: EndpointId,
+    pub state: OutcomeState,
+    /// Attempts of every trigger.
+    pub n_attempts: usize,
+    /// Attempts that the service made by itself.
+    pub n_automatic: usize,
+    /// The newest attempt.
+    pub last: AttemptId,
+}
+
+/// How a message stands at an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OutcomeState {
+    /// An attempt succeeded.
+    Delivered,
+    /// The newest attempt is still under way.
+    Sending,
+    /// The service gave it up on purpose.
+    Canceled,
+    /// No attempt succeeded, and the newest failed.
+    Failed,
+}
+
+/// Most attempts kept for one message.
+pub const MAX_ATTEMPTS: usize = 512;
+
+impl Delivery {
+    fn new(id: MessageId) -> Self {
+        Self {
+            id,
+            message: None,
+            attempts: Vec::new(),
+            outcomes: Vec::new(),
+        }
+    }
+
+    /// All attempts, oldest first.
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.attempts
+    }
+
+    /// The attempts at one endpoint, oldest first; the number of an attempt is its place here, from 1.
+    pub fn attempts_at(&self, endpoint: &EndpointId) -> Vec<&Attempt> {
+        self.attempts
+            .iter()
+            .filter(|attempt| attempt.endpoint == *endpoint)
+            .collect()
+    }
+
+    /// The attempt's number among those of its message and endpoint, from 1.
+    pub fn number_of(&self, attempt: &AttemptId) -> Option<usize> {
+        let found = self.attempts.iter().find(|known| known.id == *attempt)?;
+        self.attempts_at(&found.endpoint)
+            .iter()
+            .position(|known| known.id == *attempt)
+            .map(|at| at + 1)
+    }
+
+    pub fn attempt(&self, id: &AttemptId) -> Option<&Attempt> {
+        self.attempts.iter().find(|attempt| attempt.id == *id)
+    }
+
+    pub fn outcome(&self, endpoint: &EndpointId) -> Option<&EndpointOutcome> {
+        self.outcomes
+            .iter()
+            .find(|outcome| outcome.endpoint == *endpoint)
+    }
+
+    /// Whether an endpoint that was tried has not got it.
+    pub fn is_failing(&self) -> bool {
+        self.outcomes
+            .iter()
+            .any(|outcome| outcome.state == OutcomeState::Failed)
+    }
+
+    /// When it was accepted, or first tried.
+    pub fn time(&self) -> Time {
+        match (&self.message, self.attempts.first()) {
+            (Some(message), _) => message.accepted,
+            (None, Some(attempt)) => attempt.started,
+            (None, None) => Time(0),
+        }
+    }
+
+    fn settle(&mut self) {
+        let mut endpoints: Vec<&EndpointId> = self
+            .attempts
+            .iter()
+            .map(|attempt| &attempt.endpoint)
+            .collect();
+        endpoints.sort();
+        endpoints.dedup();
+        self.outcomes = endpoints
+            .into_iter()
+            .filter_map(|endpoint| outcome(endpoint, &self.attempts_at(endpoint)))
+            .collect();
+    }
+}
+
+fn outcome(endpoint: &EndpointId, attempts: &[&Attempt]) -> Option<EndpointOutcome> {
+    let last = attempts.last()?;
+    let state = if attempts
+        .iter()
+        .any(|attempt| attempt.status == AttemptStatus::Success)
+    {
+        OutcomeState::Delivered
+    } else {
+        match last.status {
+            AttemptStatus::Fail => OutcomeState::Failed,
+            AttemptStatus::Canceled => OutcomeState::Canceled,
+            _ => OutcomeState::Sending,
+        }
+    };
+    let n_automatic = attempts
+        .iter()
+        .filter(|attempt| attempt.trigger != Trigger::Manual)
+        .count();
+    Some(EndpointOutcome {
+        endpoint: endpoint.clone(),
+        state,
+        n_attempts: attempts.len(),
+        n_automatic,
+        last: last.id.clone(),
+    })
+}
+
+/// All messages in memory.
+pub struct Deliveries {
+    rows: HashMap<MessageId, Delivery>,
+    /// Oldest first, by time and id.
+    order: Vec<(Time, MessageId)>,
+    by_event: HashMap<EventId, MessageId>,
+    by_task: HashMap<TaskId, VecDeque<MessageId>>,
+    failing: usize,
+    limit: usize,
+    evicted: u64,
+}
+
+impl Deliveries {
+    pub fn new(limit: usize) -> Self {
+        Self {
+            rows: HashMap::new(),
+            order: Vec::new(),
+            by_event: HashMap::new(),
+            by_task: HashMap::new(),
+            failing: 0,
+            limit: limit.max(1),
+            evicted: 0,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Messages that an endpoint which was tried has not got.
+    pub fn failing(&self) -> usize {
+        self.failing
+    }
+
+    /// Messages that left memory because of the limit.
+    pub fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    pub fn get(&self, id: &MessageId) -> Option<&Delivery> {
+        self.rows.get(id)
+    }
+
+    pub fn of_event(&self, event: &EventId) -> Option<&Delivery> {
+        self.by_event.get(event).and_then(|id| self.rows.get(id))
+    }
+
+    /// The messages about a task, newest first.
+    pub fn of_task(&self, task: &TaskId) -> impl Iterator<Item = &Delivery> + '_ {
+        let mut known: Vec<&Delivery> = self
+            .by_task
+            .get(task)
+            .into_iter()
+            .flatten()
+            .filter_map(|id| self.rows.get(id))
+            .collect();
+        known.sort_by(|a, b| (b.time(), &b.id).cmp(&(a.time(), &a.id)));
+        known.into_iter()
+    }
+
+    /// Newest first.
+    pub fn newest(&self) -> impl DoubleEndedIterator<Item = &Delivery> + '_ {
+        self.order
+            .iter()
+            .rev()
+            .filter_map(|(_, id)| self.rows.get(id))
+    }
+
+    pub(super) fn take_message(&mut self, message: Message) {
+        if let Some(event) = &message.event {
+            self.by_event.insert(event.clone(), message.id.clone());
+        }
+        if let Some(task) = &message.task {
+            let known = self.by_task.entry(task.clone()).or_default();
+            if !known.contains(&message.id) {
+                known.push_back(message.id.clone());
+            }
+        }
+        self.with(&message.id.clone(), |row| {
+            let held = row.message.take();
+            // A later list may leave out a payload that an earlier answer had.
+            let payload = match (message.payload, held) {
+                (Payload::Absent, Some(held)) => held.payload,
+                (payload, _) => payload,
+            };
+            row.message = Some(Message { payload, ..message });
+        });
+    }
+
+    pub(super) fn take_attempt(&mut self, attempt: Attempt) {
+        self.with(&attempt.message.clone(), |row| {
+            if let Some(known) = row.attempts.iter_mut().find(|known| known.id == attempt.id) {
+                // An end is never taken back by an older answer that still says "sending".
+                let is_ended = |status: &AttemptStatus| {
+                    matches!(
+                        status,
+                        AttemptStatus::Success | AttemptStatus::Fail | AttemptStatus::Canceled
+                    )
+                };
+                if !is_ended(&known.status) || is_ended(&attempt.status) {
+                    *known = attempt;
+                }
+            } else {
+                let at = row.attempts.partition_point(|known| {
+                    (known.started, &known.id) < (attempt.started, &attempt.id)
+                });
+                row.attempts.insert(at, attempt);
+                if row.attempts.len() > MAX_ATTEMPTS {
+                    row.attempts.remove(0);
+                }
+            }
+            row.settle();
+        });
+    }
+
+    /// Changes one row, keeping the order, the counts and the limit.
+    fn with(&mut self, id: &MessageId, change: impl FnOnce(&mut Delivery)) {
+        let is_new = !self.rows.contains_key(id);
+        let row = self
+            .rows
+            .entry(id.clone())
+            .or_insert_with(|| Delivery::new(id.clone()));
+        let (was_failing, before) = (row.is_failing(), row.time());
+        change(row);
+        let (is_failing, after) = (row.is_failing(), row.time());
+        self.failing = self.failing + usize::from(is_failing) - usize::from(was_failing);
+        if is_new || before != after {
+            if !is_new && let Ok(at) = self.order.binary_search(&(before, id.clone())) {
+                self.order.remove(at);
+            }
+            let entry = (after, id.clone());
+            let at = self.order.partition_point(|other| *other < entry);
+            self.order.insert(at, entry);
+        }
+        if self.rows.len() > self.limit {
+            self.evict();
+        }
+    }
+
+    /// Lets the oldest go, a sixteenth of the limit at once, so that moving the order is rare.
+    fn evict(&mut self) {
+        let n_leaving = (self.limit / 16).max(1).min(self.order.len());
+        for (_, id) in self.order.drain(..n_leaving) {
+            let Some(row) = self.rows.remove(&id) else {
+                continue;
+            };
+            self.failing -= usize::from(row.is_failing());
+            self.evicted += 1;
+            let Some(message) = row.message else { continue };
+            if let Some(event) = &message.event {
+                self.by_event.remove(event);
+            }
+            if let Some(task) = &message.task
+                && let Some(known) = self.by_task.get_mut(task)
+            {
+                known.retain(|other| *other != id);
+                if known.is_empty() {
+                    self.by_task.remove(task);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The ring of recent events, bounded in number and bytes, each linked to its task's one before.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use hashbrown::HashSet;
+
+use super::super::change::{Moment, Origin};
+use super::super::event::EventType;
+use super::super::feature::Features;
+use super::super::id::{EventId, TaskId};
+use super::super::task::TaskState;
+use super::super::time::Time;
+
+/// One event of the ring.
+#[derive(Debug, Clone)]
+pub struct EventEntry {
+    /// Its position, from 1 up.
+    pub position: u64,
+    pub id: EventId,
+    pub kind: EventType,
+    pub published: Option<Time>,
+    pub received: Moment,
+    pub origin: Origin,
+    pub task: Option<TaskSight>,
+    /// The bytes it was read from.
+    pub raw: Option<Arc<[u8]>>,
+    /// Low bits of the position of the event before it of the same task; 0 is none.
+    previous: u32,
+}
+
+/// What an event said of its task.
+#[derive(Debug, Clone)]
+pub struct TaskSight {
+    pub task: TaskId,
+    pub features: Features,
+    pub state: TaskState,
+    pub updated: Time,
+}
+
+/// The ring of recent events.
+pub struct Events {
+    entries: VecDeque<EventEntry>,
+    first: u64,
+    limit: usize,
+    bytes: usize,
+    max_bytes: usize,
+    seen: HashSet<EventId>,
+    seen_order: VecDeque<EventId>,
+    horizon: usize,
+    total: u64,
+    duplicates: u64,
+}
+
+/// Largest sum of raw bytes that the ring keeps.
+const MAX_RING_BYTES: usize = 64 << 20;
+
+impl Events {
+    pub fn new(limit: usize, horizon: usize) -> Self {
+        Self {
+            entries: VecDeque::new(),
+            first: 1,
+            limit: limit.max(1),
+            bytes: 0,
+            max_bytes: MAX_RING_BYTES,
+            seen: HashSet::new(),
+            seen_order: VecDeque::new(),
+            horizon: horizon.max(1),
+            total: 0,
+            duplicates: 0,
+        }
+    }
+
+    /// Whether the id is new within the horizon; counts it as a duplicate if it is not.
+    pub(super) fn is_first_sight(&mut self, id: &EventId) -> bool {
+        if !self.seen.insert(id.clone()) {
+            self.duplicates += 1;
+            return false;
+        }
+        if self.seen_order.len() >= self.horizon
+            && let Some(oldest) = self.seen_order.pop_front()
+        {
+            self.seen.remove(&oldest);
+        }
+        self.seen_order.push_back(id.clone());
+        true
+    }
+
+    /// Takes an entry in and gives its position's low bits, never 0.
+    pub(super) fn push(&mut self, mut entry: EventEntry, previous: u32) -> u32 {
+        entry.position = self.first + self.entries.len() as u64;
+        entry.previous = previous;
+        let position = entry.position;
+        self.bytes += entry.raw.as_ref().map_or(0, |raw| raw.len());
+        self.total += 1;
+        self.entries.push_back(entry);
+        while self.entries.len() > self.limit
+            || self.bytes > self.max_bytes && self.entries.len() > 1
+        {
+            if let Some(oldest) = self.entries.pop_front() {
+                self.bytes -= oldest.raw.as_ref().map_or(0, |raw| raw.len());
+                self.first += 1;
+            }
+        }
+        (position as u32).max(1)
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Events ever taken in, those that left the ring included.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Events that came a second time within the horizon.
+    pub fn duplicates(&self) -> u64 {
+        self.duplicates
+    }
+
+    pub fn get(&self, position: u64) -> Option<&EventEntry> {
+        self.entries
+            .get(usize::try_from(position.checked_sub(self.first)?).ok()?)
+    }
+
+    /// Newest first.
+    pub fn newest(&self) -> impl DoubleEndedIterator<Item = &EventEntry> + ExactSizeIterator {
+        self.entries.iter().rev()
+    }
+
+    /// Position of the oldest entry that is still here.
+    pub fn first_position(&self) -> u64 {
+        self.first
+    }
+
+    /// The events of one task, newest first, from the low bits that its slot keeps.
+    pub(super) fn of_task<'a>(
+        &'a self,
+        task: &'a TaskId,
+        newest: u32,
+    ) -> impl Iterator<Item = &'a EventEntry> + 'a {
+        let is_its =
+            move |entry: &&EventEntry| entry.task.as_ref().is_some_and(|sight| sight.task == *task);
+        let step = move |low: u32| self.at_low(low).filter(is_its);
+        std::iter::successors(step(newest), move |entry| {
+            step(entry.previous).filter(|before| before.position < entry.position)
+        })
+    }
+
+    fn at_low(&self, low: u32) -> Option<&EventEntry> {
+        if low == 0 {
+            return None;
+        }
+        let next = self.first + self.entries.len() as u64;
+        let back = (next as u32).wrapping_sub(low);
+        self.get(next.checked_sub(u64::from(back))?)
+    }
+}
+
+impl EventEntry {
+    pub(super) fn new(
+        id: EventId,
+        kind: EventType,
+        published: Option<Time>,
+        received: Moment,
+        origin: Origin,
+        task: Option<TaskSight>,
+        raw: Option<Arc<[u8]>>,
+    ) -> Self {
+        Self {
+            position: 0,
+            id,
+            kind,
+            published,
+            received,
+            origin,
+            task,
+            raw,
+            previous: 0,
+        }
+    }
+
+    /// When it happened: as published, else as received.
+    pub fn time(&self) -> Time {
+        self.published.unwrap_or(self.received.wall)
+    }
+}

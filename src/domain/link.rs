@@ -1,0 +1,118 @@
+//! The link to the service: what state it is in, since when, and what a reconnect repaired.
+
+use std::fmt::Write;
+
+use super::failure::Failure;
+use super::id::TaskId;
+use super::time::Time;
+
+/// The honest states of the link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkState {
+    /// The first connection is being made.
+    Connecting,
+    /// The stream is open; the snapshot is being read and compared.
+    CatchingUp,
+    /// Bytes flow, and the catch-up is done.
+    Live,
+    /// The stream is open but silent beyond its heartbeat, since this time.
+    Stale { since: Time },
+    /// The link broke; the next try comes at `at`.
+    Retrying { at: Time, tries: u32, why: Failure },
+    /// No stream will be tried by itself; REST is polled where it answers.
+    Stopped { why: Failure },
+}
+
+impl LinkState {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::CatchingUp => "catching up",
+            Self::Live => "live",
+            Self::Stale { .. } => "stale",
+            Self::Retrying { .. } => "retrying",
+            Self::Stopped { .. } => "stopped",
+        }
+    }
+}
+
+/// What the comparison after a (re)connect found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    /// From when to when nothing was received; `None` on the first connection.
+    pub gap: Option<(Time, Time)>,
+    /// Active tasks in the snapshot.
+    pub compared: usize,
+    /// Tasks whose state we had wrong until the snapshot.
+    pub repaired: Vec<TaskId>,
+    /// Tasks that began and ended inside the gap, found in the message log.
+    pub found: usize,
+    /// Frames that came during the catch-up and were folded after it.
+    pub held: usize,
+    /// What could not be known, in words; `None` means that nothing was missed.
+    pub caveat: Option<String>,
+    pub at: Time,
+}
+
+impl Proof {
+    /// `converged · gap 42s · 3 repaired`.
+    pub fn words(&self) -> String {
+        let mut words = String::from("converged");
+        if let Some((from, to)) = self.gap {
+            words.push_str(" · gap ");
+            words.push_str(&super::time::duration_words(to.since(from)));
+        }
+        let _ = write!(words, " · {} repaired", self.repaired.len());
+        if self.found > 0 {
+            let _ = write!(words, " · {} found in the log", self.found);
+        }
+        if let Some(caveat) = &self.caveat {
+            words.push_str(" · ");
+            words.push_str(caveat);
+        }
+        words
+    }
+}
+
+/// What one part of the service offers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Ability {
+    /// Not looked at yet.
+    #[default]
+    Unknown,
+    /// Offered, by this route.
+    Offered(String),
+    /// Not offered, for this reason.
+    Absent(String),
+}
+
+impl Ability {
+    pub fn is_offered(&self) -> bool {
+        matches!(self, Self::Offered(_))
+    }
+}
+
+/// Abilities of a source, as data.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Abilities {
+    pub stream: Ability,
+    pub resend: Ability,
+    pub endpoint_list: Ability,
+    pub messages: Ability,
+    pub attempts: Ability,
+    /// Delays before each automatic retry, in seconds, if the server publishes them.
+    pub retry_schedule: Option<Vec<f64>>,
+}
+
+/// Counters of the link, as the Health screen shows them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LinkCounters {
+    pub connections: u64,
+    pub bytes: u64,
+    pub frames: u64,
+    pub comments: u64,
+    pub oversized: u64,
+    pub unreadable: u64,
+    pub polls: u64,
+    pub poll_failures: u64,
+}

@@ -1,0 +1,30 @@
+//! Messages: events accepted for webhook delivery.
+
+use std::sync::Arc;
+
+use super::event::EventType;
+use super::id::{EventId, MessageId, TaskId};
+use super::time::Time;
+
+/// An event accepted for webhook delivery (Svix `MessageOut`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    pub id: MessageId,
+    pub event: Option<EventId>,
+    pub kind: EventType,
+    pub accepted: Time,
+    /// The task in its payload, if there is one.
+    pub task: Option<TaskId>,
+    pub payload: Payload,
+}
+
+/// A message's payload as the API gives it: not the delivered bytes, as keys may be re-sorted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payload {
+    /// The JSON text.
+    Json(Arc<str>),
+    /// The service says that it no longer has it.
+    Expired,
+    /// Not sent with the list.
+    Absent,
+}

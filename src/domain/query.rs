@@ -1,0 +1,378 @@
+//! The query language: one for every list, on screen and in headless commands.
+//!
+//! A query is a row of terms, all of which must hold; `!` before a term negates it.
+//!
+//! ```text
+//! failed                 a task's or delivery's state
+//! visual:processing      a feature's state
+//! state:queued           a state, spelled out
+//! type:task.failed       an event type; `task.*` takes all that begin so
+//! endpoint:staging       an endpoint's id, URL or description holds the text
+//! task: asset: message: id: user: code:   the field holds the text (`code:` is equal)
+//! keynote                ids and names hold the text
+//! "failed"               the same for a word that would be a state
+//! ```
+
+use super::feature::{Feature, FeatureState};
+use super::task::TaskState;
+
+/// A parsed query; the empty one matches everything.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Query {
+    terms: Vec<Term>,
+}
+
+/// One term.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Term {
+    pub is_negated: bool,
+    pub test: Test,
+}
+
+/// What a term tests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Test {
+    /// A task's state.
+    State(TaskState),
+    /// A delivery's or attempt's state, or another state word.
+    Outcome(&'static str),
+    /// A feature's state.
+    Feature(Feature, FeatureState),
+    /// A named field holds the text, both lower case.
+    Field(Field, String),
+    /// Some id or name holds the text, lower case.
+    Text(String),
+}
+
+/// A field of a row that a query can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Field {
+    Type,
+    Endpoint,
+    Task,
+    Asset,
+    Message,
+    Id,
+    User,
+    Code,
+    Trigger,
+}
+
+/// Words that stand for a state of deliveries, attempts and endpoints; the synonyms that people type.
+const OUTCOMES: [(&str, &str); 16] = [
+    ("delivered", "delivered"),
+    ("success", "delivered"),
+    ("fail", "failed"),
+    ("sending", "sending"),
+    ("pending", "sending"),
+    ("retrying", "retrying"),
+    ("exhausted", "exhausted"),
+    ("canceled", "canceled"),
+    ("disabled", "disabled"),
+    ("enabled", "enabled"),
+    ("manual", "manual"),
+    ("scheduled", "scheduled"),
+    ("unsent", "unsent"),
+    ("done", "done"),
+    ("active", "active"),
+    ("replayed", "replayed"),
+];
+
+const FIELDS: [(&str, Field); 11] = [
+    ("type", Field::Type),
+    ("event_type", Field::Type),
+    ("endpoint", Field::Endpoint),
+    ("task", Field::Task),
+    ("asset", Field::Asset),
+    ("message", Field::Message),
+    ("id", Field::Id),
+    ("user", Field::User),
+    ("code", Field::Code),
+    ("trigger", Field::Trigger),
+    ("name", Field::Asset),
+];
+
+/// A row that a query can be asked about.
+pub trait Subject {
+    /// The task state it stands for, if it stands for one.
+    fn state(&self) -> Option<TaskState>;
+    /// Whether the outcome word (`delivered`, `retrying`, …) holds.
+    fn has_outcome(&self, word: &str) -> bool;
+    fn feature(&self, feature: &Feature) -> Option<FeatureState>;
+    /// Calls `see` with each value of the field, until it says `true`.
+    fn field(&self, field: Field, see: &mut dyn FnMut(&str) -> bool) -> bool;
+    /// Calls `see` with each id and name of the row, until it says `true`.
+    fn texts(&self, see: &mut dyn FnMut(&str) -> bool) -> bool;
+}
+
+impl Query {
+    /// Reads a query. Errors name the word and what could stand there.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut terms = Vec::new();
+        for Word {
+            is_negated,
+            is_quoted,
+            text,
+        } in words(text)?
+        {
+            if text.is_empty() {
+                continue;
+            }
+            let tested = if is_quoted {
+                Test::Text(text.to_lowercase())
+            } else {
+                meaning(text)?
+            };
+            terms.push(Term {
+                is_negated,
+                test: tested,
+            });
+        }
+        Ok(Self { terms })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.terms.is_empty()
+    }
+
+    pub fn terms(&self) -> &[Term] {
+        &self.terms
+    }
+
+    /// Whether every term holds for the row.
+    pub fn matches(&self, row: &impl Subject) -> bool {
+        self.terms
+            .iter()
+            .all(|term| term.test.holds(row) != term.is_negated)
+    }
+
+    /// Whether a pass over the state and feature columns of tasks is all that it takes.
+    pub fn is_columnar(&self) -> bool {
+        self.terms.iter().all(|term| {
+            matches!(&term.test, Test::State(_)) || matches!(&term.test, Test::Feature(feature, state) if packed(feature, state).is_some())
+        })
+    }
+}
+
+impl Test {
+    fn holds(&self, row: &impl Subject) -> bool {
+        match self {
+            // "failed" is a task's state and a delivery's; a row is of one kind, so either will do.
+            Self::State(state) => row.state() == Some(*state) || row.has_outcome(state.name()),
+            Self::Outcome(word) => row.has_outcome(word),
+            Self::Feature(feature, state) => row.feature(feature).is_some_and(|has| has == *state),
+            Self::Field(Field::Code, text) => row.field(Field::Code, &mut |value| value == text),
+            Self::Field(Field::Type, text) => match text.strip_suffix('*') {
+                Some(start) => row.field(Field::Type, &mut |value| value.starts_with(start)),
+                None => row.field(Field::Type, &mut |value| value == text),
+            },
+            Self::Field(field, text) => row.field(*field, &mut |value| holds_text(value, text)),
+            Self::Text(text) => row.texts(&mut |value| holds_text(value, text)),
+        }
+    }
+}
+
+/// Whether `value` holds `needle` (lower case) in any case.
+pub fn holds_text(value: &str, needle: &str) -> bool {
+    if value.is_ascii() && value.bytes().all(|byte| !byte.is_ascii_uppercase()) {
+        return memchr::memmem::find(value.as_bytes(), needle.as_bytes()).is_some();
+    }
+    value.to_lowercase().contains(needle)
+}
+
+struct Word<'a> {
+    is_negated: bool,
+    is_quoted: bool,
+    text: &'a str,
+}
+
+fn words(text: &str) -> Result<Vec<Word<'_>>, String> {
+    let mut found = Vec::new();
+    let mut rest = text.trim_start();
+    while !rest.is_empty() {
+        let after = rest.strip_prefix('!');
+        let (is_negated, body) = (after.is_some(), after.unwrap_or(rest));
+        if let Some(quoted) = body.strip_prefix('"') {
+            let Some((text, tail)) = quoted.split_once('"') else {
+                return Err(format!("the quote before {quoted:?} is not closed"));
+            };
+            found.push(Word {
+                is_negated,
+                is_quoted: true,
+                text,
+            });
+            rest = tail.trim_start();
+        } else {
+            let end = body.find(char::is_whitespace).unwrap_or(body.len());
+            found.push(Word {
+                is_negated,
+                is_quoted: false,
+                text: &body[..end],
+            });
+            rest = body[end..].trim_start();
+        }
+    }
+    Ok(found)
+}
+
+fn meaning(word: &str) -> Result<Test, String> {
+    if let Some((name, value)) = word.split_once(':') {
+        let name = name.to_lowercase();
+        if matches!(name.as_str(), "state" | "status") {
+            return state_test(value).ok_or_else(|| {
+                format!("unknown state {value:?}; try failed, processing, queued, completed, cancelled, delivered, retrying")
+            });
+        }
+        if let Some((_, field)) = FIELDS.iter().find(|(known, _)| *known == name) {
+            return Ok(Test::Field(*field, value.to_lowercase()));
+        }
+        if !name.is_empty()
+            && !value.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        {
+            return Ok(Test::Feature(
+                Feature::new(&name),
+                FeatureState::new(&value.to_lowercase()),
+            ));
+        }
+    }
+    Ok(state_test(word).unwrap_or_else(|| Test::Text(word.to_lowercase())))
+}
+
+fn state_test(word: &str) -> Option<Test> {
+    let word = word.to_lowercase();
+    if let Some(state) = TaskState::from_name(&word) {
+        return Some(Test::State(state));
+    }
+    OUTCOMES
+        .iter()
+        .find(|(typed, _)| *typed == word)
+        .map(|(_, means)| Test::Outcome(means))
+}
+
+/// Shift and code of a known feature's known state in the packed word.
+fn packed(feature: &Feature, state: &FeatureState) -> Option<(u32, u32)> {
+    let mut only = super::feature::Features::default();
+    only.set(feature.clone(), state.clone());
+    let is_plain = only.extra().is_none() && only.packed() != 0;
+    is_plain.then(|| {
+        let shift = only.packed().trailing_zeros() / 4 * 4;
+        (shift, only.packed() >> shift)
+    })
+}
+
+/// A query made ready for a pass over the columns of tasks.
+#[derive(Debug, Clone)]
+pub struct TaskFilter<'a> {
+    /// One bit for each state that passes.
+    states: u8,
+    /// Shift, code and whether it is negated.
+    features: Vec<(u32, u32, bool)>,
+    /// Places that the slower tests let pass, where there are any.
+    matched: Option<&'a [u64]>,
+}
+
+impl<'a> TaskFilter<'a> {
+    /// Every task.
+    pub fn all() -> Self {
+        Self {
+            states: u8::MAX,
+            features: Vec::new(),
+            matched: None,
+        }
+    }
+
+    /// From a query's columnar terms; `matched` holds a bit for each place that its other terms
+    /// let pass.
+    pub fn new(query: &Query, matched: Option<&'a [u64]>) -> Self {
+        let mut filter = Self {
+            matched,
+            ..Self::all()
+        };
+        for term in &query.terms {
+            match &term.test {
+                Test::State(state) => {
+                    let bit = 1 << *state as u8;
+                    filter.states &= if term.is_negated { !bit } else { bit };
+                }
+                Test::Feature(feature, state) => {
+                    if let Some((shift, code)) = packed(feature, state) {
+                        filter.features.push((shift, code, term.is_negated));
+                    }
+                }
+                _ => {}
+            }
+        }
+        filter
+    }
+
+    /// Whether the task in a place passes; a vacant place never does.
+    #[inline]
+    pub fn passes(&self, state: u8, features: u32, place: usize) -> bool {
+        state < 8
+            && self.states >> state & 1 == 1
+            && self
+                .features
+                .iter()
+                .all(|&(shift, code, is_negated)| (features >> shift & 0xf == code) != is_negated)
+            && self.matched.is_none_or(|bits| {
+                bits.get(place / 64)
+                    .is_some_and(|word| word >> (place % 64) & 1 == 1)
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+
+    fn one(text: &str) -> (bool, Test) {
+        let query = Query::parse(text).unwrap();
+        assert_eq!(query.terms().len(), 1, "{text}");
+        (query.terms()[0].is_negated, query.terms()[0].test.clone())
+    }
+
+    #[test]
+    fn terms_of_every_form() {
+        assert_eq!(one("failed"), (false, Test::State(TaskState::Failed)));
+        assert_eq!(one("!failed"), (true, Test::State(TaskState::Failed)));
+        assert_eq!(one("\"failed\""), (false, Test::Text("failed".into())));
+        assert_eq!(one("!\"failed\""), (true, Test::Text("failed".into())));
+        assert_eq!(
+            one("visual:processing"),
+            (
+                false,
+                Test::Feature(Feature::Visual, FeatureState::Processing)
+            )
+        );
+        assert_eq!(
+            one("type:Task.Failed"),
+            (false, Test::Field(Field::Type, "task.failed".into()))
+        );
+        assert_eq!(one("Keynote"), (false, Test::Text("keynote".into())));
+        assert_eq!(one("retrying"), (false, Test::Outcome("retrying")));
+        assert_eq!(
+            one("\"two words\""),
+            (false, Test::Text("two words".into()))
+        );
+        assert!(Query::parse("state:nonsense").is_err());
+        assert!(Query::parse("\"open").is_err());
+        assert!(Query::parse("  ").unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_columnar_filter_agrees_with_the_terms() {
+        let query = Query::parse("!failed visual:processing").unwrap();
+        assert!(query.is_columnar());
+        let filter = TaskFilter::new(&query, None);
+        let visual_processing = 2 << 8;
+        assert!(filter.passes(TaskState::Processing as u8, visual_processing, 0));
+        assert!(!filter.passes(TaskState::Failed as u8, visual_processing, 0));
+        assert!(!filter.passes(TaskState::Processing as u8, 0, 0));
+        assert!(!filter.passes(u8::MAX, visual_processing, 0));
+        assert!(!Query::parse("keynote").unwrap().is_columnar());
+    }
+}
