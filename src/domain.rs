@@ -20,7 +20,7 @@ mod task;
 pub mod time;
 
 pub use attempt::{Attempt, AttemptStatus, FailureClass, Trigger};
-pub use change::{Change, ChangeKind, Moment, Origin, Unreadable};
+pub use change::{Change, ChangeKind, Origin, Unreadable};
 pub use endpoint::Endpoint;
 pub use event::{Event, EventType};
 pub use failure::{Failure, FailureKind};
@@ -37,4 +37,4 @@ pub use query::Query;
 pub use replay::{Replay, ReplayState, ReplayStep, Replays, Stage};
 pub use schedule::{Forecast, RetrySchedule};
 pub use task::{Observation, TASK_STATES, TaskState};
-pub use time::Time;
+pub use time::{Moment, Time};

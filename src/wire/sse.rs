@@ -382,7 +382,7 @@ mod tests {
                     frame.event.to_owned(),
                     frame.text().into_owned(),
                     frame.id.to_owned(),
-                ))
+                ));
             })
             .unwrap();
         out
