@@ -1,1 +1,4 @@
 //! Pure codecs.
+
+pub mod bodies;
+pub mod signature;

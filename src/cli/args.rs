@@ -90,7 +90,12 @@ pub struct ServeArgs {
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR")]
     pub addr: SocketAddr,
     /// Key that clients must send as a Bearer token; made and printed if absent
-    #[arg(long, env = "REELTOP_SERVE_KEY", hide_env_values = true, value_name = "KEY")]
+    #[arg(
+        long,
+        env = "REELTOP_SERVE_KEY",
+        hide_env_values = true,
+        value_name = "KEY"
+    )]
     pub api_key: Option<String>,
     /// Seed of the simulation
     #[arg(long, default_value_t = 1, value_name = "N")]
@@ -213,9 +218,13 @@ pub struct ReplayArgs {
 
 /// Reads `500ms`, `60s`, `5m`, `2h`; a bare number is seconds.
 fn duration(text: &str) -> Result<Duration, String> {
-    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let split = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
-    let number: f64 = number.parse().map_err(|_| format!("{text:?} is no time, try 60s or 5m"))?;
+    let number: f64 = number
+        .parse()
+        .map_err(|_| format!("{text:?} is no time, try 60s or 5m"))?;
     let seconds = match unit {
         "ms" => number / 1000.0,
         "" | "s" => number,
