@@ -109,7 +109,7 @@ impl Arrivals {
     fn arrive(&mut self, backend: &Backend) {
         let number = self.count;
         self.count += 1;
-        let mut rng = Rng::with_seed(self.pace.seed.wrapping_add(number.rotate_left(32)));
+        let mut rng = Rng::with_seed(self.pace.seed.wrapping_add((number + 1).rotate_left(32)));
         let asset = catalog::asset(&mut rng);
         let features = catalog::features_of(&asset);
         let mut fate = catalog::fate(&mut rng, &features, asset.duration_s);
