@@ -126,7 +126,7 @@ impl Arrivals {
     fn gap(&mut self) -> Duration {
         let mean_s = 60.0 / self.pace.tasks_per_minute;
         let gap_s = -(1.0 - self.gaps.f64()).ln() * mean_s;
-        Duration::try_from_secs_f64(gap_s).unwrap_or(Duration::from_secs(3600))
+        Duration::try_from_secs_f64(gap_s).unwrap_or(Duration::from_hours(1))
     }
 }
 

@@ -1,3 +1,4 @@
 //! The one integration binary.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod server;

@@ -247,13 +247,13 @@ async fn what_is_no_answer_is_code_0_with_svix_words() {
 #[tokio::test]
 async fn slow_endpoints_delay_nobody() {
     let options = Options {
-        delivery_timeout: Duration::from_secs(60),
+        delivery_timeout: Duration::from_mins(1),
         ..Options::default()
     };
     let server = start(options).await;
     let mut slow = Vec::new();
     for _ in 0..10 {
-        let receiver = Receiver::start(|_| (Duration::from_secs(60), answer(204, ""))).await;
+        let receiver = Receiver::start(|_| (Duration::from_mins(1), answer(204, ""))).await;
         create_endpoint(&server, &receiver.url, EVERY).await;
         slow.push(receiver);
     }
