@@ -83,7 +83,12 @@ pub struct DemoArgs {
     #[arg(long, default_value_t = 30.0, value_name = "TASKS_PER_MINUTE")]
     pub rate: f64,
     /// Key of the demo's server, for other tools that look at it too; made if absent
-    #[arg(long, env = "REELTOP_SERVE_KEY", hide_env_values = true, value_name = "KEY")]
+    #[arg(
+        long,
+        env = "REELTOP_SERVE_KEY",
+        hide_env_values = true,
+        value_name = "KEY"
+    )]
     pub api_key: Option<String>,
 }
 

@@ -23,11 +23,7 @@ pub struct Stage {
 }
 
 /// Starts the server with `rate` tasks a minute, the receivers, and an endpoint for each.
-pub async fn stage(
-    seed: u64,
-    rate: f64,
-    api_key: Option<SecretString>,
-) -> anyhow::Result<Stage> {
+pub async fn stage(seed: u64, rate: f64, api_key: Option<SecretString>) -> anyhow::Result<Stage> {
     let receivers = receivers::start(seed)
         .await
         .context("cannot start the demo's receivers")?;
