@@ -59,6 +59,10 @@ enum Data {
 }
 
 /// An incremental decoder of one connection after another.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own about the bytes so far"
+)]
 #[derive(Debug)]
 pub struct Decoder {
     max_event: usize,
