@@ -23,7 +23,7 @@ pub mod time;
 
 pub use attempt::{Attempt, AttemptStatus, FailureClass, Trigger};
 pub use backoff::{Backoff, MAX_CONNECTIONS, Pace};
-pub use change::{Change, ChangeKind, Moment, Origin, Unreadable};
+pub use change::{Change, ChangeKind, Origin, Unreadable};
 pub use endpoint::Endpoint;
 pub use event::{Event, EventType};
 pub use failure::{Failure, FailureKind};
@@ -41,4 +41,4 @@ pub use replay::{Replay, ReplayState, ReplayStep, Replays, Stage};
 pub use safe::visible;
 pub use schedule::{Forecast, RetrySchedule};
 pub use task::{Observation, TASK_STATES, TaskState};
-pub use time::Time;
+pub use time::{Moment, Time};
