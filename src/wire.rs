@@ -1,6 +1,12 @@
 //! Pure codecs, used by the client and by the embedded server: bytes in, values out, and back.
 
+pub mod bodies;
 pub mod events;
+pub mod lenient;
+pub mod normal;
+pub mod openapi;
+pub mod rest;
+pub mod signature;
 pub mod sse;
 mod task;
 
