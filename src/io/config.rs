@@ -212,7 +212,8 @@ impl Waits {
     pub fn backoff(&self) -> Backoff {
         let micros = |wait: Duration| i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
         Backoff {
-            floor: micros(self.floor),
+            // No hot loop, whatever is configured.
+            floor: micros(self.floor).max(10_000),
             ceiling: micros(self.ceiling),
             max_retry: micros(self.max_retry),
             max_retry_after: micros(self.max_retry_after),
