@@ -2,6 +2,11 @@
 
 pub mod client;
 pub mod clock;
+pub mod compare;
 pub mod config;
 pub mod discover;
+pub mod link;
+pub mod names;
+pub mod outlet;
+pub mod sender;
 pub mod stream;

@@ -1,6 +1,7 @@
 //! The subscription to the event stream: connect, resume from the last id, notice silence, wait,
 //! come back, and stop where coming back is of no use (contracts.md, "Reconnecting").
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -34,8 +35,12 @@ pub enum Step {
     Stopped(Failure),
 }
 
+type Connecting = Pin<Box<dyn Future<Output = Result<Response, Failed>> + Send>>;
+
 enum State {
     Ready,
+    /// Kept here, so that asking for a step and dropping the question does not start over.
+    Connecting(Connecting),
     Open {
         response: Response,
         since: Instant,
@@ -92,6 +97,10 @@ impl Stream {
         self.url = url;
     }
 
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
     pub fn decoder(&self) -> &Decoder {
         &self.decoder
     }
@@ -139,15 +148,23 @@ impl Stream {
                     sleep_until(*until).await;
                     self.state = State::Ready;
                 }
-                State::Ready => return self.connect().await,
+                State::Ready => {
+                    self.pace.begin(self.clock.now().mono);
+                    let id = self.decoder.last_event_id().to_owned();
+                    let request = request(self.client.clone(), self.url.clone(), id);
+                    self.state = State::Connecting(Box::pin(request));
+                }
+                State::Connecting(request) => {
+                    let outcome = request.await;
+                    return self.connected(outcome);
+                }
                 State::Open { .. } => return self.read().await,
             }
         }
     }
 
-    async fn connect(&mut self) -> Step {
-        self.pace.begin(self.clock.now().mono);
-        match self.request().await {
+    fn connected(&mut self, outcome: Result<Response, Failed>) -> Step {
+        match outcome {
             Ok(response) => {
                 let now = Instant::now();
                 self.decoder.reconnect();
@@ -162,84 +179,12 @@ impl Stream {
             }
             Err(failed) if failed.is_final => {
                 self.failures = self.failures.saturating_add(1);
-                self.state =
-                    State::Waiting(Instant::now() + self.client.http.waits.stopped.max(LEAST));
+                let wait = self.client.http.waits.stopped.max(LEAST);
+                self.state = State::Waiting(Instant::now() + wait);
                 Step::Stopped(failed.failure)
             }
             Err(failed) => self.wait(failed, false),
         }
-    }
-
-    async fn request(&self) -> Result<Response, Failed> {
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        let id = self.decoder.last_event_id();
-        if !id.is_empty()
-            && let Ok(id) = HeaderValue::from_bytes(id.as_bytes())
-        {
-            headers.insert("last-event-id", id);
-        }
-        let deadline = Instant::now() + self.client.http.waits.answer;
-        let opening = self.client.http.open(&self.url, &headers, None, true);
-        let response = match timeout_at(deadline, opening).await {
-            Ok(response) => response?,
-            Err(_) => {
-                let within = self.client.http.waits.answer;
-                let what = format!("no answer from {} within {within:?}", origin(&self.url));
-                return Err(Failed::passing(Failure::new(FailureKind::Broken, what, "")));
-            }
-        };
-        let status = response.status();
-        if status.as_u16() != 200 {
-            return Err(self.refusal(response, deadline).await);
-        }
-        let kind = response
-            .headers()
-            .get(CONTENT_TYPE)
-            .and_then(|kind| kind.to_str().ok());
-        let kind = kind.unwrap_or_default();
-        let essence = kind.split(';').next().unwrap_or_default().trim();
-        if !essence.eq_ignore_ascii_case("text/event-stream") {
-            let given = if essence.is_empty() {
-                "nothing".into()
-            } else {
-                visible(essence)
-            };
-            let what = format!(
-                "{} is no event stream: its content type is {given}",
-                self.url.as_str()
-            );
-            let hint = "name the stream's path with --events-path";
-            return Err(Failed::last(Failure::new(
-                FailureKind::NotAspect,
-                what,
-                hint,
-            )));
-        }
-        Ok(response)
-    }
-
-    async fn refusal(&self, mut response: Response, deadline: Instant) -> Failed {
-        let (status, headers) = (response.status(), response.headers().clone());
-        let mut body = Vec::new();
-        while body.len() < MAX_REFUSAL {
-            match timeout_at(deadline, response.chunk()).await {
-                Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
-                _ => break,
-            }
-        }
-        let key = &self.client.http.key_origin;
-        let mut failed = failure::status(status, &headers, &body, &self.url, key);
-        if status.as_u16() == 204 {
-            failed.failure.what = format!("204, {} asks not to come back", origin(&self.url));
-            failed.failure.hint = String::new();
-        } else if failed.failure.kind == FailureKind::NotOffered {
-            failed.failure.hint =
-                "this server has no event stream there: name its path with --events-path"
-                    .to_owned();
-        }
-        failed
     }
 
     async fn read(&mut self) -> Step {
@@ -337,6 +282,76 @@ impl Stream {
             is_end,
         }
     }
+}
+
+/// Asks for the stream; gives the answer only if it is one.
+async fn request(client: Client, url: Url, last_event_id: String) -> Result<Response, Failed> {
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if !last_event_id.is_empty()
+        && let Ok(id) = HeaderValue::from_bytes(last_event_id.as_bytes())
+    {
+        headers.insert("last-event-id", id);
+    }
+    let within = client.http.waits.answer;
+    let deadline = Instant::now() + within;
+    let opening = client.http.open(&url, &headers, None, true);
+    let response = match timeout_at(deadline, opening).await {
+        Ok(response) => response?,
+        Err(_) => {
+            let what = format!("no answer from {} within {within:?}", origin(&url));
+            return Err(Failed::passing(Failure::new(FailureKind::Broken, what, "")));
+        }
+    };
+    if response.status().as_u16() != 200 {
+        return Err(refusal(&client, &url, response, deadline).await);
+    }
+    let kind = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let essence = kind
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
+    if essence.eq_ignore_ascii_case("text/event-stream") {
+        return Ok(response);
+    }
+    let given = if essence.is_empty() {
+        "nothing".into()
+    } else {
+        visible(essence)
+    };
+    let what = format!("{url} is no event stream: its content type is {given}");
+    let hint = "name the stream's path with --events-path";
+    Err(Failed::last(Failure::new(
+        FailureKind::NotAspect,
+        what,
+        hint,
+    )))
+}
+
+async fn refusal(client: &Client, url: &Url, mut response: Response, deadline: Instant) -> Failed {
+    let (status, headers) = (response.status(), response.headers().clone());
+    let mut body = Vec::new();
+    while body.len() < MAX_REFUSAL {
+        match timeout_at(deadline, response.chunk()).await {
+            Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
+            _ => break,
+        }
+    }
+    let mut failed = failure::status(status, &headers, &body, url, &client.http.key_origin);
+    if status.as_u16() == 204 {
+        failed.failure.what = format!("204, {} asks not to come back", origin(url));
+        failed.failure.hint = String::new();
+    } else if failed.failure.kind == FailureKind::NotOffered {
+        failed.failure.hint =
+            "this server has no event stream there: name its path with --events-path".to_owned();
+    }
+    failed
 }
 
 /// The least that any wait is, whatever is configured: no hot loop, ever.
