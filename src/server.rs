@@ -10,6 +10,7 @@
 //!
 //! `reeltop serve` and `reeltop demo` run it, and every test of the client runs against it.
 
+mod api;
 mod backend;
 mod catalog;
 mod clock;
@@ -22,6 +23,7 @@ mod hub;
 mod ids;
 mod ledger;
 mod openapi;
+mod pages;
 pub mod port;
 pub mod receivers;
 mod reject;
@@ -91,7 +93,7 @@ impl Default for Options {
             tasks_per_minute: 0.0,
             time_scale: 1.0,
             delivery_timeout: Duration::from_secs(15),
-            disable_after: Some(Duration::from_secs(5 * 24 * 3600)),
+            disable_after: Some(Duration::from_hours(5 * 24)),
             ring_size: 4096,
             reader_queue: 4096,
             ping_every: Duration::from_secs(15),
@@ -156,7 +158,7 @@ pub async fn start(options: Options) -> io::Result<Running> {
     let simulation = simulator::run(backend.clone(), taken, pace);
     let until = stop.clone();
     tracker.spawn(async move { until.run_until_cancelled(simulation).await });
-    let router = routes::router(routes::Api {
+    let router = routes::router(api::Api {
         backend: backend.clone(),
         key: Arc::new(api_key.clone()),
         ping_every: options.ping_every,

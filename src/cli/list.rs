@@ -26,12 +26,19 @@ pub fn query(text: Option<&str>) -> Result<Query, Stop> {
 /// Says how many rows could not be read.
 pub fn say_unreadable(found: &[Unreadable]) {
     if let Some(first) = found.first() {
-        note(&format!("{} rows could not be read: {}", found.len(), first.why));
+        note(&format!(
+            "{} rows could not be read: {}",
+            found.len(),
+            first.why
+        ));
     }
 }
 
 /// Pages a list until `limit` rows are there or it ends. Returns whether it ended.
-async fn paged<T, F>(limit: usize, mut page: impl FnMut(usize, Option<String>) -> F) -> Result<(Vec<Row<T>>, bool), Failure>
+async fn paged<T, F>(
+    limit: usize,
+    mut page: impl FnMut(usize, Option<String>) -> F,
+) -> Result<(Vec<Row<T>>, bool), Failure>
 where
     F: Future<Output = Result<Page<T>, Failure>>,
 {
@@ -59,19 +66,32 @@ pub async fn messages(args: MessagesArgs, from: SourceArgs) -> Outcome {
     let client = &client;
     let mut code = 0;
     let rows = if args.ids.is_empty() {
-        paged(args.limit, |limit, cursor| async move { client.messages(limit, cursor.as_deref()).await }).await?.0
+        paged(args.limit, |limit, cursor| async move {
+            client.messages(limit, cursor.as_deref()).await
+        })
+        .await?
+        .0
     } else {
         let found = find_messages(client, &args.ids).await?;
         for id in &args.ids {
-            if !found.iter().any(|row| row.value.message.id == MessageId::new(id)) {
-                note(&format!("message {id} is not among the latest {} of the log", SEARCHED_PAGES * FULL_PAGE));
+            if !found
+                .iter()
+                .any(|row| row.value.message.id == MessageId::new(id))
+            {
+                note(&format!(
+                    "message {id} is not among the latest {} of the log",
+                    SEARCHED_PAGES * FULL_PAGE
+                ));
                 code = 1;
             }
         }
         found
     };
     let matches = |row: &&Row<Logged>| {
-        query.matches(&MessageSubject { message: &row.value.message, task: row.value.task.as_ref() })
+        query.matches(&MessageSubject {
+            message: &row.value.message,
+            task: row.value.task.as_ref(),
+        })
     };
     let rows: Vec<&Row<Logged>> = rows.iter().filter(matches).collect();
     let mut out = Output::new();
@@ -89,7 +109,11 @@ pub async fn messages(args: MessagesArgs, from: SourceArgs) -> Outcome {
                     when(message.accepted, zone),
                     message.kind.to_string(),
                     message.id.to_string(),
-                    message.task.as_ref().map(ToString::to_string).unwrap_or_default(),
+                    message
+                        .task
+                        .as_ref()
+                        .map(ToString::to_string)
+                        .unwrap_or_default(),
                 ]
             })
             .collect();
@@ -126,10 +150,15 @@ pub async fn attempts(args: AttemptsArgs, from: SourceArgs) -> Outcome {
     let (_, client) = source::client(&from)?;
     let (rows, numbers) = match (&args.message, &args.endpoint) {
         (Some(message), _) => of_message(&client, message, args.limit).await?,
-        (None, Some(endpoint)) => at_endpoint(&client, &EndpointId::new(endpoint), args.limit).await?,
+        (None, Some(endpoint)) => {
+            at_endpoint(&client, &EndpointId::new(endpoint), args.limit).await?
+        }
         (None, None) => everywhere(&client, args.limit).await?,
     };
-    let rows: Vec<&Row<Attempt>> = rows.iter().filter(|row| query.matches(&AttemptSubject(&row.value))).collect();
+    let rows: Vec<&Row<Attempt>> = rows
+        .iter()
+        .filter(|row| query.matches(&AttemptSubject(&row.value)))
+        .collect();
     let mut out = Output::new();
     if args.json {
         for row in rows {
@@ -137,8 +166,14 @@ pub async fn attempts(args: AttemptsArgs, from: SourceArgs) -> Outcome {
         }
     } else {
         let zone = zone(from.utc);
-        let cells: Vec<Vec<String>> = rows.iter().map(|row| attempt_cells(&row.value, &numbers, zone)).collect();
-        let head = ["WHEN", "STATUS", "CODE", "TOOK", "NO", "TRIGGER", "ENDPOINT", "MESSAGE", "ATTEMPT", "WHY"];
+        let cells: Vec<Vec<String>> = rows
+            .iter()
+            .map(|row| attempt_cells(&row.value, &numbers, zone))
+            .collect();
+        let head = [
+            "WHEN", "STATUS", "CODE", "TOOK", "NO", "TRIGGER", "ENDPOINT", "MESSAGE", "ATTEMPT",
+            "WHY",
+        ];
         out.table(&head, &cells)?;
     }
     out.flush()?;
@@ -146,13 +181,22 @@ pub async fn attempts(args: AttemptsArgs, from: SourceArgs) -> Outcome {
 }
 
 fn attempt_cells(attempt: &Attempt, numbers: &Numbers, zone: i32) -> Vec<String> {
-    let why = attempt.failure().map(|class| class.words()).unwrap_or_default();
+    let why = attempt
+        .failure()
+        .map(|class| class.words())
+        .unwrap_or_default();
     vec![
         when(attempt.started, zone),
         attempt.status.to_string(),
         attempt.code.to_string(),
-        attempt.duration_ms.map(|ms| format!("{ms} ms")).unwrap_or_default(),
-        numbers.get(&attempt.id).map(ToString::to_string).unwrap_or_default(),
+        attempt
+            .duration_ms
+            .map(|ms| format!("{ms} ms"))
+            .unwrap_or_default(),
+        numbers
+            .get(&attempt.id)
+            .map(ToString::to_string)
+            .unwrap_or_default(),
         attempt.trigger.name().to_owned(),
         attempt.endpoint.to_string(),
         attempt.message.to_string(),
@@ -176,7 +220,11 @@ async fn of_message(client: &Client, message: &str, limit: usize) -> Result<Foun
     Ok((rows, numbers))
 }
 
-async fn at_endpoint(client: &Client, endpoint: &EndpointId, limit: usize) -> Result<Found, Failure> {
+async fn at_endpoint(
+    client: &Client,
+    endpoint: &EndpointId,
+    limit: usize,
+) -> Result<Found, Failure> {
     let (rows, is_whole) = paged(limit, |limit, cursor| async move {
         client.attempts_at(endpoint, limit, cursor.as_deref()).await
     })
@@ -191,7 +239,9 @@ async fn at_endpoint(client: &Client, endpoint: &EndpointId, limit: usize) -> Re
             match crate::io::sender::attempts(client, message).await {
                 Ok(all) => numbers.extend(number(all.iter())),
                 Err(_) => numbers.retain(|id, _| {
-                    !rows.iter().any(|row| row.value.id == *id && row.value.message == *message)
+                    !rows
+                        .iter()
+                        .any(|row| row.value.id == *id && row.value.message == *message)
                 }),
             }
         }
@@ -211,29 +261,41 @@ async fn everywhere(client: &Client, limit: usize) -> Result<Found, Failure> {
             }
         }
         Err(failure) if failure.kind == FailureKind::NotOffered => {
-            note(&format!("this server lists no endpoints; these are the attempts of its latest {WALKED} messages"));
+            note(&format!(
+                "this server lists no endpoints; these are the attempts of its latest {WALKED} messages"
+            ));
             let page = client.messages(WALKED, None).await?;
             for row in page.rows {
-                let (rows, numbers) = of_message(client, &row.value.message.id.to_string(), usize::MAX).await?;
+                let (rows, numbers) =
+                    of_message(client, &row.value.message.id.to_string(), usize::MAX).await?;
                 all.0.extend(rows);
                 all.1.extend(numbers);
             }
         }
         Err(failure) => return Err(failure),
     }
-    all.0.sort_by(|a, b| (b.value.started, &b.value.id).cmp(&(a.value.started, &a.value.id)));
+    all.0
+        .sort_by(|a, b| (b.value.started, &b.value.id).cmp(&(a.value.started, &a.value.id)));
     Ok(all)
 }
 
 fn number<'a>(attempts: impl Iterator<Item = &'a Attempt>) -> Numbers {
     let mut pairs: BTreeMap<(&MessageId, &EndpointId), Vec<&Attempt>> = BTreeMap::new();
     for attempt in attempts {
-        pairs.entry((&attempt.message, &attempt.endpoint)).or_default().push(attempt);
+        pairs
+            .entry((&attempt.message, &attempt.endpoint))
+            .or_default()
+            .push(attempt);
     }
     let mut numbers = Numbers::new();
     for attempts in pairs.values_mut() {
         attempts.sort_by_key(|attempt| (attempt.started, &attempt.id));
-        numbers.extend(attempts.iter().enumerate().map(|(at, attempt)| (attempt.id.clone(), at + 1)));
+        numbers.extend(
+            attempts
+                .iter()
+                .enumerate()
+                .map(|(at, attempt)| (attempt.id.clone(), at + 1)),
+        );
     }
     numbers
 }
@@ -245,7 +307,13 @@ pub async fn endpoints(args: EndpointsArgs, from: SourceArgs) -> Outcome {
     let (mut rows, is_inferred) = match client.endpoints().await {
         Ok(page) => {
             say_unreadable(&page.unreadable);
-            (page.rows.into_iter().map(|row| (row.value, Some(row.raw))).collect::<Vec<_>>(), false)
+            (
+                page.rows
+                    .into_iter()
+                    .map(|row| (row.value, Some(row.raw)))
+                    .collect::<Vec<_>>(),
+                false,
+            )
         }
         Err(failure) if failure.kind == FailureKind::NotOffered => (inferred(&client).await?, true),
         Err(failure) => return Err(failure.into()),
@@ -260,8 +328,14 @@ pub async fn endpoints(args: EndpointsArgs, from: SourceArgs) -> Outcome {
             out.line(&normal::endpoint(endpoint, raw.as_ref()).to_string())?;
         }
     } else {
-        let cells: Vec<Vec<String>> = rows.iter().map(|(endpoint, _)| endpoint_cells(endpoint)).collect();
-        out.table(&["ENDPOINT", "STATE", "DESCRIPTION", "URL", "EVENTS"], &cells)?;
+        let cells: Vec<Vec<String>> = rows
+            .iter()
+            .map(|(endpoint, _)| endpoint_cells(endpoint))
+            .collect();
+        out.table(
+            &["ENDPOINT", "STATE", "DESCRIPTION", "URL", "EVENTS"],
+            &cells,
+        )?;
     }
     out.flush()?;
     Ok(0)
@@ -269,7 +343,11 @@ pub async fn endpoints(args: EndpointsArgs, from: SourceArgs) -> Outcome {
 
 fn endpoint_cells(endpoint: &Endpoint) -> Vec<String> {
     let types = endpoint.event_types.as_ref();
-    let types: Vec<&str> = types.iter().flat_map(|types| types.iter()).map(|kind| kind.name()).collect();
+    let types: Vec<&str> = types
+        .iter()
+        .flat_map(|types| types.iter())
+        .map(|kind| kind.name())
+        .collect();
     let state = match (endpoint.is_inferred, endpoint.disabled) {
         (true, _) => "unknown",
         (false, true) => "disabled",
@@ -280,7 +358,11 @@ fn endpoint_cells(endpoint: &Endpoint) -> Vec<String> {
         state.to_owned(),
         endpoint.description.to_string(),
         endpoint.url.to_string(),
-        if types.is_empty() { "all".to_owned() } else { types.join(" ") },
+        if types.is_empty() {
+            "all".to_owned()
+        } else {
+            types.join(" ")
+        },
     ]
 }
 
@@ -296,5 +378,8 @@ async fn inferred(client: &Client) -> Result<Listed, Failure> {
                 .or_insert_with(|| Endpoint::inferred(attempt.endpoint, attempt.url));
         }
     }
-    Ok(seen.into_values().map(|endpoint| (endpoint, None)).collect())
+    Ok(seen
+        .into_values()
+        .map(|endpoint| (endpoint, None))
+        .collect())
 }

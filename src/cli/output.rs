@@ -110,7 +110,10 @@ impl Output {
             .collect();
         let widths: Vec<usize> = (0..head.len())
             .map(|at| {
-                let cells = rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.width());
+                let cells = rows
+                    .iter()
+                    .filter_map(|row| row.get(at))
+                    .map(|cell| cell.width());
                 cells.chain([head[at].width()]).max().unwrap_or(0)
             })
             .collect();
@@ -119,7 +122,10 @@ impl Output {
             let mut line = String::new();
             for (cell, width) in row.iter().zip(&widths) {
                 line.push_str(cell);
-                line.extend(std::iter::repeat_n(' ', width + 2 - cell.width().min(*width)));
+                line.extend(std::iter::repeat_n(
+                    ' ',
+                    width + 2 - cell.width().min(*width),
+                ));
             }
             writeln!(self.to, "{}", line.trim_end())?;
         }
@@ -129,12 +135,20 @@ impl Output {
 
 /// Seconds east of UTC, now, of the zone that times are shown in.
 pub fn zone(is_utc: bool) -> i32 {
-    if is_utc { 0 } else { chrono::Local::now().offset().local_minus_utc() }
+    if is_utc {
+        0
+    } else {
+        chrono::Local::now().offset().local_minus_utc()
+    }
 }
 
 /// A time in a table; nothing where it is not known.
 pub fn when(time: Time, zone: i32) -> String {
-    if time == Time::default() { String::new() } else { time.date_clock(zone) }
+    if time == Time::default() {
+        String::new()
+    } else {
+        time.date_clock(zone)
+    }
 }
 
 /// A usage error that names the option.

@@ -39,7 +39,12 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
         }
     }
     // Oldest first, as they happened.
-    messages.sort_by_key(|id| history.deliveries.get(id).map(|held| (held.time(), id.clone())));
+    messages.sort_by_key(|id| {
+        history
+            .deliveries
+            .get(id)
+            .map(|held| (held.time(), id.clone()))
+    });
     let now = clock.now().wall;
     let plans: Vec<Plan> = messages
         .iter()
@@ -66,7 +71,16 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
         return Ok(2);
     }
     let orders = orders(&plans);
-    send(orders, &client, &mut history, clock, args.wait, args.json, &mut out).await
+    send(
+        orders,
+        &client,
+        &mut history,
+        clock,
+        args.wait,
+        args.json,
+        &mut out,
+    )
+    .await
 }
 
 /// Reads all that a plan weighs: abilities, endpoints, the messages and their attempts.
@@ -83,13 +97,18 @@ async fn gather(
     let found = discover(client, source.events_path.as_deref()).await?;
     let mut abilities = crate::domain::Abilities {
         resend: resend_ability(source.resend_path.as_deref(), &found),
-        retry_schedule: found.published.and_then(|published| published.retry_schedule),
+        retry_schedule: found
+            .published
+            .and_then(|published| published.retry_schedule),
         ..crate::domain::Abilities::default()
     };
     match client.endpoints().await {
         Ok(page) => {
-            abilities.endpoint_list = crate::domain::Ability::Offered("GET /webhooks/endpoints".to_owned());
-            page.rows.into_iter().for_each(|row| fold(ChangeKind::Endpoint(Box::new(row.value))));
+            abilities.endpoint_list =
+                crate::domain::Ability::Offered("GET /webhooks/endpoints".to_owned());
+            page.rows
+                .into_iter()
+                .for_each(|row| fold(ChangeKind::Endpoint(Box::new(row.value))));
         }
         Err(failure) if failure.kind == FailureKind::NotOffered => {}
         Err(failure) => return Err(failure.into()),
@@ -99,29 +118,45 @@ async fn gather(
         fold(ChangeKind::Message(Box::new(row.value.message)));
     }
     for id in &args.messages {
-        let attempts = sender::attempts(client, &MessageId::new(id)).await.map_err(|failure| {
-            let what = format!("message {id}: {}", failure.what);
-            Failure { what, ..failure }
-        })?;
-        attempts.into_iter().for_each(|attempt| fold(ChangeKind::Attempt(Box::new(attempt))));
+        let attempts = sender::attempts(client, &MessageId::new(id))
+            .await
+            .map_err(|failure| {
+                let what = format!("message {id}: {}", failure.what);
+                Failure { what, ..failure }
+            })?;
+        attempts
+            .into_iter()
+            .for_each(|attempt| fold(ChangeKind::Attempt(Box::new(attempt))));
     }
     for id in &args.messages {
         if history.deliveries.get(&MessageId::new(id)).is_none() {
             let what = format!("there is no message {id}");
-            return Err(Failure::new(FailureKind::NotFound, what, "reeltop messages lists them").into());
+            return Err(
+                Failure::new(FailureKind::NotFound, what, "reeltop messages lists them").into(),
+            );
         }
     }
     Ok(history)
 }
 
 fn change(kind: ChangeKind, received: Moment) -> Change {
-    Change { seq: 0, received, origin: Origin::Poll, raw: None, kind }
+    Change {
+        seq: 0,
+        received,
+        origin: Origin::Poll,
+        raw: None,
+        kind,
+    }
 }
 
 fn plan_text(plans: &[Plan]) -> String {
     let mut text = String::new();
     for plan in plans {
-        text.push_str(&format!("{} by {}\n", visible(&plan.message.to_string()), visible(&plan.route)));
+        text.push_str(&format!(
+            "{} by {}\n",
+            visible(&plan.message.to_string()),
+            visible(&plan.route)
+        ));
         for item in &plan.items {
             let (word, why) = match &item.verdict {
                 Verdict::Send => ("send", ""),
@@ -180,11 +215,15 @@ fn nothing_to_send(plans: &[Plan]) -> u8 {
             1
         }
         None if is_empty => {
-            note("nothing can be sent: no endpoint was sent it or wants it; name one with --endpoint");
+            note(
+                "nothing can be sent: no endpoint was sent it or wants it; name one with --endpoint",
+            );
             1
         }
         None => {
-            note("nothing to send: every endpoint has it; name one with --endpoint to send it again");
+            note(
+                "nothing to send: every endpoint has it; name one with --endpoint to send it again",
+            );
             0
         }
     }
@@ -198,7 +237,10 @@ fn confirmed(n_chosen: usize) -> Result<bool, Stop> {
     }
     let _ = write!(io::stderr(), "Send {n_chosen}? [y/N] ");
     let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer).map_err(Stop::Output)?;
+    io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(Stop::Output)?;
     let is_yes = matches!(answer.trim().to_lowercase().as_str(), "y" | "yes");
     if !is_yes {
         note("nothing was sent");
@@ -207,7 +249,9 @@ fn confirmed(n_chosen: usize) -> Result<bool, Stop> {
 }
 
 fn orders(plans: &[Plan]) -> Vec<ReplayOrder> {
-    let chosen = plans.iter().flat_map(|plan| plan.chosen().map(|item| (&plan.message, &item.endpoint)));
+    let chosen = plans
+        .iter()
+        .flat_map(|plan| plan.chosen().map(|item| (&plan.message, &item.endpoint)));
     chosen
         .zip(1..)
         .map(|((message, endpoint), number)| ReplayOrder {
@@ -266,7 +310,9 @@ fn say(
     said: &mut Vec<(u64, &'static str)>,
     out: &mut Output,
 ) -> io::Result<()> {
-    let Some(replay) = history.replays.get(number) else { return Ok(()) };
+    let Some(replay) = history.replays.get(number) else {
+        return Ok(());
+    };
     let key = (number, replay.state.name());
     if said.contains(&key) {
         return Ok(());
@@ -275,9 +321,15 @@ fn say(
     if is_json {
         return out.line(&normal::replay(replay).to_string());
     }
-    let attempt = replay.state.attempt().and_then(|id| history.deliveries.get(&replay.message)?.attempt(id));
+    let attempt = replay
+        .state
+        .attempt()
+        .and_then(|id| history.deliveries.get(&replay.message)?.attempt(id));
     let how = attempt.map(|attempt| {
-        let took = attempt.duration_ms.map(|ms| format!(" in {ms} ms")).unwrap_or_default();
+        let took = attempt
+            .duration_ms
+            .map(|ms| format!(" in {ms} ms"))
+            .unwrap_or_default();
         format!(" ({}{took})", attempt.outcome_words())
     });
     out.line(&format!(

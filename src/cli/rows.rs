@@ -2,8 +2,8 @@
 
 use crate::domain::query::{Field, Subject};
 use crate::domain::{
-    Attempt, AttemptStatus, Endpoint, Event, Feature, FeatureState, Message, Observation, TaskState,
-    Trigger,
+    Attempt, AttemptStatus, Endpoint, Event, Feature, FeatureState, Message, Observation,
+    TaskState, Trigger,
 };
 
 type See<'a> = &'a mut dyn FnMut(&str) -> bool;
@@ -56,8 +56,14 @@ impl Subject for EventSubject<'_> {
     }
 
     fn has_outcome(&self, word: &str) -> bool {
-        let Some(task) = &self.0.task else { return false };
-        TaskSubject { task, asset_name: None }.has_outcome(word)
+        let Some(task) = &self.0.task else {
+            return false;
+        };
+        TaskSubject {
+            task,
+            asset_name: None,
+        }
+        .has_outcome(word)
     }
 
     fn feature(&self, feature: &Feature) -> Option<FeatureState> {
@@ -68,10 +74,20 @@ impl Subject for EventSubject<'_> {
         match field {
             Field::Type => see(self.0.kind.name()),
             Field::Id => see(&self.0.id.to_string()),
-            Field::User => self.0.user.as_ref().is_some_and(|user| see(&user.to_string())),
+            Field::User => self
+                .0
+                .user
+                .as_ref()
+                .is_some_and(|user| see(&user.to_string())),
             Field::Task | Field::Asset => {
                 let task = self.0.task.as_ref();
-                task.is_some_and(|task| TaskSubject { task, asset_name: None }.field(field, see))
+                task.is_some_and(|task| {
+                    TaskSubject {
+                        task,
+                        asset_name: None,
+                    }
+                    .field(field, see)
+                })
             }
             _ => false,
         }
@@ -80,7 +96,13 @@ impl Subject for EventSubject<'_> {
     fn texts(&self, see: See<'_>) -> bool {
         see(&self.0.id.to_string())
             || see(self.0.kind.name())
-            || self.0.task.as_ref().is_some_and(|task| TaskSubject { task, asset_name: None }.texts(see))
+            || self.0.task.as_ref().is_some_and(|task| {
+                TaskSubject {
+                    task,
+                    asset_name: None,
+                }
+                .texts(see)
+            })
     }
 }
 
@@ -107,10 +129,18 @@ impl Subject for MessageSubject<'_> {
         match field {
             Field::Type => see(self.message.kind.name()),
             Field::Id | Field::Message => see(&self.message.id.to_string()),
-            Field::Task => self.message.task.as_ref().is_some_and(|task| see(&task.to_string())),
-            Field::Asset | Field::User => self
+            Field::Task => self
+                .message
                 .task
-                .is_some_and(|task| TaskSubject { task, asset_name: None }.field(field, see)),
+                .as_ref()
+                .is_some_and(|task| see(&task.to_string())),
+            Field::Asset | Field::User => self.task.is_some_and(|task| {
+                TaskSubject {
+                    task,
+                    asset_name: None,
+                }
+                .field(field, see)
+            }),
             _ => false,
         }
     }
@@ -118,8 +148,16 @@ impl Subject for MessageSubject<'_> {
     fn texts(&self, see: See<'_>) -> bool {
         see(&self.message.id.to_string())
             || see(self.message.kind.name())
-            || self.message.event.as_ref().is_some_and(|event| see(&event.to_string()))
-            || self.message.task.as_ref().is_some_and(|task| see(&task.to_string()))
+            || self
+                .message
+                .event
+                .as_ref()
+                .is_some_and(|event| see(&event.to_string()))
+            || self
+                .message
+                .task
+                .as_ref()
+                .is_some_and(|task| see(&task.to_string()))
     }
 }
 
@@ -135,7 +173,10 @@ impl Subject for AttemptSubject<'_> {
         match word {
             "delivered" => self.0.status == AttemptStatus::Success,
             "failed" => self.0.status == AttemptStatus::Fail,
-            "sending" => matches!(self.0.status, AttemptStatus::Sending | AttemptStatus::Pending),
+            "sending" => matches!(
+                self.0.status,
+                AttemptStatus::Sending | AttemptStatus::Pending
+            ),
             "canceled" | "cancelled" => self.0.status == AttemptStatus::Canceled,
             "manual" => self.0.trigger == Trigger::Manual,
             "scheduled" => self.0.trigger == Trigger::Scheduled,

@@ -7,7 +7,10 @@ use crate::io::config::{Flags, Source, default_path};
 
 /// What `reeltop` says when nothing at all is configured.
 pub fn nothing_configured() -> String {
-    let file = default_path().map_or_else(|| "config.toml".to_owned(), |path| path.display().to_string());
+    let file = default_path().map_or_else(
+        || "config.toml".to_owned(),
+        |path| path.display().to_string(),
+    );
     format!(
         "no server is configured.\n\n\
          Try it without an account:\n    reeltop demo\n\n\

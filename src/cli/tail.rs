@@ -36,7 +36,10 @@ pub async fn run(args: TailArgs, from: SourceArgs) -> Outcome {
     let ended = follow(stream, &mut printer, args.no_reconnect).await;
     let outcome = match ended {
         Err(Stop::Failed(failure)) if args.poll && is_no_stream(&failure) => {
-            note(&format!("{}; polling the active tasks instead", failure.what));
+            note(&format!(
+                "{}; polling the active tasks instead",
+                failure.what
+            ));
             poll::run(&client, &mut printer).await
         }
         ended => ended,
@@ -49,7 +52,10 @@ pub async fn run(args: TailArgs, from: SourceArgs) -> Outcome {
 fn is_no_stream(failure: &Failure) -> bool {
     matches!(
         failure.kind,
-        FailureKind::NotOffered | FailureKind::NotFound | FailureKind::NotAspect | FailureKind::Invalid
+        FailureKind::NotOffered
+            | FailureKind::NotFound
+            | FailureKind::NotAspect
+            | FailureKind::Invalid
     )
 }
 
@@ -95,9 +101,15 @@ async fn follow(mut stream: Stream, printer: &mut Printer, no_reconnect: bool) -
             Step::Broken { why, wait, .. } => {
                 printer.flush()?;
                 if stream.take_forgotten() {
-                    note("the same line without end came twice: going on without the last event id, events may be missing");
+                    note(
+                        "the same line without end came twice: going on without the last event id, events may be missing",
+                    );
                 }
-                note(&format!("{}; connecting again in {:.1}s", why.what, wait.as_secs_f64()));
+                note(&format!(
+                    "{}; connecting again in {:.1}s",
+                    why.what,
+                    wait.as_secs_f64()
+                ));
             }
             Step::Stopped(why) => {
                 printer.flush()?;

@@ -34,7 +34,12 @@ pub async fn run(args: TasksArgs, from: SourceArgs) -> Outcome {
     let name = |row: &Row<Observation>| names.get(&row.value.asset).map(|name| &**name);
     let rows: Vec<Row<Observation>> = rows
         .into_iter()
-        .filter(|row| query.matches(&TaskSubject { task: &row.value, asset_name: name(row) }))
+        .filter(|row| {
+            query.matches(&TaskSubject {
+                task: &row.value,
+                asset_name: name(row),
+            })
+        })
         .collect();
     let mut out = Output::new();
     if args.json {
@@ -43,8 +48,14 @@ pub async fn run(args: TasksArgs, from: SourceArgs) -> Outcome {
         }
     } else {
         let zone = zone(from.utc);
-        let cells: Vec<Vec<String>> = rows.iter().map(|row| cells(&row.value, name(row), zone)).collect();
-        out.table(&["STATE", "READY", "ASSET", "FEATURES", "UPDATED", "TASK"], &cells)?;
+        let cells: Vec<Vec<String>> = rows
+            .iter()
+            .map(|row| cells(&row.value, name(row), zone))
+            .collect();
+        out.table(
+            &["STATE", "READY", "ASSET", "FEATURES", "UPDATED", "TASK"],
+            &cells,
+        )?;
     }
     out.flush()?;
     Ok(code)
@@ -52,8 +63,11 @@ pub async fn run(args: TasksArgs, from: SourceArgs) -> Outcome {
 
 fn cells(task: &Observation, name: Option<&str>, zone: i32) -> Vec<String> {
     let tally = task.features.tally();
-    let features: Vec<String> =
-        task.features.iter().map(|(feature, state)| format!("{}:{state}", feature.name())).collect();
+    let features: Vec<String> = task
+        .features
+        .iter()
+        .map(|(feature, state)| format!("{}:{state}", feature.name()))
+        .collect();
     vec![
         task.state().name().to_owned(),
         format!("{}/{}", tally.ready, tally.wanted),
@@ -64,7 +78,10 @@ fn cells(task: &Observation, name: Option<&str>, zone: i32) -> Vec<String> {
     ]
 }
 
-async fn by_id(client: &Client, ids: &[String]) -> Result<(Vec<Row<Observation>>, u8), super::output::Stop> {
+async fn by_id(
+    client: &Client,
+    ids: &[String],
+) -> Result<(Vec<Row<Observation>>, u8), super::output::Stop> {
     let mut rows = Vec::new();
     let mut last = None;
     for id in ids {

@@ -12,7 +12,7 @@ pub const MAX_ID_BYTES: usize = 512;
 pub enum Id {
     /// The sixteen bytes of a canonical lowercase UUID.
     Uuid([u8; 16]),
-    /// Any other text, at most [`MAX_ID_BYTES`] and a mark long.
+    /// Any other text, at most 512 bytes and a mark long.
     Text(Arc<str>),
 }
 
@@ -23,6 +23,11 @@ impl Id {
             Some(bytes) => Self::Uuid(bytes),
             None => Self::Text(capped(text)),
         }
+    }
+
+    /// Packs a canonical lowercase UUID; `None` for any other 36 bytes.
+    pub fn from_uuid(text: &[u8; 36]) -> Option<Self> {
+        packed_uuid(text).map(Self::Uuid)
     }
 
     /// Writes the id's text into `buffer` if it is a UUID, else borrows the text it holds.

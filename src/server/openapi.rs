@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use super::routes::Api;
+use super::api::Api;
 
 /// One operation: method, path, what it does, the code of success, and whether it is our own.
 type Operation = (&'static str, &'static str, &'static str, &'static str, bool);
@@ -232,8 +232,9 @@ fn reference(name: &str) -> Value {
 fn request_schema(method: &str, path: &str) -> Option<&'static str> {
     match (method, path) {
         ("post", "/tasks") => Some("TaskCreateRequest"),
-        ("post", "/webhooks/endpoints") => Some("EndpointRequest"),
-        ("put", "/webhooks/endpoints/{endpoint_id}") => Some("EndpointRequest"),
+        ("post", "/webhooks/endpoints") | ("put", "/webhooks/endpoints/{endpoint_id}") => {
+            Some("EndpointRequest")
+        }
         ("post", "/webhooks/messages/{message_id}/resend") => Some("ResendRequest"),
         _ => None,
     }

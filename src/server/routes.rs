@@ -1,36 +1,25 @@
 //! The routes: who may come in, what is where, and the handlers for tasks, assets and the user.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::header::{AUTHORIZATION, LOCATION};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
-use super::backend::{Backend, TaskRefused, core_feature};
-use super::reject::{Faults, Fields, detail, not_found, unauthorized};
+use super::api::{Api, parameter, whole};
+use super::backend::{TaskRefused, core_feature};
+use super::reject::{Faults, Fields, Rejected, detail, not_found, unauthorized};
 use super::{events, openapi, webhooks};
 use crate::wire::bodies::TaskCreatedBody;
 
-/// What every handler may use.
-#[derive(Clone)]
-pub struct Api {
-    pub backend: Backend,
-    pub key: Arc<SecretString>,
-    pub ping_every: Duration,
-    pub started: Instant,
-}
-
-/// First segments of our paths: with a slash at the end they redirect, as FastAPI does.
+/// First segments of our paths: with a slash at the end they redirect, as `FastAPI` does.
 const ROOTS: [&str; 6] = ["tasks", "users", "assets", "indexes", "webhooks", "events"];
 
 pub fn router(api: Api) -> Router {
@@ -153,14 +142,14 @@ async fn task(State(api): State<Api>, Path(id): Path<String>) -> Response {
 async fn create_task(
     State(api): State<Api>,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Response> {
+) -> Result<Response, Rejected> {
     let body = whole(body)?;
     let mut fields = Fields::of(&body)?;
     let asset_id = fields.string("asset_id", true);
     let expected = "'proxy', 'preview', 'visual' or 'transcription'";
     let features = fields.words("features", core_feature, expected);
     let (Some(asset_id), Some(mut features)) = (asset_id, features) else {
-        return Err(fields.faults.into_response());
+        return Err(fields.faults.reject());
     };
     let mut seen = Vec::new();
     features.retain(|feature| {
@@ -172,10 +161,10 @@ async fn create_task(
     match api.backend.request(&asset_id, &features) {
         Ok(task_id) => Ok((StatusCode::CREATED, Json(TaskCreatedBody { task_id })).into_response()),
         Err(error @ TaskRefused::UnknownAsset) => {
-            Err(detail(StatusCode::NOT_FOUND, &error.to_string()))
+            Err(detail(StatusCode::NOT_FOUND, &error.to_string()).into())
         }
         Err(error @ TaskRefused::TooMany) => {
-            Err(detail(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()))
+            Err(detail(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()).into())
         }
     }
 }
@@ -198,31 +187,12 @@ async fn asset(State(api): State<Api>, Path(id): Path<String>) -> Response {
 async fn assets(State(api): State<Api>, Query(query): Query<Vec<(String, String)>>) -> Response {
     let Some(index_id) = parameter(&query, "index_id") else {
         let mut faults = Faults::default();
-        let loc = vec!["query".into(), "index_id".into()];
-        faults.add("missing", loc, "Field required", &Value::Null);
-        return faults.into_response();
+        let loc = ["query".into(), "index_id".into()];
+        faults.add("missing", &loc, "Field required", &Value::Null);
+        return faults.reject().into_response();
     };
     match api.backend.assets_of(index_id) {
         Some(assets) => Json(assets).into_response(),
         None => not_found("Index"),
     }
-}
-
-/// A query parameter; the last one counts, as in FastAPI.
-pub fn parameter<'a>(query: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    query
-        .iter()
-        .rev()
-        .find(|(known, _)| known == name)
-        .map(|(_, value)| value.as_str())
-}
-
-/// A body that came whole, or the refusal of one that is too large or broke off.
-pub fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Response> {
-    body.map_err(|rejection| detail(rejection.status(), &rejection.body_text()))
-}
-
-/// A header as text.
-pub fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
 }

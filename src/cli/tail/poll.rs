@@ -52,11 +52,17 @@ pub async fn run(client: &Client, printer: &mut Printer) -> Outcome {
 fn is_final(failure: &Failure) -> bool {
     matches!(
         failure.kind,
-        FailureKind::Unauthorized | FailureKind::Forbidden | FailureKind::NotOffered | FailureKind::NotAspect
+        FailureKind::Unauthorized
+            | FailureKind::Forbidden
+            | FailureKind::NotOffered
+            | FailureKind::NotAspect
     )
 }
 
-type Looked = (HashMap<TaskId, Observation>, Vec<(EventType, Row<Observation>)>);
+type Looked = (
+    HashMap<TaskId, Observation>,
+    Vec<(EventType, Row<Observation>)>,
+);
 
 async fn look(
     client: &Client,
@@ -99,7 +105,12 @@ fn kind(before: Option<&Observation>, now: &Observation) -> EventType {
     }
 }
 
-fn print(printer: &mut Printer, kind: EventType, row: &Row<Observation>, at: Time) -> Result<(), Stop> {
+fn print(
+    printer: &mut Printer,
+    kind: EventType,
+    row: &Row<Observation>,
+    at: Time,
+) -> Result<(), Stop> {
     let envelope = json!({
         "timestamp": at.rfc3339(),
         "user_id": row.value.user.to_string(),

@@ -88,13 +88,19 @@ impl Printer {
     /// Says on stderr what was not printed as it came.
     pub fn say_counts(&self) {
         if self.n_compacted > 0 {
-            note(&format!("{} events held line breaks and were compacted", self.n_compacted));
+            note(&format!(
+                "{} events held line breaks and were compacted",
+                self.n_compacted
+            ));
         }
         if self.n_no_json > 0 {
             note(&format!("{} events were no JSON", self.n_no_json));
         }
         if self.n_oversized > 0 {
-            note(&format!("{} events were too large and were skipped", self.n_oversized));
+            note(&format!(
+                "{} events were too large and were skipped",
+                self.n_oversized
+            ));
         }
     }
 
@@ -112,7 +118,11 @@ impl Printer {
                 let _ = events::decode(frame, |kind| {
                     is_wanted |= matches!(&kind, ChangeKind::Event(event) if self.query.matches(&EventSubject(event)));
                 });
-                if is_wanted { self.data(frame.data) } else { Ok(false) }
+                if is_wanted {
+                    self.data(frame.data)
+                } else {
+                    Ok(false)
+                }
             }
             Form::Readable => self.readable(frame),
         }
@@ -156,7 +166,9 @@ impl Printer {
                     has_printed = true;
                     self.event(&event, "")?;
                 }
-                ChangeKind::Event(Event { task: Some(task), .. }) => {
+                ChangeKind::Event(Event {
+                    task: Some(task), ..
+                }) => {
                     self.changed(&task);
                 }
                 _ => {}
@@ -175,7 +187,8 @@ impl Printer {
         ended(match self.form {
             Form::Data => self.out.line(&text),
             Form::Frames => {
-                let frame = json!({"event": event.kind.name(), "data": text, "id": "", "source": "poll"});
+                let frame =
+                    json!({"event": event.kind.name(), "data": text, "id": "", "source": "poll"});
                 self.out.line(&frame.to_string())
             }
             Form::Readable => self.event(event, "(polled) "),
@@ -183,7 +196,10 @@ impl Printer {
     }
 
     fn event(&mut self, event: &Event, mark: &str) -> io::Result<()> {
-        let time = event.published.map(|time| time.clock(self.zone)).unwrap_or_default();
+        let time = event
+            .published
+            .map(|time| time.clock(self.zone))
+            .unwrap_or_default();
         let kind = visible(event.kind.name()).into_owned();
         let mut line = format!("{:8}  ", time);
         let tone = match event.kind {
@@ -200,9 +216,18 @@ impl Printer {
         line.push_str(mark);
         if let Some(task) = &event.task {
             let changed = self.changed(task);
-            let name = event.asset_name.as_ref().or_else(|| self.names.get(&task.asset));
+            let name = event
+                .asset_name
+                .as_ref()
+                .or_else(|| self.names.get(&task.asset));
             let name = name.map_or_else(|| task.asset.short(13), |name| name.to_string());
-            let _ = write!(line, "{}  {}  {}", visible(&task.task.short(13)), visible(&name), visible(&changed));
+            let _ = write!(
+                line,
+                "{}  {}  {}",
+                visible(&task.task.short(13)),
+                visible(&name),
+                visible(&changed)
+            );
         } else {
             line.push_str(&visible(&event.id.short(13)));
         }
@@ -214,12 +239,17 @@ impl Printer {
         if self.features.len() >= MAX_REMEMBERED {
             self.features.clear();
         }
-        let before = self.features.insert(task.task.clone(), task.features.clone());
+        let before = self
+            .features
+            .insert(task.task.clone(), task.features.clone());
         let tally = task.features.tally();
         let ready = format!("{} of {}", tally.ready, tally.wanted);
         let Some(before) = before else {
-            let states: Vec<String> =
-                task.features.iter().map(|(feature, state)| format!("{}:{state}", feature.name())).collect();
+            let states: Vec<String> = task
+                .features
+                .iter()
+                .map(|(feature, state)| format!("{}:{state}", feature.name()))
+                .collect();
             return format!("{ready}  {}", states.join(" "));
         };
         let changes: Vec<String> = task
