@@ -12,3 +12,5 @@ pub mod outlet;
 pub mod poller;
 pub mod sender;
 pub mod stream;
+
+pub use clock::Clock;
