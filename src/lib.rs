@@ -27,5 +27,6 @@
 
 pub mod cli;
 pub mod domain;
+pub mod io;
 pub mod server;
 pub mod wire;

@@ -3,6 +3,10 @@
 pub mod bodies;
 mod envelope;
 pub mod events;
+pub mod lenient;
+pub mod normal;
+pub mod openapi;
+pub mod rest;
 pub mod signature;
 pub mod sse;
 mod task;
