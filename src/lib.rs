@@ -25,6 +25,7 @@
 //! **Trip out:** key → `Action` → `Effect` → HTTP → `Change`; the attempt that a replay caused
 //! comes back by the first trip.
 
+pub mod app;
 pub mod cli;
 pub mod domain;
 pub mod server;
