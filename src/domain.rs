@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, a file or a socket: time and chance arrive inside values.
 
 mod attempt;
+mod backoff;
 mod change;
 mod endpoint;
 mod event;
@@ -15,12 +16,14 @@ mod message;
 mod plan;
 pub mod query;
 mod replay;
+mod safe;
 mod schedule;
 mod task;
 pub mod time;
 
 pub use attempt::{Attempt, AttemptStatus, FailureClass, Trigger};
-pub use change::{Change, ChangeKind, Moment, Origin, Unreadable};
+pub use backoff::{Backoff, MAX_CONNECTIONS, Pace};
+pub use change::{Change, ChangeKind, Origin, Unreadable};
 pub use endpoint::Endpoint;
 pub use event::{Event, EventType};
 pub use failure::{Failure, FailureKind};
@@ -35,6 +38,7 @@ pub use message::{Message, Payload};
 pub use plan::{Plan, PlanItem, Verdict, plan};
 pub use query::Query;
 pub use replay::{Replay, ReplayState, ReplayStep, Replays, Stage};
+pub use safe::visible;
 pub use schedule::{Forecast, RetrySchedule};
 pub use task::{Observation, TASK_STATES, TaskState};
-pub use time::Time;
+pub use time::{Moment, Time};

@@ -1,1 +1,13 @@
 //! Pure codecs, used by the client and by the embedded server: bytes in, values out, and back.
+
+pub mod bodies;
+pub mod events;
+pub mod lenient;
+pub mod normal;
+pub mod openapi;
+pub mod rest;
+pub mod signature;
+pub mod sse;
+mod task;
+
+pub use task::{decode_task, lenient_task};

@@ -10,15 +10,7 @@ use super::link::{Abilities, LinkCounters, LinkState, Proof};
 use super::message::Message;
 use super::replay::ReplayStep;
 use super::task::Observation;
-use super::time::Time;
-
-/// When something was received: by the wall clock, and in microseconds since the program began,
-/// which no correction of the wall clock moves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Moment {
-    pub wall: Time,
-    pub mono: i64,
-}
+use super::time::Moment;
 
 /// Where a change came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

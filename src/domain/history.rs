@@ -15,7 +15,7 @@ pub use events::{EventEntry, Events, TaskSight};
 pub use tasks::{Columns, Sighted, TaskRow, Tasks};
 pub use window::{Anchor, SortBy, TaskOrder, Window};
 
-use super::change::{Change, ChangeKind, Moment, Origin, Unreadable};
+use super::change::{Change, ChangeKind, Origin, Unreadable};
 use super::endpoint::Endpoint;
 use super::event::{Event, EventType};
 use super::failure::Failure;
@@ -25,6 +25,7 @@ use super::link::{Abilities, LinkCounters, LinkState, Proof};
 use super::replay::Replays;
 use super::schedule::RetrySchedule;
 use super::task::{Observation, TaskState};
+use super::time::Moment;
 
 /// How much is kept in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -317,7 +318,10 @@ impl History {
         let Some(delivery) = self.deliveries.get(&pair.0) else {
             return Applied::Shown;
         };
-        if self.replays.settle(&pair.0, &pair.1, delivery, received) {
+        if self
+            .replays
+            .settle(&pair.0, &pair.1, &delivery.attempts_at(&pair.1), received)
+        {
             Applied::Replay(number)
         } else {
             Applied::Shown
@@ -335,7 +339,8 @@ impl History {
             replay.since,
         );
         if let Some(delivery) = self.deliveries.get(&message) {
-            self.replays.settle(&message, &endpoint, delivery, at);
+            self.replays
+                .settle(&message, &endpoint, &delivery.attempts_at(&endpoint), at);
         }
     }
 

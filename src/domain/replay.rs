@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use super::attempt::{Attempt, AttemptStatus, Trigger};
-use super::change::Moment;
 use super::failure::Failure;
-use super::history::Delivery;
 use super::id::{AttemptId, EndpointId, MessageId};
+use super::time::Moment;
 
 /// One step of a replay, as the one who sends it reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -196,7 +195,7 @@ impl Replays {
         &mut self,
         message: &MessageId,
         endpoint: &EndpointId,
-        delivery: &Delivery,
+        attempts: &[&Attempt],
         at: Moment,
     ) -> bool {
         let Some(number) = self.latest_of(message, endpoint) else {
@@ -213,9 +212,8 @@ impl Replays {
         let Some(before) = replay.before.clone() else {
             return false;
         };
-        let ours: Vec<&Attempt> = delivery
-            .attempts_at(endpoint)
-            .into_iter()
+        let ours: Vec<&&Attempt> = attempts
+            .iter()
             .filter(|attempt| {
                 attempt.trigger == Trigger::Manual
                     && !before.contains(&attempt.id)

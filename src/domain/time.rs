@@ -6,6 +6,14 @@ use std::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Time(pub i64);
 
+/// When something was received: by the wall clock, and in microseconds since the program began,
+/// which no correction of the wall clock moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Moment {
+    pub wall: Time,
+    pub mono: i64,
+}
+
 /// Microseconds in a second.
 pub const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400;

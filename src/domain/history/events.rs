@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use hashbrown::HashSet;
 
-use super::super::change::{Moment, Origin};
+use super::super::change::Origin;
 use super::super::event::EventType;
 use super::super::feature::Features;
 use super::super::id::{EventId, TaskId};
 use super::super::task::TaskState;
-use super::super::time::Time;
+use super::super::time::{Moment, Time};
 
 /// One event of the ring.
 #[derive(Debug, Clone)]

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use std::hash::BuildHasher;
 
-use super::super::change::{Moment, Origin};
+use super::super::change::Origin;
 use super::super::feature::{Extra, Features};
 use super::super::id::{AssetId, EventId, Id, TaskId, UserId};
 use super::super::task::{Observation, TASK_STATES, TaskState};
-use super::super::time::Time;
+use super::super::time::{Moment, Time};
 
 /// State column of a place that holds no task.
 const VACANT: u8 = u8::MAX;

@@ -1,0 +1,108 @@
+//! `reeltop demo`: the embedded server and receivers of webhooks, in this process, on loopback.
+//!
+//! The stage is set through the public API alone; what looks at it is an ordinary client that
+//! gets nothing but a URL and a key.
+
+use anyhow::{Context, bail};
+use reqwest::StatusCode;
+use serde_json::json;
+
+use crate::server::receivers::{self, Manner, Receiver, Receivers};
+use crate::server::{self, Options, Running};
+use crate::wire::bodies::EndpointCreatedBody;
+
+/// Simulated time, retry delays and retention run this much faster.
+const TIME_SCALE: f64 = 60.0;
+
+/// A running demo.
+#[derive(Debug)]
+pub struct Stage {
+    server: Running,
+    receivers: Receivers,
+}
+
+/// Starts the server with `rate` tasks a minute, the receivers, and an endpoint for each.
+pub async fn stage(seed: u64, rate: f64) -> anyhow::Result<Stage> {
+    let receivers = receivers::start(seed)
+        .await
+        .context("cannot start the demo's receivers")?;
+    let options = Options {
+        seed,
+        tasks_per_minute: rate,
+        time_scale: TIME_SCALE,
+        disable_after: None,
+        ..Options::default()
+    };
+    let server = server::start(options)
+        .await
+        .context("cannot start the demo's server")?;
+    let stage = Stage { server, receivers };
+    stage
+        .create_endpoints()
+        .await
+        .context("cannot create the demo's webhook endpoints")?;
+    Ok(stage)
+}
+
+impl Stage {
+    /// Base URL of the demo's API.
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// The key for it.
+    pub fn api_key(&self) -> &str {
+        self.server.api_key()
+    }
+
+    /// Stops everything, within a second and a half.
+    pub async fn stop(self) {
+        tokio::join!(self.server.stop(), self.receivers.stop());
+    }
+
+    async fn create_endpoints(&self) -> anyhow::Result<()> {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .tls_built_in_root_certs(false)
+            .build()?;
+        for receiver in self.receivers.list() {
+            let created = self.create_endpoint(&client, receiver).await?;
+            let verifies = matches!(receiver.manner, Manner::Healthy | Manner::Flaky);
+            if verifies && !self.receivers.tell_secret(receiver.manner, &created.secret) {
+                bail!(
+                    "the server gave {} a secret that is none",
+                    receiver.description
+                );
+            }
+        }
+        Ok(())
+    }
+
+    async fn create_endpoint(
+        &self,
+        client: &reqwest::Client,
+        receiver: &Receiver,
+    ) -> anyhow::Result<EndpointCreatedBody> {
+        let body = json!({
+            "url": receiver.url,
+            "description": receiver.description,
+            "event_types": receiver.event_types,
+        });
+        let request = client
+            .post(format!("{}/webhooks/endpoints", self.url()))
+            .bearer_auth(self.api_key())
+            .header("content-type", "application/json")
+            .body(body.to_string());
+        let answer = request.send().await?;
+        let status = answer.status();
+        let text = answer.bytes().await?;
+        if status != StatusCode::CREATED {
+            bail!(
+                "{status} for {}: {}",
+                receiver.description,
+                String::from_utf8_lossy(&text)
+            );
+        }
+        Ok(serde_json::from_slice(&text)?)
+    }
+}

@@ -1,0 +1,117 @@
+//! `reeltop serve`: the embedded server alone, without a screen.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::args::ServeArgs;
+use crate::server::{self, Options, Running};
+
+/// Runs the server until SIGINT or SIGTERM. Exit codes: 0 then, 1 when it cannot listen, 2 for a
+/// rate or scale that is no use.
+pub async fn run(args: ServeArgs) -> ExitCode {
+    let given = args.api_key.is_some();
+    let options = Options {
+        addr: args.addr,
+        api_key: args.api_key.map(Into::into),
+        seed: args.seed,
+        tasks_per_minute: args.simulate,
+        time_scale: args.time_scale,
+        ..Options::default()
+    };
+    // Before anything is printed, so that a signal right after the line is not missed.
+    let stop = match Stop::install() {
+        Ok(stop) => stop,
+        Err(error) => return fail(1, &format!("cannot listen for signals: {error}")),
+    };
+    let running = match server::start(options).await {
+        Ok(running) => running,
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+            return fail(2, &format!("{error} (--time-scale, --simulate)"));
+        }
+        Err(error) => return fail(1, &unbound(args.addr, &error)),
+    };
+    // A closed pipe is no reason to end: whoever started us may only have read the first line.
+    let _ = announce(&mut io::stdout().lock(), &running, args.json, given);
+    stop.wait().await;
+    running.stop().await;
+    ExitCode::SUCCESS
+}
+
+fn unbound(addr: std::net::SocketAddr, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("{addr} is in use: stop what listens there, or take --addr 127.0.0.1:0")
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            format!("{addr} is no address of this machine: take one that is, such as 127.0.0.1:0")
+        }
+        io::ErrorKind::PermissionDenied => {
+            format!("not allowed to listen on {addr}: take a port above 1023")
+        }
+        _ => format!("cannot listen on {addr}: {error}"),
+    }
+}
+
+fn fail(code: u8, text: &str) -> ExitCode {
+    eprintln!("reeltop: {text}");
+    ExitCode::from(code)
+}
+
+/// Says where the server is and how to get in. A key that was given is not repeated to people.
+fn announce(out: &mut impl Write, running: &Running, as_json: bool, given: bool) -> io::Result<()> {
+    let (url, key) = (running.url(), running.api_key());
+    if as_json {
+        writeln!(out, "{}", json!({"url": url, "api_key": key}))?;
+        return out.flush();
+    }
+    writeln!(out, "listening on {url}")?;
+    if given {
+        writeln!(out, "watch it:  ASPECT_API_KEY=… reeltop --url {url}")?;
+    } else {
+        writeln!(out, "API key:   {key}")?;
+        writeln!(out, "watch it:  ASPECT_API_KEY={key} reeltop --url {url}")?;
+    }
+    out.flush()
+}
+
+/// The signals that end the server.
+struct Stop {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    #[cfg(unix)]
+    fn install() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
+        Ok(Self {
+            interrupt: signal(interrupt)?,
+            terminate: signal(terminate)?,
+        })
+    }
+
+    #[cfg(not(unix))]
+    fn install() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(unix)]
+    async fn wait(mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    async fn wait(self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

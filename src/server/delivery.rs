@@ -1,0 +1,178 @@
+//! The room's own delivery: the ledger, the dispatcher and the HTTP engine behind the port.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::clock::now_us;
+use super::dispatcher::{Courier, Dispatcher};
+use super::ledger::Ledger;
+use super::port::{
+    Accepted, Answer, AttemptsOf, Delivery, DeliveryFigures, EndpointSpec, PageQuery, Refusal,
+    Resend,
+};
+use super::schedule::Schedule;
+use crate::wire::bodies::{AttemptBody, EndpointBody, EndpointCreatedBody, MessageBody, PageBody};
+
+/// How long an idempotency key is remembered (Svix: 12 hours).
+const KEY_LIFE: Duration = Duration::from_secs(12 * 3600);
+const MOST_KEYS: usize = 10_000;
+
+pub struct OwnDelivery {
+    ledger: Arc<Mutex<Ledger>>,
+    dispatcher: Arc<Dispatcher>,
+    keys: Mutex<Keys>,
+}
+
+impl OwnDelivery {
+    /// Starts delivering through `courier`; its tasks run on `tracker` until `stop`.
+    pub fn start(
+        courier: Box<dyn Courier>,
+        time_scale: f64,
+        disable_after: Option<Duration>,
+        stop: CancellationToken,
+        tracker: TaskTracker,
+    ) -> Self {
+        let ledger = Arc::new(Mutex::new(Ledger::default()));
+        let disable_after = disable_after.map(|limit| limit.div_f64(time_scale));
+        let dispatcher = Dispatcher::start(
+            Arc::clone(&ledger),
+            courier,
+            Schedule::new(time_scale),
+            disable_after,
+            stop,
+            tracker,
+        );
+        Self {
+            ledger,
+            dispatcher,
+            keys: Mutex::default(),
+        }
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn resend_now(&self, resend: &Resend) -> Result<(), Refusal> {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if keys.has(resend) {
+            return Ok(());
+        }
+        // To a disabled endpoint: accepted, and silently nothing, as Svix's open-source server.
+        let enabled = self
+            .ledger()
+            .may_resend(&resend.message_id, &resend.endpoint_id)?;
+        if enabled
+            && !self
+                .dispatcher
+                .resend(&resend.message_id, &resend.endpoint_id)
+        {
+            let text = "too many deliveries are waiting for this endpoint".to_owned();
+            return Err(Refusal::Unavailable(text));
+        }
+        keys.add(resend);
+        Ok(())
+    }
+}
+
+fn ready<'a, T: Send + 'a>(answer: Result<T, Refusal>) -> Answer<'a, T> {
+    Box::pin(std::future::ready(answer))
+}
+
+impl Delivery for OwnDelivery {
+    fn accept(&self, event: Accepted) {
+        let accepted = self.ledger().accept(event);
+        if let Some((message, endpoints)) = accepted {
+            self.dispatcher.deliver(&message.id, &endpoints);
+        }
+    }
+
+    fn create_endpoint(&self, spec: EndpointSpec) -> Answer<'_, EndpointCreatedBody> {
+        ready(self.ledger().create_endpoint(spec, now_us()))
+    }
+
+    fn replace_endpoint(&self, id: String, spec: EndpointSpec) -> Answer<'_, EndpointBody> {
+        ready(self.ledger().replace_endpoint(&id, spec, now_us()))
+    }
+
+    fn delete_endpoint(&self, id: String) -> Answer<'_, ()> {
+        ready(self.ledger().delete_endpoint(&id))
+    }
+
+    fn endpoints(&self) -> Answer<'_, Vec<EndpointBody>> {
+        ready(Ok(self.ledger().endpoints()))
+    }
+
+    fn messages(&self, page: PageQuery) -> Answer<'_, PageBody<MessageBody>> {
+        ready(Ok(self.ledger().messages(&page)))
+    }
+
+    fn attempts(&self, of: AttemptsOf, page: PageQuery) -> Answer<'_, PageBody<AttemptBody>> {
+        let ledger = self.ledger();
+        ready(match of {
+            AttemptsOf::Message(id) => ledger.attempts_of_message(&id, &page),
+            AttemptsOf::Endpoint(id) => ledger.attempts_of_endpoint(&id, &page),
+        })
+    }
+
+    fn resend(&self, resend: Resend) -> Answer<'_, ()> {
+        ready(self.resend_now(&resend))
+    }
+
+    fn schedule_s(&self) -> Vec<f64> {
+        self.dispatcher.schedule().delays_s().to_vec()
+    }
+
+    fn figures(&self) -> DeliveryFigures {
+        let (endpoints, messages, attempts, messages_evicted) = self.ledger().counts();
+        let lanes = self.dispatcher.figures();
+        DeliveryFigures {
+            endpoints,
+            messages,
+            attempts,
+            messages_evicted,
+            deliveries_queued: lanes.queued,
+            deliveries_in_flight: lanes.in_flight,
+            deliveries_dropped: lanes.dropped,
+            retries_pending: lanes.retries_pending,
+            retries_dropped: lanes.retries_dropped,
+        }
+    }
+}
+
+/// Idempotency keys seen lately, each with what it was for.
+#[derive(Debug, Default)]
+struct Keys {
+    seen: HashMap<Resend, Instant>,
+    order: VecDeque<Resend>,
+}
+
+impl Keys {
+    fn has(&mut self, resend: &Resend) -> bool {
+        while let Some(oldest) = self.order.front() {
+            let expired = self
+                .seen
+                .get(oldest)
+                .is_none_or(|at| at.elapsed() > KEY_LIFE);
+            if !expired && self.order.len() <= MOST_KEYS {
+                break;
+            }
+            if let Some(oldest) = self.order.pop_front() {
+                self.seen.remove(&oldest);
+            }
+        }
+        resend.idempotency_key.is_some() && self.seen.contains_key(resend)
+    }
+
+    fn add(&mut self, resend: &Resend) {
+        if resend.idempotency_key.is_some() {
+            self.seen.insert(resend.clone(), Instant::now());
+            self.order.push_back(resend.clone());
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The port to webhook delivery: what the routes and the backend ask of whoever delivers.
+//!
+//! The room's own engine ([`super::delivery`]) answers at once; a hand-over to another service
+//! answers when that service does, which is why every question gives a future.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+use crate::wire::bodies::{AttemptBody, EndpointBody, EndpointCreatedBody, MessageBody, PageBody};
+
+/// An answer that may take a while.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Refusal>> + Send + 'a>>;
+
+/// Why something asked of delivery is not done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("{0} not found")]
+    NotFound(&'static str),
+    #[error("{0}")]
+    Limit(String),
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// A task event, on its way to become a message.
+#[derive(Debug, Clone)]
+pub struct Accepted {
+    pub event_id: String,
+    pub event_type: &'static str,
+    /// The envelope; these very bytes are delivered.
+    pub payload: Arc<RawValue>,
+    /// When it was published, in unix microseconds.
+    pub at_us: i64,
+}
+
+/// What a client says about an endpoint; already checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointSpec {
+    pub url: String,
+    pub description: String,
+    /// Expanded and sorted.
+    pub event_types: Vec<&'static str>,
+    pub rate_limit: Option<u16>,
+    pub version: u16,
+    pub disabled: bool,
+}
+
+/// Which page of a log: newest first; an iterator `-id` goes back towards newer rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageQuery {
+    pub limit: usize,
+    pub iterator: Option<String>,
+}
+
+/// Whose attempts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AttemptsOf {
+    Message(String),
+    Endpoint(String),
+}
+
+/// One message to one endpoint, by hand.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Resend {
+    pub message_id: String,
+    pub endpoint_id: String,
+    /// The same key for the same message and endpoint is answered again and sent once.
+    pub idempotency_key: Option<String>,
+}
+
+/// Counts for `/health`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DeliveryFigures {
+    pub endpoints: usize,
+    pub messages: usize,
+    pub attempts: usize,
+    pub messages_evicted: u64,
+    pub deliveries_queued: usize,
+    pub deliveries_in_flight: usize,
+    /// First tries and resends that a full queue had no room for.
+    pub deliveries_dropped: u64,
+    pub retries_pending: usize,
+    /// Retries given up because too many were waiting.
+    pub retries_dropped: u64,
+}
+
+/// Whoever delivers webhooks.
+pub trait Delivery: Send + Sync + 'static {
+    /// Takes a published task event; never waits. Before the first endpoint there is no
+    /// application and the event becomes no message.
+    fn accept(&self, event: Accepted);
+    fn create_endpoint(&self, spec: EndpointSpec) -> Answer<'_, EndpointCreatedBody>;
+    fn replace_endpoint(&self, id: String, spec: EndpointSpec) -> Answer<'_, EndpointBody>;
+    fn delete_endpoint(&self, id: String) -> Answer<'_, ()>;
+    fn endpoints(&self) -> Answer<'_, Vec<EndpointBody>>;
+    fn messages(&self, page: PageQuery) -> Answer<'_, PageBody<MessageBody>>;
+    fn attempts(&self, of: AttemptsOf, page: PageQuery) -> Answer<'_, PageBody<AttemptBody>>;
+    fn resend(&self, resend: Resend) -> Answer<'_, ()>;
+    /// The delays after each failed attempt, in seconds.
+    fn schedule_s(&self) -> Vec<f64>;
+    fn figures(&self) -> DeliveryFigures;
+}

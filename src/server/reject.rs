@@ -1,0 +1,232 @@
+//! Refusals in FastAPI's form: `{"detail":"…"}`, and for 422 a list of faults with their places.
+
+use axum::Json;
+use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+use super::port::Refusal;
+use crate::wire::bodies::DetailBody;
+
+/// Any refusal that is not about a field.
+pub fn detail(status: StatusCode, text: &str) -> Response {
+    (
+        status,
+        Json(DetailBody {
+            detail: text.to_owned(),
+        }),
+    )
+        .into_response()
+}
+
+pub fn not_found(what: &str) -> Response {
+    detail(StatusCode::NOT_FOUND, &format!("{what} not found"))
+}
+
+/// 401, with the challenge that the standard asks for.
+pub fn unauthorized(text: &str) -> Response {
+    let challenge = [(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))];
+    (challenge, detail(StatusCode::UNAUTHORIZED, text)).into_response()
+}
+
+/// What delivery refuses, as an HTTP answer.
+pub fn refused(refusal: &Refusal) -> Response {
+    let status = match refusal {
+        Refusal::NotFound(_) => StatusCode::NOT_FOUND,
+        Refusal::Limit(_) => StatusCode::BAD_REQUEST,
+        Refusal::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    detail(status, &refusal.to_string())
+}
+
+/// Faults found in one request; an answer of 422 if there are any.
+#[derive(Debug, Default)]
+pub struct Faults {
+    faults: Vec<Value>,
+}
+
+impl Faults {
+    /// One fault: `loc` is the path to it, from `body`, `query` or `path` on.
+    pub fn add(&mut self, kind: &str, loc: Vec<Value>, message: &str, input: &Value) {
+        self.faults
+            .push(json!({"type": kind, "loc": loc, "msg": message, "input": input}));
+    }
+
+    /// A fault about a value whose form is right; pydantic calls it `value_error`.
+    pub fn value(&mut self, loc: Vec<Value>, reason: &str, input: &Value) {
+        self.add("value_error", loc, &format!("Value error, {reason}"), input);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    pub fn into_response(self) -> Response {
+        (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            Json(json!({"detail": self.faults})),
+        )
+            .into_response()
+    }
+}
+
+/// Reads the fields of a JSON body, noting every fault instead of stopping at the first.
+#[derive(Debug)]
+pub struct Fields {
+    object: Map<String, Value>,
+    pub faults: Faults,
+}
+
+impl Fields {
+    /// The body as an object, or the answer that refuses it.
+    pub fn of(body: &[u8]) -> Result<Self, Response> {
+        let mut faults = Faults::default();
+        if body.iter().all(u8::is_ascii_whitespace) {
+            faults.add(
+                "missing",
+                vec!["body".into()],
+                "Field required",
+                &Value::Null,
+            );
+            return Err(faults.into_response());
+        }
+        match serde_json::from_slice(body) {
+            Ok(Value::Object(object)) => Ok(Self { object, faults }),
+            Ok(other) => {
+                let message = "Input should be a valid dictionary or object to extract fields from";
+                faults.add(
+                    "model_attributes_type",
+                    vec!["body".into()],
+                    message,
+                    &other,
+                );
+                Err(faults.into_response())
+            }
+            Err(error) => {
+                let loc = vec!["body".into(), offset(body, &error).into()];
+                let empty = Value::Object(Map::new());
+                faults.add("json_invalid", loc, "JSON decode error", &empty);
+                if let Some(fault) = faults.faults.first_mut().and_then(Value::as_object_mut) {
+                    fault.insert("ctx".to_owned(), json!({"error": error.to_string()}));
+                }
+                Err(faults.into_response())
+            }
+        }
+    }
+
+    /// The field if it is there; `null` counts as absent only for optional fields.
+    fn present(&mut self, name: &str, required: bool) -> Option<Value> {
+        match self.object.get(name) {
+            Some(Value::Null) if !required => None,
+            Some(value) => Some(value.clone()),
+            None => {
+                if required {
+                    let input = Value::Object(self.object.clone());
+                    self.faults
+                        .add("missing", place(name), "Field required", &input);
+                }
+                None
+            }
+        }
+    }
+
+    pub fn string(&mut self, name: &str, required: bool) -> Option<String> {
+        match self.present(name, required)? {
+            Value::String(text) => Some(text),
+            other => {
+                let message = "Input should be a valid string";
+                self.faults.add("string_type", place(name), message, &other);
+                None
+            }
+        }
+    }
+
+    pub fn flag(&mut self, name: &str) -> Option<bool> {
+        match self.present(name, false)? {
+            Value::Bool(flag) => Some(flag),
+            other => {
+                let message = "Input should be a valid boolean";
+                self.faults.add("bool_type", place(name), message, &other);
+                None
+            }
+        }
+    }
+
+    /// A whole number from `least` to 65,535.
+    pub fn number(&mut self, name: &str, least: u16) -> Option<u16> {
+        let value = self.present(name, false)?;
+        let Some(number) = value.as_i64() else {
+            let message = "Input should be a valid integer";
+            self.faults.add("int_type", place(name), message, &value);
+            return None;
+        };
+        if number < i64::from(least) {
+            let message = format!("Input should be greater than or equal to {least}");
+            self.faults
+                .add("greater_than_equal", place(name), &message, &value);
+            return None;
+        }
+        let fits = u16::try_from(number).ok();
+        if fits.is_none() {
+            let message = format!("Input should be less than or equal to {}", u16::MAX);
+            self.faults
+                .add("less_than_equal", place(name), &message, &value);
+        }
+        fits
+    }
+
+    /// A list of words, each turned into one of ours by `known`; `expected` tells the others.
+    pub fn words<T>(
+        &mut self,
+        name: &str,
+        known: impl Fn(&str) -> Option<T>,
+        expected: &str,
+    ) -> Option<Vec<T>> {
+        let value = self.present(name, true)?;
+        let Value::Array(items) = &value else {
+            let message = "Input should be a valid list";
+            self.faults.add("list_type", place(name), message, &value);
+            return None;
+        };
+        if items.is_empty() {
+            let message = "List should have at least 1 item after validation, not 0";
+            self.faults.add("too_short", place(name), message, &value);
+            return None;
+        }
+        let mut words = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            match item.as_str().map(&known) {
+                Some(Some(word)) => words.push(word),
+                Some(None) => {
+                    let message = format!("Input should be {expected}");
+                    self.faults
+                        .add("enum", item_place(name, index), &message, item);
+                }
+                None => {
+                    let message = "Input should be a valid string";
+                    self.faults
+                        .add("string_type", item_place(name, index), message, item);
+                }
+            }
+        }
+        (words.len() == items.len()).then_some(words)
+    }
+}
+
+/// The place of a field of the body.
+pub fn place(name: &str) -> Vec<Value> {
+    vec!["body".into(), name.into()]
+}
+
+fn item_place(name: &str, index: usize) -> Vec<Value> {
+    vec!["body".into(), name.into(), index.into()]
+}
+
+/// Where in the body the parser stopped, as a count of bytes.
+fn offset(body: &[u8], error: &serde_json::Error) -> usize {
+    let lines = body
+        .split_inclusive(|byte| *byte == b'\n')
+        .take(error.line().saturating_sub(1));
+    lines.map(<[u8]>::len).sum::<usize>() + error.column().saturating_sub(1)
+}

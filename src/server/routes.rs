@@ -1,0 +1,228 @@
+//! The routes: who may come in, what is where, and the handlers for tasks, assets and the user.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, Query, Request, State};
+use axum::http::header::{AUTHORIZATION, LOCATION};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use subtle::ConstantTimeEq;
+
+use super::backend::{Backend, TaskRefused, core_feature};
+use super::reject::{Faults, Fields, detail, not_found, unauthorized};
+use super::{events, openapi, webhooks};
+use crate::wire::bodies::TaskCreatedBody;
+
+/// What every handler may use.
+#[derive(Clone)]
+pub struct Api {
+    pub backend: Backend,
+    pub key: Arc<SecretString>,
+    pub ping_every: Duration,
+    pub started: Instant,
+}
+
+/// First segments of our paths: with a slash at the end they redirect, as FastAPI does.
+const ROOTS: [&str; 6] = ["tasks", "users", "assets", "indexes", "webhooks", "events"];
+
+pub fn router(api: Api) -> Router {
+    let guarded = Router::new()
+        .route("/events", get(events::stream))
+        .route("/events/stream", get(events::stream))
+        .route("/tasks", post(create_task))
+        .route("/tasks/active", get(active_tasks))
+        .route("/tasks/{task_id}", get(task))
+        .route("/users/me", get(me))
+        .route("/indexes", get(indexes))
+        .route("/assets", get(assets))
+        .route("/assets/{asset_id}", get(asset))
+        .route(
+            "/webhooks/endpoints",
+            get(webhooks::list_endpoints).post(webhooks::create_endpoint),
+        )
+        .route(
+            "/webhooks/endpoints/{endpoint_id}",
+            put(webhooks::replace_endpoint).delete(webhooks::delete_endpoint),
+        )
+        .route(
+            "/webhooks/endpoints/{endpoint_id}/deliveries",
+            get(webhooks::deliveries),
+        )
+        .route("/webhooks/messages", get(webhooks::messages))
+        .route(
+            "/webhooks/messages/{message_id}/resend",
+            post(webhooks::resend),
+        )
+        .route("/webhooks/delivery-attempts", get(webhooks::attempts))
+        .route_layer(middleware::from_fn_with_state(api.clone(), guard));
+    Router::new()
+        .route("/health", get(health))
+        .route("/openapi.json", get(openapi::document))
+        .merge(guarded)
+        .fallback(unknown)
+        .method_not_allowed_fallback(async || {
+            detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
+        })
+        .with_state(api)
+}
+
+/// Lets requests with the right key through.
+async fn guard(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let header = request
+        .headers()
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let Some((scheme, given)) = header.and_then(|value| value.split_once(' ')) else {
+        return unauthorized("Not authenticated");
+    };
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return unauthorized("Not authenticated");
+    }
+    let key = api.key.expose_secret().as_bytes();
+    if bool::from(key.ct_eq(given.trim().as_bytes())) {
+        next.run(request).await
+    } else {
+        unauthorized("Invalid API key")
+    }
+}
+
+async fn unknown(uri: Uri) -> Response {
+    match without_slash(&uri) {
+        Some(target) => (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, target)]).into_response(),
+        None => detail(StatusCode::NOT_FOUND, "Not Found"),
+    }
+}
+
+/// The same path without its last slash, where that may be one of ours.
+fn without_slash(uri: &Uri) -> Option<String> {
+    let path = uri.path().strip_suffix('/')?;
+    let first = path.strip_prefix('/')?.split('/').next()?;
+    let query = uri
+        .query()
+        .map(|query| format!("?{query}"))
+        .unwrap_or_default();
+    (ROOTS.contains(&first) && !path.ends_with('/')).then(|| format!("{path}{query}"))
+}
+
+async fn health(State(api): State<Api>) -> Response {
+    let (tasks, active, assets) = api.backend.counts();
+    let hub = api.backend.hub().figures();
+    let delivery = api.backend.delivery().figures();
+    Json(json!({
+        "status": "ok",
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_s": api.started.elapsed().as_secs(),
+        "tasks": tasks,
+        "active_tasks": active,
+        "assets": assets,
+        "events_published": hub.published,
+        "readers": hub.readers,
+        "slow_readers_dropped": hub.slow_readers_dropped,
+        "endpoints": delivery.endpoints,
+        "messages": delivery.messages,
+        "messages_evicted": delivery.messages_evicted,
+        "attempts": delivery.attempts,
+        "deliveries_queued": delivery.deliveries_queued,
+        "deliveries_in_flight": delivery.deliveries_in_flight,
+        "deliveries_dropped": delivery.deliveries_dropped,
+        "retries_pending": delivery.retries_pending,
+        "retries_dropped": delivery.retries_dropped,
+    }))
+    .into_response()
+}
+
+async fn active_tasks(State(api): State<Api>) -> Response {
+    Json(api.backend.active()).into_response()
+}
+
+async fn task(State(api): State<Api>, Path(id): Path<String>) -> Response {
+    match api.backend.task_body(&id) {
+        Some(task) => Json(task).into_response(),
+        None => not_found("Task"),
+    }
+}
+
+async fn create_task(
+    State(api): State<Api>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Response> {
+    let body = whole(body)?;
+    let mut fields = Fields::of(&body)?;
+    let asset_id = fields.string("asset_id", true);
+    let expected = "'proxy', 'preview', 'visual' or 'transcription'";
+    let features = fields.words("features", core_feature, expected);
+    let (Some(asset_id), Some(mut features)) = (asset_id, features) else {
+        return Err(fields.faults.into_response());
+    };
+    let mut seen = Vec::new();
+    features.retain(|feature| {
+        !seen.contains(feature) && {
+            seen.push(*feature);
+            true
+        }
+    });
+    match api.backend.request(&asset_id, &features) {
+        Ok(task_id) => Ok((StatusCode::CREATED, Json(TaskCreatedBody { task_id })).into_response()),
+        Err(error @ TaskRefused::UnknownAsset) => {
+            Err(detail(StatusCode::NOT_FOUND, &error.to_string()))
+        }
+        Err(error @ TaskRefused::TooMany) => {
+            Err(detail(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()))
+        }
+    }
+}
+
+async fn me(State(api): State<Api>) -> Response {
+    Json(api.backend.user()).into_response()
+}
+
+async fn indexes(State(api): State<Api>) -> Response {
+    Json([api.backend.index_body()]).into_response()
+}
+
+async fn asset(State(api): State<Api>, Path(id): Path<String>) -> Response {
+    match api.backend.asset_body(&id) {
+        Some(asset) => Json(asset).into_response(),
+        None => not_found("Asset"),
+    }
+}
+
+async fn assets(State(api): State<Api>, Query(query): Query<Vec<(String, String)>>) -> Response {
+    let Some(index_id) = parameter(&query, "index_id") else {
+        let mut faults = Faults::default();
+        let loc = vec!["query".into(), "index_id".into()];
+        faults.add("missing", loc, "Field required", &Value::Null);
+        return faults.into_response();
+    };
+    match api.backend.assets_of(index_id) {
+        Some(assets) => Json(assets).into_response(),
+        None => not_found("Index"),
+    }
+}
+
+/// A query parameter; the last one counts, as in FastAPI.
+pub fn parameter<'a>(query: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    query
+        .iter()
+        .rev()
+        .find(|(known, _)| known == name)
+        .map(|(_, value)| value.as_str())
+}
+
+/// A body that came whole, or the refusal of one that is too large or broke off.
+pub fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Response> {
+    body.map_err(|rejection| detail(rejection.status(), &rejection.body_text()))
+}
+
+/// A header as text.
+pub fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}

@@ -1,0 +1,362 @@
+//! Frames of the event stream read as changes: quickly in the documented form, patiently in any
+//! other (reference: aspect-api.md parts 3 and 6).
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::sse::Frame;
+use super::task::{IdText, TaskBody, TimeText, id_text, lenient_task};
+use crate::domain::{
+    AssetId, ChangeKind, Event, EventId, EventType, Id, Observation, Time, UserId,
+};
+
+/// What a frame was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Read {
+    /// It gave this many changes.
+    Changes(usize),
+    /// A heartbeat or greeting: a sign of life and nothing more.
+    Liveness,
+}
+
+/// Names of frames that are a sign of life if they carry nothing that can be used.
+const GREETINGS: [&str; 8] = [
+    "ping",
+    "heartbeat",
+    "keepalive",
+    "keep-alive",
+    "connected",
+    "connection",
+    "open",
+    "ready",
+];
+/// Deepest nesting of wrappers that is looked into.
+const MAX_WRAPPERS: usize = 4;
+/// Most events taken from one frame that carries an array.
+const MAX_IN_ONE_FRAME: usize = 10_000;
+
+/// The documented envelope.
+#[derive(Deserialize)]
+struct EnvelopeBody<'a> {
+    timestamp: Option<TimeText>,
+    user_id: Option<IdText>,
+    event_id: IdText,
+    #[serde(borrow)]
+    event_type: Cow<'a, str>,
+    data: Option<DataBody<'a>>,
+}
+
+#[derive(Deserialize)]
+struct DataBody<'a> {
+    task: Option<TaskBody>,
+    #[serde(borrow)]
+    asset: Option<AssetBody<'a>>,
+}
+
+#[derive(Deserialize)]
+struct AssetBody<'a> {
+    id: IdText,
+    #[serde(borrow)]
+    name: Option<Cow<'a, str>>,
+}
+
+/// Reads a frame and gives what it tells to `sink`. An error says why it cannot be read.
+pub fn decode(frame: &Frame<'_>, mut sink: impl FnMut(ChangeKind)) -> Result<Read, String> {
+    if let Some((event, named)) = documented(frame.data) {
+        let n_changes = 1 + usize::from(named.is_some());
+        if let Some(named) = named {
+            sink(named);
+        }
+        sink(ChangeKind::Event(event));
+        return Ok(Read::Changes(n_changes));
+    }
+    let text = frame.text();
+    let value: Value = match serde_json::from_str(&text) {
+        Ok(value) => value,
+        Err(_) if GREETINGS.contains(&frame.event) || text.trim().is_empty() => {
+            return Ok(Read::Liveness);
+        }
+        Err(error) => return Err(format!("no JSON: {error}")),
+    };
+    let mut events = Vec::new();
+    gather(&value, frame, 0, &mut events);
+    if events.is_empty() {
+        let name = value
+            .get("event_type")
+            .or_else(|| value.get("type"))
+            .and_then(Value::as_str)
+            .unwrap_or(frame.event);
+        if GREETINGS.contains(&name) {
+            return Ok(Read::Liveness);
+        }
+        return Err("JSON, but no event that we know how to read".to_owned());
+    }
+    let n_changes = events.len();
+    for (at, (mut event, has_id)) in events.into_iter().enumerate() {
+        if !has_id {
+            event.id = derived_id(frame, n_changes, at);
+            if let Some(task) = &mut event.task {
+                task.event = Some(event.id.clone());
+            }
+        }
+        sink(ChangeKind::Event(event));
+    }
+    Ok(Read::Changes(n_changes))
+}
+
+fn documented(data: &[u8]) -> Option<(Event, Option<ChangeKind>)> {
+    let body: EnvelopeBody<'_> = serde_json::from_slice(data).ok()?;
+    let id = EventId(body.event_id.0);
+    let published = body.timestamp.and_then(|time| time.0);
+    let data = body.data?;
+    let mut task = None;
+    if let Some(body) = data.task {
+        task = Some(Observation {
+            published,
+            event: Some(id.clone()),
+            ..body.into_observation()?
+        });
+    }
+    let named = data.asset.and_then(|asset| {
+        let name: Arc<str> = asset.name?.as_ref().into();
+        Some(ChangeKind::AssetNamed {
+            asset: AssetId(asset.id.0),
+            name,
+        })
+    });
+    let event = Event {
+        id,
+        kind: EventType::new(&body.event_type),
+        published,
+        user: body.user_id.map(|user| UserId(user.0)),
+        task,
+        asset_name: None,
+    };
+    Some((event, named))
+}
+
+/// Finds the events in a value: an envelope, a bare task, either of them wrapped, an array of
+/// these, or JSON in a string. Each comes with whether it has an id of its own.
+fn gather(value: &Value, frame: &Frame<'_>, depth: usize, found: &mut Vec<(Event, bool)>) {
+    if depth > MAX_WRAPPERS || found.len() >= MAX_IN_ONE_FRAME {
+        return;
+    }
+    match value {
+        Value::Array(items) => items
+            .iter()
+            .for_each(|item| gather(item, frame, depth + 1, found)),
+        Value::String(text) => {
+            if let Ok(inner) = serde_json::from_str::<Value>(text)
+                && !inner.is_string()
+            {
+                gather(&inner, frame, depth + 1, found);
+            }
+        }
+        Value::Object(_) => {
+            if let Some(event) = lenient_event(value, frame) {
+                found.push(event);
+            } else {
+                let wrapped = ["event", "payload", "message", "data"]
+                    .iter()
+                    .filter_map(|name| value.get(*name));
+                wrapped.for_each(|inner| gather(inner, frame, depth + 1, found));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn lenient_event(value: &Value, frame: &Frame<'_>) -> Option<(Event, bool)> {
+    let field = |names: &[&str]| names.iter().find_map(|name| value.get(*name));
+    let id = field(&["event_id", "eventId"]).and_then(id_text);
+    let kind = field(&["event_type", "eventType"]).and_then(Value::as_str);
+    let data = value.get("data").filter(|data| data.is_object());
+    let task = lenient_task(value)
+        .or_else(|| value.get("task").and_then(lenient_task))
+        .or_else(|| data.and_then(|data| data.get("task").and_then(lenient_task)))
+        .or_else(|| data.and_then(lenient_task));
+    if task.is_none() && kind.is_none() && !(id.is_some() && data.is_some()) {
+        return None;
+    }
+    let named = (frame.event != "message").then_some(frame.event);
+    let kind = kind
+        .or(named)
+        .or_else(|| value.get("type").and_then(Value::as_str));
+    let published = field(&["timestamp", "time", "created_at", "createdAt"])
+        .and_then(Value::as_str)
+        .and_then(Time::parse);
+    let has_id = id.is_some();
+    let id = EventId::new(&id.unwrap_or_default());
+    let task = task.map(|task| Observation {
+        published,
+        event: has_id.then(|| id.clone()),
+        ..task
+    });
+    let kind = EventType::new(kind.unwrap_or(if task.is_some() {
+        "task.progress"
+    } else {
+        "message"
+    }));
+    let user = field(&["user_id", "userId"])
+        .and_then(id_text)
+        .map(|user| UserId::new(&user));
+    Some((
+        Event {
+            id,
+            kind,
+            published,
+            user,
+            task,
+            asset_name: None,
+        },
+        has_id,
+    ))
+}
+
+/// The id of an event that has none: the frame's, else a digest of the data, so that a repeated
+/// frame is seen as such.
+fn derived_id(frame: &Frame<'_>, of: usize, at: usize) -> EventId {
+    if of == 1 && !frame.id.is_empty() {
+        return EventId::new(frame.id);
+    }
+    let seed = frame
+        .id
+        .bytes()
+        .chain([0xff])
+        .chain(frame.data.iter().copied())
+        .chain((at as u64).to_le_bytes());
+    let (mut low, mut high) = (0xcbf2_9ce4_8422_2325_u64, 0x6c62_272e_07bb_0142_u64);
+    for byte in seed {
+        low = (low ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        high = (high ^ low.rotate_left(29)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+    EventId(Id::new(&format!("digest-{high:016x}{low:016x}")))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+    use crate::domain::{Feature, FeatureState, TaskState};
+
+    const TASK: &str = r#"{"id":"2e1c7e42-0f3a-4b6d-9c55-01a2b3c4d5e6","asset_id":"c4b6b5f1-0f3a-4b6d-9c55-01a2b3c4d5e6","features":{"visual":{"state":"failed"},"captions":{"state":"queued"}},"user_id":"u1","created":"2026-11-22T14:00:00Z","updated":"2026-11-22T14:02:25.5Z"}"#;
+
+    fn read(event: &str, data: &str) -> (Result<Read, String>, Vec<ChangeKind>) {
+        let mut changes = Vec::new();
+        let result = decode(
+            &Frame {
+                event,
+                data: data.as_bytes(),
+                id: "frame-1",
+            },
+            |change| changes.push(change),
+        );
+        (result, changes)
+    }
+
+    fn event(event: &str, data: &str) -> Event {
+        match read(event, data).1.pop() {
+            Some(ChangeKind::Event(event)) => event,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn envelope() -> String {
+        format!(
+            r#"{{"timestamp":"2026-11-22T14:02:26Z","user_id":"u1","event_id":"e1","event_type":"task.failed","data":{{"task":{TASK}}}}}"#
+        )
+    }
+
+    #[test]
+    fn the_documented_envelope() {
+        let event = event("task.failed", &envelope());
+        assert_eq!(event.id, EventId::new("e1"));
+        assert_eq!(event.kind, EventType::TaskFailed);
+        let task = event.task.unwrap();
+        assert_eq!(task.state(), TaskState::Failed);
+        assert_eq!(task.event, Some(EventId::new("e1")));
+        assert_eq!(
+            task.features.get(&Feature::new("captions")),
+            Some(FeatureState::Queued)
+        );
+    }
+
+    #[test]
+    fn every_other_form_gives_the_same_task() {
+        let same = event("task.failed", &envelope()).task.unwrap();
+        let camel = envelope()
+            .replace("event_id", "eventId")
+            .replace("event_type", "eventType")
+            .replace("asset_id", "assetId")
+            .replace("user_id", "userId");
+        let quoted = serde_json::to_string(&envelope()).unwrap();
+        for form in [
+            camel,
+            quoted,
+            format!("[{}]", envelope()),
+            format!(r#"{{"event":{}}}"#, envelope()),
+            format!(r#"{{"payload":{}}}"#, envelope()),
+            envelope().replacen('{', r#"{"unknown":[1,{"a":2}],"#, 1),
+        ] {
+            let task = event("message", &form).task.unwrap();
+            assert_eq!(task, same, "{form}");
+        }
+        for bare in [TASK.to_owned(), format!(r#"{{"task":{TASK}}}"#)] {
+            let event = event("message", &bare);
+            assert_eq!(
+                (event.id, event.kind),
+                (EventId::new("frame-1"), EventType::TaskProgress)
+            );
+            assert_eq!(event.task.unwrap().features, same.features);
+        }
+    }
+
+    #[test]
+    fn unknown_types_survive_and_heartbeats_are_no_events() {
+        assert_eq!(
+            event(
+                "x",
+                r#"{"event_id":"9","event_type":"index.grown","data":{"n":1}}"#
+            )
+            .kind,
+            EventType::new("index.grown")
+        );
+        assert_eq!(read("ping", "").0, Ok(Read::Liveness));
+        assert_eq!(read("message", r#"{"type":"ping"}"#).0, Ok(Read::Liveness));
+        assert!(read("message", "hello").0.is_err());
+        assert!(read("message", r#"{"a":1}"#).0.is_err());
+    }
+
+    #[test]
+    fn asset_events_tell_names() {
+        let (result, changes) = read(
+            "asset.created",
+            r#"{"event_id":"9","event_type":"asset.created","data":{"asset":{"id":"a","name":"x.mp4"}}}"#,
+        );
+        assert_eq!(result, Ok(Read::Changes(2)));
+        assert_eq!(
+            changes[0],
+            ChangeKind::AssetNamed {
+                asset: AssetId::new("a"),
+                name: "x.mp4".into()
+            }
+        );
+    }
+
+    #[test]
+    fn an_array_without_ids_gives_each_event_its_own() {
+        let (_, changes) = read("message", &format!("[{TASK},{TASK}]"));
+        let ids: Vec<&EventId> = changes
+            .iter()
+            .map(|change| match change {
+                ChangeKind::Event(event) => &event.id,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(ids.len(), 2);
+        assert_ne!(ids[0], ids[1]);
+    }
+}
