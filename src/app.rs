@@ -3,6 +3,7 @@
 //! [`update::update`] is the only way State moves. It knows time only from messages, and touches
 //! nothing outside: what must be done comes back as values.
 
+mod act;
 pub mod action;
 pub mod deliveries;
 pub mod document;
@@ -10,13 +11,13 @@ pub mod endpoints;
 pub mod events;
 pub mod filter;
 mod fold;
-mod keys;
 pub mod keymap;
 pub mod list;
 pub mod page;
 pub mod prompt;
 pub mod replaying;
 pub mod subject;
+mod target;
 pub mod tasks;
 pub mod update;
 
@@ -72,6 +73,11 @@ pub const SCREENS: [Screen; 5] = [
 ];
 
 impl Screen {
+    /// Its digit.
+    pub fn digit(self) -> usize {
+        self as usize + 1
+    }
+
     pub fn title(self) -> &'static str {
         match self {
             Self::Tasks => "Tasks",

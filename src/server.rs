@@ -91,7 +91,7 @@ impl Default for Options {
             tasks_per_minute: 0.0,
             time_scale: 1.0,
             delivery_timeout: Duration::from_secs(15),
-            disable_after: Some(Duration::from_secs(5 * 24 * 3600)),
+            disable_after: Some(Duration::from_hours(5 * 24)),
             ring_size: 4096,
             reader_queue: 4096,
             ping_every: Duration::from_secs(15),

@@ -1,5 +1,9 @@
 //! `update`: one message in, the state moved, effects out.
 
+use crossterm::event::KeyEvent;
+
+use super::action::Action;
+use super::keymap::Mode;
 use super::{Effect, Msg, Overlay, RowKey, Screen, Sight, State, Tone, Viewport};
 
 /// Names of assets asked for in one tick at most, so that scrolling floods nobody.
@@ -35,6 +39,38 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
 }
 
 impl State {
+    fn press(&mut self, key: KeyEvent) -> Vec<Effect> {
+        let mode = self.mode();
+        let action = self.keymap.look_up(mode, key);
+        if mode == Mode::Prompt {
+            return self.press_in_prompt(key, action);
+        }
+        match action {
+            Some(action) => self.act(action),
+            None => Vec::new(),
+        }
+    }
+
+    fn press_in_prompt(&mut self, key: KeyEvent, action: Option<Action>) -> Vec<Effect> {
+        match action {
+            Some(Action::Interrupt) => return vec![Effect::Quit],
+            Some(Action::Keep) => self.prompt = None,
+            Some(_) => {
+                self.prompt = None;
+                self.set_filter("");
+            }
+            None => {
+                if let Some(prompt) = &mut self.prompt
+                    && prompt.press(key)
+                {
+                    let text = prompt.text().to_owned();
+                    self.set_filter(&text);
+                }
+            }
+        }
+        Vec::new()
+    }
+
     fn tick(&mut self) -> Vec<Effect> {
         let now = self.now;
         self.toasts.retain(|toast| toast.until > now.mono);

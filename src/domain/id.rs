@@ -25,6 +25,11 @@ impl Id {
         }
     }
 
+    /// Packs a canonical lowercase UUID; `None` for any other 36 bytes.
+    pub fn from_uuid(text: &[u8; 36]) -> Option<Self> {
+        packed_uuid(text).map(Self::Uuid)
+    }
+
     /// Writes the id's text into `buffer` if it is a UUID, else borrows the text it holds.
     pub fn as_text<'a>(&'a self, buffer: &'a mut [u8; 36]) -> &'a str {
         match self {

@@ -278,3 +278,212 @@ fn weigh(
     };
     (verdict, warnings)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::attempt::{Attempt, Trigger};
+    use super::super::change::{Change, ChangeKind, Origin};
+    use super::super::event::EventType;
+    use super::super::id::AttemptId;
+    use super::super::link::Abilities;
+    use super::super::message::Message;
+    use super::super::replay::{ReplayState, ReplayStep, Stage};
+    use super::super::time::{Moment, SECOND};
+    use super::*;
+
+    const NOW: Time = Time(1_800_000_000 * SECOND);
+
+    fn change(kind: ChangeKind) -> Change {
+        Change {
+            seq: 0,
+            received: Moment { wall: NOW, mono: 0 },
+            origin: Origin::Poll,
+            raw: None,
+            kind,
+        }
+    }
+
+    fn attempt(id: &str, endpoint: &str, seconds_ago: i64, code: u16, trigger: Trigger) -> Change {
+        let status = if (200..300).contains(&code) {
+            AttemptStatus::Success
+        } else {
+            AttemptStatus::Fail
+        };
+        change(ChangeKind::Attempt(Box::new(Attempt {
+            id: AttemptId::new(id),
+            message: MessageId::new("msg_1"),
+            endpoint: EndpointId::new(endpoint),
+            url: "http://127.0.0.1/hook".into(),
+            started: NOW.plus(-seconds_ago * SECOND),
+            status,
+            code,
+            duration_ms: Some(10),
+            response: "".into(),
+            trigger,
+        })))
+    }
+
+    fn endpoint(id: &str, is_disabled: bool) -> Change {
+        change(ChangeKind::Endpoint(Box::new(Endpoint {
+            disabled: is_disabled,
+            is_inferred: false,
+            event_types: Some(Arc::from([EventType::TaskFailed])),
+            ..Endpoint::inferred(EndpointId::new(id), "http://127.0.0.1/hook".into())
+        })))
+    }
+
+    fn history(changes: impl IntoIterator<Item = Change>) -> History {
+        let offered = |route: &str| Ability::Offered(route.into());
+        let abilities = Abilities {
+            resend: offered("POST"),
+            endpoint_list: offered("GET"),
+            ..Abilities::default()
+        };
+        let mut history = History::default();
+        history.apply(change(ChangeKind::Abilities(Box::new(abilities))));
+        history.apply(change(ChangeKind::Message(Box::new(Message {
+            id: MessageId::new("msg_1"),
+            event: None,
+            kind: EventType::TaskFailed,
+            accepted: NOW.plus(-60 * SECOND),
+            task: None,
+            payload: Payload::Absent,
+        }))));
+        history.apply_all(changes);
+        history
+    }
+
+    fn planned(history: &History, only: Option<&str>) -> Plan {
+        plan(
+            history,
+            &MessageId::new("msg_1"),
+            only.map(EndpointId::new).as_ref(),
+            false,
+            NOW,
+        )
+    }
+
+    fn step(stage: Stage) -> Change {
+        change(ChangeKind::Replay(Box::new(ReplayStep {
+            replay: 1,
+            message: MessageId::new("msg_1"),
+            endpoint: EndpointId::new("ep_1"),
+            route: "server",
+            stage,
+        })))
+    }
+
+    #[test]
+    fn failed_endpoints_are_sent_and_the_pending_retry_is_a_warning() {
+        let history = history([
+            endpoint("ep_1", false),
+            endpoint("ep_2", false),
+            attempt("a1", "ep_1", 20, 500, Trigger::Scheduled),
+            attempt("a2", "ep_1", 10, 500, Trigger::Scheduled),
+            attempt("a3", "ep_2", 20, 204, Trigger::Scheduled),
+        ]);
+        let plan = planned(&history, None);
+        assert_eq!(plan.items[0].verdict, Verdict::Send);
+        assert!(
+            plan.items[0].warnings[0].contains("due in about 5m (estimate)"),
+            "{:?}",
+            plan.items[0].warnings
+        );
+        assert_eq!(
+            plan.items[1].verdict,
+            Verdict::Skip("delivered 20s ago".into())
+        );
+        assert_eq!(plan.chosen().count(), 1);
+        assert_eq!(
+            planned(&history, Some("ep_2")).items[0].verdict,
+            Verdict::Send
+        );
+    }
+
+    #[test]
+    fn what_would_silently_do_nothing_is_refused() {
+        let disabled = history([
+            endpoint("ep_1", true),
+            attempt("a1", "ep_1", 10, 500, Trigger::Scheduled),
+        ]);
+        assert!(
+            matches!(&planned(&disabled, None).items[0].verdict, Verdict::Refuse(why) if why.contains("disabled"))
+        );
+        let deleted = history([]);
+        assert!(
+            matches!(&planned(&deleted, Some("ep_9")).items[0].verdict, Verdict::Refuse(why) if why.contains("deleted"))
+        );
+        let mut without = history([endpoint("ep_1", false)]);
+        without.apply(change(ChangeKind::Abilities(Box::default())));
+        assert!(matches!(
+            &planned(&without, Some("ep_1")).items[0].verdict,
+            Verdict::Refuse(_)
+        ));
+        let read_only = plan(&disabled, &MessageId::new("msg_1"), None, true, NOW);
+        assert!(
+            matches!(&read_only.items[0].verdict, Verdict::Refuse(why) if why.contains("read-only"))
+        );
+        assert!(!planned(&disabled, None).toggle(&EndpointId::new("ep_1")));
+    }
+
+    #[test]
+    fn a_pair_with_an_open_replay_is_refused_until_its_attempt_is_found() {
+        let mut history = history([
+            endpoint("ep_1", false),
+            attempt("a1", "ep_1", 10, 500, Trigger::Scheduled),
+        ]);
+        history.apply(step(Stage::Planned));
+        history.apply(step(Stage::Sending {
+            before: Arc::from([AttemptId::new("a1")]),
+        }));
+        history.apply(step(Stage::Unknown("the connection broke".into())));
+        assert!(
+            matches!(&planned(&history, None).items[0].verdict, Verdict::Refuse(why) if why.contains("open"))
+        );
+        // A retry of the service's own, and an older manual attempt by another clock, are not ours.
+        history.apply(attempt("a2", "ep_1", 5, 500, Trigger::Scheduled));
+        assert!(matches!(
+            history.replays.all()[0].state,
+            ReplayState::Unknown(_)
+        ));
+        // Ours counts even if its clock is behind.
+        history.apply(attempt("a3", "ep_1", 3000, 204, Trigger::Manual));
+        let found = ReplayState::Delivered {
+            attempt: AttemptId::new("a3"),
+            found_later: true,
+        };
+        assert_eq!(history.replays.all()[0].state, found);
+        assert_eq!(
+            history
+                .replays
+                .cause_of(&AttemptId::new("a3"))
+                .map(|replay| replay.number),
+            Some(1)
+        );
+        history.apply(step(Stage::Unknown("late word of the sender".into())));
+        assert_eq!(history.replays.all()[0].state, found);
+    }
+
+    #[test]
+    fn more_manual_attempts_than_we_sent_are_ambiguous() {
+        let mut history = history([
+            endpoint("ep_1", false),
+            attempt("a1", "ep_1", 10, 500, Trigger::Manual),
+        ]);
+        history.apply(step(Stage::Sending {
+            before: Arc::from([AttemptId::new("a1")]),
+        }));
+        history.apply(step(Stage::Accepted));
+        history.apply(attempt("a2", "ep_1", 1, 500, Trigger::Manual));
+        assert!(matches!(
+            history.replays.all()[0].state,
+            ReplayState::Failed { .. }
+        ));
+        history.apply(attempt("a3", "ep_1", 1, 500, Trigger::Manual));
+        assert!(
+            matches!(&history.replays.all()[0].state, ReplayState::Ambiguous(candidates) if candidates.len() == 2)
+        );
+    }
+}

@@ -27,8 +27,8 @@ use crate::wire::bodies::{
 };
 
 /// Finished tasks are kept this long, failed ones stay active this long; the time scale divides.
-const FINISHED: Duration = Duration::from_secs(24 * 3600);
-const FAILED_ACTIVE: Duration = Duration::from_secs(3600);
+const FINISHED: Duration = Duration::from_hours(24);
+const FAILED_ACTIVE: Duration = Duration::from_hours(1);
 /// Assets that are there from the start, so that tasks can be asked for at once.
 const LIBRARY: usize = 12;
 

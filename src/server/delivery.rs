@@ -19,7 +19,7 @@ use super::schedule::Schedule;
 use crate::wire::bodies::{AttemptBody, EndpointBody, EndpointCreatedBody, MessageBody, PageBody};
 
 /// How long an idempotency key is remembered (Svix: 12 hours).
-const KEY_LIFE: Duration = Duration::from_secs(12 * 3600);
+const KEY_LIFE: Duration = Duration::from_hours(12);
 const MOST_KEYS: usize = 10_000;
 
 pub struct OwnDelivery {

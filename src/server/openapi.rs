@@ -232,8 +232,9 @@ fn reference(name: &str) -> Value {
 fn request_schema(method: &str, path: &str) -> Option<&'static str> {
     match (method, path) {
         ("post", "/tasks") => Some("TaskCreateRequest"),
-        ("post", "/webhooks/endpoints") => Some("EndpointRequest"),
-        ("put", "/webhooks/endpoints/{endpoint_id}") => Some("EndpointRequest"),
+        ("post", "/webhooks/endpoints") | ("put", "/webhooks/endpoints/{endpoint_id}") => {
+            Some("EndpointRequest")
+        }
         ("post", "/webhooks/messages/{message_id}/resend") => Some("ResendRequest"),
         _ => None,
     }

@@ -1,4 +1,4 @@
-//! Refusals in FastAPI's form: `{"detail":"…"}`, and for 422 a list of faults with their places.
+//! Refusals in `FastAPI`'s form: `{"detail":"…"}`, and for 422 a list of faults with their places.
 
 use axum::Json;
 use axum::http::header::WWW_AUTHENTICATE;
@@ -8,6 +8,22 @@ use serde_json::{Map, Value, json};
 
 use super::port::Refusal;
 use crate::wire::bodies::DetailBody;
+
+/// A request that is answered with a refusal; boxed, because answers are large.
+#[derive(Debug)]
+pub struct Rejected(Box<Response>);
+
+impl From<Response> for Rejected {
+    fn from(response: Response) -> Self {
+        Self(Box::new(response))
+    }
+}
+
+impl IntoResponse for Rejected {
+    fn into_response(self) -> Response {
+        *self.0
+    }
+}
 
 /// Any refusal that is not about a field.
 pub fn detail(status: StatusCode, text: &str) -> Response {
@@ -31,13 +47,15 @@ pub fn unauthorized(text: &str) -> Response {
 }
 
 /// What delivery refuses, as an HTTP answer.
-pub fn refused(refusal: &Refusal) -> Response {
-    let status = match refusal {
-        Refusal::NotFound(_) => StatusCode::NOT_FOUND,
-        Refusal::Limit(_) => StatusCode::BAD_REQUEST,
-        Refusal::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    detail(status, &refusal.to_string())
+impl From<Refusal> for Rejected {
+    fn from(refusal: Refusal) -> Self {
+        let status = match refusal {
+            Refusal::NotFound(_) => StatusCode::NOT_FOUND,
+            Refusal::Limit(_) => StatusCode::BAD_REQUEST,
+            Refusal::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        detail(status, &refusal.to_string()).into()
+    }
 }
 
 /// Faults found in one request; an answer of 422 if there are any.
@@ -48,13 +66,13 @@ pub struct Faults {
 
 impl Faults {
     /// One fault: `loc` is the path to it, from `body`, `query` or `path` on.
-    pub fn add(&mut self, kind: &str, loc: Vec<Value>, message: &str, input: &Value) {
+    pub fn add(&mut self, kind: &str, loc: &[Value], message: &str, input: &Value) {
         self.faults
             .push(json!({"type": kind, "loc": loc, "msg": message, "input": input}));
     }
 
     /// A fault about a value whose form is right; pydantic calls it `value_error`.
-    pub fn value(&mut self, loc: Vec<Value>, reason: &str, input: &Value) {
+    pub fn value(&mut self, loc: &[Value], reason: &str, input: &Value) {
         self.add("value_error", loc, &format!("Value error, {reason}"), input);
     }
 
@@ -62,12 +80,13 @@ impl Faults {
         self.faults.is_empty()
     }
 
-    pub fn into_response(self) -> Response {
+    pub fn reject(self) -> Rejected {
         (
             StatusCode::UNPROCESSABLE_ENTITY,
             Json(json!({"detail": self.faults})),
         )
             .into_response()
+            .into()
     }
 }
 
@@ -80,37 +99,27 @@ pub struct Fields {
 
 impl Fields {
     /// The body as an object, or the answer that refuses it.
-    pub fn of(body: &[u8]) -> Result<Self, Response> {
+    pub fn of(body: &[u8]) -> Result<Self, Rejected> {
         let mut faults = Faults::default();
         if body.iter().all(u8::is_ascii_whitespace) {
-            faults.add(
-                "missing",
-                vec!["body".into()],
-                "Field required",
-                &Value::Null,
-            );
-            return Err(faults.into_response());
+            faults.add("missing", &["body".into()], "Field required", &Value::Null);
+            return Err(faults.reject());
         }
         match serde_json::from_slice(body) {
             Ok(Value::Object(object)) => Ok(Self { object, faults }),
             Ok(other) => {
                 let message = "Input should be a valid dictionary or object to extract fields from";
-                faults.add(
-                    "model_attributes_type",
-                    vec!["body".into()],
-                    message,
-                    &other,
-                );
-                Err(faults.into_response())
+                faults.add("model_attributes_type", &["body".into()], message, &other);
+                Err(faults.reject())
             }
             Err(error) => {
-                let loc = vec!["body".into(), offset(body, &error).into()];
+                let loc = ["body".into(), offset(body, &error).into()];
                 let empty = Value::Object(Map::new());
-                faults.add("json_invalid", loc, "JSON decode error", &empty);
+                faults.add("json_invalid", &loc, "JSON decode error", &empty);
                 if let Some(fault) = faults.faults.first_mut().and_then(Value::as_object_mut) {
                     fault.insert("ctx".to_owned(), json!({"error": error.to_string()}));
                 }
-                Err(faults.into_response())
+                Err(faults.reject())
             }
         }
     }
@@ -124,7 +133,7 @@ impl Fields {
                 if required {
                     let input = Value::Object(self.object.clone());
                     self.faults
-                        .add("missing", place(name), "Field required", &input);
+                        .add("missing", &place(name), "Field required", &input);
                 }
                 None
             }
@@ -136,7 +145,8 @@ impl Fields {
             Value::String(text) => Some(text),
             other => {
                 let message = "Input should be a valid string";
-                self.faults.add("string_type", place(name), message, &other);
+                self.faults
+                    .add("string_type", &place(name), message, &other);
                 None
             }
         }
@@ -147,7 +157,7 @@ impl Fields {
             Value::Bool(flag) => Some(flag),
             other => {
                 let message = "Input should be a valid boolean";
-                self.faults.add("bool_type", place(name), message, &other);
+                self.faults.add("bool_type", &place(name), message, &other);
                 None
             }
         }
@@ -158,20 +168,20 @@ impl Fields {
         let value = self.present(name, false)?;
         let Some(number) = value.as_i64() else {
             let message = "Input should be a valid integer";
-            self.faults.add("int_type", place(name), message, &value);
+            self.faults.add("int_type", &place(name), message, &value);
             return None;
         };
         if number < i64::from(least) {
             let message = format!("Input should be greater than or equal to {least}");
             self.faults
-                .add("greater_than_equal", place(name), &message, &value);
+                .add("greater_than_equal", &place(name), &message, &value);
             return None;
         }
         let fits = u16::try_from(number).ok();
         if fits.is_none() {
             let message = format!("Input should be less than or equal to {}", u16::MAX);
             self.faults
-                .add("less_than_equal", place(name), &message, &value);
+                .add("less_than_equal", &place(name), &message, &value);
         }
         fits
     }
@@ -186,12 +196,12 @@ impl Fields {
         let value = self.present(name, true)?;
         let Value::Array(items) = &value else {
             let message = "Input should be a valid list";
-            self.faults.add("list_type", place(name), message, &value);
+            self.faults.add("list_type", &place(name), message, &value);
             return None;
         };
         if items.is_empty() {
             let message = "List should have at least 1 item after validation, not 0";
-            self.faults.add("too_short", place(name), message, &value);
+            self.faults.add("too_short", &place(name), message, &value);
             return None;
         }
         let mut words = Vec::with_capacity(items.len());
@@ -201,12 +211,12 @@ impl Fields {
                 Some(None) => {
                     let message = format!("Input should be {expected}");
                     self.faults
-                        .add("enum", item_place(name, index), &message, item);
+                        .add("enum", &item_place(name, index), &message, item);
                 }
                 None => {
                     let message = "Input should be a valid string";
                     self.faults
-                        .add("string_type", item_place(name, index), message, item);
+                        .add("string_type", &item_place(name, index), message, item);
                 }
             }
         }
@@ -215,12 +225,12 @@ impl Fields {
 }
 
 /// The place of a field of the body.
-pub fn place(name: &str) -> Vec<Value> {
-    vec!["body".into(), name.into()]
+pub fn place(name: &str) -> [Value; 2] {
+    ["body".into(), name.into()]
 }
 
-fn item_place(name: &str, index: usize) -> Vec<Value> {
-    vec!["body".into(), name.into(), index.into()]
+fn item_place(name: &str, index: usize) -> [Value; 3] {
+    ["body".into(), name.into(), index.into()]
 }
 
 /// Where in the body the parser stopped, as a count of bytes.

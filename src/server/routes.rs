@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
 use super::backend::{Backend, TaskRefused, core_feature};
-use super::reject::{Faults, Fields, detail, not_found, unauthorized};
+use super::reject::{Faults, Fields, Rejected, detail, not_found, unauthorized};
 use super::{events, openapi, webhooks};
 use crate::wire::bodies::TaskCreatedBody;
 
@@ -30,7 +30,7 @@ pub struct Api {
     pub started: Instant,
 }
 
-/// First segments of our paths: with a slash at the end they redirect, as FastAPI does.
+/// First segments of our paths: with a slash at the end they redirect, as `FastAPI` does.
 const ROOTS: [&str; 6] = ["tasks", "users", "assets", "indexes", "webhooks", "events"];
 
 pub fn router(api: Api) -> Router {
@@ -153,14 +153,14 @@ async fn task(State(api): State<Api>, Path(id): Path<String>) -> Response {
 async fn create_task(
     State(api): State<Api>,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Response> {
+) -> Result<Response, Rejected> {
     let body = whole(body)?;
     let mut fields = Fields::of(&body)?;
     let asset_id = fields.string("asset_id", true);
     let expected = "'proxy', 'preview', 'visual' or 'transcription'";
     let features = fields.words("features", core_feature, expected);
     let (Some(asset_id), Some(mut features)) = (asset_id, features) else {
-        return Err(fields.faults.into_response());
+        return Err(fields.faults.reject());
     };
     let mut seen = Vec::new();
     features.retain(|feature| {
@@ -172,10 +172,10 @@ async fn create_task(
     match api.backend.request(&asset_id, &features) {
         Ok(task_id) => Ok((StatusCode::CREATED, Json(TaskCreatedBody { task_id })).into_response()),
         Err(error @ TaskRefused::UnknownAsset) => {
-            Err(detail(StatusCode::NOT_FOUND, &error.to_string()))
+            Err(detail(StatusCode::NOT_FOUND, &error.to_string()).into())
         }
         Err(error @ TaskRefused::TooMany) => {
-            Err(detail(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()))
+            Err(detail(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()).into())
         }
     }
 }
@@ -198,9 +198,9 @@ async fn asset(State(api): State<Api>, Path(id): Path<String>) -> Response {
 async fn assets(State(api): State<Api>, Query(query): Query<Vec<(String, String)>>) -> Response {
     let Some(index_id) = parameter(&query, "index_id") else {
         let mut faults = Faults::default();
-        let loc = vec!["query".into(), "index_id".into()];
-        faults.add("missing", loc, "Field required", &Value::Null);
-        return faults.into_response();
+        let loc = ["query".into(), "index_id".into()];
+        faults.add("missing", &loc, "Field required", &Value::Null);
+        return faults.reject().into_response();
     };
     match api.backend.assets_of(index_id) {
         Some(assets) => Json(assets).into_response(),
@@ -208,7 +208,7 @@ async fn assets(State(api): State<Api>, Query(query): Query<Vec<(String, String)
     }
 }
 
-/// A query parameter; the last one counts, as in FastAPI.
+/// A query parameter; the last one counts, as in `FastAPI`.
 pub fn parameter<'a>(query: &'a [(String, String)], name: &str) -> Option<&'a str> {
     query
         .iter()
@@ -218,8 +218,8 @@ pub fn parameter<'a>(query: &'a [(String, String)], name: &str) -> Option<&'a st
 }
 
 /// A body that came whole, or the refusal of one that is too large or broke off.
-pub fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Response> {
-    body.map_err(|rejection| detail(rejection.status(), &rejection.body_text()))
+pub fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Rejected> {
+    body.map_err(|rejection| detail(rejection.status(), &rejection.body_text()).into())
 }
 
 /// A header as text.

@@ -109,7 +109,7 @@ impl Arrivals {
     fn arrive(&mut self, backend: &Backend) {
         let number = self.count;
         self.count += 1;
-        let mut rng = Rng::with_seed(self.pace.seed.wrapping_add(number.rotate_left(32)));
+        let mut rng = Rng::with_seed(self.pace.seed.wrapping_add((number + 1).rotate_left(32)));
         let asset = catalog::asset(&mut rng);
         let features = catalog::features_of(&asset);
         let mut fate = catalog::fate(&mut rng, &features, asset.duration_s);
@@ -126,7 +126,7 @@ impl Arrivals {
     fn gap(&mut self) -> Duration {
         let mean_s = 60.0 / self.pace.tasks_per_minute;
         let gap_s = -(1.0 - self.gaps.f64()).ln() * mean_s;
-        Duration::try_from_secs_f64(gap_s).unwrap_or(Duration::from_secs(3600))
+        Duration::try_from_secs_f64(gap_s).unwrap_or(Duration::from_hours(1))
     }
 }
 

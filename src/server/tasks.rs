@@ -95,20 +95,17 @@ impl Task {
         now_us: i64,
     ) -> Option<&'static str> {
         let before = self.state();
-        let mut changed = false;
+        let mut moved = false;
         for (name, state) in changes {
-            match self.features.iter_mut().find(|(known, _)| known == name) {
-                Some((_, held)) => {
-                    changed |= *held != *state;
-                    *held = *state;
-                }
-                None => {
-                    changed = true;
-                    self.features.push(((*name).to_owned(), *state));
-                }
+            if let Some((_, held)) = self.features.iter_mut().find(|(known, _)| known == name) {
+                moved |= *held != *state;
+                *held = *state;
+            } else {
+                moved = true;
+                self.features.push(((*name).to_owned(), *state));
             }
         }
-        if !changed {
+        if !moved {
             return None;
         }
         self.updated_us = now_us.max(self.updated_us + 1);

@@ -1,6 +1,6 @@
 //! The webhook routes: endpoints, and the logs of messages and attempts.
 //!
-//! Documented by name only, except for the endpoints; list shapes are Svix's in snake_case. The
+//! Documented by name only, except for the endpoints; list shapes are Svix's in `snake_case`. The
 //! endpoint list and the resend route are our own additions, and marked so in `/openapi.json`.
 
 use axum::Json;
@@ -11,34 +11,25 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::port::{AttemptsOf, EndpointSpec, PageQuery, Refusal, Resend};
-use super::reject::{Faults, Fields, place, refused};
+use super::port::{AttemptsOf, EndpointSpec, PageQuery, Resend};
+use super::reject::{Faults, Fields, Rejected, place};
 use super::routes::{Api, header, parameter, whole};
 use super::tasks::EVENT_TYPES;
 use crate::wire::bodies::{EndpointListBody, EndpointUpdatedBody, SuccessBody};
 
 type Body = Result<Bytes, BytesRejection>;
 type Parameters = Query<Vec<(String, String)>>;
-type Answer = Result<Response, Response>;
+type Answer = Result<Response, Rejected>;
 
 const EVERY_TASK_EVENT: &str = "task.*";
 /// Rows of a page: Svix's default and limit.
 const PAGE: usize = 50;
 const LARGEST_PAGE: usize = 250;
 
-fn refuse(refusal: Refusal) -> Response {
-    refused(&refusal)
-}
-
 /// `POST /webhooks/endpoints`: the only answer that holds the secret.
 pub async fn create_endpoint(State(api): State<Api>, body: Body) -> Answer {
     let spec = endpoint_spec(&whole(body)?, false)?;
-    let created = api
-        .backend
-        .delivery()
-        .create_endpoint(spec)
-        .await
-        .map_err(refuse)?;
+    let created = api.backend.delivery().create_endpoint(spec).await?;
     Ok((StatusCode::CREATED, Json(created)).into_response())
 }
 
@@ -49,40 +40,26 @@ pub async fn replace_endpoint(
     body: Body,
 ) -> Answer {
     let spec = endpoint_spec(&whole(body)?, true)?;
-    let endpoint = api
-        .backend
-        .delivery()
-        .replace_endpoint(id, spec)
-        .await
-        .map_err(refuse)?;
+    let endpoint = api.backend.delivery().replace_endpoint(id, spec).await?;
     Ok(Json(EndpointUpdatedBody { endpoint }).into_response())
 }
 
 /// `DELETE /webhooks/endpoints/{id}`
 pub async fn delete_endpoint(State(api): State<Api>, Path(id): Path<String>) -> Answer {
-    api.backend
-        .delivery()
-        .delete_endpoint(id)
-        .await
-        .map_err(refuse)?;
+    api.backend.delivery().delete_endpoint(id).await?;
     Ok(Json(SuccessBody { success: true }).into_response())
 }
 
 /// `GET /webhooks/endpoints`, our own.
 pub async fn list_endpoints(State(api): State<Api>) -> Answer {
-    let data = api.backend.delivery().endpoints().await.map_err(refuse)?;
+    let data = api.backend.delivery().endpoints().await?;
     Ok(Json(EndpointListBody { data }).into_response())
 }
 
 /// `GET /webhooks/messages`
 pub async fn messages(State(api): State<Api>, Query(query): Parameters) -> Answer {
     let page = page_query(&query)?;
-    let page = api
-        .backend
-        .delivery()
-        .messages(page)
-        .await
-        .map_err(refuse)?;
+    let page = api.backend.delivery().messages(page).await?;
     Ok(Json(page).into_response())
 }
 
@@ -96,8 +73,8 @@ pub async fn attempts(State(api): State<Api>, Query(query): Parameters) -> Answe
         _ => {
             let mut faults = Faults::default();
             let reason = "exactly one of message_id and endpoint_id is needed";
-            faults.value(vec!["query".into()], reason, &json!(null));
-            return Err(faults.into_response());
+            faults.value(&["query".into()], reason, &json!(null));
+            return Err(faults.reject());
         }
     };
     attempt_page(&api, of, &query).await
@@ -114,12 +91,7 @@ pub async fn deliveries(
 
 async fn attempt_page(api: &Api, of: AttemptsOf, query: &[(String, String)]) -> Answer {
     let page = page_query(query)?;
-    let page = api
-        .backend
-        .delivery()
-        .attempts(of, page)
-        .await
-        .map_err(refuse)?;
+    let page = api.backend.delivery().attempts(of, page).await?;
     Ok(Json(page).into_response())
 }
 
@@ -132,7 +104,7 @@ pub async fn resend(
 ) -> Answer {
     let mut fields = Fields::of(&whole(body)?)?;
     let Some(endpoint_id) = fields.string("endpoint_id", true) else {
-        return Err(fields.faults.into_response());
+        return Err(fields.faults.reject());
     };
     let idempotency_key = header(&headers, "idempotency-key").map(str::to_owned);
     let resend = Resend {
@@ -140,16 +112,12 @@ pub async fn resend(
         endpoint_id,
         idempotency_key,
     };
-    api.backend
-        .delivery()
-        .resend(resend)
-        .await
-        .map_err(refuse)?;
+    api.backend.delivery().resend(resend).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({}))).into_response())
 }
 
 /// Reads what a client says about an endpoint; with `full`, `disabled` counts too.
-fn endpoint_spec(body: &[u8], full: bool) -> Result<EndpointSpec, Response> {
+fn endpoint_spec(body: &[u8], full: bool) -> Result<EndpointSpec, Rejected> {
     let mut fields = Fields::of(body)?;
     let url = fields.string("url", true);
     let description = fields.string("description", false).unwrap_or_default();
@@ -164,7 +132,7 @@ fn endpoint_spec(body: &[u8], full: bool) -> Result<EndpointSpec, Response> {
         let reason = "an http or https URL is needed";
         fields
             .faults
-            .value(place("url"), reason, &Value::String(url.clone()));
+            .value(&place("url"), reason, &Value::String(url.clone()));
     }
     match (url, event_types) {
         (Some(url), Some(words)) if fields.faults.is_empty() => {
@@ -179,7 +147,7 @@ fn endpoint_spec(body: &[u8], full: bool) -> Result<EndpointSpec, Response> {
                 disabled,
             })
         }
-        _ => Err(fields.faults.into_response()),
+        _ => Err(fields.faults.reject()),
     }
 }
 
@@ -202,28 +170,28 @@ fn is_http_url(url: &str) -> bool {
 }
 
 /// `limit` and `iterator`, Svix's names.
-fn page_query(query: &[(String, String)]) -> Result<PageQuery, Response> {
+fn page_query(query: &[(String, String)]) -> Result<PageQuery, Rejected> {
     let mut faults = Faults::default();
     let mut limit = PAGE;
     if let Some(text) = parameter(query, "limit") {
-        let loc = || vec!["query".into(), "limit".into()];
+        let loc = ["query".into(), "limit".into()];
         let input = Value::String(text.to_owned());
         match text.trim().parse::<i64>() {
             Ok(number) if number < 1 => {
                 let message = "Input should be greater than or equal to 1";
-                faults.add("greater_than_equal", loc(), message, &input);
+                faults.add("greater_than_equal", &loc, message, &input);
             }
             Ok(number) => match usize::try_from(number) {
                 Ok(number) if number <= LARGEST_PAGE => limit = number,
                 _ => {
                     let message = "Input should be less than or equal to 250";
-                    faults.add("less_than_equal", loc(), message, &input);
+                    faults.add("less_than_equal", &loc, message, &input);
                 }
             },
             Err(_) => {
                 let message =
                     "Input should be a valid integer, unable to parse string as an integer";
-                faults.add("int_parsing", loc(), message, &input);
+                faults.add("int_parsing", &loc, message, &input);
             }
         }
     }
@@ -232,7 +200,7 @@ fn page_query(query: &[(String, String)]) -> Result<PageQuery, Response> {
     if faults.is_empty() {
         Ok(PageQuery { limit, iterator })
     } else {
-        Err(faults.into_response())
+        Err(faults.reject())
     }
 }
 

@@ -1,5 +1,5 @@
 //! Bodies of the Aspect API as the embedded server writes them: strict, in the documented shapes
-//! (the public API reference, SDK 0.0.6 and the webhooks page), snake_case, nothing left out.
+//! (the public API reference, SDK 0.0.6 and the webhooks page), `snake_case`, nothing left out.
 //!
 //! Serialised with `serde_json` in its compact form these are byte for byte what JavaScript's
 //! `JSON.stringify` gives, so receivers that parse and re-stringify still verify signatures.
@@ -223,7 +223,7 @@ pub struct AttemptBody {
     pub timestamp: String,
 }
 
-/// One page of a log, newest first: Svix's list envelope in snake_case.
+/// One page of a log, newest first: Svix's list envelope in `snake_case`.
 #[derive(Debug, Clone, Serialize)]
 pub struct PageBody<T> {
     pub data: Vec<T>,
@@ -247,6 +247,10 @@ fn shared<T: Serialize + ?Sized, S: Serializer>(
 }
 
 /// Whole numbers without a fraction, as JavaScript writes them (`12`, not `12.0`).
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature is serde's"
+)]
 fn js_number<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     const EXACT: f64 = 9_007_199_254_740_991.0;
     if number.fract() == 0.0 && number.abs() <= EXACT {

@@ -108,6 +108,13 @@ pub fn decode(frame: &Frame<'_>, mut sink: impl FnMut(ChangeKind)) -> Result<Rea
 }
 
 fn documented(data: &[u8]) -> Option<(Event, Option<ChangeKind>)> {
+    match super::envelope::scan(data) {
+        Some(event) => Some((event, None)),
+        None => documented_by_serde(data),
+    }
+}
+
+fn documented_by_serde(data: &[u8]) -> Option<(Event, Option<ChangeKind>)> {
     let body: EnvelopeBody<'_> = serde_json::from_slice(data).ok()?;
     let id = EventId(body.event_id.0);
     let published = body.timestamp.and_then(|time| time.0);
@@ -282,6 +289,35 @@ mod tests {
             task.features.get(&Feature::new("captions")),
             Some(FeatureState::Queued)
         );
+    }
+
+    #[test]
+    fn the_quick_scan_takes_the_documented_form_and_agrees_with_serde() {
+        let whole = envelope();
+        assert!(super::super::envelope::scan(whole.as_bytes()).is_some());
+        let mut n_taken = 0;
+        let mut agree = |text: &[u8]| {
+            if let Some(event) = super::super::envelope::scan(text) {
+                n_taken += 1;
+                let by_serde = documented_by_serde(text).map(|(event, _)| event);
+                assert_eq!(Some(event), by_serde, "{}", String::from_utf8_lossy(text));
+            }
+        };
+        // Every byte replaced by every other, every byte left out, every byte doubled.
+        for at in 0..whole.len() {
+            for byte in 0..=255 {
+                let mut changed = whole.clone().into_bytes();
+                changed[at] = byte;
+                agree(&changed);
+            }
+            let mut shorter = whole.clone().into_bytes();
+            let byte = shorter.remove(at);
+            agree(&shorter);
+            shorter.insert(at, byte);
+            shorter.insert(at, byte);
+            agree(&shorter);
+        }
+        assert!(n_taken > 1000, "{n_taken}");
     }
 
     #[test]

@@ -128,7 +128,7 @@ fn decode(corpus: &Corpus, chunk_bytes: usize) {
     for chunk in corpus.bytes.chunks(chunk_bytes) {
         decoder
             .push(chunk, |frame| {
-                n_frames += usize::from(!black_box(frame).data.is_empty())
+                n_frames += usize::from(!black_box(frame).data.is_empty());
             })
             .unwrap();
     }

@@ -6,6 +6,7 @@
 
 mod corpus;
 mod fold;
+mod tail;
 mod yardstick;
 
 use std::time::Duration;
@@ -25,6 +26,9 @@ fn main() {
     }
     if wants("decode") || wants("fold") {
         fold::decode_and_fold();
+    }
+    if wants("tail") {
+        tail::run();
     }
 }
 

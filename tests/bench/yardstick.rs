@@ -1,4 +1,4 @@
-//! The yardstick: a bare serde_json parse into a struct with uuid, chrono times and enums.
+//! The yardstick: a bare `serde_json` parse into a struct with uuid, chrono times and enums.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;

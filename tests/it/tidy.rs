@@ -87,6 +87,8 @@ const ROOMS: [(&str, &[&str], &[&str]); 11] = [
             "reqwest",
             "base64",
             "chrono",
+            "sha2",
+            "subtle",
         ],
     ),
     (

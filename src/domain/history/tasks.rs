@@ -327,30 +327,21 @@ impl Tasks {
         Some(self.users.len() as u32 - 1)
     }
 
-    /// Lets the oldest finished tasks go, a sixteenth of the limit at once, so that the pass over
-    /// all is rare. If too few are finished, the oldest of all go.
+    /// Lets the oldest finished tasks go, then the oldest of the others, a sixteenth of the limit
+    /// at once, so that the pass over all is rare.
     fn evict(&mut self) {
         let n_wanted = (self.limit / 16).max(1);
-        let is_final = |state: u8| {
-            state != VACANT
-                && state != TaskState::Processing as u8
-                && state != TaskState::Queued as u8
-        };
-        let mut oldest: Vec<(i64, u32)> = (0..self.state.len())
-            .filter(|&at| is_final(self.state[at]))
-            .map(|at| (self.updated[at], at as u32))
+        let is_running =
+            |state: u8| state == TaskState::Processing as u8 || state == TaskState::Queued as u8;
+        let mut oldest: Vec<(bool, i64, u32)> = (0..self.state.len())
+            .filter(|&at| self.state[at] != VACANT)
+            .map(|at| (is_running(self.state[at]), self.updated[at], at as u32))
             .collect();
-        if oldest.len() < n_wanted {
-            oldest = (0..self.state.len())
-                .filter(|&at| self.state[at] != VACANT)
-                .map(|at| (self.updated[at], at as u32))
-                .collect();
-        }
         let n_leaving = n_wanted.min(oldest.len());
         if n_leaving < oldest.len() {
             oldest.select_nth_unstable(n_leaving);
         }
-        for (_, at) in oldest.into_iter().take(n_leaving) {
+        for (_, _, at) in oldest.into_iter().take(n_leaving) {
             self.remove(at);
         }
     }

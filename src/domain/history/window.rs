@@ -275,3 +275,164 @@ impl Nearest {
         keys
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::change::Origin;
+    use super::super::super::feature::{Feature, FeatureState};
+    use super::super::super::id::{AssetId, TaskId, UserId};
+    use super::super::super::query::Query;
+    use super::super::super::task::Observation;
+    use super::super::super::time::Moment;
+    use super::*;
+
+    fn seen(number: usize, state: FeatureState) -> Observation {
+        let mut features = Features::default();
+        features.set(Feature::Visual, state);
+        Observation {
+            task: TaskId::new(&format!("task-{number}")),
+            asset: AssetId::new("asset"),
+            user: UserId::new("user"),
+            features,
+            // Ties on purpose: several tasks share a moment.
+            created: Time::from_seconds(1000 + number as i64 / 3),
+            updated: Time::from_seconds(2000 + (number as i64 * 7919) % 50),
+            published: None,
+            event: None,
+        }
+    }
+
+    fn store(n_tasks: usize, limit: usize) -> Tasks {
+        let mut tasks = Tasks::new(limit);
+        for number in 0..n_tasks {
+            let state = if number % 5 == 0 {
+                FeatureState::Failed
+            } else {
+                FeatureState::Processing
+            };
+            tasks.sight(&seen(number, state), Origin::Stream, Moment::default());
+        }
+        tasks
+    }
+
+    #[test]
+    fn windows_walk_through_the_whole_list_in_order_without_a_hole() {
+        let tasks = store(100, 1000);
+        let now = Time::from_seconds(3000);
+        for by in SORTS {
+            for is_reversed in [false, true] {
+                let order = TaskOrder { by, is_reversed };
+                let all = tasks
+                    .window(&TaskFilter::all(), order, Anchor::First, 100, now)
+                    .places;
+                assert_eq!(all.len(), 100);
+                let mut walked = tasks
+                    .window(&TaskFilter::all(), order, Anchor::First, 7, now)
+                    .places;
+                while walked.len() < 100 {
+                    let last = walked[walked.len() - 1];
+                    let anchor = Anchor::Task {
+                        place: last,
+                        above: 0,
+                    };
+                    let window = tasks.window(&TaskFilter::all(), order, anchor, 8, now);
+                    let from = window
+                        .places
+                        .iter()
+                        .position(|&place| place == last)
+                        .map_or(0, |at| at + 1);
+                    assert!(window.before <= walked.len());
+                    walked.extend(&window.places[from..]);
+                }
+                assert_eq!(walked, all, "{by:?} {is_reversed}");
+                let end = tasks.window(&TaskFilter::all(), order, Anchor::Last, 7, now);
+                assert_eq!((end.places.as_slice(), end.before), (&all[93..], 93));
+            }
+        }
+    }
+
+    #[test]
+    fn the_anchor_keeps_its_row_and_the_window_stays_full_at_the_ends() {
+        let tasks = store(50, 1000);
+        let order = TaskOrder::default();
+        let all = tasks
+            .window(&TaskFilter::all(), order, Anchor::First, 50, Time(0))
+            .places;
+        for (at, &place) in all.iter().enumerate() {
+            let window = tasks.window(
+                &TaskFilter::all(),
+                order,
+                Anchor::Task { place, above: 4 },
+                10,
+                Time(0),
+            );
+            assert_eq!(window.places.len(), 10);
+            assert!(window.places.contains(&place));
+            assert_eq!(window.places, all[window.before..window.before + 10]);
+            if (4..=44).contains(&at) {
+                assert_eq!(window.before + 4, at);
+            }
+        }
+    }
+
+    #[test]
+    fn a_filter_narrows_the_window_and_the_count() -> Result<(), String> {
+        let tasks = store(100, 1000);
+        let query = Query::parse("failed")?;
+        let window = tasks.window(
+            &TaskFilter::new(&query, None),
+            TaskOrder::default(),
+            Anchor::First,
+            10,
+            Time(0),
+        );
+        assert_eq!((window.places.len(), window.matching), (10, 20));
+        let nothing = vec![0; 2];
+        let none = tasks.window(
+            &TaskFilter::new(&query, Some(&nothing)),
+            TaskOrder::default(),
+            Anchor::First,
+            10,
+            Time(0),
+        );
+        assert_eq!((none.places.len(), none.matching), (0, 0));
+        Ok(())
+    }
+
+    #[test]
+    fn the_oldest_finished_leave_first_and_can_come_back() {
+        let mut tasks = store(64, 64);
+        assert_eq!((tasks.len(), tasks.evicted()), (64, 0));
+        for number in 64..80 {
+            tasks.sight(
+                &seen(number, FeatureState::Processing),
+                Origin::Stream,
+                Moment::default(),
+            );
+        }
+        assert!(tasks.len() <= 64);
+        assert_eq!(tasks.evicted(), 16);
+        assert!(
+            tasks.count(TaskState::Failed) == 0,
+            "13 were finished, and all of them left"
+        );
+        let n_found = (0..80)
+            .filter(|number| {
+                tasks
+                    .find(&TaskId::new(&format!("task-{number}")))
+                    .is_some()
+            })
+            .count();
+        assert_eq!(n_found, tasks.len());
+        let places = tasks
+            .window(
+                &TaskFilter::all(),
+                TaskOrder::default(),
+                Anchor::First,
+                200,
+                Time(0),
+            )
+            .places;
+        assert_eq!(places.len(), tasks.len());
+    }
+}

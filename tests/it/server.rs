@@ -1,0 +1,8 @@
+//! The embedded server over real HTTP.
+
+mod api;
+mod command;
+mod deliveries;
+mod stage;
+mod stream;
+mod support;

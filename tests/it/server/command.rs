@@ -1,0 +1,93 @@
+//! `reeltop serve` as a process: what it prints and how it ends.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+fn serve(arguments: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_reeltop"))
+        .arg("serve")
+        .args(arguments)
+        .env_remove("REELTOP_SERVE_KEY")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Sends a signal by name and gives exit code and time until the end.
+fn end(mut child: Child, signal: &str) -> (Option<i32>, Duration) {
+    let started = Instant::now();
+    let pid = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args([&format!("-{signal}"), &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let code = child.wait().unwrap().code();
+    (code, started.elapsed())
+}
+
+#[test]
+fn json_is_one_line_and_a_signal_ends_it_with_0() {
+    for signal in ["TERM", "INT"] {
+        let mut child = serve(&["--json", "--simulate", "600", "--time-scale", "60"]);
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap();
+        let keys: Vec<&String> = ready.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["url", "api_key"]);
+        assert!(
+            ready["url"]
+                .as_str()
+                .unwrap()
+                .starts_with("http://127.0.0.1:")
+        );
+        let (code, took) = end(child, signal);
+        assert_eq!(code, Some(0));
+        assert!(took < Duration::from_secs(1), "{took:?}");
+        let mut rest = String::new();
+        out.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "", "nothing else is on stdout");
+    }
+}
+
+#[test]
+fn a_key_that_was_given_is_not_printed_and_one_that_was_made_is() {
+    for (arguments, shown) in [(&["--api-key", "sk_given"][..], false), (&[][..], true)] {
+        let mut child = serve(arguments);
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut text = String::new();
+        while !text.contains("reeltop --url ") {
+            assert!(out.read_line(&mut text).unwrap() > 0, "{text}");
+        }
+        assert!(!text.contains("sk_given"));
+        assert_eq!(text.contains("ASPECT_API_KEY=sk_local_"), shown, "{text}");
+        assert_eq!(end(child, "TERM").0, Some(0));
+    }
+}
+
+#[test]
+fn an_address_that_cannot_be_had_is_one_clear_sentence() {
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = holder.local_addr().unwrap().to_string();
+    for (addr, code, words) in [
+        (taken.as_str(), 1, "is in use"),
+        ("192.0.2.1:0", 1, "no address of this machine"),
+    ] {
+        let output = serve(&["--addr", addr]).wait_with_output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        assert!(text.contains(words) && text.lines().count() == 1, "{text}");
+    }
+    drop(holder);
+    let output = serve(&["--time-scale", "0"]).wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}
