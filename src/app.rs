@@ -25,9 +25,7 @@ use std::collections::{HashSet, VecDeque};
 
 use crossterm::event::KeyEvent;
 
-use crate::domain::{
-    AssetId, Change, EndpointId, History, MessageId, Moment, Proof, TaskId, Time,
-};
+use crate::domain::{AssetId, Change, EndpointId, History, MessageId, Moment, Proof, TaskId, Time};
 use deliveries::DeliveryList;
 use endpoints::EndpointList;
 use events::EventList;
@@ -150,6 +148,8 @@ pub struct Viewport {
     pub screen: Screen,
     /// Rows of the list, or of the detail's focused pane.
     pub rows: usize,
+    /// Rows of the list that match its filter.
+    pub matching: usize,
     /// The row shown as selected in the list.
     pub selected: Option<RowKey>,
     /// Assets on screen whose names are not known.
@@ -256,9 +256,7 @@ impl State {
 
     /// The time that rows are shown at: now, or when the screen was frozen.
     pub fn shown_at(&self) -> Moment {
-        self.frozen
-            .as_ref()
-            .map_or(self.now, |frozen| frozen.since)
+        self.frozen.as_ref().map_or(self.now, |frozen| frozen.since)
     }
 
     pub fn mode(&self) -> Mode {

@@ -29,4 +29,5 @@ pub mod app;
 pub mod cli;
 pub mod domain;
 pub mod server;
+pub mod view;
 pub mod wire;

@@ -17,7 +17,10 @@ impl State {
             self.set_filter(&text);
         } else {
             // Pasted text must never be taken for keys: it could hold an r and an Enter.
-            self.say(Tone::Info, "pasted text is taken by the filter only; press /");
+            self.say(
+                Tone::Info,
+                "pasted text is taken by the filter only; press /",
+            );
         }
     }
 

@@ -71,7 +71,10 @@ impl DeliveryList {
 
     /// How much of the list was tested, in percent, while a scan runs.
     pub fn progress(&self, history: &History) -> Option<usize> {
-        let matches = self.matches.as_ref().filter(|_| self.is_scanning(history))?;
+        let matches = self
+            .matches
+            .as_ref()
+            .filter(|_| self.is_scanning(history))?;
         Some(matches.next * 100 / history.deliveries.len().max(1))
     }
 
@@ -84,7 +87,10 @@ impl DeliveryList {
         let end = (matches.next + SLICE).min(history.deliveries.len());
         for rank in matches.next..end {
             if let Some(delivery) = history.deliveries.nth_newest(rank) {
-                let is_match = self.filter.query.matches(&DeliverySubject { history, delivery });
+                let is_match = self
+                    .filter
+                    .query
+                    .matches(&DeliverySubject { history, delivery });
                 matches.set(&delivery.id, is_match.then(|| delivery.time()));
             }
         }
@@ -98,7 +104,11 @@ impl DeliveryList {
         };
         let delivery = history.deliveries.get(id);
         let time = delivery
-            .filter(|delivery| self.filter.query.matches(&DeliverySubject { history, delivery }))
+            .filter(|delivery| {
+                self.filter
+                    .query
+                    .matches(&DeliverySubject { history, delivery })
+            })
             .map(|delivery| delivery.time());
         let is_scanned = matches.next >= history.deliveries.len().saturating_sub(1);
         matches.set(id, time);

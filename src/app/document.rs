@@ -141,9 +141,7 @@ impl DocumentPane {
         let Some(last) = visible.len().checked_sub(1) else {
             return;
         };
-        let row = visible
-            .partition_point(|line| *line < self.line)
-            .min(last);
+        let row = visible.partition_point(|line| *line < self.line).min(last);
         let row = match step {
             Step::Up(n) | Step::PageUp(n) => row.saturating_sub(n),
             Step::Down(n) | Step::PageDown(n) => (row + n).min(last),
@@ -284,10 +282,11 @@ fn is_closing(text: &str, at: usize) -> bool {
 /// The next token's range; `Some(None)` if what stands there is no JSON, `None` at the end.
 fn next_token(text: &str, at: usize) -> Option<Option<Range<usize>>> {
     let bytes = text.as_bytes();
-    let start = at + bytes
-        .get(at..)?
-        .iter()
-        .position(|byte| !byte.is_ascii_whitespace())?;
+    let start = at
+        + bytes
+            .get(at..)?
+            .iter()
+            .position(|byte| !byte.is_ascii_whitespace())?;
     let rest = bytes.get(start..)?;
     let len = match rest.first()? {
         b'{' | b'}' | b'[' | b']' | b',' | b':' => Some(1),

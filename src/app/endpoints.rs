@@ -63,11 +63,7 @@ impl Activity {
     }
 
     fn remember(&mut self, attempt: &Attempt) {
-        let entry = (
-            attempt.started,
-            attempt.message.clone(),
-            attempt.id.clone(),
-        );
+        let entry = (attempt.started, attempt.message.clone(), attempt.id.clone());
         let at = self.recent.partition_point(|other| *other < entry);
         if self.recent.get(at) == Some(&entry) {
             return;
@@ -107,12 +103,7 @@ impl EndpointList {
     }
 
     /// Takes an attempt in; `before` is how its message stood at its endpoint until then.
-    pub fn take(
-        &mut self,
-        history: &History,
-        attempt: &Attempt,
-        before: Option<&EndpointOutcome>,
-    ) {
+    pub fn take(&mut self, history: &History, attempt: &Attempt, before: Option<&EndpointOutcome>) {
         self.is_stale = true;
         if self.evicted != history.deliveries.evicted() {
             self.rebuild(history);

@@ -51,7 +51,10 @@ impl EventList {
 
     /// How much of the ring was tested, in percent, while a scan runs.
     pub fn progress(&self, history: &History) -> Option<usize> {
-        let matches = self.matches.as_ref().filter(|_| self.is_scanning(history))?;
+        let matches = self
+            .matches
+            .as_ref()
+            .filter(|_| self.is_scanning(history))?;
         let tested = matches.tested_up_to - matches.tested_down_to;
         Some(tested as usize * 100 / history.events.len().max(1))
     }

@@ -121,11 +121,7 @@ impl State {
             page.refresh(&self.history);
         }
         if let Some(Overlay::Replay(overlay)) = &mut self.overlay {
-            overlay.refresh(
-                &self.history,
-                self.session.is_read_only,
-                self.now.wall,
-            );
+            overlay.refresh(&self.history, self.session.is_read_only, self.now.wall);
         }
     }
 
@@ -164,9 +160,7 @@ impl State {
                 self.pace.note(change.received);
                 self.last_sign = Some(change.received);
             }
-            ChangeKind::Counters(counters)
-                if counters.bytes > self.history.counters.bytes =>
-            {
+            ChangeKind::Counters(counters) if counters.bytes > self.history.counters.bytes => {
                 self.last_sign = Some(change.received);
             }
             _ => {}

@@ -194,7 +194,9 @@ impl Page {
             Self::Task(page) if page.pane == 0 => {
                 page.events.step(step, &task_events(history, &page.task));
             }
-            Self::Task(page) => page.messages.step(step, &task_messages(history, &page.task)),
+            Self::Task(page) => page
+                .messages
+                .step(step, &task_messages(history, &page.task)),
             Self::Message(page) => page
                 .attempts
                 .step(step, &message_attempts(history, &page.message)),

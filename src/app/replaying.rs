@@ -87,11 +87,7 @@ impl State {
             choices: HashMap::new(),
             sent: Vec::new(),
         };
-        overlay.refresh(
-            &self.history,
-            self.session.is_read_only,
-            self.now.wall,
-        );
+        overlay.refresh(&self.history, self.session.is_read_only, self.now.wall);
         overlay.sent = running;
         self.overlay = Some(Overlay::Replay(Box::new(overlay)));
     }
@@ -141,11 +137,7 @@ impl State {
         }
         // The replays must be seen to move, and the plan must rest on all that is known.
         self.unfreeze();
-        overlay.refresh(
-            &self.history,
-            self.session.is_read_only,
-            self.now.wall,
-        );
+        overlay.refresh(&self.history, self.session.is_read_only, self.now.wall);
         let chosen: Vec<EndpointId> = overlay
             .plan
             .chosen()
@@ -184,10 +176,14 @@ impl State {
             }));
         }
         if effects.is_empty() {
-            let refusal = overlay.plan.items.iter().find_map(|item| match &item.verdict {
-                Verdict::Refuse(why) => Some(format!("nothing was sent: {why}")),
-                _ => None,
-            });
+            let refusal = overlay
+                .plan
+                .items
+                .iter()
+                .find_map(|item| match &item.verdict {
+                    Verdict::Refuse(why) => Some(format!("nothing was sent: {why}")),
+                    _ => None,
+                });
             self.say(
                 Tone::Warn,
                 refusal.unwrap_or_else(|| {

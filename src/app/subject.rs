@@ -204,12 +204,8 @@ fn delivery_has(history: &History, delivery: &Delivery, word: &str) -> bool {
         "sending" => any(OutcomeState::Sending),
         "canceled" | "cancelled" => any(OutcomeState::Canceled),
         "unsent" => delivery.outcomes.is_empty(),
-        "retrying" => forecasts().any(|forecast| {
-            matches!(
-                forecast,
-                Forecast::Next { .. } | Forecast::Uncertain { .. }
-            )
-        }),
+        "retrying" => forecasts()
+            .any(|forecast| matches!(forecast, Forecast::Next { .. } | Forecast::Uncertain { .. })),
         "exhausted" => forecasts().any(|forecast| matches!(forecast, Forecast::Exhausted { .. })),
         "manual" | "scheduled" => delivery
             .attempts()
@@ -244,12 +240,13 @@ fn delivery_field(history: &History, delivery: &Delivery, field: Field, see: See
         }
         Field::Type => message.is_some_and(|message| see(message.kind.name())),
         Field::Task => task.is_some_and(|task| see(task.0.as_text(&mut [0; 36]))),
-        Field::Asset | Field::User => task
-            .and_then(|task| history.tasks.get(task))
-            .is_some_and(|row| match field {
-                Field::User => see(row.user().0.as_text(&mut [0; 36])),
-                _ => asset_field(history, row, see),
-            }),
+        Field::Asset | Field::User => {
+            task.and_then(|task| history.tasks.get(task))
+                .is_some_and(|row| match field {
+                    Field::User => see(row.user().0.as_text(&mut [0; 36])),
+                    _ => asset_field(history, row, see),
+                })
+        }
         Field::Endpoint => delivery.outcomes.iter().any(|outcome| {
             see(outcome.endpoint.0.as_text(&mut [0; 36]))
                 || history

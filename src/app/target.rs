@@ -12,27 +12,21 @@ impl State {
     fn listed_task(&self) -> Option<TaskId> {
         let now = self.shown_at().wall;
         self.tasks.cursor.current(|| {
-            let window = self
-                .tasks
-                .window(&self.history, &Place::First, 1, now);
+            let window = self.tasks.window(&self.history, &Place::First, 1, now);
             window.keys.into_iter().next()
         })
     }
 
     fn listed_event(&self) -> Option<u64> {
         self.events.cursor.current(|| {
-            let window = self
-                .events
-                .window(&self.history, &Place::First, 1);
+            let window = self.events.window(&self.history, &Place::First, 1);
             window.keys.into_iter().next()
         })
     }
 
     fn listed_message(&self) -> Option<MessageId> {
         self.deliveries.cursor.current(|| {
-            let window = self
-                .deliveries
-                .window(&self.history, &Place::First, 1);
+            let window = self.deliveries.window(&self.history, &Place::First, 1);
             window.keys.into_iter().next()
         })
     }
@@ -225,4 +219,3 @@ impl State {
         Some((what.to_owned(), id))
     }
 }
-

@@ -47,7 +47,10 @@ impl State {
         }
         match action {
             Some(action) => self.act(action),
-            None => Vec::new(),
+            None => {
+                self.say(Tone::Info, "that key means nothing here; ? shows the keys");
+                Vec::new()
+            }
         }
     }
 
