@@ -1,0 +1,14 @@
+//! The hands: each file is one adapter to the world outside.
+
+pub mod client;
+pub mod clock;
+pub mod compare;
+pub mod config;
+pub mod discover;
+pub mod intake;
+pub mod link;
+pub mod names;
+pub mod outlet;
+pub mod poller;
+pub mod sender;
+pub mod stream;

@@ -1,0 +1,225 @@
+//! The REST API, route by route: tasks, assets, messages, attempts, endpoints, resend.
+
+pub mod failure;
+pub mod http;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::Url;
+use serde_json::json;
+
+use self::failure::Failed;
+use self::http::{Http, Sent};
+use super::config::Source;
+use crate::domain::{
+    AssetId, Attempt, Endpoint, EndpointId, Failure, FailureKind, MessageId, Observation, TaskId,
+    Unreadable,
+};
+use crate::wire::openapi::{self, Published};
+use crate::wire::rest::{self, Logged, Page, Row};
+
+/// Rows of a page: the most that Svix gives.
+pub const FULL_PAGE: usize = 250;
+/// How long `/openapi.json` may take; it is only a hint.
+const HINT: Duration = Duration::from_secs(5);
+
+/// The routes of one server.
+#[derive(Clone)]
+pub struct Client {
+    pub http: Arc<Http>,
+}
+
+impl Client {
+    /// Fails only for a URL that is none.
+    pub fn new(source: &Source) -> Result<Self, Failure> {
+        Ok(Self {
+            http: Arc::new(Http::new(source)?),
+        })
+    }
+
+    /// `GET /tasks/active`
+    pub async fn active_tasks(&self) -> Result<Page<Observation>, Failure> {
+        self.read(&["tasks", "active"], &[], rest::tasks).await
+    }
+
+    /// `GET /tasks/{id}`
+    pub async fn task(&self, id: &TaskId) -> Result<Row<Observation>, Failure> {
+        self.read(&["tasks", &id.to_string()], &[], rest::task)
+            .await
+    }
+
+    /// `GET /assets/{id}`: its name.
+    pub async fn asset_name(&self, id: &AssetId) -> Result<Option<Arc<str>>, Failure> {
+        self.read(&["assets", &id.to_string()], &[], rest::asset_name)
+            .await
+    }
+
+    /// A page of `GET /webhooks/messages`, newest first. Where no application exists yet it is
+    /// empty.
+    pub async fn messages(
+        &self,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Page<Logged>, Failure> {
+        let page = self
+            .read(
+                &["webhooks", "messages"],
+                &query(&[], limit, cursor).pairs(),
+                rest::messages,
+            )
+            .await;
+        empty_if_none(page)
+    }
+
+    /// A page of the attempts of a message, newest first.
+    pub async fn attempts_of(
+        &self,
+        message: &MessageId,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Page<Attempt>, Failure> {
+        let id = message.to_string();
+        let query = query(&[("message_id", &id)], limit, cursor);
+        let route = ["webhooks", "delivery-attempts"];
+        self.read(&route, &query.pairs(), |body| {
+            rest::attempts(body, Some(message), None)
+        })
+        .await
+    }
+
+    /// A page of the attempts at an endpoint, newest start first; by the older route where the
+    /// newer is not offered.
+    pub async fn attempts_at(
+        &self,
+        endpoint: &EndpointId,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Page<Attempt>, Failure> {
+        let id = endpoint.to_string();
+        let read = |body: &[u8]| rest::attempts(body, None, Some(endpoint));
+        let by_filter = query(&[("endpoint_id", &id)], limit, cursor);
+        let page = self
+            .read(&["webhooks", "delivery-attempts"], &by_filter.pairs(), read)
+            .await;
+        match page {
+            Err(failure)
+                if matches!(failure.kind, FailureKind::Invalid | FailureKind::NotOffered) =>
+            {
+                let plain = query(&[], limit, cursor);
+                let older = ["webhooks", "endpoints", &id, "deliveries"];
+                self.read(&older, &plain.pairs(), read)
+                    .await
+                    .map_err(|_| failure)
+            }
+            page => page,
+        }
+    }
+
+    /// `GET /webhooks/endpoints`, which is not documented.
+    pub async fn endpoints(&self) -> Result<Page<Endpoint>, Failure> {
+        self.read(&["webhooks", "endpoints"], &[], rest::endpoints)
+            .await
+    }
+
+    /// What the server publishes about itself; `Ok(None)` if it publishes nothing. Asked without
+    /// the key.
+    pub async fn published(&self) -> Result<Option<Published>, Failure> {
+        let url = self.http.route(&["openapi.json"], &[])?;
+        match self.http.get(&url, HINT, false).await {
+            Ok(body) => Ok(openapi::read(&body)),
+            Err(failed) if failed.is_final => Ok(None),
+            Err(failed) => Err(failed.failure),
+        }
+    }
+
+    /// Sends a message to an endpoint once more, by a route such as
+    /// `/webhooks/messages/{message_id}/resend`. At most one POST is made.
+    pub async fn resend(
+        &self,
+        template: &str,
+        message: &MessageId,
+        endpoint: &EndpointId,
+        idempotency_key: &str,
+    ) -> Sent {
+        let url = match self.resend_url(template, message, endpoint) {
+            Ok(url) => url,
+            Err(failure) => return Sent::Refused(failure),
+        };
+        let body = json!({"endpoint_id": endpoint.to_string()}).to_string();
+        self.http.post_once(&url, body, idempotency_key).await
+    }
+
+    fn resend_url(
+        &self,
+        template: &str,
+        message: &MessageId,
+        endpoint: &EndpointId,
+    ) -> Result<Url, Failure> {
+        let path = template.strip_prefix("POST ").unwrap_or(template);
+        let filled: Vec<String> = path
+            .split('/')
+            .filter(|segment| !segment.is_empty())
+            .map(|segment| match segment.strip_prefix('{') {
+                Some(name) if name.contains("endpoint") => endpoint.to_string(),
+                Some(_) => message.to_string(),
+                None => segment.to_owned(),
+            })
+            .collect();
+        let segments: Vec<&str> = filled.iter().map(String::as_str).collect();
+        self.http.route(&segments, &[])
+    }
+
+    async fn read<T>(
+        &self,
+        segments: &[&str],
+        query: &[(&str, &str)],
+        decode: impl FnOnce(&[u8]) -> Result<T, Unreadable>,
+    ) -> Result<T, Failure> {
+        let url = self.http.route(segments, query)?;
+        let body = self
+            .http
+            .get(&url, self.http.waits.answer, true)
+            .await
+            .map_err(|failed: Failed| failed.failure)?;
+        decode(&body).map_err(|what| failure::unreadable(&what, &url))
+    }
+}
+
+/// Query parameters, with the numbers as text.
+struct Query {
+    pairs: Vec<(String, String)>,
+}
+
+impl Query {
+    fn pairs(&self) -> Vec<(&str, &str)> {
+        self.pairs
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect()
+    }
+}
+
+fn query(filters: &[(&str, &str)], limit: usize, cursor: Option<&str>) -> Query {
+    let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let mut pairs: Vec<(String, String)> = filters
+        .iter()
+        .map(|(name, value)| own(name, value))
+        .collect();
+    pairs.push(own("limit", &limit.clamp(1, FULL_PAGE).to_string()));
+    pairs.extend(cursor.map(|cursor| own("iterator", cursor)));
+    Query { pairs }
+}
+
+/// A known route that finds nothing says that no application exists yet.
+fn empty_if_none<T>(page: Result<Page<T>, Failure>) -> Result<Page<T>, Failure> {
+    match page {
+        Err(failure) if failure.kind == FailureKind::NotFound => Ok(Page {
+            rows: Vec::new(),
+            unreadable: Vec::new(),
+            next: None,
+            is_last: true,
+        }),
+        page => page,
+    }
+}

@@ -1,0 +1,315 @@
+//! What went wrong with a request, as one clear sentence with what to do next.
+
+use std::error::Error as _;
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::{StatusCode, Url};
+
+use crate::domain::time::SECOND;
+use crate::domain::{Failure, FailureKind, Time, Unreadable, visible};
+use crate::wire::lenient::error_text;
+
+/// A failed request: what happened, and what the server said about trying again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    pub failure: Failure,
+    /// Whether trying again by itself is of no use.
+    pub is_final: bool,
+    /// `Retry-After`, in microseconds.
+    pub retry_after: Option<i64>,
+}
+
+impl From<Failed> for Failure {
+    fn from(failed: Failed) -> Self {
+        failed.failure
+    }
+}
+
+impl Failed {
+    pub fn last(failure: Failure) -> Self {
+        Self {
+            failure,
+            is_final: true,
+            retry_after: None,
+        }
+    }
+
+    pub fn passing(failure: Failure) -> Self {
+        Self {
+            failure,
+            is_final: false,
+            retry_after: None,
+        }
+    }
+}
+
+/// Scheme, host and port, as errors name a server.
+pub fn origin(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}
+
+/// From a transport error of a request to `url`.
+pub fn transport(error: &reqwest::Error, url: &Url, answer: Duration) -> Failure {
+    let server = origin(url);
+    let chain = chain(error);
+    let text = chain.join(": ");
+    let lower = text.to_ascii_lowercase();
+    let cause = chain.last().map_or("", String::as_str);
+    let cause = visible(cause);
+    let unreachable = |what: String, hint: &str| Failure::new(FailureKind::Unreachable, what, hint);
+    if error.is_connect() {
+        if lower.contains("dns error") || lower.contains("lookup address") {
+            return unreachable(
+                format!(
+                    "the host name {} could not be resolved",
+                    url.host_str().unwrap_or_default()
+                ),
+                "check the URL and this machine's network",
+            );
+        }
+        if lower.contains("certificate") || lower.contains("unknownissuer") {
+            return unreachable(
+                format!("the certificate of {server} is not valid: {cause}"),
+                "check the host name and this machine's clock and certificate store",
+            );
+        }
+        if lower.contains("tls") || lower.contains("handshake") || lower.contains("corrupt message")
+        {
+            return unreachable(
+                format!("no TLS connection with {server}: {cause}"),
+                "does the server speak https on this port?",
+            );
+        }
+        if io_kind(error) == Some(ErrorKind::ConnectionRefused) {
+            return unreachable(
+                format!("nothing listens at {server}"),
+                "is the server running, and is the port right?",
+            );
+        }
+        if error.is_timeout() || lower.contains("timed out") {
+            return unreachable(
+                format!("no connection to {server} in time"),
+                "check the URL, this machine's network and its proxy",
+            );
+        }
+        return unreachable(
+            format!("no connection to {server}: {cause}"),
+            "check the URL and this machine's network",
+        );
+    }
+    if error.is_timeout() {
+        let what = format!("no answer from {server} within {answer:?}");
+        return Failure::new(
+            FailureKind::Broken,
+            what,
+            "the server is slow or stuck; try again",
+        );
+    }
+    if lower.contains("invalid http") || lower.contains("parse") {
+        let what = format!("{server} does not answer in HTTP: {cause}");
+        return Failure::new(FailureKind::NotAspect, what, "check the URL and its port");
+    }
+    let what = format!("the connection to {server} broke: {cause}");
+    Failure::new(FailureKind::Broken, what, "try again")
+}
+
+fn chain(error: &reqwest::Error) -> Vec<String> {
+    let mut texts = Vec::new();
+    let mut next = error.source();
+    while let Some(error) = next {
+        texts.push(error.to_string());
+        next = error.source();
+    }
+    texts
+}
+
+fn io_kind(error: &reqwest::Error) -> Option<ErrorKind> {
+    let mut next = error.source();
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<std::io::Error>() {
+            return Some(error.kind());
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// From an answer whose status is no success.
+pub fn status(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    url: &Url,
+    key: &str,
+) -> Failed {
+    let code = status.as_u16();
+    let said = error_text(body);
+    let looks_like_html = body.trim_ascii_start().starts_with(b"<");
+    let said = if looks_like_html {
+        "an HTML page".into()
+    } else {
+        visible(&said)
+    };
+    let server = origin(url);
+    let path = visible(url.path()).into_owned();
+    let is_unknown_key = code == 401 || code == 403 && said.contains("Not authenticated");
+    let with_words = |kind: FailureKind, hint: &str| {
+        let words = if said.is_empty() {
+            String::new()
+        } else {
+            format!(": {said}")
+        };
+        Failure::new(
+            kind,
+            format!("{code} from {server} for {path}{words}"),
+            hint,
+        )
+    };
+    let failure = match code {
+        _ if is_unknown_key => Failure::new(
+            FailureKind::Unauthorized,
+            format!("{code}, the key was refused by {server}"),
+            format!("the key came from {key}; check that it is right for this server"),
+        ),
+        403 => with_words(FailureKind::Forbidden, "this key may not do that"),
+        404 if said.is_empty() || said == "Not Found" || looks_like_html => with_words(
+            FailureKind::NotOffered,
+            "check that the URL is the base URL of an Aspect API",
+        ),
+        404 => with_words(FailureKind::NotFound, "check the id"),
+        405 => with_words(FailureKind::NotOffered, "this server does not offer it"),
+        400 | 409 | 422 => with_words(FailureKind::Invalid, "the request was not accepted"),
+        429 => with_words(
+            FailureKind::RateLimited,
+            "too many requests; try again later",
+        ),
+        408 | 425 | 500..=599 => {
+            with_words(FailureKind::Server, "the server has trouble; try again")
+        }
+        _ => with_words(
+            FailureKind::NotAspect,
+            "check that the URL is the base URL of an Aspect API",
+        ),
+    };
+    Failed {
+        failure,
+        is_final: !matches!(code, 408 | 425 | 429 | 500..=599),
+        retry_after: retry_after(headers),
+    }
+}
+
+/// From an answer that cannot be read.
+pub fn unreadable(what: &Unreadable, url: &Url) -> Failure {
+    Failure::new(
+        FailureKind::NotAspect,
+        format!(
+            "{} answered {} for {}",
+            origin(url),
+            what.why,
+            visible(url.path())
+        ),
+        "check that the URL is the base URL of an Aspect API",
+    )
+}
+
+/// `Retry-After` in microseconds: seconds, or an HTTP date read against the answer's own `Date`,
+/// so that this machine's clock does not matter.
+fn retry_after(headers: &HeaderMap) -> Option<i64> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(
+            i64::try_from(seconds)
+                .unwrap_or(i64::MAX)
+                .saturating_mul(SECOND),
+        );
+    }
+    let date = headers
+        .get("date")
+        .and_then(|date| date.to_str().ok())
+        .and_then(http_date);
+    Some(http_date(text)?.since(date?))
+}
+
+fn http_date(text: &str) -> Option<Time> {
+    let date = chrono::DateTime::parse_from_rfc2822(text).ok()?;
+    Some(Time(date.timestamp_micros()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+
+    fn kind(code: u16, body: &str) -> (FailureKind, bool) {
+        let url = Url::parse("https://api.example.com/tasks/1").unwrap();
+        let status_code = StatusCode::from_u16(code).unwrap();
+        let failed = status(status_code, &HeaderMap::new(), body.as_bytes(), &url, "KEY");
+        (failed.failure.kind, failed.is_final)
+    }
+
+    #[test]
+    fn statuses_have_their_meaning() {
+        for (code, body, expected, is_final) in [
+            (401, "", FailureKind::Unauthorized, true),
+            (
+                403,
+                r#"{"detail":"Not authenticated"}"#,
+                FailureKind::Unauthorized,
+                true,
+            ),
+            (403, r#"{"detail":"no"}"#, FailureKind::Forbidden, true),
+            (
+                404,
+                r#"{"detail":"Not Found"}"#,
+                FailureKind::NotOffered,
+                true,
+            ),
+            (404, "", FailureKind::NotOffered, true),
+            (
+                404,
+                r#"{"detail":"Task not found"}"#,
+                FailureKind::NotFound,
+                true,
+            ),
+            (405, "", FailureKind::NotOffered, true),
+            (422, "", FailureKind::Invalid, true),
+            (429, "", FailureKind::RateLimited, false),
+            (425, "", FailureKind::Server, false),
+            (503, "", FailureKind::Server, false),
+            (204, "", FailureKind::NotAspect, true),
+            (418, "", FailureKind::NotAspect, true),
+        ] {
+            assert_eq!(kind(code, body), (expected, is_final), "{code} {body}");
+        }
+    }
+
+    #[test]
+    fn retry_after_in_seconds_or_as_a_date() {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, "7".parse().unwrap());
+        assert_eq!(retry_after(&headers), Some(7 * SECOND));
+        headers.insert(
+            RETRY_AFTER,
+            "Sun, 06 Nov 1994 08:49:37 GMT".parse().unwrap(),
+        );
+        assert_eq!(retry_after(&headers), None);
+        headers.insert("date", "Sun, 06 Nov 1994 08:49:30 GMT".parse().unwrap());
+        assert_eq!(retry_after(&headers), Some(7 * SECOND));
+        headers.insert(RETRY_AFTER, "soon".parse().unwrap());
+        assert_eq!(retry_after(&headers), None);
+    }
+
+    #[test]
+    fn what_a_server_says_is_made_safe() {
+        let url = Url::parse("https://api.example.com/x").unwrap();
+        let body = b"{\"detail\":\"\\u001b[31mred\"}";
+        let failed = status(StatusCode::CONFLICT, &HeaderMap::new(), body, &url, "KEY");
+        assert!(
+            failed.failure.what.ends_with("␛[31mred"),
+            "{}",
+            failed.failure.what
+        );
+    }
+}

@@ -1,0 +1,389 @@
+//! The transport: one origin, one key, bounds on everything that comes back.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use reqwest::{Client, Response, StatusCode, Url};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::failure::{self, Failed, origin};
+use crate::domain::{Failure, FailureKind, visible};
+use crate::io::config::{Limits, Source, Waits, is_loopback};
+
+const AGENT: &str = concat!("reeltop/", env!("CARGO_PKG_VERSION"));
+
+/// The transport to one server.
+pub struct Http {
+    base: Url,
+    key: Option<SecretString>,
+    pub key_origin: String,
+    pub limits: Limits,
+    pub waits: Waits,
+    /// Made at the first request, as loading certificates takes its time.
+    client: OnceLock<Client>,
+    /// For what must never be sent twice: no kept connections, so that the library has no reason
+    /// to try again on another one.
+    single: OnceLock<Client>,
+}
+
+/// How a request that must not be repeated ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sent {
+    /// 2xx.
+    Accepted,
+    /// Nothing was sent, or the server refused it for certain.
+    Refused(Failure),
+    /// It may or may not have been taken.
+    Unknown(String),
+}
+
+impl Http {
+    /// Fails only for a URL that is none.
+    pub fn new(source: &Source) -> Result<Self, Failure> {
+        let base = Url::parse(&source.url).map_err(|error| {
+            let what = format!("{:?} is no URL: {error}", source.url);
+            Failure::new(
+                FailureKind::Local,
+                what,
+                "it looks like https://api.aspect.inc",
+            )
+        })?;
+        Ok(Self {
+            base,
+            key: source.key.clone(),
+            key_origin: source.key_origin.clone(),
+            limits: source.limits,
+            waits: source.waits,
+            client: OnceLock::new(),
+            single: OnceLock::new(),
+        })
+    }
+
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// The URL of a route: each segment is escaped, so that an id cannot leave its place.
+    pub fn route(&self, segments: &[&str], query: &[(&str, &str)]) -> Result<Url, Failure> {
+        let mut url = self.base.clone();
+        if segments
+            .iter()
+            .any(|segment| matches!(*segment, "" | "." | ".."))
+        {
+            let what = format!("{:?} is no id", visible(&segments.join("/")));
+            return Err(Failure::new(FailureKind::NotFound, what, "check the id"));
+        }
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        Ok(url)
+    }
+
+    /// The URL of a configured or published path below the base URL, or of a full URL.
+    pub fn path(&self, path: &str) -> Result<Url, Failure> {
+        let bad = |why: String| {
+            Failure::new(
+                FailureKind::Local,
+                why,
+                "give a path such as /events, or a full URL",
+            )
+        };
+        if path.starts_with("http://") || path.starts_with("https://") {
+            let url =
+                Url::parse(path).map_err(|error| bad(format!("{path:?} is no URL: {error}")))?;
+            let is_safe = url.scheme() == "https" || is_loopback(&url) || self.is_ours(&url);
+            return if is_safe {
+                Ok(url)
+            } else {
+                Err(bad(format!("{path:?} would send the key unencrypted")))
+            };
+        }
+        let joined = format!(
+            "{}/{}",
+            self.base.as_str().trim_end_matches('/'),
+            path.trim_start_matches('/')
+        );
+        let url =
+            Url::parse(&joined).map_err(|error| bad(format!("{path:?} is no path: {error}")))?;
+        if self.is_ours(&url) {
+            Ok(url)
+        } else {
+            Err(bad(format!("{path:?} leaves the server")))
+        }
+    }
+
+    fn is_ours(&self, url: &Url) -> bool {
+        url.origin() == self.base.origin()
+    }
+
+    /// Reads a whole answer; any status but 2xx is a failure.
+    pub async fn get(&self, url: &Url, within: Duration, with_key: bool) -> Result<Bytes, Failed> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let response = self.open(url, &headers, Some(within), with_key).await?;
+        let (status, answer_headers) = (response.status(), response.headers().clone());
+        let body = self
+            .body(response, url, within)
+            .await
+            .map_err(Failed::passing)?;
+        if status.is_success() {
+            return Ok(body);
+        }
+        Err(failure::status(
+            status,
+            &answer_headers,
+            &body,
+            url,
+            &self.key_origin,
+        ))
+    }
+
+    /// Sends a GET and follows redirects within the origin; the body is not read yet.
+    pub async fn open(
+        &self,
+        url: &Url,
+        headers: &HeaderMap,
+        within: Option<Duration>,
+        with_key: bool,
+    ) -> Result<Response, Failed> {
+        let mut at = url.clone();
+        let mut seen = vec![at.clone()];
+        loop {
+            let mut request = self
+                .client()
+                .map_err(Failed::last)?
+                .get(at.clone())
+                .headers(headers.clone());
+            if let Some(within) = within {
+                request = request.timeout(within);
+            }
+            if with_key && let Some(key) = self.authorization() {
+                request = request.header(AUTHORIZATION, key);
+            }
+            let response = request.send().await.map_err(|error| {
+                Failed::passing(failure::transport(&error, &at, self.waits.answer))
+            })?;
+            self.check_headers(&response, &at)?;
+            let status = response.status().as_u16();
+            if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+                return Ok(response);
+            }
+            let next =
+                redirect(&response, &at, &seen, self.limits.redirects).map_err(Failed::last)?;
+            seen.push(next.clone());
+            at = next;
+        }
+    }
+
+    fn check_headers(&self, response: &Response, url: &Url) -> Result<(), Failed> {
+        let size: usize = response
+            .headers()
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len() + 4)
+            .sum();
+        if size <= self.limits.header_bytes {
+            return Ok(());
+        }
+        let what = format!(
+            "the headers of {} are larger than {} bytes",
+            origin(url),
+            self.limits.header_bytes
+        );
+        Err(Failed::last(Failure::new(
+            FailureKind::TooLarge,
+            what,
+            "is this an Aspect API?",
+        )))
+    }
+
+    async fn body(
+        &self,
+        mut response: Response,
+        url: &Url,
+        within: Duration,
+    ) -> Result<Bytes, Failure> {
+        let limit = self.limits.rest_body_bytes;
+        let too_large = || {
+            let what = format!(
+                "the answer of {} for {} is larger than {limit} bytes",
+                origin(url),
+                url.path()
+            );
+            Failure::new(
+                FailureKind::TooLarge,
+                what,
+                "raise limits.rest_body_bytes if it is right",
+            )
+        };
+        if response
+            .content_length()
+            .is_some_and(|length| length > limit as u64)
+        {
+            return Err(too_large());
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| failure::transport(&error, url, within))?
+        {
+            if body.len() + chunk.len() > limit {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.into())
+    }
+
+    /// Sends a POST once: never repeated, never redirected.
+    pub async fn post_once(&self, url: &Url, body: String, idempotency_key: &str) -> Sent {
+        let client = match self.single() {
+            Ok(client) => client,
+            Err(failure) => return Sent::Refused(failure),
+        };
+        let mut request = client
+            .post(url.clone())
+            .timeout(self.waits.answer)
+            .header(CONTENT_TYPE, "application/json")
+            .header(ACCEPT, "application/json")
+            .header("idempotency-key", idempotency_key)
+            .body(body);
+        if let Some(key) = self.authorization() {
+            request = request.header(AUTHORIZATION, key);
+        }
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => {
+                let failure = failure::transport(&error, url, self.waits.answer);
+                // Only a connection that was never made is certain to have carried nothing.
+                return if error.is_connect() {
+                    Sent::Refused(failure)
+                } else {
+                    Sent::Unknown(failure.what)
+                };
+            }
+        };
+        let (status, headers) = (response.status(), response.headers().clone());
+        if status.is_success() {
+            return Sent::Accepted;
+        }
+        let body = self
+            .body(response, url, self.waits.answer)
+            .await
+            .unwrap_or_default();
+        let failure = failure::status(status, &headers, &body, url, &self.key_origin).failure;
+        if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT {
+            Sent::Refused(failure)
+        } else {
+            Sent::Unknown(failure.what)
+        }
+    }
+
+    fn authorization(&self) -> Option<HeaderValue> {
+        let key = self.key.as_ref()?;
+        let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose_secret())).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+
+    fn client(&self) -> Result<&Client, Failure> {
+        made(&self.client, || self.builder().build())
+    }
+
+    fn single(&self) -> Result<&Client, Failure> {
+        made(&self.single, || {
+            self.builder()
+                .pool_max_idle_per_host(0)
+                .retry(reqwest::retry::never())
+                .build()
+        })
+    }
+
+    fn builder(&self) -> reqwest::ClientBuilder {
+        let builder = Client::builder()
+            .user_agent(AGENT)
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(self.waits.connect)
+            .http2_max_header_list_size(u32::try_from(self.limits.header_bytes).unwrap_or(u32::MAX))
+            .tcp_nodelay(true)
+            .referer(false);
+        let builder = if is_loopback(&self.base) {
+            builder.no_proxy()
+        } else {
+            builder
+        };
+        if self.base.scheme() == "http" {
+            // No certificate will be looked at, so that none need be loaded.
+            builder.tls_built_in_root_certs(false)
+        } else {
+            builder
+        }
+    }
+}
+
+fn made(
+    cell: &OnceLock<Client>,
+    make: impl FnOnce() -> reqwest::Result<Client>,
+) -> Result<&Client, Failure> {
+    if let Some(client) = cell.get() {
+        return Ok(client);
+    }
+    let client = make().map_err(|error| {
+        let what = format!("the HTTP client cannot start: {error}");
+        Failure::new(
+            FailureKind::Local,
+            what,
+            "check the proxy variables and certificate store",
+        )
+    })?;
+    Ok(cell.get_or_init(|| client))
+}
+
+/// Where a redirect leads, if it may be followed: within the origin, not in a circle, not too far.
+fn redirect(response: &Response, at: &Url, seen: &[Url], limit: usize) -> Result<Url, Failure> {
+    let refuse = |why: String| {
+        Failure::new(
+            FailureKind::NotAspect,
+            why,
+            "set the URL to the one where the API really is",
+        )
+    };
+    let code = response.status().as_u16();
+    let from = origin(at);
+    let location = response
+        .headers()
+        .get(LOCATION)
+        .and_then(|value| value.to_str().ok());
+    let Some(location) = location.filter(|location| !location.is_empty()) else {
+        return Err(refuse(format!(
+            "{from} answered {code} without saying where to"
+        )));
+    };
+    let next = at.join(location).map_err(|_| {
+        refuse(format!(
+            "{from} redirects to {:?}, which is no URL",
+            visible(location)
+        ))
+    })?;
+    if next.origin() != at.origin() {
+        return Err(refuse(format!(
+            "{from} redirects to {}, another origin; refused, as the key is for {from} alone",
+            origin(&next)
+        )));
+    }
+    if seen.contains(&next) {
+        return Err(refuse(format!(
+            "{from} redirects in a circle at {}",
+            visible(next.path())
+        )));
+    }
+    if seen.len() > limit {
+        return Err(refuse(format!("{from} redirects more than {limit} times")));
+    }
+    Ok(next)
+}

@@ -1,0 +1,237 @@
+//! After a (re)connect: reads what the service says now and compares it with what we hold, so that
+//! nothing is missed without a word (design.md, "Getting connected without a hole").
+
+use std::collections::{HashMap, HashSet};
+
+use futures_util::{StreamExt, stream};
+
+use super::client::{Client, FULL_PAGE};
+use crate::domain::time::SECOND;
+use crate::domain::{Failure, FailureKind, Observation, TaskId, Time, Unreadable};
+use crate::wire::rest::Logged;
+use std::cmp::Ordering;
+
+/// Unfinished tasks remembered for the comparison.
+const MAX_KNOWN: usize = 100_000;
+/// Tasks read by id in one comparison.
+const MAX_READS: usize = 5000;
+/// Requests under way at once.
+const AT_ONCE: usize = 8;
+/// Pages of the message log read in one comparison.
+const MAX_PAGES: usize = 80;
+/// Clocks of service and client may differ by this much.
+const SKEW: i64 = 60 * SECOND;
+
+/// What cannot be known after a gap.
+const UNSEEN: &str = "tasks that began and ended in the gap cannot be seen";
+
+/// The unfinished tasks as we last saw them.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    tasks: HashMap<TaskId, Observation>,
+    is_overfull: bool,
+}
+
+impl Known {
+    /// Takes in one sight of a task.
+    pub fn see(&mut self, seen: &Observation) {
+        match self.tasks.get(&seen.task) {
+            Some(held) if seen.order(held) != Ordering::Greater => {}
+            _ if seen.is_done() => {
+                self.tasks.remove(&seen.task);
+            }
+            held => {
+                if held.is_some() || self.tasks.len() < MAX_KNOWN {
+                    self.tasks.insert(seen.task.clone(), seen.clone());
+                } else {
+                    self.is_overfull = true;
+                }
+            }
+        }
+    }
+
+    pub fn forget(&mut self, task: &TaskId) {
+        self.tasks.remove(task);
+    }
+}
+
+/// What a comparison found.
+#[derive(Debug, Default)]
+pub struct Compared {
+    /// Active tasks in the snapshot.
+    pub n_active: usize,
+    /// The snapshot, and the tasks that were read by id.
+    pub tasks: Vec<Observation>,
+    /// Tasks that the service no longer knows.
+    pub gone: Vec<TaskId>,
+    /// The message log back past the start of the gap.
+    pub messages: Vec<Logged>,
+    pub unreadable: Vec<Unreadable>,
+    /// Tasks whose state we had wrong.
+    pub repaired: Vec<TaskId>,
+    /// Tasks that began and ended in the gap.
+    pub n_found: usize,
+    /// What could not be known.
+    pub caveats: Vec<String>,
+}
+
+/// Reads and compares. Fails when the active tasks cannot be read at all.
+pub async fn compare(
+    client: &Client,
+    known: &Known,
+    gap: Option<(Time, Time)>,
+) -> Result<Compared, Failure> {
+    let page = client.active_tasks().await?;
+    let mut found = Compared {
+        n_active: page.rows.len(),
+        tasks: page.rows.into_iter().map(|row| row.value).collect(),
+        unreadable: page.unreadable,
+        ..Compared::default()
+    };
+    if !found.unreadable.is_empty() {
+        found.caveats.push(format!(
+            "{} active tasks could not be read",
+            found.unreadable.len()
+        ));
+    }
+    let active: HashSet<TaskId> = found.tasks.iter().map(|seen| seen.task.clone()).collect();
+    read_missing(client, known, &active, &mut found).await;
+    if known.is_overfull {
+        found
+            .caveats
+            .push(format!("only {MAX_KNOWN} unfinished tasks were compared"));
+    }
+    if let Some(gap) = gap {
+        read_log(client, gap, &mut found).await;
+        note_found(known, &active, gap, &mut found);
+    }
+    note_repaired(known, &mut found);
+    Ok(found)
+}
+
+/// Reads each unfinished task that we knew and the snapshot has not.
+async fn read_missing(
+    client: &Client,
+    known: &Known,
+    active: &HashSet<TaskId>,
+    found: &mut Compared,
+) {
+    let mut missing: Vec<&Observation> = known
+        .tasks
+        .values()
+        .filter(|held| !active.contains(&held.task))
+        .collect();
+    missing.sort_by_key(|held| std::cmp::Reverse(held.updated));
+    if missing.len() > MAX_READS {
+        found.caveats.push(format!(
+            "{} vanished tasks were not read again",
+            missing.len() - MAX_READS
+        ));
+        missing.truncate(MAX_READS);
+    }
+    let ids: Vec<TaskId> = missing.into_iter().map(|held| held.task.clone()).collect();
+    let mut answers = stream::iter(ids)
+        .map(|id| async move {
+            let answer = client.task(&id).await;
+            (id, answer)
+        })
+        .buffer_unordered(AT_ONCE);
+    let mut n_failed = 0;
+    while let Some((id, answer)) = answers.next().await {
+        match answer {
+            Ok(row) => found.tasks.push(row.value),
+            Err(failure)
+                if matches!(
+                    failure.kind,
+                    FailureKind::NotFound | FailureKind::NotOffered
+                ) =>
+            {
+                found.gone.push(id);
+            }
+            Err(_) => n_failed += 1,
+        }
+    }
+    if n_failed > 0 {
+        found
+            .caveats
+            .push(format!("{n_failed} vanished tasks could not be read"));
+    }
+}
+
+/// Pages the message log back past the start of the gap.
+async fn read_log(client: &Client, gap: (Time, Time), found: &mut Compared) {
+    let until = gap.0.plus(-SKEW);
+    let mut cursor: Option<String> = None;
+    for _ in 0..MAX_PAGES {
+        let page = match client.messages(FULL_PAGE, cursor.as_deref()).await {
+            Ok(page) => page,
+            Err(failure) => {
+                let why = match failure.kind {
+                    FailureKind::NotOffered => "no message log is offered".to_owned(),
+                    _ => failure.what,
+                };
+                found.caveats.push(format!("{UNSEEN} ({why})"));
+                return;
+            }
+        };
+        found.unreadable.extend(page.unreadable);
+        let oldest = page.rows.iter().map(|row| row.value.message.accepted).min();
+        let is_past = oldest.is_some_and(|oldest| oldest < until);
+        found
+            .messages
+            .extend(page.rows.into_iter().map(|row| row.value));
+        if is_past {
+            return;
+        }
+        let next = page.next.filter(|next| Some(next) != cursor.as_ref());
+        if page.is_last || next.is_none() {
+            let why = if found.messages.is_empty() {
+                "the message log is empty"
+            } else {
+                "the message log does not reach back to it"
+            };
+            found.caveats.push(format!("{UNSEEN} ({why})"));
+            return;
+        }
+        cursor = next;
+    }
+    found
+        .caveats
+        .push(format!("{UNSEEN} (too many messages since)"));
+}
+
+/// Counts the tasks that only the log shows.
+fn note_found(known: &Known, active: &HashSet<TaskId>, gap: (Time, Time), found: &mut Compared) {
+    let since = gap.0.plus(-SECOND);
+    let unseen: HashSet<&TaskId> = found
+        .messages
+        .iter()
+        .filter_map(|logged| logged.task.as_ref())
+        .filter(|task| task.created >= since)
+        .map(|task| &task.task)
+        .filter(|task| !known.tasks.contains_key(*task) && !active.contains(*task))
+        .collect();
+    found.n_found = unseen.len();
+}
+
+fn note_repaired(known: &Known, found: &mut Compared) {
+    let logged = found
+        .messages
+        .iter()
+        .filter_map(|logged| logged.task.as_ref());
+    let mut repaired: Vec<TaskId> = found
+        .tasks
+        .iter()
+        .chain(logged)
+        .filter(|seen| {
+            known.tasks.get(&seen.task).is_some_and(|held| {
+                seen.order(held) == Ordering::Greater && seen.features != held.features
+            })
+        })
+        .map(|seen| seen.task.clone())
+        .chain(found.gone.iter().cloned())
+        .collect();
+    repaired.sort();
+    repaired.dedup();
+    found.repaired = repaired;
+}

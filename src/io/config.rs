@@ -1,0 +1,223 @@
+//! Configuration: which server, with which key, within which bounds.
+
+mod file;
+mod key;
+mod resolve;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::Url;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+pub use file::{File, Profile, default_path};
+pub use key::KeyFrom;
+pub use resolve::{Chosen, is_loopback, resolve};
+
+use crate::domain::Backoff;
+
+/// Where the service is if nothing else is said.
+pub const DEFAULT_URL: &str = "https://api.aspect.inc";
+
+/// What was asked for on the command line.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    pub url: Option<String>,
+    pub events_path: Option<String>,
+    pub profile: Option<String>,
+    pub config: Option<PathBuf>,
+    pub max_event_bytes: Option<usize>,
+    pub read_only: bool,
+}
+
+/// What is wrong with the configuration, in one sentence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub String);
+
+/// A server to talk to, and how.
+#[derive(Clone)]
+pub struct Source {
+    /// Host or profile name, for the header.
+    pub name: String,
+    /// Base URL, without a slash at the end.
+    pub url: String,
+    pub key: Option<SecretString>,
+    /// Where the key came from, for people: `ASPECT_API_KEY`, `profile prod: PROD_KEY`.
+    pub key_origin: String,
+    /// Path or full URL of the stream, if it is configured.
+    pub events_path: Option<String>,
+    /// Path of the resend route with its parameters in braces, if it is configured.
+    pub resend_path: Option<String>,
+    pub is_demo: bool,
+    pub read_only: bool,
+    pub limits: Limits,
+    pub waits: Waits,
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("name", &self.name)
+            .field("url", &self.url)
+            .field("key_origin", &self.key_origin)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Source {
+    /// A server known by its URL and key alone, with every setting at its default.
+    pub fn new(url: &str, key: impl Into<SecretString>) -> Self {
+        let name = Url::parse(url).ok().and_then(|url| {
+            let host = url.host_str()?.to_owned();
+            Some(
+                url.port()
+                    .map_or(host.clone(), |port| format!("{host}:{port}")),
+            )
+        });
+        Self {
+            name: name.unwrap_or_else(|| url.to_owned()),
+            url: url.trim_end_matches('/').to_owned(),
+            key: Some(key.into()),
+            key_origin: "given".to_owned(),
+            events_path: None,
+            resend_path: None,
+            is_demo: false,
+            read_only: false,
+            limits: Limits::default(),
+            waits: Waits::default(),
+        }
+    }
+
+    /// The embedded server of the demo.
+    pub fn demo(url: &str, key: impl Into<SecretString>) -> Self {
+        Self {
+            name: "embedded server".to_owned(),
+            key_origin: "the demo".to_owned(),
+            is_demo: true,
+            ..Self::new(url, key)
+        }
+    }
+
+    /// The configured server, and notes for people. `Ok(None)` means that nothing is configured.
+    pub fn configured(flags: &Flags) -> Result<Option<(Self, Vec<String>)>, ConfigError> {
+        let file = File::load(flags.config.as_deref())?;
+        let Some(chosen) = resolve(flags, &|name| std::env::var(name).ok(), &file)? else {
+            return Ok(None);
+        };
+        let (key, warning) = chosen.key.read()?;
+        let place = chosen.key.place();
+        let mut source = Self {
+            key_origin: match &chosen.profile {
+                Some(profile) => format!("profile {profile}: {place}"),
+                None => place,
+            },
+            events_path: flags.events_path.clone().or(chosen.settings.events_path),
+            resend_path: chosen.settings.resend_path,
+            read_only: flags.read_only || chosen.settings.read_only,
+            limits: file.limits,
+            waits: file.waits,
+            ..Self::new(&chosen.url, key)
+        };
+        if let Some(profile) = chosen.profile {
+            source.name = profile;
+        }
+        if let Some(bytes) = flags.max_event_bytes {
+            source.limits.event_bytes = bytes;
+        }
+        let notes = chosen.notes.into_iter().chain(warning).collect();
+        Ok(Some((source, notes)))
+    }
+}
+
+/// Bounds on what comes from outside, in bytes (contracts.md, "Size limits of the client").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    pub event_bytes: usize,
+    pub rest_body_bytes: usize,
+    pub header_bytes: usize,
+    /// Redirects followed, within one origin.
+    pub redirects: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            event_bytes: 16 << 20,
+            rest_body_bytes: 32 << 20,
+            header_bytes: 64 << 10,
+            redirects: 5,
+        }
+    }
+}
+
+/// All waits; `assets/config.toml` says what each is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Waits {
+    #[serde(deserialize_with = "file::duration")]
+    pub connect: Duration,
+    #[serde(deserialize_with = "file::duration")]
+    pub answer: Duration,
+    #[serde(deserialize_with = "file::duration")]
+    pub floor: Duration,
+    #[serde(deserialize_with = "file::duration")]
+    pub ceiling: Duration,
+    #[serde(deserialize_with = "file::duration")]
+    pub max_retry: Duration,
+    #[serde(deserialize_with = "file::duration")]
+    pub max_retry_after: Duration,
+    #[serde(deserialize_with = "file::duration")]
+    pub health: Duration,
+    #[serde(deserialize_with = "file::duration")]
+    pub stale: Duration,
+    #[serde(deserialize_with = "file::duration")]
+    pub idle: Duration,
+    #[serde(deserialize_with = "file::duration")]
+    pub stopped: Duration,
+    #[serde(deserialize_with = "file::duration")]
+    pub poll: Duration,
+    #[serde(deserialize_with = "file::duration")]
+    pub poll_quick: Duration,
+    #[serde(deserialize_with = "file::duration")]
+    pub delivery_timeout: Duration,
+}
+
+impl Default for Waits {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            connect: seconds(10),
+            answer: seconds(30),
+            floor: Duration::from_millis(250),
+            ceiling: seconds(30),
+            max_retry: seconds(30),
+            max_retry_after: seconds(300),
+            health: seconds(10),
+            stale: seconds(20),
+            idle: seconds(45),
+            stopped: seconds(60),
+            poll: seconds(5),
+            poll_quick: seconds(1),
+            delivery_timeout: seconds(15),
+        }
+    }
+}
+
+impl Waits {
+    /// The bounds of waiting between connections.
+    pub fn backoff(&self) -> Backoff {
+        let micros = |wait: Duration| i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
+        Backoff {
+            // No hot loop, whatever is configured.
+            floor: micros(self.floor).max(10_000),
+            ceiling: micros(self.ceiling),
+            max_retry: micros(self.max_retry),
+            max_retry_after: micros(self.max_retry_after),
+            health: micros(self.health),
+        }
+    }
+}

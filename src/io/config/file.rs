@@ -1,0 +1,151 @@
+//! The configuration file: TOML, unknown fields refused, errors with file and line.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::de::{Deserializer, Error as _};
+use serde::{Deserialize, Serialize};
+
+use super::{ConfigError, Limits, Waits};
+
+/// What the file may hold.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct File {
+    /// The profile to use where none is named.
+    pub profile: Option<String>,
+    pub profiles: BTreeMap<String, Profile>,
+    pub limits: Limits,
+    pub waits: Waits,
+}
+
+/// One server and how to get in.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Profile {
+    pub url: Option<String>,
+    pub key_env: Option<String>,
+    pub key_file: Option<PathBuf>,
+    pub key_command: Option<Vec<String>>,
+    pub events_path: Option<String>,
+    pub resend_path: Option<String>,
+    pub read_only: bool,
+    pub allow_http: bool,
+}
+
+impl File {
+    /// Reads a file's text; `path` is for the error.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| {
+            let line = error.span().map(|span| {
+                let before = text.get(..span.start).unwrap_or(text);
+                before.bytes().filter(|byte| *byte == b'\n').count() + 1
+            });
+            let place = match line {
+                Some(line) => format!("{}:{line}", path.display()),
+                None => path.display().to_string(),
+            };
+            ConfigError(format!("{place}: {}", error.message().replace('\n', ", ")))
+        })
+    }
+
+    /// Reads the file at `path`, or the platform's; a missing one is empty unless it was named.
+    pub fn load(named: Option<&Path>) -> Result<Self, ConfigError> {
+        let Some(path) = named.map(Path::to_owned).or_else(default_path) else {
+            return Ok(Self::default());
+        };
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Self::parse(&text, &path),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => {
+                Ok(Self::default())
+            }
+            Err(error) => Err(ConfigError(format!(
+                "{}: cannot be read: {error}",
+                path.display()
+            ))),
+        }
+    }
+}
+
+/// `reeltop/config.toml` in the platform's folder for configuration.
+pub fn default_path() -> Option<PathBuf> {
+    use etcetera::BaseStrategy;
+    let folders = etcetera::choose_base_strategy().ok()?;
+    Some(folders.config_dir().join("reeltop").join("config.toml"))
+}
+
+/// Reads `250ms`, `30s`, `5m`, `2h`.
+pub(super) fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(from)?;
+    let split = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let scale = match unit.trim() {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => {
+            return Err(D::Error::custom(format!(
+                "{text:?} is no time, try \"30s\" or \"250ms\""
+            )));
+        }
+    };
+    let number: f64 = number
+        .parse()
+        .map_err(|_| D::Error::custom(format!("{text:?} is no time, try \"30s\" or \"250ms\"")))?;
+    let seconds = number * scale;
+    if seconds > 86_400.0 {
+        return Err(D::Error::custom(format!("{text:?} is longer than a day")));
+    }
+    Duration::try_from_secs_f64(seconds).map_err(D::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+
+    #[test]
+    fn the_sample_is_the_default() {
+        let sample = include_str!("../../../assets/config.toml");
+        let parsed = File::parse(sample, Path::new("config.toml")).unwrap();
+        assert_eq!(parsed, File::default());
+    }
+
+    #[test]
+    fn the_sample_shows_a_profile_that_can_be_used() {
+        let sample = include_str!("../../../assets/config.toml");
+        let text: String = sample
+            .lines()
+            .skip_while(|line| !line.starts_with("# [profiles"))
+            .map(|line| line.strip_prefix("# ").unwrap_or(line))
+            .filter(|line| line.contains('=') || line.starts_with('['))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let parsed = File::parse(&text, Path::new("config.toml")).unwrap();
+        assert!(parsed.profiles["prod"].allow_http);
+    }
+
+    #[test]
+    fn errors_name_file_and_line() {
+        for (text, line, word) in [
+            ("[limits]\nevent_bytes = \"x\"", 2, "invalid type"),
+            ("[limits]\n\nevent_byte = 1", 3, "unknown field"),
+            ("\n[waits]\nidle = \"soon\"", 3, "no time"),
+            ("profile = ", 1, ""),
+        ] {
+            let error = File::parse(text, Path::new("/x/config.toml"))
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.starts_with(&format!("/x/config.toml:{line}: ")),
+                "{error}"
+            );
+            assert!(error.contains(word), "{error}");
+            assert!(!error.contains('\n'), "{error}");
+        }
+    }
+}

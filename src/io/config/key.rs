@@ -1,0 +1,159 @@
+//! Where a key comes from, and the reading of it. A key never shows in Debug, logs or errors.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::ConfigError;
+
+/// Where a key comes from.
+#[derive(Clone)]
+pub enum KeyFrom {
+    /// An environment variable, already read.
+    Variable {
+        name: String,
+        value: SecretString,
+    },
+    File(PathBuf),
+    Command(Vec<String>),
+}
+
+impl fmt::Debug for KeyFrom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.place())
+    }
+}
+
+impl KeyFrom {
+    /// Where it comes from, for people.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Variable { name, .. } => name.clone(),
+            Self::File(path) => path.display().to_string(),
+            Self::Command(words) => format!("command {}", words.first().map_or("", |word| word)),
+        }
+    }
+
+    /// Reads the key; a note says what is unsafe about it.
+    pub fn read(&self) -> Result<(SecretString, Option<String>), ConfigError> {
+        let (text, note) = match self {
+            Self::Variable { value, .. } => (value.clone(), None),
+            Self::File(path) => read_file(path)?,
+            Self::Command(words) => (run(words)?, None),
+        };
+        Ok((checked(&text, &self.place())?, note))
+    }
+}
+
+/// A key without the white space around it, if it can stand in a header.
+fn checked(text: &SecretString, place: &str) -> Result<SecretString, ConfigError> {
+    let key = text.expose_secret().trim();
+    if key.is_empty() {
+        return Err(ConfigError(format!("the key from {place} is empty")));
+    }
+    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(ConfigError(format!(
+            "the key from {place} holds spaces, line breaks or other characters that no key has"
+        )));
+    }
+    Ok(key.into())
+}
+
+fn read_file(path: &Path) -> Result<(SecretString, Option<String>), ConfigError> {
+    let path = from_home(path);
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| ConfigError(format!("key file {}: {error}", path.display())))?;
+    Ok((text.into(), open_to_others(&path)))
+}
+
+#[cfg(unix)]
+fn open_to_others(path: &Path) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(path).ok()?.permissions().mode();
+    (mode & 0o077 != 0).then(|| {
+        format!(
+            "key file {0} can be read by others; run: chmod 600 {0}",
+            path.display()
+        )
+    })
+}
+
+#[cfg(not(unix))]
+fn open_to_others(_: &Path) -> Option<String> {
+    None
+}
+
+fn from_home(path: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), etcetera::home_dir()) {
+        (Ok(rest), Ok(home)) => home.join(rest),
+        _ => path.to_owned(),
+    }
+}
+
+/// The first line that the program prints; it may ask on the terminal.
+fn run(words: &[String]) -> Result<SecretString, ConfigError> {
+    let [program, arguments @ ..] = words else {
+        return Err(ConfigError("key_command is empty".to_owned()));
+    };
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::inherit())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| ConfigError(format!("key_command {program}: {error}")))?;
+    if !output.status.success() {
+        return Err(ConfigError(format!(
+            "key_command {program} ended with {}",
+            output.status
+        )));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.lines().next().unwrap_or_default().into())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+
+    #[test]
+    fn keys_are_trimmed_and_checked_and_never_shown() {
+        let key = KeyFrom::Variable {
+            name: "K".into(),
+            value: " sk_secret\n".into(),
+        };
+        assert_eq!(key.read().unwrap().0.expose_secret(), "sk_secret");
+        assert_eq!(format!("{key:?}"), "K");
+        for bad in ["", "  ", "a b", "a\u{1}b", "é"] {
+            let key = KeyFrom::Variable {
+                name: "K".into(),
+                value: bad.into(),
+            };
+            assert!(!key.read().unwrap_err().to_string().contains("sk_"));
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn files_and_commands_give_keys() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        std::fs::write(&path, "sk_1\n").unwrap();
+        let (key, note) = KeyFrom::File(path.clone()).read().unwrap();
+        assert_eq!(key.expose_secret(), "sk_1");
+        assert!(note.unwrap().contains("chmod 600"));
+        std::fs::remove_file(&path).unwrap();
+        assert!(KeyFrom::File(path).read().is_err());
+        let command = |words: &[&str]| {
+            KeyFrom::Command(words.iter().map(|&word| word.to_owned()).collect()).read()
+        };
+        assert_eq!(
+            command(&["echo", "sk_2"]).unwrap().0.expose_secret(),
+            "sk_2"
+        );
+        assert!(command(&["false"]).is_err());
+        assert!(command(&[]).is_err());
+    }
+}

@@ -1,0 +1,403 @@
+//! Which server, with which key: flag over environment over file over default, value by value, but
+//! URL and key are a pair (contracts.md, "Configuration"). Pure, so that it is tested as such.
+
+use reqwest::Url;
+
+use super::file::{File, Profile};
+use super::key::KeyFrom;
+use super::{ConfigError, DEFAULT_URL, Flags};
+
+/// What was chosen, before any key was read.
+#[derive(Debug, Clone)]
+pub struct Chosen {
+    pub url: String,
+    pub key: KeyFrom,
+    /// The profile that gave the pair.
+    pub profile: Option<String>,
+    pub settings: Profile,
+    pub notes: Vec<String>,
+}
+
+const URL_VARIABLE: &str = "ASPECT_BASE_URL";
+const KEY_VARIABLE: &str = "ASPECT_API_KEY";
+const PROFILE_VARIABLE: &str = "REELTOP_PROFILE";
+
+/// Chooses; `Ok(None)` means that nothing at all is configured.
+pub fn resolve(
+    flags: &Flags,
+    env: &dyn Fn(&str) -> Option<String>,
+    file: &File,
+) -> Result<Option<Chosen>, ConfigError> {
+    let set = |name: &str| env(name).filter(|value| !value.trim().is_empty());
+    let named = flags.profile.clone().or_else(|| set(PROFILE_VARIABLE));
+    let profile = match &named {
+        Some(name) => Some((name.clone(), find(file, name)?)),
+        None => None,
+    };
+    let key = || {
+        let value = set(KEY_VARIABLE)?;
+        Some(KeyFrom::Variable {
+            name: KEY_VARIABLE.to_owned(),
+            value: value.into(),
+        })
+    };
+    if let Some(url) = &flags.url {
+        return by_flag(url, profile, key(), env).map(Some);
+    }
+    if let Some((name, settings)) = profile {
+        let mut chosen = by_profile(&name, &settings, env)?;
+        for variable in [URL_VARIABLE, KEY_VARIABLE] {
+            if set(variable).is_some() && chosen.key.place() != variable {
+                chosen.notes.push(format!(
+                    "{variable} is set, but profile {name} was named and counts"
+                ));
+            }
+        }
+        return Ok(Some(chosen));
+    }
+    match (set(URL_VARIABLE), key()) {
+        (Some(url), Some(key)) => Ok(Some(plain(&url, key)?)),
+        (Some(url), None) => Err(ConfigError(format!(
+            "{URL_VARIABLE} is set to {url}, but there is no key for it: set {KEY_VARIABLE}"
+        ))),
+        (None, Some(key)) => {
+            let mut chosen = plain(DEFAULT_URL, key)?;
+            if let Some(name) = &file.profile {
+                chosen.notes.push(format!(
+                    "{KEY_VARIABLE} is set, so that {DEFAULT_URL} is used instead of profile {name}; name it with --profile {name} to use it"
+                ));
+            }
+            Ok(Some(chosen))
+        }
+        (None, None) => match &file.profile {
+            Some(name) => by_profile(name, &find(file, name)?, env).map(Some),
+            None => Ok(None),
+        },
+    }
+}
+
+fn find(file: &File, name: &str) -> Result<Profile, ConfigError> {
+    file.profiles.get(name).cloned().ok_or_else(|| {
+        let known: Vec<&str> = file.profiles.keys().map(String::as_str).collect();
+        let known = if known.is_empty() {
+            "there are no profiles in the configuration file".to_owned()
+        } else {
+            format!("known are: {}", known.join(", "))
+        };
+        ConfigError(format!("unknown profile {name:?}; {known}"))
+    })
+}
+
+fn by_flag(
+    url: &str,
+    profile: Option<(String, Profile)>,
+    key: Option<KeyFrom>,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Chosen, ConfigError> {
+    let (name, settings) = profile.unzip();
+    let settings = settings.unwrap_or_default();
+    let url = checked(url, "--url", settings.allow_http)?;
+    let is_its_own = settings.url.as_deref().is_some_and(|own| {
+        checked(own, "profile", settings.allow_http).is_ok_and(|own| own == url)
+    });
+    if let Some(name) = name.filter(|_| is_its_own) {
+        return by_profile(&name, &settings, env);
+    }
+    let Some(key) = key else {
+        return Err(ConfigError(format!(
+            "--url {url} has no key: set {KEY_VARIABLE} (a profile's key goes only to that profile's URL)"
+        )));
+    };
+    Ok(Chosen {
+        url,
+        key,
+        profile: None,
+        settings,
+        notes: Vec::new(),
+    })
+}
+
+fn by_profile(
+    name: &str,
+    settings: &Profile,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Chosen, ConfigError> {
+    let Some(url) = &settings.url else {
+        return Err(ConfigError(format!(
+            "profile {name} has no url: add url = \"https://…\" to it"
+        )));
+    };
+    let url = checked(url, &format!("profile {name}"), settings.allow_http)?;
+    let key = match (&settings.key_env, &settings.key_file, &settings.key_command) {
+        (Some(variable), None, None) => {
+            let value = env(variable)
+                .filter(|value| !value.trim().is_empty())
+                .ok_or_else(|| {
+                    ConfigError(format!(
+                        "profile {name} takes its key from {variable}, which is not set"
+                    ))
+                })?;
+            KeyFrom::Variable {
+                name: variable.clone(),
+                value: value.into(),
+            }
+        }
+        (None, Some(path), None) => KeyFrom::File(path.clone()),
+        (None, None, Some(words)) => KeyFrom::Command(words.clone()),
+        (None, None, None) => {
+            return Err(ConfigError(format!(
+                "profile {name} has no key: add key_env, key_file or key_command to it"
+            )));
+        }
+        _ => {
+            return Err(ConfigError(format!(
+                "profile {name} has more than one of key_env, key_file and key_command: keep one"
+            )));
+        }
+    };
+    Ok(Chosen {
+        url,
+        key,
+        profile: Some(name.to_owned()),
+        settings: settings.clone(),
+        notes: Vec::new(),
+    })
+}
+
+fn plain(url: &str, key: KeyFrom) -> Result<Chosen, ConfigError> {
+    Ok(Chosen {
+        url: checked(url, URL_VARIABLE, false)?,
+        key,
+        profile: None,
+        settings: Profile::default(),
+        notes: Vec::new(),
+    })
+}
+
+/// A base URL without a slash at its end, if a key may be sent to it.
+pub(super) fn checked(url: &str, place: &str, allow_http: bool) -> Result<String, ConfigError> {
+    let refuse = |why: &str| ConfigError(format!("{place}: {url:?} {why}"));
+    let parsed = Url::parse(url.trim())
+        .map_err(|_| refuse("is no URL; it looks like https://api.aspect.inc"))?;
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return Err(ConfigError(format!(
+            "{place}: a URL with a user name or password is not taken; the key goes beside it"
+        )));
+    }
+    if parsed.query().is_some() || parsed.fragment().is_some() {
+        return Err(refuse("has a query or fragment; give the base URL alone"));
+    }
+    match parsed.scheme() {
+        "https" => {}
+        "http" if allow_http || is_loopback(&parsed) => {}
+        "http" => {
+            return Err(refuse(
+                "would send the key unencrypted: use https, or a profile with allow_http = true",
+            ));
+        }
+        _ => return Err(refuse("is neither http nor https")),
+    }
+    Ok(parsed.as_str().trim_end_matches('/').to_owned())
+}
+
+/// Whether the URL names this machine.
+pub fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use std::path::Path;
+
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    const FILE: &str = r#"
+        profile = "prod"
+        [profiles.prod]
+        url = "https://prod.example/"
+        key_env = "PROD_KEY"
+        [profiles.lab]
+        url = "http://lab.example:8000"
+        key_env = "LAB_KEY"
+        allow_http = true
+        [profiles.keyless]
+        url = "https://keyless.example"
+        [profiles.urlless]
+        key_env = "PROD_KEY"
+        [profiles.plain]
+        url = "http://plain.example"
+        key_env = "PROD_KEY"
+    "#;
+
+    fn try_with(flags: &Flags, env: &[(&str, &str)], file: &str) -> Result<Option<Chosen>, String> {
+        let file = File::parse(file, Path::new("config.toml")).unwrap();
+        let env: Vec<(String, String)> = env
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let look = move |name: &str| {
+            env.iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, value)| value.clone())
+        };
+        resolve(flags, &look, &file).map_err(|error| error.to_string())
+    }
+
+    fn pair(flags: &Flags, env: &[(&str, &str)], file: &str) -> (String, String) {
+        let chosen = try_with(flags, env, file).unwrap().unwrap();
+        let key = chosen.key.read().unwrap().0;
+        (chosen.url, key.expose_secret().to_owned())
+    }
+
+    fn url_flag(url: &str) -> Flags {
+        Flags {
+            url: Some(url.to_owned()),
+            ..Flags::default()
+        }
+    }
+
+    fn profile_flag(name: &str) -> Flags {
+        Flags {
+            profile: Some(name.to_owned()),
+            ..Flags::default()
+        }
+    }
+
+    fn is(pair: (String, String), url: &str, key: &str) {
+        assert_eq!((pair.0.as_str(), pair.1.as_str()), (url, key));
+    }
+
+    const KEY: (&str, &str) = ("ASPECT_API_KEY", "sk_env");
+    const BASE: (&str, &str) = ("ASPECT_BASE_URL", "https://env.example");
+    const PROD: (&str, &str) = ("PROD_KEY", "sk_prod");
+
+    #[test]
+    fn the_environments_key_goes_with_flag_environment_or_default() {
+        let none = Flags::default();
+        is(pair(&none, &[KEY], ""), "https://api.aspect.inc", "sk_env");
+        is(
+            pair(&none, &[KEY, BASE], ""),
+            "https://env.example",
+            "sk_env",
+        );
+        is(
+            pair(&url_flag("https://flag.example"), &[KEY, BASE], FILE),
+            "https://flag.example",
+            "sk_env",
+        );
+        is(
+            pair(&none, &[KEY, PROD], FILE),
+            "https://api.aspect.inc",
+            "sk_env",
+        );
+    }
+
+    #[test]
+    fn a_profile_takes_only_its_own_key() {
+        is(
+            pair(&Flags::default(), &[PROD], FILE),
+            "https://prod.example",
+            "sk_prod",
+        );
+        is(
+            pair(&profile_flag("prod"), &[PROD, KEY, BASE], FILE),
+            "https://prod.example",
+            "sk_prod",
+        );
+        is(
+            pair(
+                &Flags::default(),
+                &[PROD, KEY, ("REELTOP_PROFILE", "prod")],
+                FILE,
+            ),
+            "https://prod.example",
+            "sk_prod",
+        );
+        let notes = try_with(&profile_flag("prod"), &[PROD, KEY], FILE)
+            .unwrap()
+            .unwrap()
+            .notes;
+        assert!(notes[0].contains("ASPECT_API_KEY"), "{notes:?}");
+        let both = Flags {
+            profile: Some("prod".into()),
+            ..url_flag("https://other.example")
+        };
+        let error = try_with(&both, &[PROD], FILE).unwrap_err();
+        assert!(error.contains("ASPECT_API_KEY"), "{error}");
+        let same = Flags {
+            profile: Some("prod".into()),
+            ..url_flag("https://prod.example/")
+        };
+        is(
+            pair(&same, &[PROD, KEY], FILE),
+            "https://prod.example",
+            "sk_prod",
+        );
+    }
+
+    #[test]
+    fn half_a_pair_is_an_error_that_names_what_is_missing() {
+        for (flags, env, missing) in [
+            (
+                url_flag("https://flag.example"),
+                vec![PROD],
+                "ASPECT_API_KEY",
+            ),
+            (Flags::default(), vec![BASE, PROD], "ASPECT_API_KEY"),
+            (profile_flag("prod"), vec![KEY], "PROD_KEY"),
+            (profile_flag("keyless"), vec![KEY], "key_env"),
+            (profile_flag("urlless"), vec![PROD], "url"),
+            (
+                profile_flag("none"),
+                vec![KEY],
+                "known are: keyless, lab, plain, prod, urlless",
+            ),
+            (Flags::default(), vec![], "PROD_KEY"),
+        ] {
+            let error = try_with(&flags, &env, FILE).unwrap_err();
+            assert!(error.contains(missing), "{error}");
+            assert!(!error.contains("sk_"), "{error}");
+        }
+        assert!(try_with(&Flags::default(), &[], "").unwrap().is_none());
+        assert!(
+            try_with(&Flags::default(), &[("ASPECT_API_KEY", " ")], "")
+                .unwrap()
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn plain_http_only_to_this_machine_or_by_name() {
+        is(
+            pair(&url_flag("http://127.0.0.1:4000/"), &[KEY], ""),
+            "http://127.0.0.1:4000",
+            "sk_env",
+        );
+        is(
+            pair(&url_flag("http://[::1]:4000"), &[KEY], ""),
+            "http://[::1]:4000",
+            "sk_env",
+        );
+        is(
+            pair(&profile_flag("lab"), &[("LAB_KEY", "sk_lab")], FILE),
+            "http://lab.example:8000",
+            "sk_lab",
+        );
+        for flags in [url_flag("http://flag.example"), profile_flag("plain")] {
+            let error = try_with(&flags, &[KEY, PROD], FILE).unwrap_err();
+            assert!(error.contains("allow_http"), "{error}");
+        }
+        for bad in ["nonsense", "ftp://x", "https://u:p@x", "https://x?a=1", ""] {
+            assert!(try_with(&url_flag(bad), &[KEY], "").is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The intake: stream and pollers in one hose, which yields numbered changes in batches and takes
+//! orders.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::time::{Instant, interval, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::client::Client;
+use super::clock::Clock;
+use super::config::Source;
+use super::link::{Link, Settings};
+use super::names;
+use super::outlet::Outlet;
+use super::poller::{OpenReplays, Poller};
+pub use super::sender::ReplayOrder;
+use super::sender::{self, Followed};
+use crate::domain::{
+    AssetId, Change, ChangeKind, EndpointId, Failure, FailureKind, LinkState, MessageId, Origin,
+    ReplayStep, Stage, TaskId,
+};
+
+/// Looks under way at once.
+const LOOKS: usize = 8;
+/// How long a close waits for what is under way.
+const GRACE: Duration = Duration::from_millis(800);
+/// Counters are told this often, if they differ.
+const COUNTED_EVERY: Duration = Duration::from_secs(1);
+
+/// Something to read now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Look {
+    Task(TaskId),
+    Message(MessageId),
+    Asset(AssetId),
+}
+
+/// The hose: takes orders; what they lead to arrives as changes.
+#[derive(Clone)]
+pub struct Hose {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    client: Option<Client>,
+    outlet: Outlet,
+    reconnect: Arc<Notify>,
+    refresh_link: Arc<Notify>,
+    refresh_poller: Arc<Notify>,
+    looks: Arc<Semaphore>,
+    open_replays: OpenReplays,
+    in_flight: Mutex<HashSet<(MessageId, EndpointId)>>,
+    stop: CancellationToken,
+    tracker: TaskTracker,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// Opens the hose: stream, pollers and the reading of names begin. Must be called inside a tokio
+/// runtime.
+pub fn open(source: Source, clock: Clock) -> (Hose, mpsc::Receiver<Vec<Change>>) {
+    let (outlet, ends) = Outlet::new(clock);
+    let client = Client::new(&source);
+    let inner = Inner {
+        client: client.as_ref().ok().cloned(),
+        outlet: outlet.clone(),
+        reconnect: Arc::default(),
+        refresh_link: Arc::default(),
+        refresh_poller: Arc::default(),
+        looks: Arc::new(Semaphore::new(LOOKS)),
+        open_replays: Arc::default(),
+        in_flight: Mutex::default(),
+        stop: CancellationToken::new(),
+        tracker: TaskTracker::new(),
+    };
+    let settings = Settings {
+        events_path: source.events_path,
+        resend_path: source.resend_path,
+    };
+    let link = client.clone().and_then(|client| {
+        let (reconnect, refresh) = (inner.reconnect.clone(), inner.refresh_link.clone());
+        Link::new(client, outlet.clone(), settings, reconnect, refresh)
+    });
+    match link {
+        Ok(link) => inner.spawn(link.run()),
+        Err(why) => {
+            let outlet = outlet.clone();
+            let stopped = ChangeKind::Link(Box::new(LinkState::Stopped { why }));
+            inner.spawn(async move { outlet.tell(Origin::Inference, stopped).await });
+        }
+    }
+    if let Ok(client) = client {
+        let refresh = inner.refresh_poller.clone();
+        let poller = Poller::new(
+            client.clone(),
+            outlet.clone(),
+            refresh,
+            inner.open_replays.clone(),
+        );
+        inner.spawn(poller.run());
+        inner.spawn(names::run(client, outlet.clone(), ends.assets));
+        inner.spawn(tell_counters(outlet));
+    }
+    (
+        Hose {
+            inner: Arc::new(inner),
+        },
+        ends.changes,
+    )
+}
+
+async fn tell_counters(outlet: Outlet) {
+    let mut ticks = interval(COUNTED_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut told = None;
+    loop {
+        ticks.tick().await;
+        let counters = outlet.counters();
+        if told != Some(counters) {
+            told = Some(counters);
+            outlet
+                .tell(Origin::Inference, ChangeKind::Counters(Box::new(counters)))
+                .await;
+        }
+    }
+}
+
+impl Inner {
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.tracker.spawn(async move {
+            stop.run_until_cancelled(task).await;
+        });
+    }
+}
+
+impl Hose {
+    /// Tries the stream again now.
+    pub fn reconnect(&self) {
+        self.inner.reconnect.notify_one();
+    }
+
+    /// Polls everything now.
+    pub fn refresh(&self) {
+        self.inner.refresh_link.notify_one();
+        self.inner.refresh_poller.notify_one();
+    }
+
+    /// Reads one thing now.
+    pub fn look(&self, what: Look) {
+        let Some(client) = self.inner.client.clone() else {
+            return;
+        };
+        let (outlet, looks) = (self.inner.outlet.clone(), self.inner.looks.clone());
+        self.inner.spawn(async move {
+            let Ok(_slot) = looks.acquire().await else {
+                return;
+            };
+            if let Err(failure) = look(&client, &outlet, what).await {
+                outlet.tell_polled(Some(failure)).await;
+            }
+        });
+    }
+
+    /// Sends a replay, at most once; its stages arrive as changes.
+    pub fn replay(&self, order: ReplayOrder) {
+        let pair = (order.message.clone(), order.endpoint.clone());
+        let is_free = self.in_flight().insert(pair.clone());
+        let Some(client) = self.inner.client.clone().filter(|_| is_free) else {
+            return self.refuse(order);
+        };
+        let (outlet, watch) = (self.inner.outlet.clone(), self.inner.open_replays.clone());
+        // Not the hose itself, whose end stops this.
+        let hose = Arc::downgrade(&self.inner);
+        self.inner.spawn(async move {
+            let followed = sender::replay(&client, &outlet, &order, sender::FOLLOW).await;
+            if followed == Followed::Open {
+                watch
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(order.message.clone(), Instant::now());
+            }
+            if let Some(inner) = hose.upgrade() {
+                inner
+                    .in_flight
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .remove(&pair);
+            }
+        });
+    }
+
+    fn refuse(&self, order: ReplayOrder) {
+        let what = "a replay of this message to this endpoint is under way";
+        let failure = Failure::new(FailureKind::Local, what, "wait for its end");
+        let step = ReplayStep {
+            replay: order.number,
+            message: order.message,
+            endpoint: order.endpoint,
+            route: sender::BY_SERVER,
+            stage: Stage::Refused(failure),
+        };
+        let outlet = self.inner.outlet.clone();
+        self.inner.spawn(async move {
+            outlet
+                .tell(Origin::User, ChangeKind::Replay(Box::new(step)))
+                .await;
+        });
+    }
+
+    fn in_flight(&self) -> std::sync::MutexGuard<'_, HashSet<(MessageId, EndpointId)>> {
+        self.inner
+            .in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends everything, within a second.
+    pub async fn close(self) {
+        self.inner.stop.cancel();
+        self.inner.tracker.close();
+        // What has not ended by then ends with the runtime.
+        let _ = timeout(GRACE, self.inner.tracker.wait()).await;
+    }
+}
+
+async fn look(client: &Client, outlet: &Outlet, what: Look) -> Result<(), Failure> {
+    match what {
+        Look::Task(id) => {
+            let kind = match client.task(&id).await {
+                Ok(row) => ChangeKind::Task(row.value),
+                Err(failure) if failure.kind == FailureKind::NotFound => ChangeKind::TaskGone(id),
+                Err(failure) => return Err(failure),
+            };
+            outlet.tell(Origin::Poll, kind).await;
+        }
+        Look::Message(id) => {
+            let attempts = sender::attempts(client, &id).await?;
+            let drafts = attempts
+                .into_iter()
+                .map(|attempt| outlet.draft(Origin::Poll, ChangeKind::Attempt(Box::new(attempt))))
+                .collect();
+            outlet.send(drafts).await;
+        }
+        Look::Asset(id) => match names::look(client, outlet, &id).await {
+            Err(failure) if failure.kind == FailureKind::NotFound => {}
+            outcome => outcome?,
+        },
+    }
+    Ok(())
+}

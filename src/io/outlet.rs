@@ -1,0 +1,221 @@
+//! Where everything that was found goes out: one numbered row of changes, in batches, into a
+//! bounded channel.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::mpsc;
+
+use super::clock::Clock;
+use crate::domain::{
+    Abilities, AssetId, Change, ChangeKind, Failure, LinkCounters, Moment, Origin, Unreadable,
+};
+
+/// Batches that wait for the reader before the socket is slowed.
+const BATCHES: usize = 64;
+/// Changes in one batch, at most.
+const BATCH: usize = 512;
+/// Assets whose names may wait to be read.
+const NAMES: usize = 4096;
+
+/// A change that has no number yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draft {
+    pub received: Moment,
+    pub origin: Origin,
+    pub raw: Option<Arc<[u8]>>,
+    pub kind: ChangeKind,
+}
+
+/// Counters that several tasks keep.
+#[derive(Debug, Default)]
+pub struct Gauges {
+    pub connections: AtomicU64,
+    pub bytes: AtomicU64,
+    pub frames: AtomicU64,
+    pub comments: AtomicU64,
+    pub oversized: AtomicU64,
+    pub unreadable: AtomicU64,
+    pub polls: AtomicU64,
+    pub poll_failures: AtomicU64,
+}
+
+struct Inner {
+    clock: Clock,
+    to: mpsc::Sender<Vec<Change>>,
+    /// The last number given out; held while sending, so that numbers go out in order.
+    seq: tokio::sync::Mutex<u64>,
+    abilities: Mutex<Abilities>,
+    gauges: Gauges,
+    assets: mpsc::Sender<Vec<AssetId>>,
+}
+
+/// The way out, shared by all that find something.
+#[derive(Clone)]
+pub struct Outlet {
+    inner: Arc<Inner>,
+}
+
+/// What comes out at the other side.
+pub struct Ends {
+    pub changes: mpsc::Receiver<Vec<Change>>,
+    /// Assets of the tasks that went out, for those who look up names.
+    pub assets: mpsc::Receiver<Vec<AssetId>>,
+}
+
+impl Outlet {
+    pub fn new(clock: Clock) -> (Self, Ends) {
+        let (to, changes) = mpsc::channel(BATCHES);
+        let (to_names, assets) = mpsc::channel(NAMES);
+        let inner = Inner {
+            clock,
+            to,
+            seq: tokio::sync::Mutex::new(0),
+            abilities: Mutex::default(),
+            gauges: Gauges::default(),
+            assets: to_names,
+        };
+        (
+            Self {
+                inner: Arc::new(inner),
+            },
+            Ends { changes, assets },
+        )
+    }
+
+    pub fn clock(&self) -> Clock {
+        self.inner.clock
+    }
+
+    pub fn gauges(&self) -> &Gauges {
+        &self.inner.gauges
+    }
+
+    /// A draft of now.
+    pub fn draft(&self, origin: Origin, kind: ChangeKind) -> Draft {
+        Draft {
+            received: self.inner.clock.now(),
+            origin,
+            raw: None,
+            kind,
+        }
+    }
+
+    /// Numbers the drafts and sends them, waiting while the reader is behind.
+    pub async fn send(&self, drafts: Vec<Draft>) {
+        if drafts.is_empty() {
+            return;
+        }
+        self.note_assets(&drafts);
+        let mut seq = self.inner.seq.lock().await;
+        let mut drafts = drafts.into_iter().peekable();
+        while drafts.peek().is_some() {
+            let mut batch = Vec::with_capacity(drafts.len().min(BATCH));
+            for draft in drafts.by_ref().take(BATCH) {
+                *seq += 1;
+                batch.push(Change {
+                    seq: *seq,
+                    received: draft.received,
+                    origin: draft.origin,
+                    raw: draft.raw,
+                    kind: draft.kind,
+                });
+            }
+            if self.inner.to.send(batch).await.is_err() {
+                // Nobody reads any more; whoever sends is about to be ended.
+                return;
+            }
+        }
+    }
+
+    /// Sends one change of now.
+    pub async fn tell(&self, origin: Origin, kind: ChangeKind) {
+        self.send(vec![self.draft(origin, kind)]).await;
+    }
+
+    /// Tells how a poll ended, and counts it.
+    pub async fn tell_polled(&self, failure: Option<Failure>) {
+        self.gauges().polls.fetch_add(1, Ordering::Relaxed);
+        if failure.is_some() {
+            self.gauges().poll_failures.fetch_add(1, Ordering::Relaxed);
+        }
+        self.tell(Origin::Poll, ChangeKind::Polled(failure.map(Box::new)))
+            .await;
+    }
+
+    /// Drafts of what could not be read, which are counted.
+    pub fn unreadable(&self, origin: Origin, found: Vec<Unreadable>) -> Vec<Draft> {
+        self.gauges()
+            .unreadable
+            .fetch_add(found.len() as u64, Ordering::Relaxed);
+        found
+            .into_iter()
+            .map(|what| self.draft(origin, ChangeKind::Unreadable(Box::new(what))))
+            .collect()
+    }
+
+    pub fn abilities(&self) -> Abilities {
+        self.lock().clone()
+    }
+
+    /// Changes what is known of the server's abilities, and tells it if that differs.
+    pub async fn learn(&self, change: impl FnOnce(&mut Abilities)) {
+        let learned = {
+            let mut abilities = self.lock();
+            let before = abilities.clone();
+            change(&mut abilities);
+            (*abilities != before).then(|| abilities.clone())
+        };
+        if let Some(abilities) = learned {
+            self.tell(
+                Origin::Inference,
+                ChangeKind::Abilities(Box::new(abilities)),
+            )
+            .await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Abilities> {
+        // A panic while it was held leaves it whole: it is only ever assigned to.
+        self.inner
+            .abilities
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn counters(&self) -> LinkCounters {
+        let gauges = self.gauges();
+        let read = |gauge: &AtomicU64| gauge.load(Ordering::Relaxed);
+        LinkCounters {
+            connections: read(&gauges.connections),
+            bytes: read(&gauges.bytes),
+            frames: read(&gauges.frames),
+            comments: read(&gauges.comments),
+            oversized: read(&gauges.oversized),
+            unreadable: read(&gauges.unreadable),
+            polls: read(&gauges.polls),
+            poll_failures: read(&gauges.poll_failures),
+        }
+    }
+
+    /// Passes on which assets were seen; when nobody keeps up, names are not worth waiting for.
+    fn note_assets(&self, drafts: &[Draft]) {
+        let mut seen: Vec<AssetId> = Vec::new();
+        for draft in drafts {
+            let task = match &draft.kind {
+                ChangeKind::Task(task) => task,
+                ChangeKind::Event(event) => match &event.task {
+                    Some(task) => task,
+                    None => continue,
+                },
+                _ => continue,
+            };
+            if seen.last() != Some(&task.asset) {
+                seen.push(task.asset.clone());
+            }
+        }
+        if !seen.is_empty() {
+            let _ = self.inner.assets.try_send(seen);
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! The subscription to the event stream: connect, resume from the last id, notice silence, wait,
+//! come back, and stop where coming back is of no use (contracts.md, "Reconnecting").
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Response, Url};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::client::Client;
+use super::client::failure::{self, Failed, origin};
+use super::clock::Clock;
+use crate::domain::{Backoff, Failure, FailureKind, Pace, visible};
+use crate::wire::sse::{Decoder, Frame};
+
+/// What happened on the stream.
+#[derive(Debug)]
+pub enum Step {
+    /// Connected; bytes may come.
+    Opened,
+    /// Bytes came; give them to [`Stream::take`].
+    Chunk(Bytes),
+    /// No byte came for a while; said once until the next one.
+    Quiet,
+    /// The connection ended or was not made; the next one is made after `wait`.
+    Broken {
+        why: Failure,
+        wait: Duration,
+        tries: u32,
+        is_end: bool,
+    },
+    /// Coming back is of no use; the next [`Stream::next`] tries again after a long wait.
+    Stopped(Failure),
+}
+
+type Connecting = Pin<Box<dyn Future<Output = Result<Response, Failed>> + Send>>;
+
+enum State {
+    Ready,
+    /// Kept here, so that asking for a step and dropping the question does not start over.
+    Connecting(Connecting),
+    Open {
+        response: Response,
+        since: Instant,
+        last_byte: Instant,
+        is_quiet: bool,
+    },
+    Waiting(Instant),
+}
+
+/// A subscription to one stream.
+pub struct Stream {
+    client: Client,
+    url: Url,
+    clock: Clock,
+    backoff: Backoff,
+    pace: Pace,
+    decoder: Decoder,
+    state: State,
+    failures: u32,
+    connections: u64,
+    bytes: u64,
+    /// The last event id at which a line without end made us drop the connection.
+    dropped_at: Option<String>,
+    /// Whether the id was forgotten, so that events between are lost.
+    has_forgotten: bool,
+    /// A line without end that was met while taking a chunk.
+    endless: Option<Failure>,
+}
+
+impl Stream {
+    /// A subscription that makes its first connection when it is first asked for a step.
+    pub fn new(client: Client, url: Url, clock: Clock, last_event_id: &str) -> Self {
+        let backoff = client.http.waits.backoff();
+        let decoder = Decoder::new(client.http.limits.event_bytes).resuming(last_event_id);
+        Self {
+            client,
+            url,
+            clock,
+            backoff,
+            pace: Pace::default(),
+            decoder,
+            state: State::Ready,
+            failures: 0,
+            connections: 0,
+            bytes: 0,
+            dropped_at: None,
+            has_forgotten: false,
+            endless: None,
+        }
+    }
+
+    /// Changes the address for the next connection.
+    pub fn set_url(&mut self, url: Url) {
+        self.url = url;
+    }
+
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    pub fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+
+    /// Connections that were opened.
+    pub fn connections(&self) -> u64 {
+        self.connections
+    }
+
+    /// Bytes received.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether events were lost because the id had to be forgotten; asking takes the answer.
+    pub fn take_forgotten(&mut self) -> bool {
+        std::mem::take(&mut self.has_forgotten)
+    }
+
+    /// Ends a wait, if there is one.
+    pub fn hurry(&mut self) {
+        if matches!(self.state, State::Waiting(_)) {
+            self.state = State::Ready;
+        }
+    }
+
+    /// Decodes a chunk and gives its events to `sink`. A line without end is dealt with by the
+    /// next step.
+    pub fn take(&mut self, chunk: &[u8], sink: impl FnMut(Frame<'_>)) {
+        if let Err(endless) = self.decoder.push(chunk, sink) {
+            let what = format!("{} sent {endless}", origin(&self.url));
+            let hint = "raise limits.event_bytes if its events are that large";
+            self.endless = Some(Failure::new(FailureKind::TooLarge, what, hint));
+        }
+    }
+
+    /// Waits for the next thing to happen. May be dropped and asked again without loss.
+    pub async fn next(&mut self) -> Step {
+        if let Some(why) = self.endless.take() {
+            return self.drop_endless(why);
+        }
+        loop {
+            match &mut self.state {
+                State::Waiting(until) => {
+                    sleep_until(*until).await;
+                    self.state = State::Ready;
+                }
+                State::Ready => {
+                    self.pace.begin(self.clock.now().mono);
+                    let id = self.decoder.last_event_id().to_owned();
+                    let request = request(self.client.clone(), self.url.clone(), id);
+                    self.state = State::Connecting(Box::pin(request));
+                }
+                State::Connecting(request) => {
+                    let outcome = request.await;
+                    return self.connected(outcome);
+                }
+                State::Open { .. } => return self.read().await,
+            }
+        }
+    }
+
+    fn connected(&mut self, outcome: Result<Response, Failed>) -> Step {
+        match outcome {
+            Ok(response) => {
+                let now = Instant::now();
+                self.decoder.reconnect();
+                self.connections += 1;
+                self.state = State::Open {
+                    response,
+                    since: now,
+                    last_byte: now,
+                    is_quiet: false,
+                };
+                Step::Opened
+            }
+            Err(failed) if failed.is_final => {
+                self.failures = self.failures.saturating_add(1);
+                let wait = self.client.http.waits.stopped.max(LEAST);
+                self.state = State::Waiting(Instant::now() + wait);
+                Step::Stopped(failed.failure)
+            }
+            Err(failed) => self.wait(failed, false),
+        }
+    }
+
+    async fn read(&mut self) -> Step {
+        let waits = self.client.http.waits;
+        let State::Open {
+            response,
+            last_byte,
+            is_quiet,
+            ..
+        } = &mut self.state
+        else {
+            return Step::Quiet;
+        };
+        let patience = if *is_quiet {
+            waits.idle
+        } else {
+            waits.stale.min(waits.idle)
+        };
+        let outcome = timeout_at(*last_byte + patience.max(LEAST), response.chunk()).await;
+        match outcome {
+            Ok(Ok(Some(chunk))) => {
+                *last_byte = Instant::now();
+                *is_quiet = false;
+                self.bytes += chunk.len() as u64;
+                Step::Chunk(chunk)
+            }
+            Ok(Ok(None)) => {
+                let what = format!("{} ended the stream", origin(&self.url));
+                self.wait(
+                    Failed::passing(Failure::new(FailureKind::Broken, what, "")),
+                    true,
+                )
+            }
+            Ok(Err(error)) => {
+                let failure = failure::transport(&error, &self.url, waits.answer);
+                self.wait(Failed::passing(failure), false)
+            }
+            Err(_) if !*is_quiet && waits.stale < waits.idle => {
+                *is_quiet = true;
+                Step::Quiet
+            }
+            Err(_) => {
+                let what = format!(
+                    "no sign of life from {} for {:?}",
+                    origin(&self.url),
+                    waits.idle
+                );
+                self.wait(
+                    Failed::passing(Failure::new(FailureKind::Broken, what, "")),
+                    false,
+                )
+            }
+        }
+    }
+
+    fn drop_endless(&mut self, why: Failure) -> Step {
+        let id = self.decoder.last_event_id().to_owned();
+        if self.dropped_at.as_ref() == Some(&id) {
+            // The same line would come again for ever.
+            self.decoder.forget_id();
+            self.has_forgotten = true;
+            self.dropped_at = None;
+        } else {
+            self.dropped_at = Some(id);
+        }
+        self.wait(Failed::passing(why), false)
+    }
+
+    /// Ends the connection and says how long to wait for the next.
+    fn wait(&mut self, failed: Failed, is_end: bool) -> Step {
+        if let State::Open { since, .. } = &self.state
+            && since.elapsed() >= self.client.http.waits.health
+        {
+            self.failures = 0;
+        }
+        self.failures = self.failures.saturating_add(1);
+        let retry = self
+            .decoder
+            .retry_ms()
+            .map(|ms| i64::try_from(ms).unwrap_or(i64::MAX).saturating_mul(1000));
+        let chance = (fastrand::f64(), fastrand::f64());
+        let delay = self
+            .backoff
+            .delay(self.failures, retry, failed.retry_after, chance);
+        let now = self.clock.now().mono;
+        let at = self
+            .pace
+            .earliest(now.saturating_add(delay), self.backoff.health);
+        let wait = Duration::from_micros(u64::try_from(at - now).unwrap_or(0));
+        self.state = State::Waiting(Instant::now() + wait);
+        Step::Broken {
+            why: failed.failure,
+            wait,
+            tries: self.failures,
+            is_end,
+        }
+    }
+}
+
+/// Asks for the stream; gives the answer only if it is one.
+async fn request(client: Client, url: Url, last_event_id: String) -> Result<Response, Failed> {
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if !last_event_id.is_empty()
+        && let Ok(id) = HeaderValue::from_bytes(last_event_id.as_bytes())
+    {
+        headers.insert("last-event-id", id);
+    }
+    let within = client.http.waits.answer;
+    let deadline = Instant::now() + within;
+    let opening = client.http.open(&url, &headers, None, true);
+    let response = match timeout_at(deadline, opening).await {
+        Ok(response) => response?,
+        Err(_) => {
+            let what = format!("no answer from {} within {within:?}", origin(&url));
+            return Err(Failed::passing(Failure::new(FailureKind::Broken, what, "")));
+        }
+    };
+    if response.status().as_u16() != 200 {
+        return Err(refusal(&client, &url, response, deadline).await);
+    }
+    let kind = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let essence = kind
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
+    if essence.eq_ignore_ascii_case("text/event-stream") {
+        return Ok(response);
+    }
+    let given = if essence.is_empty() {
+        "nothing".into()
+    } else {
+        visible(essence)
+    };
+    let what = format!("{url} is no event stream: its content type is {given}");
+    let hint = "name the stream's path with --events-path";
+    Err(Failed::last(Failure::new(
+        FailureKind::NotAspect,
+        what,
+        hint,
+    )))
+}
+
+async fn refusal(client: &Client, url: &Url, mut response: Response, deadline: Instant) -> Failed {
+    let (status, headers) = (response.status(), response.headers().clone());
+    let mut body = Vec::new();
+    while body.len() < MAX_REFUSAL {
+        match timeout_at(deadline, response.chunk()).await {
+            Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
+            _ => break,
+        }
+    }
+    let mut failed = failure::status(status, &headers, &body, url, &client.http.key_origin);
+    if status.as_u16() == 204 {
+        failed.failure.what = format!("204, {} asks not to come back", origin(url));
+        failed.failure.hint = String::new();
+    } else if failed.failure.kind == FailureKind::NotOffered {
+        failed.failure.hint =
+            "this server has no event stream there: name its path with --events-path".to_owned();
+    }
+    failed
+}
+
+/// The least that any wait is, whatever is configured: no hot loop, ever.
+const LEAST: Duration = Duration::from_millis(10);
+/// How much of a refusal's body is read.
+const MAX_REFUSAL: usize = 64 << 10;
