@@ -22,6 +22,7 @@ mod hub;
 mod ids;
 mod ledger;
 mod openapi;
+mod pages;
 pub mod port;
 pub mod receivers;
 mod reject;

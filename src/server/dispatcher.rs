@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -95,10 +96,12 @@ pub struct Dispatcher {
     earlier: Notify,
     stop: CancellationToken,
     tracker: TaskTracker,
+    /// Events may be published from threads that the runtime does not know.
+    runtime: Handle,
 }
 
 impl Dispatcher {
-    /// A dispatcher whose tasks run on `tracker` until `stop`.
+    /// A dispatcher whose tasks run on `tracker` until `stop`. Needs a tokio runtime around it.
     pub fn start(
         ledger: Arc<Mutex<Ledger>>,
         courier: Box<dyn Courier>,
@@ -116,6 +119,7 @@ impl Dispatcher {
             earlier: Notify::new(),
             stop,
             tracker,
+            runtime: Handle::current(),
         });
         let timer = Arc::clone(&dispatcher);
         dispatcher
@@ -198,10 +202,11 @@ impl Dispatcher {
                 return;
             };
             let this = Arc::clone(self);
-            self.tracker.spawn(async move {
+            let delivery = async move {
                 let stop = this.stop.clone();
                 stop.run_until_cancelled(this.run(job)).await;
-            });
+            };
+            self.tracker.spawn_on(delivery, &self.runtime);
         }
     }
 

@@ -4,7 +4,6 @@
 //! iterator whose row is gone still says where to go on.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use serde_json::value::RawValue;
 
 use super::clock::rfc3339;
 use super::ids::{IdMint, random_bytes};
+use super::pages::page;
 use super::port::{Accepted, EndpointSpec, PageQuery, Refusal};
 use crate::wire::bodies::{
     AppBody, AttemptBody, EndpointBody, EndpointCreatedBody, MessageBody, PageBody,
@@ -350,47 +350,6 @@ fn message_bytes(message: &Message) -> usize {
 
 fn attempt_bytes(attempt: &Attempt) -> usize {
     ROW_BYTES + attempt.url.len() + attempt.response.len()
-}
-
-/// One page out of sorted ids, newest first. `done` says that nothing is left in the direction
-/// travelled (reference: Svix's lists).
-fn page<'a, I, T>(
-    query: &PageQuery,
-    ids: impl Fn((Bound<&str>, Bound<&str>)) -> I,
-    row: impl Fn(&String) -> Option<T>,
-) -> PageBody<T>
-where
-    I: DoubleEndedIterator<Item = &'a String>,
-{
-    let backwards = query
-        .iterator
-        .as_deref()
-        .and_then(|iterator| iterator.strip_prefix('-'));
-    let wanted = query.limit + 1;
-    let mut found: Vec<&String> = match (backwards, query.iterator.as_deref()) {
-        (Some(newer_than), _) => ids((Bound::Excluded(newer_than), Bound::Unbounded))
-            .take(wanted)
-            .collect(),
-        (None, Some(older_than)) => ids((Bound::Unbounded, Bound::Excluded(older_than)))
-            .rev()
-            .take(wanted)
-            .collect(),
-        (None, None) => ids((Bound::Unbounded, Bound::Unbounded))
-            .rev()
-            .take(wanted)
-            .collect(),
-    };
-    let done = found.len() <= query.limit;
-    found.truncate(query.limit);
-    if backwards.is_some() {
-        found.reverse();
-    }
-    PageBody {
-        iterator: found.last().map(|id| (*id).clone()),
-        prev_iterator: found.first().map(|id| format!("-{id}")),
-        data: found.into_iter().filter_map(row).collect(),
-        done,
-    }
 }
 
 fn endpoint_body(id: &str, endpoint: &Endpoint) -> EndpointBody {

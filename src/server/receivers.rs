@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use fastrand::Rng;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -61,6 +61,7 @@ pub struct Receivers {
     desk: Arc<Desk>,
     stop: CancellationToken,
     tracker: TaskTracker,
+    _closed_door: TcpSocket,
     _stop_on_drop: DropGuard,
 }
 
@@ -77,9 +78,10 @@ pub async fn start(seed: u64) -> io::Result<Receivers> {
     let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let listener = TcpListener::bind(anywhere).await?;
     let at = listener.local_addr()?;
-    // Bound and closed again: a port where nobody listens. While the other listener is there the
-    // system does not hand out the same port.
-    let nobody = TcpListener::bind(anywhere).await?.local_addr()?;
+    // Bound but never listening: connections are refused, and nobody else can get the port.
+    let closed_door = TcpSocket::new_v4()?;
+    closed_door.bind(anywhere)?;
+    let nobody = closed_door.local_addr()?;
     let mut secrets = HashMap::new();
     if let Ok(wrong) = Secret::from_key(&random_bytes::<24>()) {
         secrets.insert(Manner::WrongSecret, wrong);
@@ -113,6 +115,7 @@ pub async fn start(seed: u64) -> io::Result<Receivers> {
         desk,
         stop,
         tracker,
+        _closed_door: closed_door,
         _stop_on_drop: guard,
     })
 }

@@ -449,3 +449,16 @@ async fn endpoints_get_only_the_types_they_want_and_nothing_but_task_events() {
     assert!(receiver.is_quiet().await);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn events_may_come_from_any_thread() {
+    let server = start_fast().await;
+    let receiver = Receiver::always(204).await;
+    create_endpoint(&server, &receiver.url, EVERY).await;
+    let backend = server.backend().clone();
+    let other = std::thread::spawn(move || backend.create_task("asset", &["proxy"]).unwrap());
+    let arrived = receiver.next().await;
+    let body: Value = serde_json::from_slice(&arrived.body).unwrap();
+    assert_eq!(body["data"]["task"]["id"], json!(other.join().unwrap()));
+    server.stop().await;
+}
