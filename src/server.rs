@@ -10,6 +10,7 @@
 //!
 //! `reeltop serve` and `reeltop demo` run it, and every test of the client runs against it.
 
+mod api;
 mod backend;
 mod catalog;
 mod clock;
@@ -157,7 +158,7 @@ pub async fn start(options: Options) -> io::Result<Running> {
     let simulation = simulator::run(backend.clone(), taken, pace);
     let until = stop.clone();
     tracker.spawn(async move { until.run_until_cancelled(simulation).await });
-    let router = routes::router(routes::Api {
+    let router = routes::router(api::Api {
         backend: backend.clone(),
         key: Arc::new(api_key.clone()),
         ping_every: options.ping_every,

@@ -82,6 +82,14 @@ pub struct DemoArgs {
     /// Tasks created per minute
     #[arg(long, default_value_t = 30.0, value_name = "TASKS_PER_MINUTE")]
     pub rate: f64,
+    /// Key of the demo's server, for other tools that look at it too; made if absent
+    #[arg(
+        long,
+        env = "REELTOP_SERVE_KEY",
+        hide_env_values = true,
+        value_name = "KEY"
+    )]
+    pub api_key: Option<String>,
 }
 
 #[derive(Debug, Clone, ClapArgs)]

@@ -5,6 +5,7 @@
 
 use anyhow::{Context, bail};
 use reqwest::StatusCode;
+use secrecy::SecretString;
 use serde_json::json;
 
 use crate::server::receivers::{self, Manner, Receiver, Receivers};
@@ -22,12 +23,13 @@ pub struct Stage {
 }
 
 /// Starts the server with `rate` tasks a minute, the receivers, and an endpoint for each.
-pub async fn stage(seed: u64, rate: f64) -> anyhow::Result<Stage> {
+pub async fn stage(seed: u64, rate: f64, api_key: Option<SecretString>) -> anyhow::Result<Stage> {
     let receivers = receivers::start(seed)
         .await
         .context("cannot start the demo's receivers")?;
     let options = Options {
         seed,
+        api_key,
         tasks_per_minute: rate,
         time_scale: TIME_SCALE,
         disable_after: None,

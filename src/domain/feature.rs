@@ -190,7 +190,7 @@ impl Features {
         self.extra.as_ref()
     }
 
-    /// Sets one feature's state. Beyond [`MAX_EXTRA_FEATURES`] unknown ones it does nothing and
+    /// Sets one feature's state. Beyond 64 unknown ones it does nothing and
     /// says `false`.
     pub fn set(&mut self, feature: Feature, state: FeatureState) -> bool {
         let nibble = feature.nibble();

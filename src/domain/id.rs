@@ -12,7 +12,7 @@ pub const MAX_ID_BYTES: usize = 512;
 pub enum Id {
     /// The sixteen bytes of a canonical lowercase UUID.
     Uuid([u8; 16]),
-    /// Any other text, at most [`MAX_ID_BYTES`] and a mark long.
+    /// Any other text, at most 512 bytes and a mark long.
     Text(Arc<str>),
 }
 

@@ -15,11 +15,11 @@ use futures_util::stream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use super::api::Api;
 use super::clock::{now_us, rfc3339};
 use super::connection::Cut;
 use super::hub::Subscription;
 use super::reject::detail;
-use super::routes::Api;
 
 /// How long a client waits before it comes back, in milliseconds.
 const RETRY: &str = "retry: 3000\n\n";

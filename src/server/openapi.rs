@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use super::routes::Api;
+use super::api::Api;
 
 /// One operation: method, path, what it does, the code of success, and whether it is our own.
 type Operation = (&'static str, &'static str, &'static str, &'static str, bool);

@@ -1,6 +1,6 @@
 //! The port to webhook delivery: what the routes and the backend ask of whoever delivers.
 //!
-//! The room's own engine ([`super::delivery`]) answers at once; a hand-over to another service
+//! The room's own engine (`delivery`) answers at once; a hand-over to another service
 //! answers when that service does, which is why every question gives a future.
 
 use std::future::Future;

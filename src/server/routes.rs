@@ -1,34 +1,23 @@
 //! The routes: who may come in, what is where, and the handlers for tasks, assets and the user.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::header::{AUTHORIZATION, LOCATION};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
-use super::backend::{Backend, TaskRefused, core_feature};
+use super::api::{Api, parameter, whole};
+use super::backend::{TaskRefused, core_feature};
 use super::reject::{Faults, Fields, Rejected, detail, not_found, unauthorized};
 use super::{events, openapi, webhooks};
 use crate::wire::bodies::TaskCreatedBody;
-
-/// What every handler may use.
-#[derive(Clone)]
-pub struct Api {
-    pub backend: Backend,
-    pub key: Arc<SecretString>,
-    pub ping_every: Duration,
-    pub started: Instant,
-}
 
 /// First segments of our paths: with a slash at the end they redirect, as `FastAPI` does.
 const ROOTS: [&str; 6] = ["tasks", "users", "assets", "indexes", "webhooks", "events"];
@@ -206,23 +195,4 @@ async fn assets(State(api): State<Api>, Query(query): Query<Vec<(String, String)
         Some(assets) => Json(assets).into_response(),
         None => not_found("Index"),
     }
-}
-
-/// A query parameter; the last one counts, as in `FastAPI`.
-pub fn parameter<'a>(query: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    query
-        .iter()
-        .rev()
-        .find(|(known, _)| known == name)
-        .map(|(_, value)| value.as_str())
-}
-
-/// A body that came whole, or the refusal of one that is too large or broke off.
-pub fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Rejected> {
-    body.map_err(|rejection| detail(rejection.status(), &rejection.body_text()).into())
-}
-
-/// A header as text.
-pub fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
 }

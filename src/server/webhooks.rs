@@ -11,9 +11,9 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::api::{Api, header, parameter, whole};
 use super::port::{AttemptsOf, EndpointSpec, PageQuery, Resend};
 use super::reject::{Faults, Fields, Rejected, place};
-use super::routes::{Api, header, parameter, whole};
 use super::tasks::EVENT_TYPES;
 use crate::wire::bodies::{EndpointListBody, EndpointUpdatedBody, SuccessBody};
 

@@ -73,9 +73,10 @@ pub struct Decoder {
     data: Data,
     owned: Vec<u8>,
     event: String,
+    /// The id of the event under way, if it has one; what else stands here is of no use.
     id: String,
-    last_id: String,
     has_new_id: bool,
+    last_id: String,
     /// Whether the event under way is too large and is passed over.
     is_skipping: bool,
     retry_ms: Option<u64>,
@@ -97,8 +98,8 @@ impl Decoder {
             owned: Vec::new(),
             event: String::new(),
             id: String::new(),
-            last_id: String::new(),
             has_new_id: false,
+            last_id: String::new(),
             is_skipping: false,
             retry_ms: None,
             counters: Counters::default(),
@@ -108,7 +109,6 @@ impl Decoder {
     /// Starts with a last event id, as after a restart.
     #[must_use]
     pub fn resuming(mut self, last_id: &str) -> Self {
-        last_id.clone_into(&mut self.id);
         last_id.clone_into(&mut self.last_id);
         self
     }
@@ -142,7 +142,6 @@ impl Decoder {
 
     /// Forgets the last event id.
     pub fn forget_id(&mut self) {
-        self.id.clear();
         self.last_id.clear();
     }
 
@@ -316,7 +315,7 @@ impl Decoder {
 
     fn dispatch(&mut self, chunk: &[u8], sink: &mut impl FnMut(Frame<'_>)) {
         if mem::take(&mut self.has_new_id) {
-            self.last_id.clone_from(&self.id);
+            mem::swap(&mut self.last_id, &mut self.id);
         }
         let data = match mem::replace(&mut self.data, Data::None) {
             Data::None => None,

@@ -83,11 +83,12 @@ pub fn decode_and_fold() {
         "\n{N_EVENTS} envelopes, {:.0} bytes a frame, {ROUNDS} interleaved rounds, medians",
         small.bytes.len() as f64 / N_EVENTS as f64
     );
-    let mut times: [Vec<Duration>; 5] = Default::default();
+    let mut times: [Vec<Duration>; 6] = Default::default();
     for round in 0..ROUNDS {
         times[0].push(timed(|| bare_parse(&small)));
         times[1].push(timed(|| decode(&small, 8 << 10)));
         times[2].push(timed(|| decode(&small, 64 << 10)));
+        times[5].push(timed(|| find_newlines(&small)));
         for (slot, corpus, n_tasks) in [(3, &small, 100_000), (4, &large, 1_000_000)] {
             let mut history = preloaded(n_tasks);
             times[slot].push(timed(|| fold(corpus, &mut history)));
@@ -103,6 +104,7 @@ pub fn decode_and_fold() {
         "SSE decode, 64 KiB chunks",
         "bytes to History, 100,000 tasks known",
         "bytes to History, 1,000,000 tasks known",
+        "floor: finding the line ends with memchr",
     ];
     for (name, rounds) in names.iter().zip(&times) {
         let seconds = median(rounds).as_secs_f64();
@@ -120,6 +122,11 @@ fn bare_parse(corpus: &Corpus) {
         sum.wrapping_add(yardstick::parse(&corpus.bytes[start..end]))
     });
     black_box(sum);
+}
+
+fn find_newlines(corpus: &Corpus) {
+    let n_lines = memchr::memchr_iter(b'\n', black_box(&corpus.bytes)).count();
+    assert_eq!(n_lines, 4 * N_EVENTS);
 }
 
 fn decode(corpus: &Corpus, chunk_bytes: usize) {

@@ -400,7 +400,7 @@ fn part(bytes: [u8; 16], is_rare: bool, text: Option<&Arc<str>>) -> Id {
     }
 }
 
-/// The columns that whole-list passes read; a place is vacant where [`Columns::state_at`] is none.
+/// The columns that whole-list passes read, one place a task; vacant places have a state of their own.
 #[derive(Clone, Copy)]
 pub struct Columns<'a> {
     pub(in crate::domain) state: &'a [u8],
