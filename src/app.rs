@@ -254,7 +254,8 @@ impl State {
         }
     }
 
-    /// The time that rows are shown at: now, or when the screen was frozen.
+    /// The time that rows are shown at: now, or when the screen was frozen. In whole seconds, so
+    /// that all ages change at once and at most once a second.
     pub fn shown_at(&self) -> Moment {
         self.frozen.as_ref().map_or(self.now, |frozen| frozen.since)
     }

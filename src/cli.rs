@@ -1,6 +1,7 @@
 //! The front desk: parses arguments, picks the command, turns its answer into an exit code.
 
 pub mod args;
+mod dashboard;
 pub mod demo;
 mod serve;
 
@@ -15,6 +16,7 @@ pub fn main() -> ExitCode {
     let args = Args::parse();
     match args.command {
         Some(Command::Serve(serve)) => block_on(serve::run(serve)),
+        Some(Command::Demo(demo)) => block_on(dashboard::demo(demo, args.source.utc)),
         _ => ExitCode::SUCCESS,
     }
 }

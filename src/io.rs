@@ -12,3 +12,4 @@ pub mod outlet;
 pub mod poller;
 pub mod sender;
 pub mod stream;
+pub mod terminal;

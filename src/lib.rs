@@ -29,6 +29,7 @@ pub mod app;
 pub mod cli;
 pub mod domain;
 pub mod io;
+pub mod runtime;
 pub mod server;
 pub mod view;
 pub mod wire;

@@ -5,7 +5,7 @@ use super::page::{
     Page, endpoint_attempts, message_attempts, task_events, task_messages, unreadable_numbers,
 };
 use super::{Effect, Overlay, Screen, Sight, State, Tone};
-use crate::domain::{AttemptId, EndpointId, MessageId, TaskId};
+use crate::domain::{AttemptId, EndpointId, MessageId, TaskId, visible};
 
 impl State {
     /// The task that the list's selection stands on.
@@ -181,7 +181,12 @@ impl State {
             self.say(Tone::Info, "there is nothing to copy here");
             return Vec::new();
         };
-        vec![Effect::Copy { what, text }]
+        // What is pasted somewhere must not act there.
+        let safe: Vec<_> = text.split('\n').map(visible).collect();
+        vec![Effect::Copy {
+            what,
+            text: safe.join("\n"),
+        }]
     }
 
     fn list_id(&self) -> Option<(String, String)> {

@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, role};
+use super::paint::{Canvas, Columns, Pieces, dim, piece, role};
 use super::theme::Role;
 use crate::app::Tone;
 
@@ -58,11 +58,6 @@ pub fn missed(canvas: &mut Canvas<'_>, area: Rect, n_new: u64) {
 /// The first row shown, so that the selected one is in sight.
 pub fn offset(selected: usize, height: usize) -> usize {
     (selected + 1).saturating_sub(height.max(1))
-}
-
-/// Columns whose sides are given with their widths.
-pub fn columns(total: u16, widths: &[(u16, Side)], flexible: usize) -> Columns {
-    Columns::new(total, widths, flexible)
 }
 
 /// Heading of a pane, its rule below where there is room.
