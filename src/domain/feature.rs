@@ -208,26 +208,32 @@ impl Features {
         self.extra.as_ref()
     }
 
-    /// Sets one feature's state. Beyond 64 unknown ones it does nothing and
-    /// says `false`.
+    /// Sets one feature's state. Of more than 64 unknown ones the first by name stay, whatever
+    /// the order of setting; `false` says that this one did not.
     pub fn set(&mut self, feature: Feature, state: FeatureState) -> bool {
         let nibble = feature.nibble();
         if let Some(shift) = nibble {
             self.packed = self.packed & !(0xf << shift) | state.code() << shift;
         }
-        let is_unknown = matches!(state, FeatureState::Unknown(_));
-        if nibble.is_some() && !is_unknown && self.extra.is_none() {
+        let is_kept_beside = nibble.is_none() || matches!(state, FeatureState::Unknown(_));
+        let held = self.extra.as_deref().unwrap_or_default();
+        if !is_kept_beside && held.is_empty() {
             return true;
         }
-        let mut extra: Vec<Extra> = self.extra.as_deref().unwrap_or_default().to_vec();
-        extra.retain(|(name, _)| *name != feature);
-        if nibble.is_none() || is_unknown {
-            if extra.len() >= MAX_EXTRA_FEATURES {
-                return false;
-            }
-            extra.push((feature, state));
+        let is_full = held.len() >= MAX_EXTRA_FEATURES;
+        if is_full && held.last().is_some_and(|(last, _)| *last < feature) {
+            return !is_kept_beside;
         }
-        extra.sort();
+        let mut extra: Vec<Extra> = held
+            .iter()
+            .filter(|(name, _)| *name != feature)
+            .cloned()
+            .collect();
+        if is_kept_beside {
+            extra.push((feature, state));
+            extra.sort();
+            extra.truncate(MAX_EXTRA_FEATURES);
+        }
         self.extra = (!extra.is_empty()).then(|| extra.into());
         true
     }
@@ -391,11 +397,19 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_unknown_features_is_bounded() {
-        let mut features = Features::default();
-        let kept = (0..200)
-            .filter(|n| features.set(Feature::new(&format!("f{n}")), FeatureState::Queued))
-            .count();
-        assert_eq!(kept, MAX_EXTRA_FEATURES);
+    fn the_number_of_unknown_features_is_bounded_in_any_order() {
+        let set = |numbers: &mut dyn Iterator<Item = u32>| {
+            let mut features = Features::default();
+            for number in numbers {
+                features.set(Feature::new(&format!("f{number}")), FeatureState::Queued);
+            }
+            features
+        };
+        let forward = set(&mut (0..200));
+        assert_eq!(
+            forward.extra().map(|extra| extra.len()),
+            Some(MAX_EXTRA_FEATURES)
+        );
+        assert_eq!(set(&mut (0..200).rev()), forward);
     }
 }

@@ -15,6 +15,9 @@ pub(super) fn scan(json: &[u8]) -> Option<Event> {
     let published = at.time(br#"{"timestamp":""#)?;
     let user = at.id(br#","user_id":""#)?;
     let id = EventId(at.id(br#","event_id":""#)?);
+    if id.0 == Id::Text("".into()) {
+        return None;
+    }
     let kind = at.text(br#","event_type":""#)?;
     let task = TaskId(at.id(br#","data":{"task":{"id":""#)?);
     let asset = AssetId(at.id(br#","asset_id":""#)?);
