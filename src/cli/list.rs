@@ -117,7 +117,7 @@ pub async fn messages(args: MessagesArgs, from: SourceArgs) -> Outcome {
                 ]
             })
             .collect();
-        out.table(&["WHEN", "EVENT", "MESSAGE", "TASK"], &cells)?;
+        out.table(&["WHEN", "EVENT", "MESSAGE", "TASK"], &cells, "no messages")?;
     }
     out.flush()?;
     Ok(code)
@@ -174,7 +174,7 @@ pub async fn attempts(args: AttemptsArgs, from: SourceArgs) -> Outcome {
             "WHEN", "STATUS", "CODE", "TOOK", "NO", "TRIGGER", "ENDPOINT", "MESSAGE", "ATTEMPT",
             "WHY",
         ];
-        out.table(&head, &cells)?;
+        out.table(&head, &cells, "no attempts")?;
     }
     out.flush()?;
     Ok(0)
@@ -335,6 +335,7 @@ pub async fn endpoints(args: EndpointsArgs, from: SourceArgs) -> Outcome {
         out.table(
             &["ENDPOINT", "STATE", "DESCRIPTION", "URL", "EVENTS"],
             &cells,
+            "no webhook endpoints yet",
         )?;
     }
     out.flush()?;

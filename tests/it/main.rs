@@ -1,6 +1,11 @@
 //! The one integration binary: what needs more than one room, a socket or a terminal.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod cli;
+mod client;
+mod proxy;
+mod replay;
+mod scripted;
 mod server;
 mod sse;
 mod tapes;

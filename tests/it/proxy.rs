@@ -27,7 +27,11 @@ impl CuttingProxy {
                 tokio::spawn(pass(client, server, marker, Arc::clone(&count)));
             }
         });
-        Self { url, n_cut, serving }
+        Self {
+            url,
+            n_cut,
+            serving,
+        }
     }
 
     /// How many requests lost their answer.
@@ -50,7 +54,9 @@ async fn pass(client: TcpStream, server: TcpStream, marker: &str, count: Arc<Ato
     });
     let mut chunk = vec![0; 65536];
     while let Ok(n_bytes @ 1..) = from_client.read(&mut chunk).await {
-        let is_marked = chunk[..n_bytes].windows(marker.len()).any(|window| window == marker.as_bytes());
+        let is_marked = chunk[..n_bytes]
+            .windows(marker.len())
+            .any(|window| window == marker.as_bytes());
         if is_marked {
             // Answers stop before the request goes on, so that none can slip through.
             answers.abort();
