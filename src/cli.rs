@@ -1,6 +1,7 @@
 //! The front desk: parses arguments, picks the command, turns its answer into an exit code.
 
 pub mod args;
+mod dashboard;
 pub mod demo;
 mod generate;
 mod list;
@@ -27,11 +28,11 @@ pub fn main() -> ExitCode {
     let args = Args::parse();
     let source = args.source;
     let Some(command) = args.command else {
-        return ExitCode::SUCCESS;
+        return block_on(dashboard::run(source));
     };
     match command {
         Command::Serve(serve) => block_on(serve::run(serve)),
-        Command::Demo(_) => ExitCode::SUCCESS,
+        Command::Demo(demo) => block_on(dashboard::demo(demo, source)),
         Command::Tail(args) => headless(tail::run(args, source)),
         Command::Tasks(args) => headless(tasks::run(args, source)),
         Command::Messages(args) => headless(list::messages(args, source)),

@@ -12,5 +12,6 @@ pub mod outlet;
 pub mod poller;
 pub mod sender;
 pub mod stream;
+pub mod terminal;
 
 pub use clock::Clock;

@@ -25,8 +25,11 @@
 //! **Trip out:** key → `Action` → `Effect` → HTTP → `Change`; the attempt that a replay caused
 //! comes back by the first trip.
 
+pub mod app;
 pub mod cli;
 pub mod domain;
 pub mod io;
+pub mod runtime;
 pub mod server;
+pub mod view;
 pub mod wire;

@@ -41,17 +41,22 @@ const USER_FACING: u32 = 0x000f_ffff;
 impl Feature {
     /// Reads a feature's name; an unknown one is kept.
     pub fn new(name: &str) -> Self {
-        match name {
-            "proxy" => Self::Proxy,
-            "preview" => Self::Preview,
-            "visual" => Self::Visual,
-            "transcription" => Self::Transcription,
-            "embedding" => Self::Embedding,
-            "scene_detect" => Self::SceneDetect,
-            "audio_proxy" => Self::AudioProxy,
-            "model_proxy" => Self::ModelProxy,
-            other => Self::Other(word(other)),
-        }
+        Self::known(name.as_bytes()).unwrap_or_else(|| Self::Other(word(name)))
+    }
+
+    /// Reads a known feature's name.
+    pub fn known(name: &[u8]) -> Option<Self> {
+        Some(match name {
+            b"proxy" => Self::Proxy,
+            b"preview" => Self::Preview,
+            b"visual" => Self::Visual,
+            b"transcription" => Self::Transcription,
+            b"embedding" => Self::Embedding,
+            b"scene_detect" => Self::SceneDetect,
+            b"audio_proxy" => Self::AudioProxy,
+            b"model_proxy" => Self::ModelProxy,
+            _ => return None,
+        })
     }
 
     pub fn name(&self) -> &str {
@@ -76,11 +81,19 @@ impl Feature {
         )
     }
 
+    /// Place of a known feature's nibble in the packed word, in the order of [`KNOWN_FEATURES`].
     fn nibble(&self) -> Option<u32> {
-        KNOWN_FEATURES
-            .iter()
-            .position(|known| known == self)
-            .map(|at| at as u32 * 4)
+        Some(match self {
+            Self::Proxy => 0,
+            Self::Preview => 4,
+            Self::Visual => 8,
+            Self::Transcription => 12,
+            Self::Embedding => 16,
+            Self::SceneDetect => 20,
+            Self::AudioProxy => 24,
+            Self::ModelProxy => 28,
+            Self::Other(_) => return None,
+        })
     }
 }
 
@@ -101,15 +114,20 @@ pub enum FeatureState {
 impl FeatureState {
     /// Reads a state; an unknown word is kept.
     pub fn new(text: &str) -> Self {
-        match text {
-            "queued" => Self::Queued,
-            "processing" => Self::Processing,
-            "completed" => Self::Completed,
-            "failed" => Self::Failed,
-            "cancelled" => Self::Cancelled,
-            "na" => Self::Na,
-            other => Self::Unknown(word(other)),
-        }
+        Self::known(text.as_bytes()).unwrap_or_else(|| Self::Unknown(word(text)))
+    }
+
+    /// Reads a known state.
+    pub fn known(text: &[u8]) -> Option<Self> {
+        Some(match text {
+            b"queued" => Self::Queued,
+            b"processing" => Self::Processing,
+            b"completed" => Self::Completed,
+            b"failed" => Self::Failed,
+            b"cancelled" => Self::Cancelled,
+            b"na" => Self::Na,
+            _ => return None,
+        })
     }
 
     pub fn name(&self) -> &str {
@@ -244,20 +262,20 @@ impl Features {
 
     /// Counts over all features and the user-facing ones; the rules of a task's state read these.
     pub fn tally(&self) -> Tally {
-        let mut tally = Tally::default();
+        let mut sum = 0;
         let mut rest = self.packed;
         let mut facing = USER_FACING;
         while rest != 0 {
-            tally.count(rest & 0xf, facing & 0xf != 0);
+            sum += COUNTS[(facing & 1) as usize][(rest & 0xf) as usize & 7];
             rest >>= 4;
             facing >>= 4;
         }
         for (name, state) in self.extra.iter().flat_map(|extra| extra.iter()) {
             if name.nibble().is_none() {
-                tally.count(state.code(), true);
+                sum += COUNTS[1][state.code() as usize & 7];
             }
         }
-        tally
+        Tally::from_sum(sum)
     }
 }
 
@@ -280,23 +298,45 @@ pub struct Tally {
     pub rank: u32,
 }
 
-impl Tally {
-    fn count(&mut self, code: u32, user_facing: bool) {
+/// What a feature adds to a tally's sum, by whether it is user-facing and by its state's code.
+/// The sum has a byte for each count, in the order of [`Tally`]'s fields; at most 72 features make
+/// a rank of 144, so that no byte runs over.
+const COUNTS: [[u64; 8]; 2] = [counts(false), counts(true)];
+
+const fn counts(user_facing: bool) -> [u64; 8] {
+    let mut table = [0; 8];
+    let mut code = 1;
+    while code < 8 {
         let (is_final, begun, rank) = match code {
-            0 => return,
-            1 => (false, false, 0),
-            2 | UNKNOWN => (false, true, 1),
-            6 => (true, false, 2),
-            _ => (true, true, 2),
+            1 => (0, 0, 0),
+            2 | UNKNOWN => (0, 1, 1),
+            6 => (1, 0, 2),
+            _ => (1, 1, 2),
         };
-        self.unfinished += u32::from(!is_final);
-        self.begun += u32::from(begun);
-        self.rank += rank;
+        let mut sum = (1 - is_final) | begun << 8 | rank << 48;
         if user_facing && code != 6 {
-            self.wanted += 1;
-            self.ready += u32::from(is_final);
-            self.failed += u32::from(code == 4);
-            self.cancelled += u32::from(code == 5);
+            sum |= (if code == 4 { 1 } else { 0 }) << 16;
+            sum |= (if code == 5 { 1 } else { 0 }) << 24;
+            sum |= is_final << 32 | 1 << 40;
+        }
+        table[code as usize] = sum;
+        code += 1;
+    }
+    table
+}
+
+impl Tally {
+    fn from_sum(sum: u64) -> Self {
+        let [unfinished, begun, failed, cancelled, ready, wanted, rank, _] =
+            sum.to_le_bytes().map(u32::from);
+        Self {
+            unfinished,
+            begun,
+            failed,
+            cancelled,
+            ready,
+            wanted,
+            rank,
         }
     }
 }

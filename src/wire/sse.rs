@@ -59,6 +59,10 @@ enum Data {
 }
 
 /// An incremental decoder of one connection after another.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own about the bytes so far"
+)]
 #[derive(Debug)]
 pub struct Decoder {
     max_event: usize,
@@ -72,7 +76,9 @@ pub struct Decoder {
     line_bytes: usize,
     data: Data,
     owned: Vec<u8>,
+    /// The type named last; kept, as the next event mostly has the same.
     event: String,
+    has_event: bool,
     /// The id of the event under way, if it has one; what else stands here is of no use.
     id: String,
     has_new_id: bool,
@@ -97,6 +103,7 @@ impl Decoder {
             data: Data::None,
             owned: Vec::new(),
             event: String::new(),
+            has_event: false,
             id: String::new(),
             has_new_id: false,
             last_id: String::new(),
@@ -267,7 +274,12 @@ impl Decoder {
             let value = value.strip_prefix(b" ").unwrap_or(value);
             match &line[..colon] {
                 b"data" => self.take_data(value, None, chunk),
-                b"event" => assign(&mut self.event, value),
+                b"event" => {
+                    if self.event.as_bytes() != value {
+                        assign(&mut self.event, value);
+                    }
+                    self.has_event = !value.is_empty();
+                }
                 b"id" if memchr(0, value).is_none() => {
                     assign(&mut self.id, value);
                     self.has_new_id = true;
@@ -324,10 +336,10 @@ impl Decoder {
         };
         if let Some(data) = data {
             self.counters.frames += 1;
-            let event = if self.event.is_empty() {
-                "message"
+            let event = if self.has_event {
+                self.event.as_str()
             } else {
-                &self.event
+                "message"
             };
             sink(Frame {
                 event,
@@ -335,7 +347,7 @@ impl Decoder {
                 id: &self.last_id,
             });
         }
-        self.event.clear();
+        self.has_event = false;
         self.owned.clear();
         self.is_skipping = false;
     }

@@ -222,6 +222,19 @@ impl Deliveries {
             .filter_map(|(_, id)| self.rows.get(id))
     }
 
+    /// How many messages are newer than this one.
+    pub fn rank(&self, id: &MessageId) -> Option<usize> {
+        let entry = (self.rows.get(id)?.time(), id.clone());
+        let at = self.order.binary_search(&entry).ok()?;
+        Some(self.order.len() - 1 - at)
+    }
+
+    /// The message that so many are newer than.
+    pub fn nth_newest(&self, rank: usize) -> Option<&Delivery> {
+        let at = self.order.len().checked_sub(rank + 1)?;
+        self.rows.get(&self.order.get(at)?.1)
+    }
+
     pub(super) fn take_message(&mut self, message: Message) {
         if let Some(event) = &message.event {
             self.by_event.insert(event.clone(), message.id.clone());

@@ -133,6 +133,19 @@ impl Events {
         self.entries.iter().rev()
     }
 
+    /// The event before this one of the same task, if it is still in the ring.
+    pub fn before<'a>(&'a self, entry: &'a EventEntry) -> Option<&'a EventEntry> {
+        let task = &entry.task.as_ref()?.task;
+        self.at_low(entry.previous)
+            .filter(|before| before.position < entry.position)
+            .filter(|before| {
+                before
+                    .task
+                    .as_ref()
+                    .is_some_and(|sight| sight.task == *task)
+            })
+    }
+
     /// Position of the oldest entry that is still here.
     pub fn first_position(&self) -> u64 {
         self.first

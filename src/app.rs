@@ -1,0 +1,356 @@
+//! The dashboard's mind: State, what may happen to it (Msg), what it asks for (Effect).
+//!
+//! [`update::update`] is the only way State moves. It knows time only from messages, and touches
+//! nothing outside: what must be done comes back as values.
+
+mod act;
+pub mod action;
+pub mod deliveries;
+pub mod document;
+pub mod endpoints;
+pub mod events;
+pub mod filter;
+mod fold;
+pub mod keymap;
+pub mod list;
+pub mod page;
+pub mod prompt;
+pub mod replaying;
+pub mod subject;
+mod target;
+pub mod tasks;
+pub mod update;
+
+use std::collections::{HashSet, VecDeque};
+
+use crossterm::event::KeyEvent;
+
+use crate::domain::{AssetId, Change, EndpointId, History, MessageId, Moment, Proof, TaskId, Time};
+use deliveries::DeliveryList;
+use endpoints::EndpointList;
+use events::EventList;
+use keymap::{Keymap, Mode};
+use page::{HealthPage, Page};
+use prompt::Prompt;
+use replaying::ReplayOverlay;
+use tasks::TaskList;
+pub use update::update;
+
+/// What is known before the first message: who is asked, how, and what may be done.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Session {
+    /// Host, profile or "embedded server".
+    pub source_name: String,
+    pub is_demo: bool,
+    pub is_read_only: bool,
+    /// Seconds east of UTC of the zone that times are shown in.
+    pub utc_offset: i32,
+    /// Where the key came from, in words.
+    pub key_origin: String,
+    pub base_url: String,
+}
+
+/// The screens, in the order of their digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord)]
+pub enum Screen {
+    #[default]
+    Tasks,
+    Events,
+    Deliveries,
+    Endpoints,
+    Health,
+}
+
+/// Every screen, in the order of its digit.
+pub const SCREENS: [Screen; 5] = [
+    Screen::Tasks,
+    Screen::Events,
+    Screen::Deliveries,
+    Screen::Endpoints,
+    Screen::Health,
+];
+
+impl Screen {
+    /// Its digit.
+    pub fn digit(self) -> usize {
+        self as usize + 1
+    }
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Tasks => "Tasks",
+            Self::Events => "Events",
+            Self::Deliveries => "Deliveries",
+            Self::Endpoints => "Endpoints",
+            Self::Health => "Health",
+        }
+    }
+}
+
+/// Everything that can happen.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Msg {
+    Key(KeyEvent),
+    Pasted(String),
+    Changed(Vec<Change>),
+    Tick(Moment),
+    /// What the last frame showed.
+    Drawn(Viewport),
+    /// There is time for one slice of a filter's scan.
+    Scan,
+    /// A copy was written to the terminal, or could not be.
+    Copied {
+        what: String,
+        error: Option<String>,
+    },
+    /// The intake ended: no change will come any more.
+    IntakeEnded,
+}
+
+/// Everything that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Send a message to an endpoint once.
+    Replay(ReplayRequest),
+    /// Read one thing now; what is found comes as changes.
+    Look(Sight),
+    Reconnect,
+    Refresh,
+    /// Put a text into the clipboard.
+    Copy {
+        what: String,
+        text: String,
+    },
+    Redraw,
+    Suspend,
+    Quit,
+}
+
+/// A replay to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplayRequest {
+    pub number: u64,
+    pub message: MessageId,
+    pub endpoint: EndpointId,
+}
+
+/// One thing to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sight {
+    Task(TaskId),
+    Message(MessageId),
+    Asset(AssetId),
+}
+
+/// What the last frame showed, as far as `update` needs it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Viewport {
+    pub screen: Screen,
+    /// Rows of the list, or of the detail's focused pane.
+    pub rows: usize,
+    /// Rows of the list that match its filter.
+    pub matching: usize,
+    /// The row shown as selected in the list.
+    pub selected: Option<RowKey>,
+    /// Assets on screen whose names are not known.
+    pub unnamed: Vec<AssetId>,
+}
+
+/// A row of a list, by its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowKey {
+    Task(TaskId),
+    Event(u64),
+    Message(MessageId),
+    Endpoint(EndpointId),
+}
+
+/// What a piece of text means; the theme makes a style of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, PartialOrd, Ord)]
+pub enum Tone {
+    #[default]
+    Text,
+    Dim,
+    Accent,
+    Ok,
+    Warn,
+    Bad,
+    Info,
+}
+
+/// A short note at the bottom that goes by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Toast {
+    pub text: String,
+    pub tone: Tone,
+    /// Monotonic microseconds.
+    pub until: i64,
+}
+
+/// What stands over the screen.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Overlay {
+    Help,
+    Replay(Box<ReplayOverlay>),
+}
+
+/// The screen holds still; what came meanwhile waits here, in a bounded list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Frozen {
+    pub since: Moment,
+    pub waiting: Vec<Change>,
+}
+
+/// Everything the dashboard knows.
+pub struct State {
+    pub session: Session,
+    pub keymap: Keymap,
+    pub history: History,
+    /// The latest time that any message told.
+    pub now: Moment,
+    pub screen: Screen,
+    pub tasks: TaskList,
+    pub events: EventList,
+    pub deliveries: DeliveryList,
+    pub endpoints: EndpointList,
+    pub health: HealthPage,
+    /// Details over the list, the innermost last.
+    pub pages: Vec<Page>,
+    pub overlay: Option<Overlay>,
+    pub prompt: Option<Prompt>,
+    pub toasts: VecDeque<Toast>,
+    pub frozen: Option<Frozen>,
+    pub viewport: Viewport,
+    pub pace: Pace,
+    /// When the stream last gave a sign of life, comments included.
+    pub last_sign: Option<Moment>,
+    next_replay: u64,
+    asked: HashSet<AssetId>,
+}
+
+impl State {
+    pub fn new(session: Session, keymap: Keymap) -> Self {
+        Self {
+            session,
+            keymap,
+            history: History::default(),
+            now: Moment::default(),
+            screen: Screen::default(),
+            tasks: TaskList::default(),
+            events: EventList::default(),
+            deliveries: DeliveryList::default(),
+            endpoints: EndpointList::default(),
+            health: HealthPage::default(),
+            pages: Vec::new(),
+            overlay: None,
+            prompt: None,
+            toasts: VecDeque::new(),
+            frozen: None,
+            viewport: Viewport::default(),
+            pace: Pace::default(),
+            last_sign: None,
+            next_replay: 1,
+            asked: HashSet::new(),
+        }
+    }
+
+    /// The time that rows are shown at: now, or when the screen was frozen. In whole seconds, so
+    /// that all ages change at once and at most once a second.
+    pub fn shown_at(&self) -> Moment {
+        self.frozen.as_ref().map_or(self.now, |frozen| frozen.since)
+    }
+
+    pub fn mode(&self) -> Mode {
+        if self.prompt.is_some() {
+            return Mode::Prompt;
+        }
+        match &self.overlay {
+            Some(Overlay::Help) => Mode::Help,
+            Some(Overlay::Replay(_)) => Mode::Plan,
+            None if self.pages.is_empty() => Mode::List,
+            None => Mode::Detail,
+        }
+    }
+
+    /// Whether a filter's scan waits for [`Msg::Scan`].
+    pub fn is_scanning(&self) -> bool {
+        self.tasks.is_scanning(&self.history)
+            || self.events.is_scanning(&self.history)
+            || self.deliveries.is_scanning(&self.history)
+    }
+
+    /// The latest comparison after a reconnect, for as long as it is news.
+    pub fn fresh_proof(&self) -> Option<&Proof> {
+        const NEWS: i64 = 10 * crate::domain::time::SECOND;
+        self.history
+            .proofs
+            .back()
+            .filter(|proof| self.now.wall.since(proof.at) < NEWS)
+    }
+
+    /// What could not be read or was passed over.
+    pub fn dropped(&self) -> u64 {
+        let counters = &self.history.counters;
+        (counters.oversized + counters.unreadable).max(self.history.n_unreadable)
+    }
+
+    /// When something was last received, if anything was.
+    pub fn last_true(&self) -> Option<Time> {
+        let poll = self.history.last_poll.as_ref();
+        let poll = poll.filter(|(_, failure)| failure.is_none());
+        self.last_sign
+            .map(|sign| sign.wall)
+            .max(poll.map(|(at, _)| at.wall))
+    }
+
+    fn say(&mut self, tone: Tone, text: impl Into<String>) {
+        const SHOWN: i64 = 6 * crate::domain::time::SECOND;
+        const MAX_TOASTS: usize = 3;
+        if self.toasts.len() >= MAX_TOASTS {
+            self.toasts.pop_front();
+        }
+        self.toasts.push_back(Toast {
+            text: text.into(),
+            tone,
+            until: self.now.mono + SHOWN,
+        });
+    }
+}
+
+/// Events a second, over the last whole seconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pace {
+    counts: VecDeque<(i64, u64)>,
+}
+
+/// Whole seconds that the pace is taken over.
+const PACE_SECONDS: i64 = 5;
+
+impl Pace {
+    fn note(&mut self, at: Moment) {
+        let second = at.mono / crate::domain::time::SECOND;
+        match self.counts.back_mut() {
+            Some((last, count)) if *last == second => *count += 1,
+            _ => self.counts.push_back((second, 1)),
+        }
+        while self
+            .counts
+            .front()
+            .is_some_and(|(first, _)| *first + PACE_SECONDS < second)
+        {
+            self.counts.pop_front();
+        }
+    }
+
+    /// Events a second, the running second left out.
+    pub fn per_second(&self, now: Moment) -> f64 {
+        let second = now.mono / crate::domain::time::SECOND;
+        let sum: u64 = self
+            .counts
+            .iter()
+            .filter(|(at, _)| (second - PACE_SECONDS..second).contains(at))
+            .map(|(_, count)| count)
+            .sum();
+        sum as f64 / PACE_SECONDS as f64
+    }
+}

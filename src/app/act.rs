@@ -1,0 +1,247 @@
+//! Actions and what they do, by what stands on the screen.
+
+use super::action::Action;
+use super::deliveries::DeliveryList;
+use super::list::Step;
+use super::page::{Page, unreadable_numbers};
+use super::prompt::Prompt;
+use super::tasks::TaskList;
+use super::{Effect, Overlay, Screen, State, Tone};
+use crate::domain::LinkState;
+
+impl State {
+    pub(super) fn paste(&mut self, text: &str) {
+        if let Some(prompt) = &mut self.prompt {
+            prompt.paste(text);
+            let text = prompt.text().to_owned();
+            self.set_filter(&text);
+        } else {
+            // Pasted text must never be taken for keys: it could hold an r and an Enter.
+            self.say(
+                Tone::Info,
+                "pasted text is taken by the filter only; press /",
+            );
+        }
+    }
+
+    /// Does what the user means.
+    pub(super) fn act(&mut self, action: Action) -> Vec<Effect> {
+        let rows = self.viewport.rows.max(1);
+        match action {
+            Action::Quit | Action::Interrupt => return vec![Effect::Quit],
+            Action::Suspend => return vec![Effect::Suspend],
+            Action::Redraw => return vec![Effect::Redraw],
+            Action::Refresh => return self.refresh(),
+            Action::Open => return self.open(),
+            Action::Replay => self.replay(),
+            Action::Send => return self.send_replays(),
+            Action::Copy => return self.copy(),
+            Action::Choose => self.choose_endpoint(),
+            Action::Back | Action::Keep => self.back(),
+            Action::Up => self.step(Step::Up(1)),
+            Action::Down => self.step(Step::Down(1)),
+            Action::PageUp => self.step(Step::PageUp(rows)),
+            Action::PageDown => self.step(Step::PageDown(rows)),
+            Action::HalfUp => self.step(Step::PageUp((rows / 2).max(1))),
+            Action::HalfDown => self.step(Step::PageDown((rows / 2).max(1))),
+            Action::Top => self.step(Step::First),
+            Action::Bottom => self.step(Step::Last),
+            Action::NextPane => self.turn_pane(1),
+            Action::PreviousPane => self.turn_pane(-1),
+            Action::Left => self.fold_or_turn(true),
+            Action::Right => self.fold_or_turn(false),
+            Action::Tasks => self.go(Screen::Tasks),
+            Action::Events => self.go(Screen::Events),
+            Action::Deliveries => self.go(Screen::Deliveries),
+            Action::Endpoints => self.go(Screen::Endpoints),
+            Action::Health => self.go(Screen::Health),
+            Action::Filter => self.start_filter(),
+            Action::Sort => self.sort(),
+            Action::Reverse => self.reverse(),
+            Action::Freeze => self.freeze(),
+            Action::Help => self.toggle_help(),
+        }
+        Vec::new()
+    }
+
+    fn go(&mut self, screen: Screen) {
+        self.screen = screen;
+        self.pages.clear();
+    }
+
+    fn back(&mut self) {
+        if self.overlay.take().is_some() || self.pages.pop().is_some() {
+            return;
+        }
+        if self.filter_text().is_some_and(|text| !text.is_empty()) {
+            self.set_filter("");
+        } else {
+            self.say(Tone::Info, "this is the outermost level; q quits");
+        }
+    }
+
+    fn toggle_help(&mut self) {
+        self.overlay = match self.overlay.take() {
+            Some(Overlay::Help) => None,
+            _ => Some(Overlay::Help),
+        };
+    }
+
+    fn refresh(&mut self) -> Vec<Effect> {
+        let is_down = matches!(
+            self.history.link,
+            LinkState::Retrying { .. } | LinkState::Stopped { .. }
+        );
+        if is_down {
+            self.say(Tone::Info, "connecting and reading everything again");
+            vec![Effect::Reconnect, Effect::Refresh]
+        } else {
+            self.say(Tone::Info, "reading everything again");
+            vec![Effect::Refresh]
+        }
+    }
+
+    fn step(&mut self, step: Step) {
+        let rows = self.viewport.rows.max(1);
+        match &mut self.overlay {
+            Some(Overlay::Help) => return,
+            Some(Overlay::Replay(overlay)) => {
+                let endpoints = overlay.endpoints();
+                overlay.pick.step(step, &endpoints);
+                return;
+            }
+            None => {}
+        }
+        if let Some(page) = self.pages.last_mut() {
+            page.step(step, &self.history, &self.endpoints);
+            return;
+        }
+        let now = self.shown_at().wall;
+        let history = &self.history;
+        match self.screen {
+            Screen::Tasks => {
+                let mut cursor = std::mem::take(&mut self.tasks.cursor);
+                cursor.step(step, rows, TaskList::ever(history), |place, height| {
+                    self.tasks.window(history, &place, height, now)
+                });
+                self.tasks.cursor = cursor;
+            }
+            Screen::Events => {
+                let mut cursor = std::mem::take(&mut self.events.cursor);
+                cursor.step(step, rows, history.events.total(), |place, height| {
+                    self.events.window(history, &place, height)
+                });
+                self.events.cursor = cursor;
+            }
+            Screen::Deliveries => {
+                let mut cursor = std::mem::take(&mut self.deliveries.cursor);
+                cursor.step(step, rows, DeliveryList::ever(history), |place, height| {
+                    self.deliveries.window(history, &place, height)
+                });
+                self.deliveries.cursor = cursor;
+            }
+            Screen::Endpoints => {
+                let mut cursor = std::mem::take(&mut self.endpoints.cursor);
+                cursor.step(step, rows, 0, |place, height| {
+                    self.endpoints.window(&place, height)
+                });
+                self.endpoints.cursor = cursor;
+            }
+            Screen::Health if self.health.pane == 1 => {
+                let numbers = unreadable_numbers(history);
+                self.health.unreadable.step(step, &numbers);
+            }
+            Screen::Health => {
+                self.health.scroll = match step {
+                    Step::Up(n) | Step::PageUp(n) => self.health.scroll.saturating_sub(n),
+                    Step::Down(n) | Step::PageDown(n) => self.health.scroll + n,
+                    Step::First => 0,
+                    Step::Last => usize::MAX / 2,
+                };
+            }
+        }
+    }
+
+    fn turn_pane(&mut self, by: isize) {
+        let (pane, panes) = match self.pages.last_mut() {
+            Some(page) => {
+                let panes = page.panes();
+                (page.pane_mut(), panes)
+            }
+            None if self.screen == Screen::Health => (Some(&mut self.health.pane), 2),
+            None => (None, 1),
+        };
+        match pane {
+            Some(pane) => {
+                *pane = (*pane).saturating_add_signed(by + panes as isize) % panes;
+            }
+            None => self.say(Tone::Info, "there is only one pane here"),
+        }
+    }
+
+    fn fold_or_turn(&mut self, is_left: bool) {
+        let document = self.pages.last_mut().and_then(Page::document_mut);
+        if !document.is_some_and(|document| document.set_folded(is_left)) {
+            self.turn_pane(if is_left { -1 } else { 1 });
+        }
+    }
+
+    fn filter_text(&self) -> Option<&str> {
+        match self.screen {
+            Screen::Tasks => Some(&self.tasks.filter.text),
+            Screen::Events => Some(&self.events.filter.text),
+            Screen::Deliveries => Some(&self.deliveries.filter.text),
+            Screen::Endpoints => Some(&self.endpoints.filter.text),
+            Screen::Health => None,
+        }
+    }
+
+    pub(super) fn set_filter(&mut self, text: &str) {
+        match self.screen {
+            Screen::Tasks => self.tasks.set_filter(text),
+            Screen::Events => self.events.set_filter(text, &self.history),
+            Screen::Deliveries => self.deliveries.set_filter(text),
+            Screen::Endpoints => {
+                self.endpoints.set_filter(text);
+                self.endpoints.settle(&self.history);
+            }
+            Screen::Health => {}
+        }
+    }
+
+    fn start_filter(&mut self) {
+        match self.filter_text() {
+            Some(text) => self.prompt = Some(Prompt::new(text)),
+            None => self.say(Tone::Info, "this screen is no list to filter"),
+        }
+    }
+
+    fn sort(&mut self) {
+        match self.screen {
+            Screen::Tasks => self.tasks.order.by = self.tasks.order.by.next(),
+            Screen::Endpoints => {
+                self.endpoints.sort = self.endpoints.sort.next();
+                self.endpoints.note_stale();
+                self.endpoints.settle(&self.history);
+            }
+            Screen::Events | Screen::Deliveries => {
+                self.say(Tone::Info, "this list is in order of time; S reverses it");
+            }
+            Screen::Health => self.say(Tone::Info, "there is nothing to sort here"),
+        }
+    }
+
+    fn reverse(&mut self) {
+        match self.screen {
+            Screen::Tasks => self.tasks.order.is_reversed ^= true,
+            Screen::Events => self.events.is_reversed ^= true,
+            Screen::Deliveries => self.deliveries.is_reversed ^= true,
+            Screen::Endpoints => {
+                self.endpoints.is_reversed ^= true;
+                self.endpoints.note_stale();
+                self.endpoints.settle(&self.history);
+            }
+            Screen::Health => self.say(Tone::Info, "there is nothing to sort here"),
+        }
+    }
+}

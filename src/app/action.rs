@@ -1,0 +1,77 @@
+//! Action: everything a user can mean, with its name in the keymap and its line in the help.
+
+macro_rules! actions {
+    ($($action:ident $name:literal $help:literal;)*) => {
+        /// What a user can mean. The name is the user's API: keymap files use it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Action { $(#[doc = $help] $action,)* }
+
+        /// Every action, in the order of the help overlay.
+        pub const ACTIONS: &[Action] = &[$(Action::$action,)*];
+
+        impl Action {
+            /// Its name in keymap files.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$action => $name,)* }
+            }
+
+            /// What it does, for the help overlay.
+            pub fn help(self) -> &'static str {
+                match self { $(Self::$action => $help,)* }
+            }
+
+            pub fn from_name(name: &str) -> Option<Self> {
+                ACTIONS.iter().copied().find(|action| action.name() == name)
+            }
+        }
+    };
+}
+
+actions! {
+    Open "open" "open what is selected; fold or unfold JSON";
+    Back "back" "go back one level, or clear the filter; never quits";
+    Up "up" "one row up";
+    Down "down" "one row down";
+    PageUp "page_up" "one page up";
+    PageDown "page_down" "one page down";
+    HalfUp "half_up" "half a page up";
+    HalfDown "half_down" "half a page down";
+    Top "top" "to the top, and follow what is new";
+    Bottom "bottom" "to the bottom";
+    NextPane "next_pane" "next pane";
+    PreviousPane "previous_pane" "previous pane";
+    Left "left" "left pane, or fold JSON";
+    Right "right" "right pane, or unfold JSON";
+    Tasks "tasks" "screen 1, tasks";
+    Events "events" "screen 2, events";
+    Deliveries "deliveries" "screen 3, deliveries";
+    Endpoints "endpoints" "screen 4, endpoints";
+    Health "health" "screen 5, health of the link";
+    Filter "filter" "filter as you type: failed, visual:processing, endpoint:…, !word";
+    Sort "sort" "sort by the next column";
+    Reverse "reverse" "reverse the order";
+    Replay "replay" "plan a replay; nothing is sent before you confirm";
+    Choose "choose" "choose or leave out an endpoint of the plan";
+    Send "send" "send what is chosen, once";
+    Copy "copy" "copy the id of what is selected, or the JSON";
+    Freeze "freeze" "freeze the screen, or let it go on";
+    Refresh "refresh" "read everything again now, and reconnect if the link is down";
+    Help "help" "show or hide this help";
+    Keep "keep" "keep the filter and leave the prompt";
+    Redraw "redraw" "draw the whole screen again";
+    Suspend "suspend" "suspend the program; fg brings it back";
+    Quit "quit" "quit";
+    Interrupt "interrupt" "quit at once, also out of a prompt";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_distinct_and_read_back() {
+        for action in ACTIONS {
+            assert_eq!(Action::from_name(action.name()), Some(*action));
+        }
+    }
+}

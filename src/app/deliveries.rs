@@ -1,0 +1,189 @@
+//! The list of messages: all of them by time, or those that a filter lets pass.
+
+use std::collections::HashMap;
+
+use super::filter::Filter;
+use super::list::{Cursor, Place, Slice, slice_of};
+use super::subject::DeliverySubject;
+use crate::domain::{History, MessageId, Time};
+
+/// Messages tested in one slice.
+const SLICE: usize = 2048;
+
+/// The list of messages, newest first.
+#[derive(Debug, Default)]
+pub struct DeliveryList {
+    pub cursor: Cursor<MessageId>,
+    pub filter: Filter,
+    /// Oldest first.
+    pub is_reversed: bool,
+    matches: Option<Matches>,
+}
+
+#[derive(Debug, Default)]
+struct Matches {
+    /// Oldest first.
+    passing: Vec<(Time, MessageId)>,
+    times: HashMap<MessageId, Time>,
+    /// Messages tested, counted from the newest.
+    next: usize,
+    is_stale: bool,
+    evicted: u64,
+}
+
+impl Matches {
+    fn set(&mut self, id: &MessageId, time: Option<Time>) {
+        if let Some(before) = self.times.get(id).copied() {
+            if Some(before) == time {
+                return;
+            }
+            if let Ok(at) = self.passing.binary_search(&(before, id.clone())) {
+                self.passing.remove(at);
+            }
+            self.times.remove(id);
+        }
+        if let Some(time) = time {
+            let entry = (time, id.clone());
+            let at = self.passing.partition_point(|other| *other < entry);
+            self.passing.insert(at, entry);
+            self.times.insert(id.clone(), time);
+        }
+    }
+}
+
+impl DeliveryList {
+    pub fn set_filter(&mut self, text: &str) {
+        if self.filter.set(text) {
+            self.matches = self.filter.is_active().then(Matches::default);
+        }
+    }
+
+    /// Rows ever seen, for the count of new ones.
+    pub fn ever(history: &History) -> u64 {
+        history.deliveries.len() as u64 + history.deliveries.evicted()
+    }
+
+    pub fn is_scanning(&self, history: &History) -> bool {
+        self.matches
+            .as_ref()
+            .is_some_and(|matches| matches.next < history.deliveries.len())
+    }
+
+    /// How much of the list was tested, in percent, while a scan runs.
+    pub fn progress(&self, history: &History) -> Option<usize> {
+        let matches = self
+            .matches
+            .as_ref()
+            .filter(|_| self.is_scanning(history))?;
+        Some(matches.next * 100 / history.deliveries.len().max(1))
+    }
+
+    /// Tests the next slice, from the newest back. New messages come in before those that are
+    /// still to be tested, so that none of these is passed over; they are tested as they come.
+    pub fn scan(&mut self, history: &History) {
+        let Some(matches) = &mut self.matches else {
+            return;
+        };
+        let end = (matches.next + SLICE).min(history.deliveries.len());
+        for rank in matches.next..end {
+            if let Some(delivery) = history.deliveries.nth_newest(rank) {
+                let is_match = self
+                    .filter
+                    .query
+                    .matches(&DeliverySubject { history, delivery });
+                matches.set(&delivery.id, is_match.then(|| delivery.time()));
+            }
+        }
+        matches.next = end;
+    }
+
+    /// Tests a message again, as something about it changed.
+    pub fn retest(&mut self, history: &History, id: &MessageId) {
+        let Some(matches) = &mut self.matches else {
+            return;
+        };
+        let delivery = history.deliveries.get(id);
+        let time = delivery
+            .filter(|delivery| {
+                self.filter
+                    .query
+                    .matches(&DeliverySubject { history, delivery })
+            })
+            .map(|delivery| delivery.time());
+        let is_scanned = matches.next >= history.deliveries.len().saturating_sub(1);
+        matches.set(id, time);
+        if is_scanned {
+            matches.next = history.deliveries.len();
+        }
+        if matches.evicted != history.deliveries.evicted() {
+            matches.evicted = history.deliveries.evicted();
+            let gone: Vec<MessageId> = matches
+                .times
+                .keys()
+                .filter(|id| history.deliveries.get(id).is_none())
+                .cloned()
+                .collect();
+            for id in gone {
+                matches.set(&id, None);
+            }
+        }
+    }
+
+    /// Notes that something changed which many messages' texts may hold, a label for example.
+    pub fn note_stale(&mut self) {
+        if let Some(matches) = &mut self.matches {
+            matches.is_stale = true;
+        }
+    }
+
+    /// Starts over if something changed since the last scan; what matched stays until then.
+    pub fn rescan_if_stale(&mut self, history: &History) {
+        let is_idle = !self.is_scanning(history);
+        if let Some(matches) = &mut self.matches
+            && is_idle
+            && matches.is_stale
+        {
+            matches.is_stale = false;
+            matches.next = 0;
+        }
+    }
+
+    pub fn window(
+        &self,
+        history: &History,
+        place: &Place<MessageId>,
+        height: usize,
+    ) -> Slice<MessageId> {
+        let len = self
+            .matches
+            .as_ref()
+            .map_or(history.deliveries.len(), |matches| matches.passing.len());
+        let turned = |index: usize| {
+            if self.is_reversed {
+                len.checked_sub(index + 1)
+            } else {
+                Some(index)
+            }
+        };
+        let index_of = |id: &MessageId| match &self.matches {
+            Some(matches) => {
+                let time = history.deliveries.get(id)?.time();
+                let entry = (time, id.clone());
+                let at = matches.passing.partition_point(|other| *other < entry);
+                turned(len.saturating_sub(1).saturating_sub(at))
+            }
+            None => turned(history.deliveries.rank(id)?),
+        };
+        let key_at = |index: usize| match &self.matches {
+            Some(matches) => {
+                let at = len.checked_sub(turned(index)? + 1)?;
+                matches.passing.get(at).map(|(_, id)| id.clone())
+            }
+            None => history
+                .deliveries
+                .nth_newest(turned(index)?)
+                .map(|delivery| delivery.id.clone()),
+        };
+        slice_of(len, place, height, index_of, key_at)
+    }
+}

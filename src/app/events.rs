@@ -1,0 +1,132 @@
+//! The list of recent events: the ring itself, or the positions that a filter lets pass.
+
+use std::collections::VecDeque;
+
+use super::filter::Filter;
+use super::list::{Cursor, Place, Slice, slice_of};
+use super::subject::EventSubject;
+use crate::domain::History;
+
+/// Events tested in one slice.
+const SLICE: usize = 4096;
+
+/// The list of recent events, by position in the ring, newest first.
+#[derive(Debug, Default)]
+pub struct EventList {
+    pub cursor: Cursor<u64>,
+    pub filter: Filter,
+    /// Oldest first.
+    pub is_reversed: bool,
+    matches: Option<Matches>,
+}
+
+/// Positions that pass, oldest first. The scan goes from the newest back, so that the first
+/// results are those on the screen; events that came since are tested as they come.
+#[derive(Debug)]
+struct Matches {
+    passing: VecDeque<u64>,
+    /// Everything below this is untested.
+    tested_down_to: u64,
+    /// Everything from here up is untested.
+    tested_up_to: u64,
+}
+
+impl EventList {
+    pub fn set_filter(&mut self, text: &str, history: &History) {
+        if self.filter.set(text) {
+            let end = history.events.first_position() + history.events.len() as u64;
+            self.matches = self.filter.is_active().then(|| Matches {
+                passing: VecDeque::new(),
+                tested_down_to: end,
+                tested_up_to: end,
+            });
+        }
+    }
+
+    pub fn is_scanning(&self, history: &History) -> bool {
+        self.matches
+            .as_ref()
+            .is_some_and(|matches| matches.tested_down_to > history.events.first_position())
+    }
+
+    /// How much of the ring was tested, in percent, while a scan runs.
+    pub fn progress(&self, history: &History) -> Option<usize> {
+        let matches = self
+            .matches
+            .as_ref()
+            .filter(|_| self.is_scanning(history))?;
+        let tested = matches.tested_up_to - matches.tested_down_to;
+        Some(tested as usize * 100 / history.events.len().max(1))
+    }
+
+    /// Tests the next slice.
+    pub fn scan(&mut self, history: &History) {
+        let Some(matches) = &mut self.matches else {
+            return;
+        };
+        let first = history.events.first_position();
+        let end = matches
+            .tested_down_to
+            .saturating_sub(SLICE as u64)
+            .max(first);
+        for position in (end..matches.tested_down_to).rev() {
+            if passes(&self.filter, history, position) {
+                matches.passing.push_front(position);
+            }
+        }
+        matches.tested_down_to = end.min(matches.tested_down_to);
+    }
+
+    /// Tests what came in, and lets go what left the ring.
+    pub fn catch_up(&mut self, history: &History) {
+        let Some(matches) = &mut self.matches else {
+            return;
+        };
+        let first = history.events.first_position();
+        let end = first + history.events.len() as u64;
+        for position in matches.tested_up_to.max(first)..end {
+            if passes(&self.filter, history, position) {
+                matches.passing.push_back(position);
+            }
+        }
+        matches.tested_up_to = end;
+        while matches.passing.front().is_some_and(|front| *front < first) {
+            matches.passing.pop_front();
+        }
+    }
+
+    pub fn window(&self, history: &History, place: &Place<u64>, height: usize) -> Slice<u64> {
+        let first = history.events.first_position();
+        let len = self
+            .matches
+            .as_ref()
+            .map_or(history.events.len(), |matches| matches.passing.len());
+        // Rows count from the top of the screen, positions from the oldest.
+        let turned = |index: usize| {
+            if self.is_reversed {
+                Some(index)
+            } else {
+                len.checked_sub(index + 1)
+            }
+        };
+        let index_of = |position: &u64| match &self.matches {
+            Some(matches) => {
+                let at = matches.passing.partition_point(|other| other < position);
+                turned(at.min(len.saturating_sub(1)))
+            }
+            None => turned(usize::try_from(position.saturating_sub(first)).ok()?),
+        };
+        let key_at = |index: usize| match &self.matches {
+            Some(matches) => matches.passing.get(turned(index)?).copied(),
+            None => Some(first + turned(index)? as u64),
+        };
+        slice_of(len, place, height, index_of, key_at)
+    }
+}
+
+fn passes(filter: &Filter, history: &History, position: u64) -> bool {
+    history
+        .events
+        .get(position)
+        .is_some_and(|entry| filter.query.matches(&EventSubject { history, entry }))
+}

@@ -1,0 +1,284 @@
+//! Detail pages: what each looks at, which pane has the focus, which row is picked.
+
+use super::document::DocumentPane;
+use super::endpoints::EndpointList;
+use super::list::{Pick, Step};
+use crate::domain::{AttemptId, EndpointId, History, MessageId, Payload, TaskId};
+
+/// A detail over the list.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Page {
+    Task(TaskPage),
+    Message(MessagePage),
+    Attempt(AttemptPage),
+    Endpoint(EndpointPage),
+    Event(EventPage),
+    Unreadable(UnreadablePage),
+}
+
+/// A task: its events in pane 0, its messages in pane 1.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskPage {
+    pub task: TaskId,
+    pub pane: usize,
+    pub events: Pick<u64>,
+    pub messages: Pick<MessageId>,
+}
+
+/// A message: its attempts in pane 0, its payload in pane 1.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MessagePage {
+    pub message: MessageId,
+    pub pane: usize,
+    pub attempts: Pick<AttemptId>,
+    pub payload: DocumentPane,
+}
+
+/// An attempt and what the receiver answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttemptPage {
+    pub message: MessageId,
+    pub attempt: AttemptId,
+    pub response: DocumentPane,
+}
+
+/// An endpoint and its latest attempts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EndpointPage {
+    pub endpoint: EndpointId,
+    pub attempts: Pick<AttemptId>,
+}
+
+/// An event as it came, by its position in the ring.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventPage {
+    pub position: u64,
+    pub raw: DocumentPane,
+}
+
+/// Something that could not be read, by its number among all such.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnreadablePage {
+    pub number: u64,
+    pub excerpt: DocumentPane,
+}
+
+/// The Health screen: facts in pane 0, what could not be read in pane 1.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct HealthPage {
+    pub pane: usize,
+    /// Lines of the facts scrolled away.
+    pub scroll: usize,
+    pub unreadable: Pick<u64>,
+}
+
+impl Page {
+    pub fn task(task: TaskId) -> Self {
+        Self::Task(TaskPage {
+            task,
+            pane: 0,
+            events: Pick::default(),
+            messages: Pick::default(),
+        })
+    }
+
+    pub fn message(message: MessageId) -> Self {
+        Self::Message(MessagePage {
+            message,
+            pane: 0,
+            attempts: Pick::default(),
+            payload: DocumentPane::default(),
+        })
+    }
+
+    pub fn attempt(message: MessageId, attempt: AttemptId) -> Self {
+        Self::Attempt(AttemptPage {
+            message,
+            attempt,
+            response: DocumentPane::default(),
+        })
+    }
+
+    pub fn endpoint(endpoint: EndpointId) -> Self {
+        Self::Endpoint(EndpointPage {
+            endpoint,
+            attempts: Pick::default(),
+        })
+    }
+
+    pub fn event(position: u64) -> Self {
+        Self::Event(EventPage {
+            position,
+            raw: DocumentPane::default(),
+        })
+    }
+
+    pub fn unreadable(number: u64) -> Self {
+        Self::Unreadable(UnreadablePage {
+            number,
+            excerpt: DocumentPane::default(),
+        })
+    }
+
+    /// How many panes it has.
+    pub fn panes(&self) -> usize {
+        match self {
+            Self::Task(_) | Self::Message(_) => 2,
+            _ => 1,
+        }
+    }
+
+    /// The pane that has the focus, where there are several.
+    pub fn pane_mut(&mut self) -> Option<&mut usize> {
+        match self {
+            Self::Task(page) => Some(&mut page.pane),
+            Self::Message(page) => Some(&mut page.pane),
+            _ => None,
+        }
+    }
+
+    /// The document that has the focus, if one has.
+    pub fn document_mut(&mut self) -> Option<&mut DocumentPane> {
+        match self {
+            Self::Message(page) if page.pane == 1 => Some(&mut page.payload),
+            Self::Attempt(page) => Some(&mut page.response),
+            Self::Event(page) => Some(&mut page.raw),
+            Self::Unreadable(page) => Some(&mut page.excerpt),
+            _ => None,
+        }
+    }
+
+    /// Takes the texts in that its documents show, where they are new.
+    pub fn refresh(&mut self, history: &History) {
+        match self {
+            Self::Message(page) => {
+                let message = history.deliveries.get(&page.message);
+                let message = message.and_then(|delivery| delivery.message.as_ref());
+                if let Some(Payload::Json(text)) = message.map(|message| &message.payload) {
+                    page.payload.show(text);
+                }
+            }
+            Self::Attempt(page) => {
+                let delivery = history.deliveries.get(&page.message);
+                if let Some(attempt) = delivery.and_then(|it| it.attempt(&page.attempt)) {
+                    page.response.show(&attempt.response);
+                }
+            }
+            Self::Event(page) => {
+                // An event never changes, and keeps on being shown after it left the ring.
+                if page.raw.document.lines.is_empty()
+                    && let Some(entry) = history.events.get(page.position)
+                    && let Some(raw) = &entry.raw
+                {
+                    page.raw.show(&String::from_utf8_lossy(raw).into());
+                }
+            }
+            Self::Unreadable(page) => {
+                if page.excerpt.document.lines.is_empty()
+                    && let Some((_, what)) = unreadable(history, page.number)
+                {
+                    page.excerpt.show(&what.excerpt.as_str().into());
+                }
+            }
+            Self::Task(_) | Self::Endpoint(_) => {}
+        }
+    }
+
+    /// Moves the selection of the focused pane.
+    pub fn step(&mut self, step: Step, history: &History, endpoints: &EndpointList) {
+        if let Some(document) = self.document_mut() {
+            document.step(step);
+            return;
+        }
+        match self {
+            Self::Task(page) if page.pane == 0 => {
+                page.events.step(step, &task_events(history, &page.task));
+            }
+            Self::Task(page) => page
+                .messages
+                .step(step, &task_messages(history, &page.task)),
+            Self::Message(page) => page
+                .attempts
+                .step(step, &message_attempts(history, &page.message)),
+            Self::Endpoint(page) => {
+                let ids: Vec<AttemptId> = endpoint_attempts(endpoints, &page.endpoint)
+                    .into_iter()
+                    .map(|(_, attempt)| attempt)
+                    .collect();
+                page.attempts.step(step, &ids);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Events of a task in the ring, newest first.
+pub fn task_events(history: &History, task: &TaskId) -> Vec<u64> {
+    history
+        .events_of(task)
+        .map(|entry| entry.position)
+        .collect()
+}
+
+/// Messages about a task, newest first.
+pub fn task_messages(history: &History, task: &TaskId) -> Vec<MessageId> {
+    history
+        .deliveries
+        .of_task(task)
+        .map(|delivery| delivery.id.clone())
+        .collect()
+}
+
+/// Attempts of a message as its page shows them: by endpoint label, the newest first.
+pub fn message_attempts(history: &History, message: &MessageId) -> Vec<AttemptId> {
+    message_endpoints(history, message)
+        .iter()
+        .filter_map(|endpoint| Some((history.deliveries.get(message)?, endpoint)))
+        .flat_map(|(delivery, endpoint)| delivery.attempts_at(endpoint).into_iter().rev())
+        .map(|attempt| attempt.id.clone())
+        .collect()
+}
+
+/// Endpoints that a message was tried at, by label.
+pub fn message_endpoints(history: &History, message: &MessageId) -> Vec<EndpointId> {
+    let mut endpoints: Vec<EndpointId> = history
+        .deliveries
+        .get(message)
+        .into_iter()
+        .flat_map(|delivery| &delivery.outcomes)
+        .map(|outcome| outcome.endpoint.clone())
+        .collect();
+    endpoints.sort_by_cached_key(|id| (history.endpoint_label(id), id.clone()));
+    endpoints
+}
+
+/// The latest attempts at an endpoint, newest first.
+pub fn endpoint_attempts(
+    endpoints: &EndpointList,
+    endpoint: &EndpointId,
+) -> Vec<(MessageId, AttemptId)> {
+    endpoints
+        .activity(endpoint)
+        .into_iter()
+        .flat_map(|activity| activity.recent.iter().rev())
+        .map(|(_, message, attempt)| (message.clone(), attempt.clone()))
+        .collect()
+}
+
+/// Numbers of what could not be read and is still kept, newest first.
+pub fn unreadable_numbers(history: &History) -> Vec<u64> {
+    let newest = history.n_unreadable;
+    (0..history.unreadable.len() as u64)
+        .map(|back| newest - back)
+        .collect()
+}
+
+/// What could not be read, by its number.
+pub fn unreadable(
+    history: &History,
+    number: u64,
+) -> Option<&(crate::domain::Moment, crate::domain::Unreadable)> {
+    let back = usize::try_from(history.n_unreadable.checked_sub(number)?).ok()?;
+    let at = history.unreadable.len().checked_sub(back + 1)?;
+    history.unreadable.get(at)
+}

@@ -1,0 +1,226 @@
+//! What an action is about: the row that is selected, and what can be opened, replayed or copied.
+
+use super::list::Place;
+use super::page::{
+    Page, endpoint_attempts, message_attempts, task_events, task_messages, unreadable_numbers,
+};
+use super::{Effect, Overlay, Screen, Sight, State, Tone};
+use crate::domain::{AttemptId, EndpointId, MessageId, TaskId, visible};
+
+impl State {
+    /// The task that the list's selection stands on.
+    fn listed_task(&self) -> Option<TaskId> {
+        let now = self.shown_at().wall;
+        self.tasks.cursor.current(|| {
+            let window = self.tasks.window(&self.history, &Place::First, 1, now);
+            window.keys.into_iter().next()
+        })
+    }
+
+    fn listed_event(&self) -> Option<u64> {
+        self.events.cursor.current(|| {
+            let window = self.events.window(&self.history, &Place::First, 1);
+            window.keys.into_iter().next()
+        })
+    }
+
+    fn listed_message(&self) -> Option<MessageId> {
+        self.deliveries.cursor.current(|| {
+            let window = self.deliveries.window(&self.history, &Place::First, 1);
+            window.keys.into_iter().next()
+        })
+    }
+
+    fn listed_endpoint(&self) -> Option<EndpointId> {
+        self.endpoints.cursor.current(|| {
+            let window = self.endpoints.window(&Place::First, 1);
+            window.keys.into_iter().next()
+        })
+    }
+
+    pub(super) fn open(&mut self) -> Vec<Effect> {
+        if let Some(document) = self.pages.last_mut().and_then(Page::document_mut) {
+            if !document.toggle() {
+                self.say(Tone::Info, "only lines that open an object or a list fold");
+            }
+            return Vec::new();
+        }
+        let next = match self.pages.last() {
+            Some(page) => self.inner(page),
+            None => match self.screen {
+                Screen::Tasks => self.listed_task().map(Page::task),
+                Screen::Events => self.listed_event().map(Page::event),
+                Screen::Deliveries => self.listed_message().map(Page::message),
+                Screen::Endpoints => self.listed_endpoint().map(Page::endpoint),
+                Screen::Health => {
+                    let numbers = unreadable_numbers(&self.history);
+                    let number = self.health.unreadable.current(&numbers).copied();
+                    number.map(Page::unreadable)
+                }
+            },
+        };
+        let Some(mut page) = next else {
+            self.say(Tone::Info, "there is nothing to open here");
+            return Vec::new();
+        };
+        page.refresh(&self.history);
+        let effects = match &page {
+            Page::Task(page) => vec![Effect::Look(Sight::Task(page.task.clone()))],
+            Page::Message(page) => vec![Effect::Look(Sight::Message(page.message.clone()))],
+            _ => Vec::new(),
+        };
+        self.pages.push(page);
+        effects
+    }
+
+    /// The page one level further in, from the row that is picked.
+    fn inner(&self, page: &Page) -> Option<Page> {
+        let history = &self.history;
+        match page {
+            Page::Task(page) if page.pane == 0 => page
+                .events
+                .current(&task_events(history, &page.task))
+                .map(|at| Page::event(*at)),
+            Page::Task(page) => page
+                .messages
+                .current(&task_messages(history, &page.task))
+                .map(|id| Page::message(id.clone())),
+            Page::Message(page) => page
+                .attempts
+                .current(&message_attempts(history, &page.message))
+                .map(|id| Page::attempt(page.message.clone(), id.clone())),
+            Page::Endpoint(_) => self
+                .picked_attempt(page)
+                .map(|(message, attempt)| Page::attempt(message, attempt)),
+            _ => None,
+        }
+    }
+
+    /// The attempt picked on an endpoint's page.
+    fn picked_attempt(&self, page: &Page) -> Option<(MessageId, AttemptId)> {
+        let Page::Endpoint(page) = page else {
+            return None;
+        };
+        let rows = endpoint_attempts(&self.endpoints, &page.endpoint);
+        let ids: Vec<AttemptId> = rows.iter().map(|(_, attempt)| attempt.clone()).collect();
+        let row = page.attempts.row_in(&ids)?;
+        rows.into_iter().nth(row)
+    }
+
+    pub(super) fn replay(&mut self) {
+        if let Some(Overlay::Replay(overlay)) = &mut self.overlay {
+            overlay.sent.clear();
+            self.settle();
+            return;
+        }
+        match self.replay_target() {
+            Ok((message, only)) => self.plan_replay(message, only),
+            Err(why) => self.say(Tone::Info, why),
+        }
+    }
+
+    /// The message, and the endpoint if one is meant, that `r` is about.
+    fn replay_target(&self) -> Result<(MessageId, Option<EndpointId>), &'static str> {
+        const NO_MESSAGE: &str = "no message of it is known, so that there is nothing to replay";
+        let history = &self.history;
+        let newest = |task: &TaskId| task_messages(history, task).into_iter().next();
+        let of_event = |position: u64| {
+            let entry = history.events.get(position)?;
+            let delivery = history.deliveries.of_event(&entry.id);
+            delivery.map(|delivery| delivery.id.clone())
+        };
+        let message = match self.pages.last() {
+            None => match self.screen {
+                Screen::Tasks => self.listed_task().and_then(|task| newest(&task)),
+                Screen::Events => self.listed_event().and_then(of_event),
+                Screen::Deliveries => self.listed_message(),
+                Screen::Endpoints | Screen::Health => {
+                    return Err("choose a message or an attempt to replay it");
+                }
+            },
+            Some(Page::Task(page)) if page.pane == 0 => page
+                .events
+                .current(&task_events(history, &page.task))
+                .and_then(|at| of_event(*at))
+                .or_else(|| newest(&page.task)),
+            Some(Page::Task(page)) => page
+                .messages
+                .current(&task_messages(history, &page.task))
+                .cloned(),
+            Some(Page::Message(page)) => Some(page.message.clone()),
+            Some(Page::Event(page)) => of_event(page.position),
+            Some(Page::Attempt(page)) => {
+                let delivery = history.deliveries.get(&page.message).ok_or(NO_MESSAGE)?;
+                let attempt = delivery.attempt(&page.attempt).ok_or(NO_MESSAGE)?;
+                return Ok((page.message.clone(), Some(attempt.endpoint.clone())));
+            }
+            Some(page @ Page::Endpoint(own)) => {
+                let (message, _) = self.picked_attempt(page).ok_or(NO_MESSAGE)?;
+                return Ok((message, Some(own.endpoint.clone())));
+            }
+            Some(Page::Unreadable(_)) => None,
+        };
+        message.map(|message| (message, None)).ok_or(NO_MESSAGE)
+    }
+
+    pub(super) fn copy(&mut self) -> Vec<Effect> {
+        let copied = match (&self.overlay, self.pages.last_mut()) {
+            (Some(Overlay::Replay(overlay)), _) => {
+                Some(("message id".to_owned(), overlay.message.to_string()))
+            }
+            (_, Some(page)) => match page.document_mut() {
+                Some(document) if !document.document.lines.is_empty() => Some((
+                    format!("{} bytes of text", document.document.text().len()),
+                    document.document.text().to_string(),
+                )),
+                _ => self.pages.last().and_then(|page| self.page_id(page)),
+            },
+            (_, None) => self.list_id(),
+        };
+        let Some((what, text)) = copied else {
+            self.say(Tone::Info, "there is nothing to copy here");
+            return Vec::new();
+        };
+        // What is pasted somewhere must not act there.
+        let safe: Vec<_> = text.split('\n').map(visible).collect();
+        vec![Effect::Copy {
+            what,
+            text: safe.join("\n"),
+        }]
+    }
+
+    fn list_id(&self) -> Option<(String, String)> {
+        let (what, id) = match self.screen {
+            Screen::Tasks => ("task id", self.listed_task()?.to_string()),
+            Screen::Events => {
+                let entry = self.history.events.get(self.listed_event()?)?;
+                ("event id", entry.id.to_string())
+            }
+            Screen::Deliveries => ("message id", self.listed_message()?.to_string()),
+            Screen::Endpoints => ("endpoint id", self.listed_endpoint()?.to_string()),
+            Screen::Health => return None,
+        };
+        Some((what.to_owned(), id))
+    }
+
+    fn page_id(&self, page: &Page) -> Option<(String, String)> {
+        let (what, id) = match page {
+            Page::Task(page) => ("task id", page.task.to_string()),
+            Page::Message(page) => {
+                let attempts = message_attempts(&self.history, &page.message);
+                match page.attempts.current(&attempts) {
+                    Some(attempt) if page.pane == 0 => ("attempt id", attempt.to_string()),
+                    _ => ("message id", page.message.to_string()),
+                }
+            }
+            Page::Attempt(page) => ("attempt id", page.attempt.to_string()),
+            Page::Endpoint(page) => ("endpoint id", page.endpoint.to_string()),
+            Page::Event(page) => {
+                let entry = self.history.events.get(page.position)?;
+                ("event id", entry.id.to_string())
+            }
+            Page::Unreadable(_) => return None,
+        };
+        Some((what.to_owned(), id))
+    }
+}

@@ -1,0 +1,129 @@
+//! `update`: one message in, the state moved, effects out.
+
+use crossterm::event::KeyEvent;
+
+use super::action::Action;
+use super::keymap::Mode;
+use super::{Effect, Msg, Overlay, RowKey, Screen, Sight, State, Tone, Viewport};
+
+/// Names of assets asked for in one tick at most, so that scrolling floods nobody.
+const NAMES_A_TICK: usize = 4;
+/// Assets remembered as asked for.
+const MAX_ASKED: usize = 50_000;
+
+/// Moves the state by one message. Pure: the same state and message give the same.
+pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
+    match msg {
+        Msg::Key(key) => return state.press(key),
+        Msg::Pasted(text) => state.paste(&text),
+        Msg::Changed(changes) => state.take_changes(changes),
+        Msg::Tick(moment) => {
+            state.note_time(moment);
+            return state.tick();
+        }
+        Msg::Drawn(viewport) => state.take_viewport(viewport),
+        Msg::Scan => state.scan(),
+        Msg::Copied { what, error: None } => {
+            state.say(Tone::Ok, format!("copied {what} (by OSC 52)"));
+        }
+        Msg::Copied {
+            what,
+            error: Some(why),
+        } => state.say(Tone::Bad, format!("{what} was not copied: {why}")),
+        Msg::IntakeEnded => state.say(
+            Tone::Bad,
+            "nothing new will come: the reader of the service ended; start reeltop again",
+        ),
+    }
+    Vec::new()
+}
+
+impl State {
+    fn press(&mut self, key: KeyEvent) -> Vec<Effect> {
+        let mode = self.mode();
+        let action = self.keymap.look_up(mode, key);
+        if mode == Mode::Prompt {
+            return self.press_in_prompt(key, action);
+        }
+        match action {
+            Some(action) => self.act(action),
+            None => {
+                self.say(Tone::Info, "that key means nothing here; ? shows the keys");
+                Vec::new()
+            }
+        }
+    }
+
+    fn press_in_prompt(&mut self, key: KeyEvent, action: Option<Action>) -> Vec<Effect> {
+        match action {
+            Some(Action::Interrupt) => return vec![Effect::Quit],
+            Some(Action::Keep) => self.prompt = None,
+            Some(_) => {
+                self.prompt = None;
+                self.set_filter("");
+            }
+            None => {
+                if let Some(prompt) = &mut self.prompt
+                    && prompt.press(key)
+                {
+                    let text = prompt.text().to_owned();
+                    self.set_filter(&text);
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    fn tick(&mut self) -> Vec<Effect> {
+        let now = self.now;
+        self.toasts.retain(|toast| toast.until > now.mono);
+        self.tasks.rescan_if_stale(&self.history);
+        self.deliveries.rescan_if_stale(&self.history);
+        if let Some(Overlay::Replay(overlay)) = &mut self.overlay {
+            overlay.refresh(&self.history, self.session.is_read_only, now.wall);
+        }
+        self.ask_names()
+    }
+
+    fn ask_names(&mut self) -> Vec<Effect> {
+        if self.asked.len() >= MAX_ASKED {
+            self.asked.clear();
+        }
+        let mut effects = Vec::new();
+        for asset in &self.viewport.unnamed {
+            if effects.len() < NAMES_A_TICK && self.asked.insert(asset.clone()) {
+                effects.push(Effect::Look(Sight::Asset(asset.clone())));
+            }
+        }
+        effects
+    }
+
+    fn take_viewport(&mut self, viewport: Viewport) {
+        match (viewport.screen, viewport.selected.clone()) {
+            (Screen::Tasks, Some(RowKey::Task(id))) => self.tasks.cursor.saw(Some(id)),
+            (Screen::Tasks, _) => self.tasks.cursor.saw(None),
+            (Screen::Events, Some(RowKey::Event(at))) => self.events.cursor.saw(Some(at)),
+            (Screen::Events, _) => self.events.cursor.saw(None),
+            (Screen::Deliveries, Some(RowKey::Message(id))) => {
+                self.deliveries.cursor.saw(Some(id));
+            }
+            (Screen::Deliveries, _) => self.deliveries.cursor.saw(None),
+            (Screen::Endpoints, Some(RowKey::Endpoint(id))) => {
+                self.endpoints.cursor.saw(Some(id));
+            }
+            (Screen::Endpoints, _) => self.endpoints.cursor.saw(None),
+            (Screen::Health, _) => {}
+        }
+        self.viewport = viewport;
+    }
+
+    fn scan(&mut self) {
+        if self.tasks.is_scanning(&self.history) {
+            self.tasks.scan(&self.history);
+        } else if self.deliveries.is_scanning(&self.history) {
+            self.deliveries.scan(&self.history);
+        } else {
+            self.events.scan(&self.history);
+        }
+    }
+}

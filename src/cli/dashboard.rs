@@ -1,0 +1,80 @@
+//! The dashboard: wiring, and nothing else.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use chrono::{Local, Offset};
+
+use super::args::{DemoArgs, SourceArgs};
+use super::output::{conclude, note};
+use super::{demo, source};
+use crate::io::config::Source;
+use crate::io::{Clock, intake};
+use crate::runtime::{self, Settings};
+
+/// `reeltop`: the dashboard of the configured server.
+pub async fn run(args: SourceArgs) -> ExitCode {
+    match source::configured(&args) {
+        Ok(source) => end(open(source, args.utc).await),
+        Err(stop) => conclude(Err(stop)),
+    }
+}
+
+/// `reeltop demo`: the dashboard on the embedded server, as an ordinary client.
+pub async fn demo(args: DemoArgs, given: SourceArgs) -> ExitCode {
+    let stage = match demo::stage(args.seed, args.rate, args.api_key.map(Into::into)).await {
+        Ok(stage) => stage,
+        Err(error) => return end(Err(error)),
+    };
+    let mut source = Source::demo(&stage.url(), stage.api_key().to_owned());
+    source.read_only = given.read_only;
+    let result = open(source, given.utc).await;
+    stage.stop().await;
+    end(result)
+}
+
+fn end(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            note(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Opens the dashboard on a source.
+async fn open(source: Source, utc: bool) -> anyhow::Result<()> {
+    let settings = Settings {
+        source_name: source.name.clone(),
+        is_demo: source.is_demo,
+        is_read_only: source.read_only,
+        utc_offset_seconds: if utc { 0 } else { local_offset() },
+        key_origin: source.key_origin.clone(),
+        base_url: source.url.clone(),
+        no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
+        is_ascii: !is_utf8(),
+        ..Settings::default()
+    };
+    let clock = Clock::new();
+    let (hose, changes) = intake::open(source, clock);
+    runtime::run(hose, changes, clock, settings)
+        .await
+        .context("the dashboard ended")
+}
+
+fn local_offset() -> i32 {
+    Local::now().offset().fix().local_minus_utc()
+}
+
+/// Whether the locale says UTF-8; the first of these that is set counts (POSIX).
+fn is_utf8() -> bool {
+    ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|value| !value.is_empty())
+        .is_some_and(|value| {
+            let value = value.to_ascii_lowercase();
+            value.contains("utf-8") || value.contains("utf8")
+        })
+}

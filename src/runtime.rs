@@ -1,0 +1,313 @@
+//! The loop: wait, take all that waits, move the state, run effects, draw if a cell would differ.
+//!
+//! The only place where the mind (`app`) and the hands (`io`) meet.
+
+mod screen;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow, bail};
+use crossterm::event::{Event, KeyEventKind};
+use tokio::sync::mpsc::Receiver;
+
+use crate::app::keymap::Keymap;
+use crate::app::{Effect, Msg, Session, Sight, State, update};
+use crate::domain::Change;
+use crate::domain::time::SECOND;
+use crate::io::clock::Clock;
+use crate::io::intake::{Hose, Look, ReplayOrder};
+use crate::io::terminal::{self, Asked, Keys, Signals, Terminal};
+use crate::view::theme::{Theme, ThemeName};
+use screen::Screen;
+
+/// Between two frames at least, so that a flood of changes does not become a flood of frames.
+const FRAME: Duration = Duration::from_millis(16);
+/// The same after a key, which must be answered at once.
+const FRAME_AFTER_KEY: Duration = Duration::from_millis(4);
+/// Time given to what waits before a frame is due.
+const DRAIN: Duration = Duration::from_millis(10);
+/// Keys taken at once.
+const MAX_KEYS: usize = 64;
+
+/// What the dashboard must be told, as it reads no environment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settings {
+    pub source_name: String,
+    pub is_demo: bool,
+    pub is_read_only: bool,
+    /// Seconds east of UTC of the zone that times are shown in.
+    pub utc_offset_seconds: i32,
+    /// Where the key came from, in words.
+    pub key_origin: String,
+    pub base_url: String,
+    /// `NO_COLOR`: the mono theme.
+    pub no_color: bool,
+    /// The locale is not UTF-8: ASCII only.
+    pub is_ascii: bool,
+    pub theme: ThemeName,
+}
+
+/// Runs the dashboard until it is quit. Errors are sentences for people.
+pub async fn run(
+    hose: Hose,
+    changes: Receiver<Vec<Change>>,
+    clock: Clock,
+    settings: Settings,
+) -> anyhow::Result<()> {
+    let keymap = Keymap::embedded().map_err(|why| anyhow!("the keymap is broken: {why}"))?;
+    let theme = if settings.no_color {
+        ThemeName::Mono
+    } else {
+        settings.theme
+    };
+    let theme = Theme::embedded(theme, settings.is_ascii)
+        .map_err(|why| anyhow!("the theme is broken: {why}"))?;
+    let session = Session {
+        source_name: settings.source_name,
+        is_demo: settings.is_demo,
+        is_read_only: settings.is_read_only,
+        utc_offset: settings.utc_offset_seconds,
+        key_origin: settings.key_origin,
+        base_url: settings.base_url,
+    };
+    let signals = Signals::open().context("cannot listen to signals")?;
+    let terminal = Terminal::enter().map_err(|error| anyhow!("{error}"))?;
+    let mut running = Loop {
+        state: State::new(session, keymap),
+        hose: hose.clone(),
+        changes: Some(changes),
+        clock,
+        screen: Screen::new(terminal, theme)?,
+        keys: Keys::open(),
+        signals,
+        is_dirty: true,
+        had_key: false,
+        was_suspended: false,
+        last_frame: None,
+        is_over: false,
+    };
+    let result = running.run().await;
+    drop(running);
+    terminal::restore();
+    hose.close().await;
+    if terminal::has_panicked() {
+        bail!("a part of reeltop panicked; what it said stands above");
+    }
+    match result {
+        // Nobody is there to be told.
+        Err(error) if is_gone(&error) => Ok(()),
+        other => other,
+    }
+}
+
+/// Whether the error says that the terminal itself is gone.
+fn is_gone(error: &anyhow::Error) -> bool {
+    const EIO: i32 = 5;
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| {
+        error.kind() == std::io::ErrorKind::BrokenPipe || error.raw_os_error() == Some(EIO)
+    })
+}
+
+struct Loop {
+    state: State,
+    hose: Hose,
+    /// `None` once the intake has ended.
+    changes: Option<Receiver<Vec<Change>>>,
+    clock: Clock,
+    screen: Screen,
+    keys: Keys,
+    signals: Signals,
+    is_dirty: bool,
+    had_key: bool,
+    was_suspended: bool,
+    last_frame: Option<Instant>,
+    is_over: bool,
+}
+
+/// What the loop woke up for.
+enum Woken {
+    Panicked,
+    Asked(Asked),
+    Key(Option<Event>),
+    Changed(Option<Vec<Change>>),
+    Frame,
+    Second,
+    Scan,
+}
+
+impl Loop {
+    async fn run(&mut self) -> anyhow::Result<()> {
+        self.tell(Msg::Tick(self.clock.now()))?;
+        while !self.is_over {
+            if self.is_frame_due() {
+                self.draw()?;
+            }
+            match self.wait().await {
+                Woken::Panicked => return Ok(()),
+                Woken::Asked(asked) => self.obey(asked)?,
+                Woken::Key(None) => return Ok(()),
+                Woken::Key(Some(event)) => {
+                    self.tell(Msg::Tick(self.clock.now()))?;
+                    self.take_event(event)?;
+                }
+                Woken::Changed(Some(changes)) => self.tell(Msg::Changed(changes))?,
+                Woken::Changed(None) => {
+                    self.changes = None;
+                    self.tell(Msg::IntakeEnded)?;
+                }
+                Woken::Frame => {}
+                Woken::Second => self.tell(Msg::Tick(self.clock.now()))?,
+                Woken::Scan => self.tell(Msg::Scan)?,
+            }
+            self.drain().await?;
+        }
+        Ok(())
+    }
+
+    async fn wait(&mut self) -> Woken {
+        let now = self.clock.now();
+        // Ages change with the second of the clock that is shown, all at once.
+        let to_second = SECOND - now.wall.0.rem_euclid(SECOND);
+        let to_second = Duration::from_micros(to_second.unsigned_abs());
+        let to_frame = self.time_to_frame();
+        let is_scanning = self.state.is_scanning() && !self.is_frame_due();
+        tokio::select! {
+            biased;
+            () = terminal::panicked() => Woken::Panicked,
+            asked = self.signals.next() => Woken::Asked(asked),
+            event = self.keys.next() => Woken::Key(event),
+            changes = next(&mut self.changes) => Woken::Changed(changes),
+            () = tokio::time::sleep(to_frame), if self.is_dirty => Woken::Frame,
+            () = std::future::ready(()), if is_scanning => Woken::Scan,
+            () = tokio::time::sleep(to_second) => Woken::Second,
+        }
+    }
+
+    /// Takes everything else that waits already, for a short time.
+    async fn drain(&mut self) -> anyhow::Result<()> {
+        let began = Instant::now();
+        for _ in 0..MAX_KEYS {
+            let Some(event) = self.keys.waiting().await else {
+                break;
+            };
+            self.take_event(event)?;
+            if self.is_over {
+                return Ok(());
+            }
+        }
+        while began.elapsed() < DRAIN {
+            let Some(Ok(batch)) = self.changes.as_mut().map(Receiver::try_recv) else {
+                break;
+            };
+            self.tell(Msg::Changed(batch))?;
+        }
+        // However much comes in, filters get on and the second passes.
+        if self.state.is_scanning() {
+            self.tell(Msg::Scan)?;
+        }
+        let now = self.clock.now();
+        if now.wall.0 / SECOND != self.state.now.wall.0 / SECOND {
+            self.tell(Msg::Tick(now))?;
+        }
+        Ok(())
+    }
+
+    fn take_event(&mut self, event: Event) -> anyhow::Result<()> {
+        match event {
+            Event::Key(key) if key.kind != KeyEventKind::Release => {
+                self.had_key = true;
+                self.tell(Msg::Key(key))
+            }
+            Event::Paste(text) => {
+                self.had_key = true;
+                self.tell(Msg::Pasted(text))
+            }
+            Event::Resize(..) => {
+                self.had_key = true;
+                self.is_dirty = true;
+                self.screen.resize()
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn tell(&mut self, msg: Msg) -> anyhow::Result<()> {
+        self.is_dirty = true;
+        for effect in update(&mut self.state, msg) {
+            self.run_effect(effect)?;
+        }
+        Ok(())
+    }
+
+    fn run_effect(&mut self, effect: Effect) -> anyhow::Result<()> {
+        match effect {
+            Effect::Replay(request) => self.hose.replay(ReplayOrder {
+                number: request.number,
+                message: request.message,
+                endpoint: request.endpoint,
+            }),
+            Effect::Look(Sight::Task(task)) => self.hose.look(Look::Task(task)),
+            Effect::Look(Sight::Message(message)) => self.hose.look(Look::Message(message)),
+            Effect::Look(Sight::Asset(asset)) => self.hose.look(Look::Asset(asset)),
+            Effect::Reconnect => self.hose.reconnect(),
+            Effect::Refresh => self.hose.refresh(),
+            Effect::Copy { what, text } => {
+                let error = self.screen.copy(&text).err().map(|error| error.to_string());
+                self.tell(Msg::Copied { what, error })?;
+            }
+            Effect::Redraw => self.screen.resize()?,
+            Effect::Suspend => self.suspend()?,
+            Effect::Quit => self.is_over = true,
+        }
+        Ok(())
+    }
+
+    fn obey(&mut self, asked: Asked) -> anyhow::Result<()> {
+        match asked {
+            Asked::End(number) => {
+                terminal::die_by(number)?;
+                self.is_over = true;
+            }
+            Asked::Stop => self.suspend()?,
+            Asked::Continue if self.was_suspended => self.was_suspended = false,
+            Asked::Continue => self.screen.reenter()?,
+        }
+        self.is_dirty = true;
+        Ok(())
+    }
+
+    fn suspend(&mut self) -> anyhow::Result<()> {
+        self.was_suspended = true;
+        self.screen.suspend()?;
+        self.tell(Msg::Tick(self.clock.now()))
+    }
+
+    fn time_to_frame(&self) -> Duration {
+        let floor = if self.had_key { FRAME_AFTER_KEY } else { FRAME };
+        self.last_frame
+            .map_or(Duration::ZERO, |last| floor.saturating_sub(last.elapsed()))
+    }
+
+    fn is_frame_due(&self) -> bool {
+        self.is_dirty && self.time_to_frame().is_zero()
+    }
+
+    fn draw(&mut self) -> anyhow::Result<()> {
+        let viewport = self.screen.draw(&self.state)?;
+        self.last_frame = Some(Instant::now());
+        self.had_key = false;
+        if viewport != self.state.viewport {
+            self.tell(Msg::Drawn(viewport))?;
+        }
+        self.is_dirty = false;
+        Ok(())
+    }
+}
+
+/// The next batch; never, once there will be none.
+async fn next(changes: &mut Option<Receiver<Vec<Change>>>) -> Option<Vec<Change>> {
+    match changes {
+        Some(changes) => changes.recv().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,93 @@
+//! The screen: a pure function of the state. What `update` needs to know of the layout comes back
+//! as a [`Viewport`].
+
+mod ascii;
+mod attempt;
+mod chrome;
+mod deliveries;
+mod endpoint;
+mod endpoints;
+mod event;
+mod events;
+mod health;
+mod help;
+mod json;
+mod message;
+pub mod model;
+mod notice;
+mod paint;
+mod plan;
+mod table;
+mod task;
+mod tasks;
+pub mod text;
+pub mod theme;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::app::page::Page;
+use crate::app::{Overlay, Screen, State, Viewport};
+use paint::Canvas;
+use theme::Theme;
+
+/// From this width on, the selected task's detail stands beside the list.
+const BESIDE: u16 = 160;
+
+/// Paints the whole screen.
+pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Viewport {
+    let area = buffer.area;
+    buffer.reset();
+    let mut canvas = Canvas { buffer, theme };
+    let mut viewport = Viewport {
+        screen: state.screen,
+        ..Viewport::default()
+    };
+    let regions = chrome::draw(&mut canvas, area, state);
+    draw_body(&mut canvas, regions.body, state, &mut viewport);
+    chrome::finish(&mut canvas, area, &regions, state, viewport.matching);
+    chrome::toasts(&mut canvas, regions.body, state);
+    match &state.overlay {
+        Some(Overlay::Help) => help::draw(&mut canvas, area, state),
+        Some(Overlay::Replay(overlay)) => plan::draw(&mut canvas, area, state, overlay),
+        None => {}
+    }
+    if theme.is_ascii {
+        ascii::plain(canvas.buffer);
+    }
+    viewport
+}
+
+fn draw_body(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut Viewport) {
+    if area.is_empty() {
+        return;
+    }
+    viewport.rows = usize::from(area.height);
+    match state.pages.last() {
+        Some(Page::Task(page)) => {
+            viewport.rows = task::draw(canvas, area, state, page, true);
+        }
+        Some(Page::Message(page)) => {
+            viewport.rows = message::draw(canvas, area, state, page);
+        }
+        Some(Page::Attempt(page)) => {
+            viewport.rows = attempt::draw(canvas, area, state, page);
+        }
+        Some(Page::Endpoint(page)) => {
+            viewport.rows = endpoint::draw(canvas, area, state, page);
+        }
+        Some(Page::Event(page)) => {
+            viewport.rows = event::draw(canvas, area, state, page);
+        }
+        Some(Page::Unreadable(page)) => {
+            viewport.rows = event::draw_unreadable(canvas, area, state, page);
+        }
+        None => match state.screen {
+            Screen::Tasks => tasks::draw(canvas, area, state, viewport),
+            Screen::Events => events::draw(canvas, area, state, viewport),
+            Screen::Deliveries => deliveries::draw(canvas, area, state, viewport),
+            Screen::Endpoints => endpoints::draw(canvas, area, state, viewport),
+            Screen::Health => health::draw(canvas, area, state, viewport),
+        },
+    }
+}

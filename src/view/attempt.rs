@@ -1,0 +1,128 @@
+//! One attempt: what was answered, how long it took, what caused it, why it failed.
+
+use ratatui::layout::Rect;
+
+use super::model::delivery::{attempt_glyph, capitalized, cause};
+use super::model::{ago, millis};
+use super::paint::{Canvas, Pieces, dim, piece, plain, role};
+use super::text::wrap;
+use super::theme::Role;
+use super::{json, table};
+use crate::app::page::AttemptPage;
+use crate::app::{State, Tone};
+use crate::domain::{Attempt, Delivery, visible};
+
+/// Paints an attempt. Gives the rows of the response.
+pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &AttemptPage) -> usize {
+    let delivery = state.history.deliveries.get(&page.message);
+    let found = delivery.and_then(|delivery| {
+        delivery
+            .attempt(&page.attempt)
+            .map(|attempt| (delivery, attempt))
+    });
+    let inner = table::indented(area);
+    let Some((delivery, attempt)) = found else {
+        let words = format!("attempt {} is no longer in memory", page.attempt);
+        canvas.line(inner, 1, &[dim(words)]);
+        return 1;
+    };
+    let mut row = 0;
+    for line in facts(state, delivery, attempt, usize::from(inner.width)) {
+        canvas.line(inner, row, &line);
+        row += 1;
+    }
+    row += 1;
+    if row + 2 > area.height {
+        return 1;
+    }
+    let title = if attempt.code == 0 {
+        "NO ANSWER, THE SENDER SAYS"
+    } else {
+        "RESPONSE"
+    };
+    let heading = Rect {
+        y: area.y + row,
+        height: area.height - row,
+        ..area
+    };
+    table::heading(canvas, heading, title, true);
+    let body = Rect {
+        y: heading.y + 1,
+        height: heading.height - 1,
+        ..heading
+    };
+    if attempt.response.trim().is_empty() {
+        canvas.line(table::indented(body), 0, &[dim("empty")]);
+        return usize::from(body.height);
+    }
+    json::draw(canvas, body, &page.response, true)
+}
+
+fn facts(
+    state: &State,
+    delivery: &Delivery,
+    attempt: &Attempt,
+    width: usize,
+) -> Vec<Pieces<'static>> {
+    let history = &state.history;
+    let (glyph, tone) = attempt_glyph(&attempt.status);
+    let number = delivery.number_of(&attempt.id).unwrap_or(0);
+    let of = history.schedule.attempts();
+    let offset = state.session.utc_offset;
+    let code = match attempt.code {
+        0 => "no HTTP answer".to_owned(),
+        code => format!("HTTP {code}"),
+    };
+    let took = attempt
+        .duration_ms
+        .map_or_else(String::new, |ms| format!(" in {}", millis(ms)));
+    let mut lines = vec![
+        vec![
+            piece(tone, format!("{glyph} {}", attempt.status)),
+            plain(format!(" · {code}{took}")),
+            dim(format!(
+                " · attempt {number} of {of} · {} ({})",
+                attempt.started.date_clock(offset),
+                ago(state.shown_at().wall, attempt.started)
+            )),
+        ],
+        fact(
+            "to",
+            format!(
+                "{}  {}",
+                history.endpoint_label(&attempt.endpoint),
+                attempt.url
+            ),
+        ),
+        fact("caused by", cause_words(state, attempt)),
+        fact("id", attempt.id.to_string()),
+    ];
+    if let Some(class) = attempt.failure() {
+        let why = format!("{}: {}.", capitalized(class.words()), class.hint());
+        for (at, text) in wrap(&visible(&why), width.saturating_sub(11))
+            .into_iter()
+            .enumerate()
+        {
+            let name = if at == 0 { "why" } else { "" };
+            lines.push(vec![
+                role(Role::Dim, format!("{name:<11}")),
+                piece(Tone::Bad, text),
+            ]);
+        }
+    }
+    lines
+}
+
+fn fact(name: &str, text: String) -> Pieces<'static> {
+    vec![dim(format!("{name:<11}")), plain(text)]
+}
+
+fn cause_words(state: &State, attempt: &Attempt) -> String {
+    let words = cause(&state.history, attempt);
+    match words.as_str() {
+        "scheduled" => "the service's schedule".to_owned(),
+        "manual" => "someone's hand: a manual resend, not one of this reeltop".to_owned(),
+        "unknown" => "unknown".to_owned(),
+        ours => format!("{ours}, sent from here"),
+    }
+}

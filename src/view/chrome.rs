@@ -1,0 +1,412 @@
+//! What stands round the list: header, tabs, summary, notices, footer, prompt, toasts.
+
+use ratatui::layout::Rect;
+
+use super::model::link;
+use super::paint::{Canvas, Piece, Pieces, Side, dim, piece, pieces_width, plain, role};
+use super::text::{cut, width, wrap};
+use super::theme::Role;
+use crate::app::action::Action;
+use crate::app::page::Page;
+use crate::app::prompt::Prompt;
+use crate::app::{SCREENS, Screen, State, Tone};
+use crate::domain::time::duration_words;
+use crate::domain::{LinkState, TASK_STATES};
+
+mod crumbs;
+mod summary;
+
+/// Where what stands.
+pub struct Regions {
+    pub body: Rect,
+    summary: Option<u16>,
+    footer: Option<Rect>,
+}
+
+/// Paints what stands above the body, and gives the regions.
+pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) -> Regions {
+    let mut top = 0;
+    let mut summary = None;
+    if area.height >= 2 {
+        header(canvas, area, state);
+        top += 1;
+    }
+    if area.height >= 8 {
+        tabs(canvas, area, top, state);
+        top += 1;
+    }
+    if area.height >= 10 {
+        if state.pages.is_empty() {
+            summary = Some(top);
+        } else {
+            crumbs::draw(canvas, area, top, state);
+        }
+        top += 1;
+        top += notices(canvas, area, top, state);
+    }
+    let footer = (area.height >= 4).then(|| Rect {
+        y: area.y + area.height - 1,
+        height: 1,
+        ..area
+    });
+    let bottom = u16::from(footer.is_some());
+    Regions {
+        body: Rect {
+            y: area.y + top,
+            height: area.height.saturating_sub(top + bottom),
+            ..area
+        },
+        summary,
+        footer,
+    }
+}
+
+/// Paints what can be said only when the list is known: how many rows match.
+pub fn finish(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    regions: &Regions,
+    state: &State,
+    matching: usize,
+) {
+    if let Some(row) = regions.summary {
+        summary::draw(canvas, area, row, state, matching);
+    }
+    if let Some(line) = regions.footer {
+        match &state.prompt {
+            Some(prompt) => prompt_line(canvas, line, state, prompt, matching),
+            None => footer(canvas, line, state),
+        }
+    }
+}
+
+fn header(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
+    let rights = header_rights(state);
+    let lefts = header_lefts(state);
+    let room = usize::from(area.width);
+    let fits = |left: &Pieces<'_>, right: &Pieces<'_>| {
+        pieces_width(left) + pieces_width(right) + 2 <= room
+    };
+    let pair = rights
+        .iter()
+        .flat_map(|right| lefts.iter().map(move |left| (left, right)))
+        .find(|(left, right)| fits(left, right));
+    if let Some((left, right)) = pair {
+        canvas.line(area, 0, left);
+        canvas.line_right(area, 0, right);
+        return;
+    }
+    // Too narrow for both in whole: the link is kept, the rest is cut.
+    let (Some(left), Some(right)) = (lefts.last(), rights.last()) else {
+        return;
+    };
+    let taken = pieces_width(right).min(room);
+    let left_area = Rect {
+        width: (room - taken).saturating_sub(1) as u16,
+        ..area
+    };
+    canvas.line(left_area, 0, left);
+    canvas.line_right(area, 0, right);
+}
+
+fn header_lefts(state: &State) -> Vec<Pieces<'static>> {
+    let session = &state.session;
+    let mut core: Pieces<'static> = Vec::new();
+    if session.is_demo {
+        core.push(role(Role::Label, " DEMO "));
+        core.push(plain(" "));
+    }
+    core.push(plain(session.source_name.clone()));
+    let mut badges: Pieces<'static> = Vec::new();
+    if session.is_read_only {
+        badges.push(plain("  "));
+        badges.push(role(Role::Label, " READ-ONLY "));
+    }
+    if let Some(frozen) = &state.frozen {
+        badges.push(plain("  "));
+        let words = format!(" FROZEN · {} waiting ", frozen.waiting.len());
+        badges.push(role(Role::Label, words));
+    }
+    let with_name: Pieces<'static> = [role(Role::Title, " reeltop"), plain("   ")]
+        .into_iter()
+        .chain(core.clone())
+        .chain(badges.clone())
+        .collect();
+    let short: Pieces<'static> = badges.into_iter().skip(1).chain(core).collect();
+    vec![with_name, short]
+}
+
+fn header_rights(state: &State) -> Vec<Pieces<'static>> {
+    let (tone, words) = link::words(state);
+    let link = vec![piece(tone, words), plain(" ")];
+    let pace = state.pace.per_second(state.now);
+    let last = state.last_sign.map_or_else(
+        || "nothing received yet".to_owned(),
+        |sign| {
+            let age = (state.now.mono - sign.mono).max(0);
+            match age / crate::domain::time::SECOND {
+                0 => "last <1s ago".to_owned(),
+                _ => format!("last {} ago", duration_words(age)),
+            }
+        },
+    );
+    let n_dropped = state.dropped();
+    let dropped = if n_dropped == 0 {
+        dim(" · 0 dropped")
+    } else {
+        piece(Tone::Warn, format!(" · {n_dropped} dropped"))
+    };
+    let mut middle: Pieces<'static> = link[..1].to_vec();
+    middle.push(dim(format!(" · {} ev/s · {last}", pace_words(pace))));
+    middle.push(dropped);
+    let mut full = middle.clone();
+    full.push(plain(format!(
+        "       {} ",
+        state.now.wall.clock(state.session.utc_offset)
+    )));
+    middle.push(plain(" "));
+    vec![full, middle, link]
+}
+
+/// `0`, `0.4`, `14`.
+pub fn pace_words(pace: f64) -> String {
+    if pace >= 9.95 || pace == 0.0 {
+        format!("{pace:.0}")
+    } else {
+        format!("{pace:.1}")
+    }
+}
+
+fn tabs(canvas: &mut Canvas<'_>, area: Rect, row: u16, state: &State) {
+    let tab = |screen: Screen, is_short: bool| -> Pieces<'static> {
+        let is_open = screen == state.screen;
+        let kind = if is_open { Role::Selected } else { Role::Text };
+        let name = match (is_short, is_open) {
+            (true, false) => screen.digit().to_string(),
+            _ => format!("{} {}", screen.digit(), screen.title()),
+        };
+        let mut pieces = vec![role(kind, name)];
+        pieces.extend(tab_count(state, screen));
+        pieces
+    };
+    for (gap, is_short) in [("   ", false), ("  ", true), (" ", true)] {
+        let mut line: Pieces<'static> = vec![plain(" ")];
+        for screen in SCREENS {
+            line.extend(tab(screen, is_short));
+            line.push(plain(gap));
+        }
+        line.pop();
+        if pieces_width(&line) <= usize::from(area.width) || gap == " " {
+            canvas.line(area, row, &line);
+            return;
+        }
+    }
+}
+
+fn tab_count(state: &State, screen: Screen) -> Option<Piece<'static>> {
+    let history = &state.history;
+    match screen {
+        Screen::Tasks => {
+            (!history.tasks.is_empty()).then(|| dim(format!(" {}", history.tasks.len())))
+        }
+        Screen::Events => None,
+        Screen::Deliveries => {
+            let n = history.deliveries.failing();
+            (n > 0).then(|| piece(Tone::Bad, format!(" ✗ {n}")))
+        }
+        Screen::Endpoints => {
+            let n = history
+                .endpoints
+                .values()
+                .filter(|endpoint| endpoint.disabled)
+                .count();
+            (n > 0).then(|| dim(format!(" ⊘ {n}")))
+        }
+        Screen::Health => match history.link {
+            LinkState::Stopped { .. } => Some(piece(Tone::Bad, " ✗")),
+            LinkState::Retrying { .. } => Some(piece(Tone::Warn, " ↻")),
+            _ => {
+                let n = state.dropped();
+                (n > 0).then(|| piece(Tone::Warn, format!(" ? {n}")))
+            }
+        },
+    }
+}
+
+/// The rule, with what is to be known now written into it; more lines only if there is trouble.
+fn notices(canvas: &mut Canvas<'_>, area: Rect, row: u16, state: &State) -> u16 {
+    canvas.rule(area, row);
+    let inner = Rect {
+        x: area.x + 1,
+        width: area.width.saturating_sub(2),
+        ..area
+    };
+    if let Some(lines) = link::trouble(state) {
+        let tone = match state.history.link {
+            LinkState::Stopped { .. } if !link::is_polling(state) => Tone::Bad,
+            _ => Tone::Warn,
+        };
+        let room = usize::from(inner.width);
+        let text = lines.join(" ");
+        let wrapped = wrap(&crate::domain::visible(&text), room);
+        let n_max = if area.height >= 16 { 3 } else { 1 };
+        for (at, line) in wrapped.iter().take(n_max).enumerate() {
+            let is_cut = at + 1 == n_max && wrapped.len() > n_max;
+            let line = if is_cut {
+                cut(&format!("{line} … (5 tells more)"), room).into_owned()
+            } else {
+                line.clone()
+            };
+            canvas.line(inner, row + at as u16, &[piece(tone, line)]);
+        }
+        let n_lines = wrapped.len().min(n_max) as u16;
+        if area.height >= 16 {
+            canvas.rule(area, row + n_lines);
+            return n_lines + 1;
+        }
+        return n_lines.max(1);
+    }
+    if let Some(proof) = state.fresh_proof() {
+        let tone = if proof.caveat.is_some() {
+            Tone::Warn
+        } else {
+            Tone::Ok
+        };
+        canvas.line(inner, row, &[piece(tone, format!(" {} ", proof.words()))]);
+    }
+    1
+}
+
+fn footer(canvas: &mut Canvas<'_>, line: Rect, state: &State) {
+    let mut pieces: Pieces<'_> = vec![plain(" ")];
+    for binding in state.keymap.bindings(state.mode()) {
+        let (Some(hint), Some(key)) = (&binding.hint, binding.names.first()) else {
+            continue;
+        };
+        let hint = match binding.action {
+            Action::Freeze if state.frozen.is_some() => "go on",
+            _ => hint.as_str(),
+        };
+        let key = key_words(key);
+        if pieces_width(&pieces) + width(&key) + width(hint) + 1 > usize::from(line.width) {
+            continue;
+        }
+        pieces.push(role(Role::Key, key));
+        pieces.push(dim(format!(" {hint}   ")));
+    }
+    canvas.line(line, 0, &pieces);
+}
+
+/// A key's name as people write it.
+pub fn key_words(name: &str) -> String {
+    match name {
+        "enter" | "esc" | "space" | "tab" | "home" | "end" => {
+            super::model::delivery::capitalized(name)
+        }
+        "up" => "↑".to_owned(),
+        "down" => "↓".to_owned(),
+        "left" => "←".to_owned(),
+        "right" => "→".to_owned(),
+        "pgup" => "PgUp".to_owned(),
+        "pgdn" => "PgDn".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+fn prompt_line(
+    canvas: &mut Canvas<'_>,
+    line: Rect,
+    state: &State,
+    prompt: &Prompt,
+    matching: usize,
+) {
+    let text = prompt.text();
+    let split = text
+        .char_indices()
+        .nth(prompt.cursor())
+        .map_or(text.len(), |(at, _)| at);
+    let (before, after) = text.split_at(split);
+    let mut rest = after.chars();
+    let under = rest.next().map_or_else(|| " ".to_owned(), String::from);
+    let right = summary::filter_words(state, matching);
+    let right_width = pieces_width(&right);
+    let room = usize::from(line.width).saturating_sub(right_width + 3);
+    // The end of a long text stays in sight.
+    let shown: String = {
+        let excess = width(before).saturating_sub(room.saturating_sub(2));
+        let mut skipped = 0;
+        before
+            .chars()
+            .skip_while(|c| {
+                skipped += width(c.encode_utf8(&mut [0; 4]));
+                skipped <= excess
+            })
+            .collect()
+    };
+    let left = Rect {
+        width: line.width.saturating_sub(right_width as u16 + 1),
+        ..line
+    };
+    canvas.line(
+        left,
+        0,
+        &[
+            role(Role::Key, "/"),
+            plain(shown),
+            role(Role::Label, under),
+            plain(rest.as_str().to_owned()),
+        ],
+    );
+    canvas.line_at(line, 0, &right, Side::Right);
+}
+
+/// Paints the toasts over the last lines of the body, the newest lowest.
+pub fn toasts(canvas: &mut Canvas<'_>, body: Rect, state: &State) {
+    for (back, toast) in state.toasts.iter().rev().enumerate() {
+        let Some(row) = body.height.checked_sub(back as u16 + 1) else {
+            return;
+        };
+        canvas.clear(Rect {
+            y: body.y + row,
+            height: 1,
+            ..body
+        });
+        let glyph = match toast.tone {
+            Tone::Ok => "✓",
+            Tone::Bad => "✗",
+            Tone::Warn => "!",
+            _ => "·",
+        };
+        let pieces = [
+            piece(toast.tone, format!(" {glyph} ")),
+            piece(toast.tone, toast.text.clone()),
+        ];
+        canvas.line(body, row, &pieces);
+    }
+}
+
+/// Counters by state, for the summary of tasks.
+fn task_counters(state: &State) -> Pieces<'static> {
+    let mut pieces = vec![plain(" ")];
+    for task_state in TASK_STATES {
+        let n = state.history.tasks.count(task_state);
+        let (glyph, tone) = super::model::task_glyph(task_state);
+        let tone = if n == 0 { Tone::Dim } else { tone };
+        pieces.push(piece(tone, glyph));
+        let words = format!(" {n} {}   ", task_state.name());
+        pieces.push(if n == 0 { dim(words) } else { plain(words) });
+    }
+    pieces
+}
+
+/// The title of a page in the path.
+fn page_title(page: &Page) -> &'static str {
+    match page {
+        Page::Task(_) => "task",
+        Page::Message(_) => "message",
+        Page::Attempt(_) => "attempt",
+        Page::Endpoint(_) => "endpoint",
+        Page::Event(_) => "event",
+        Page::Unreadable(_) => "could not be read",
+    }
+}

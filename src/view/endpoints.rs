@@ -1,0 +1,189 @@
+//! Screen 4: endpoints, and what becomes of messages there.
+
+use ratatui::layout::Rect;
+
+use super::model::{ago, delivery};
+use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role};
+use super::text::cut_middle;
+use super::theme::Role;
+use super::{notice, table};
+use crate::app::endpoints::Activity;
+use crate::app::{RowKey, State, Tone, Viewport};
+use crate::domain::{Endpoint, visible};
+
+/// Paints the list of endpoints.
+pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut Viewport) {
+    let has_titles = area.height >= 3;
+    let body = Rect {
+        y: area.y + u16::from(has_titles),
+        height: area.height - u16::from(has_titles),
+        ..area
+    };
+    viewport.rows = usize::from(body.height);
+    let slice = state
+        .endpoints
+        .window(&state.endpoints.cursor.place(), viewport.rows);
+    viewport.matching = slice.matching;
+    if slice.keys.is_empty() {
+        notice::empty(canvas, area, state);
+        return;
+    }
+    let inner = table::indented(area);
+    let (columns, titles) = layout(inner.width);
+    if has_titles {
+        table::titles(canvas, inner, &columns, titles);
+    }
+    let lined = Rect {
+        y: body.y,
+        height: body.height,
+        ..inner
+    };
+    let selected = state.endpoints.cursor.row_in(&slice.keys);
+    for (at, id) in slice.keys.iter().enumerate() {
+        let Some(endpoint) = state.history.endpoints.get(id) else {
+            continue;
+        };
+        let is_selected = selected == Some(at);
+        let cells = cells(state, &columns, titles.len(), endpoint, is_selected);
+        columns.row(canvas, lined, at as u16, &cells);
+        if is_selected {
+            table::mark(canvas, body, at as u16, true);
+            viewport.selected = Some(RowKey::Endpoint(id.clone()));
+        }
+    }
+}
+
+fn layout(width: u16) -> (Columns, &'static [&'static str]) {
+    use Side::{Left, Right};
+    match width {
+        0..57 => (
+            Columns::new(width, &[(1, Left), (0, Left), (7, Right)], 1),
+            &["", "NAME", "FAILING"],
+        ),
+        57..97 => (
+            Columns::new(
+                width,
+                &[(10, Left), (0, Left), (9, Right), (7, Right), (18, Left)],
+                1,
+            ),
+            &["STATE", "NAME", "DELIVERED", "FAILING", "LAST ATTEMPT"],
+        ),
+        _ => (
+            Columns::new(
+                width,
+                &[
+                    (10, Left),
+                    (20, Left),
+                    (0, Left),
+                    (9, Right),
+                    (7, Right),
+                    (22, Left),
+                    (22, Left),
+                ],
+                2,
+            ),
+            &[
+                "STATE",
+                "NAME",
+                "URL",
+                "DELIVERED",
+                "FAILING",
+                "LAST ATTEMPT",
+                "EVENTS",
+            ],
+        ),
+    }
+}
+
+/// Glyph, word and tone of an endpoint's state.
+pub fn state_words(
+    endpoint: &Endpoint,
+    activity: Option<&Activity>,
+) -> (&'static str, &'static str, Tone) {
+    if endpoint.disabled {
+        return ("⊘", "disabled", Tone::Dim);
+    }
+    match activity {
+        Some(activity) if activity.failing > 0 => ("✗", "failing", Tone::Bad),
+        Some(_) => ("✓", "healthy", Tone::Ok),
+        None => ("·", "unused", Tone::Dim),
+    }
+}
+
+/// The event types that an endpoint wants, in a few words.
+pub fn types_words(endpoint: &Endpoint) -> String {
+    match &endpoint.event_types {
+        None if endpoint.is_inferred => "known from attempts".to_owned(),
+        None => "all events".to_owned(),
+        Some(types) => types
+            .iter()
+            .map(|kind| kind.name())
+            .collect::<Vec<_>>()
+            .join(" "),
+    }
+}
+
+fn cells(
+    state: &State,
+    columns: &Columns,
+    n_columns: usize,
+    endpoint: &Endpoint,
+    is_selected: bool,
+) -> Vec<Pieces<'static>> {
+    let activity = state.endpoints.activity(&endpoint.id);
+    let (glyph, word, tone) = state_words(endpoint, activity);
+    let name_column = usize::from(n_columns != 3).max(1);
+    let name: Pieces<'static> = vec![role(
+        if is_selected {
+            Role::Selected
+        } else {
+            Role::Text
+        },
+        cut_middle(&visible(endpoint.label()), columns.width(name_column)).into_owned(),
+    )];
+    let n_failing = activity.map_or(0, |activity| activity.failing);
+    let failing: Pieces<'static> = vec![if n_failing > 0 {
+        piece(Tone::Bad, n_failing.to_string())
+    } else {
+        dim("0")
+    }];
+    if n_columns == 3 {
+        return vec![vec![piece(tone, glyph)], name, failing];
+    }
+    let state_cell: Pieces<'static> = vec![piece(tone, glyph), plain(format!(" {word}"))];
+    let delivered: Pieces<'static> = vec![plain(
+        activity
+            .map_or(0, |activity| activity.delivered)
+            .to_string(),
+    )];
+    let last = last_attempt(state, activity);
+    if n_columns == 5 {
+        return vec![state_cell, name, delivered, failing, last];
+    }
+    let url = cut_middle(&visible(&endpoint.url), columns.width(2)).into_owned();
+    let types = vec![dim(types_words(endpoint))];
+    vec![
+        state_cell,
+        name,
+        vec![dim(url)],
+        delivered,
+        failing,
+        last,
+        types,
+    ]
+}
+
+fn last_attempt(state: &State, activity: Option<&Activity>) -> Pieces<'static> {
+    let attempt = activity
+        .and_then(|activity| activity.recent.back())
+        .and_then(|(_, message, attempt)| state.history.deliveries.get(message)?.attempt(attempt));
+    let Some(attempt) = attempt else {
+        return vec![dim("none seen")];
+    };
+    let (glyph, tone) = delivery::attempt_glyph(&attempt.status);
+    vec![
+        piece(tone, glyph),
+        plain(format!(" {}", attempt.outcome_words())),
+        dim(format!("  {}", ago(state.shown_at().wall, attempt.started))),
+    ]
+}

@@ -1,0 +1,230 @@
+//! A message: its attempts by endpoint, what comes next, why it fails, and its payload.
+
+use ratatui::layout::Rect;
+
+use super::model::{bytes, delivery, millis};
+use super::paint::{Canvas, Pieces, dim, piece, plain, role};
+use super::text::{cut, wrap};
+use super::theme::Role;
+use super::{json, table};
+use crate::app::page::{MessagePage, message_attempts, message_endpoints};
+use crate::app::{State, Tone};
+use crate::domain::{Attempt, AttemptId, Delivery, EndpointId, Payload, visible};
+
+/// A line of the attempts pane.
+struct Line {
+    pieces: Pieces<'static>,
+    attempt: Option<AttemptId>,
+}
+
+/// Paints a message. Gives the rows of the pane that has the focus.
+pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &MessagePage) -> usize {
+    let Some(message) = state.history.deliveries.get(&page.message) else {
+        let words = format!("message {} is no longer in memory", page.message);
+        canvas.line(table::indented(area), 1, &[dim(words)]);
+        return 1;
+    };
+    if area.height < 2 {
+        return 1;
+    }
+    let is_wide = area.width >= 100;
+    let left_width = if is_wide {
+        (area.width * 11 / 20).max(60)
+    } else {
+        area.width
+    };
+    let left = Rect {
+        width: left_width,
+        ..area
+    };
+    let right = if is_wide {
+        Rect {
+            x: area.x + left_width,
+            width: area.width - left_width,
+            ..area
+        }
+    } else {
+        area
+    };
+    let has_payload_focus = page.pane == 1;
+    if is_wide || !has_payload_focus {
+        attempts(canvas, left, state, page, message, !has_payload_focus);
+    }
+    if is_wide || has_payload_focus {
+        payload(canvas, right, page, message, has_payload_focus);
+    }
+    usize::from(area.height - 1)
+}
+
+fn attempts(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    state: &State,
+    page: &MessagePage,
+    message: &Delivery,
+    has_focus: bool,
+) {
+    table::heading(canvas, area, "ATTEMPTS", has_focus);
+    let ids = message_attempts(&state.history, &page.message);
+    let picked = page.attempts.current(&ids);
+    let inner = table::indented(area);
+    let lines = lines(state, page, message, usize::from(inner.width));
+    let selected = lines
+        .iter()
+        .position(|line| line.attempt.is_some() && line.attempt.as_ref() == picked)
+        .unwrap_or(0);
+    let body = Rect {
+        y: area.y + 1,
+        height: area.height - 1,
+        ..area
+    };
+    let inner = table::indented(body);
+    // What follows the last attempt of an endpoint belongs to it, so it is shown with it.
+    let reach = (selected + 3).min(lines.len().saturating_sub(1));
+    let top = table::offset(reach, usize::from(body.height)).min(selected);
+    for (at, line) in lines
+        .iter()
+        .enumerate()
+        .skip(top)
+        .take(usize::from(body.height))
+    {
+        let row = (at - top) as u16;
+        canvas.line(inner, row, &line.pieces);
+        if at == selected && has_focus && line.attempt.is_some() {
+            table::mark(canvas, body, row, true);
+        }
+    }
+}
+
+fn lines(state: &State, page: &MessagePage, message: &Delivery, width: usize) -> Vec<Line> {
+    let history = &state.history;
+    let now = state.shown_at().wall;
+    let heading = |pieces| Line {
+        pieces,
+        attempt: None,
+    };
+    let mut lines = Vec::new();
+    let endpoints = message_endpoints(history, &page.message);
+    for endpoint in &endpoints {
+        if !lines.is_empty() {
+            lines.push(heading(Vec::new()));
+        }
+        lines.push(heading(endpoint_heading(state, message, endpoint)));
+        for replay in history.replays.all().iter().rev() {
+            if replay.message == page.message && replay.endpoint == *endpoint {
+                let (glyph, tone) = delivery::replay_glyph(&replay.state);
+                let words = format!("{glyph} replay {}: {}", replay.number, replay.words());
+                lines.push(heading(vec![piece(tone, words)]));
+            }
+        }
+        let attempts = message.attempts_at(endpoint);
+        let forecast = delivery::forecast(history, message, endpoint);
+        if let Some((tone, words)) = delivery::forecast_words(forecast, now) {
+            lines.push(heading(vec![piece(tone, words)]));
+        }
+        let of = history.schedule.attempts();
+        for (number, attempt) in attempts.iter().enumerate().rev() {
+            lines.push(Line {
+                pieces: attempt_pieces(state, attempt, number + 1, of),
+                attempt: Some(attempt.id.clone()),
+            });
+        }
+        if let Some(why) = delivery::why(history, message, endpoint) {
+            for (at, text) in wrap(&visible(&why), width.saturating_sub(5))
+                .into_iter()
+                .enumerate()
+            {
+                let start = if at == 0 { "Why: " } else { "     " };
+                lines.push(heading(vec![dim(start), plain(text)]));
+            }
+        }
+    }
+    if endpoints.is_empty() {
+        lines.push(heading(vec![dim(
+            "no attempt seen yet: no endpoint wants it, or none was tried",
+        )]));
+    }
+    lines
+}
+
+fn endpoint_heading(state: &State, message: &Delivery, endpoint: &EndpointId) -> Pieces<'static> {
+    let known = state.history.endpoints.get(endpoint);
+    let url = known.map_or_else(String::new, |known| known.url.to_string());
+    let mut pieces = vec![
+        role(Role::Title, delivery::label(&state.history, endpoint)),
+        plain("  "),
+    ];
+    if known.is_some_and(|known| known.disabled) {
+        pieces.push(piece(Tone::Warn, "⊘ disabled  "));
+    }
+    if let Some(outcome) = message.outcome(endpoint) {
+        let (glyph, tone) = super::model::outcome_glyph(outcome.state);
+        pieces.push(piece(tone, format!("{glyph}  ")));
+    }
+    pieces.push(dim(url));
+    pieces
+}
+
+/// One attempt in a line: number, time, code, duration, cause, and the start of the answer.
+pub fn attempt_pieces(
+    state: &State,
+    attempt: &Attempt,
+    number: usize,
+    of: usize,
+) -> Pieces<'static> {
+    let (glyph, tone) = delivery::attempt_glyph(&attempt.status);
+    let took = attempt.duration_ms.map_or_else(|| "·".to_owned(), millis);
+    let number = if number <= of {
+        format!("{number} of {of}")
+    } else {
+        format!("{number}")
+    };
+    let mut pieces = vec![
+        piece(tone, glyph),
+        plain(format!(" {number:<8}")),
+        dim(format!(
+            " {}  ",
+            attempt.started.clock(state.session.utc_offset)
+        )),
+        piece(tone, format!("{:>4}", attempt.outcome_words())),
+        dim(format!("  {took:>7}")),
+        dim(format!("  {:<9}", delivery::cause(&state.history, attempt))),
+    ];
+    let answer = attempt.response.trim();
+    if !answer.is_empty() {
+        let answer = visible(answer);
+        pieces.push(dim(format!("  “{}”", cut(&answer, 120))));
+    }
+    pieces
+}
+
+fn payload(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    page: &MessagePage,
+    message: &Delivery,
+    has_focus: bool,
+) {
+    let payload = message.message.as_ref().map(|message| &message.payload);
+    let note = match payload {
+        Some(Payload::Json(text)) => format!("{}, from the API ", bytes(text.len() as u64)),
+        _ => String::new(),
+    };
+    table::heading(canvas, area, "PAYLOAD", has_focus);
+    canvas.line_right(area, 0, &[dim(note)]);
+    let body = Rect {
+        y: area.y + 1,
+        height: area.height - 1,
+        ..area
+    };
+    let missing = match payload {
+        Some(Payload::Json(_)) => {
+            json::draw(canvas, body, &page.payload, has_focus);
+            return;
+        }
+        Some(Payload::Expired) => "the service no longer has it",
+        Some(Payload::Absent) => "not read yet",
+        None => "the message itself was not read yet",
+    };
+    canvas.line(table::indented(body), 0, &[dim(missing)]);
+}

@@ -1,0 +1,285 @@
+//! Plain rows: (History, time) → words with a tone. No cells here, so that other outputs can show
+//! the same.
+
+pub mod delivery;
+pub mod link;
+pub mod timeline;
+
+use crate::app::Tone;
+use crate::domain::time::{SECOND, duration_words};
+use crate::domain::{
+    AssetId, EventEntry, EventType, Feature, FeatureState, Features, History, OutcomeState, TaskId,
+    TaskRow, TaskState, Time,
+};
+
+/// Words with a tone.
+pub type Said = (Tone, String);
+
+/// How long a changed cell stands out.
+const FRESH: i64 = 2 * SECOND;
+
+/// The features that have a column, with its title and its short title.
+pub const FEATURE_COLUMNS: [(Feature, &str); 4] = [
+    (Feature::Proxy, "PROXY"),
+    (Feature::Preview, "PREVIEW"),
+    (Feature::Visual, "VISUAL"),
+    (Feature::Transcription, "TRANSCR"),
+];
+
+/// Glyph and tone of a task's state.
+pub fn task_glyph(state: TaskState) -> (&'static str, Tone) {
+    match state {
+        TaskState::Queued => ("◷", Tone::Dim),
+        TaskState::Processing => ("▶", Tone::Info),
+        TaskState::Completed => ("✓", Tone::Ok),
+        TaskState::Failed => ("✗", Tone::Bad),
+        TaskState::Cancelled => ("⊘", Tone::Dim),
+    }
+}
+
+/// Glyph and tone of a feature's state; absent ones are blank.
+pub fn feature_glyph(state: Option<&FeatureState>) -> (&'static str, Tone) {
+    match state {
+        None => (" ", Tone::Dim),
+        Some(FeatureState::Queued) => ("◷", Tone::Dim),
+        Some(FeatureState::Processing) => ("▶", Tone::Info),
+        Some(FeatureState::Completed) => ("✓", Tone::Ok),
+        Some(FeatureState::Failed) => ("✗", Tone::Bad),
+        Some(FeatureState::Cancelled) => ("⊘", Tone::Dim),
+        Some(FeatureState::Na) => ("·", Tone::Dim),
+        Some(FeatureState::Unknown(_)) => ("?", Tone::Warn),
+    }
+}
+
+/// Glyph and tone of how a message stands at an endpoint.
+pub fn outcome_glyph(state: OutcomeState) -> (&'static str, Tone) {
+    match state {
+        OutcomeState::Delivered => ("✓", Tone::Ok),
+        OutcomeState::Sending => ("▶", Tone::Info),
+        OutcomeState::Canceled => ("⊘", Tone::Dim),
+        OutcomeState::Failed => ("✗", Tone::Bad),
+    }
+}
+
+/// Glyph and tone of an event's type.
+pub fn event_glyph(kind: &EventType) -> (&'static str, Tone) {
+    match kind {
+        EventType::TaskProgress => ("▶", Tone::Info),
+        EventType::TaskCompleted => ("✓", Tone::Ok),
+        EventType::TaskFailed => ("✗", Tone::Bad),
+        EventType::Other(_) => ("·", Tone::Dim),
+    }
+}
+
+/// A short name of a feature for a sentence.
+pub fn feature_word(feature: &Feature) -> &str {
+    match feature {
+        Feature::Transcription => "transcr",
+        other => other.name(),
+    }
+}
+
+/// The state shown in a feature's column; the older name of visual stands in visual's.
+pub fn column_state(features: &Features, feature: &Feature) -> Option<FeatureState> {
+    features.get(feature).or_else(|| match feature {
+        Feature::Visual => features.get(&Feature::Embedding),
+        _ => None,
+    })
+}
+
+/// An asset's name, else its id.
+pub fn asset_label(history: &History, asset: &AssetId) -> String {
+    history
+        .asset_name(asset)
+        .map_or_else(|| asset.short(20), ToString::to_string)
+}
+
+/// The name of a task's asset, else the task's id.
+pub fn task_label(history: &History, task: &TaskId) -> String {
+    history
+        .tasks
+        .get(task)
+        .map_or_else(|| task.short(20), |row| asset_label(history, &row.asset()))
+}
+
+/// A row of the task list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskLine {
+    pub state: TaskState,
+    pub asset: String,
+    pub asset_id: AssetId,
+    pub is_named: bool,
+    pub features: Features,
+    /// `3/4`.
+    pub ready: String,
+    pub age: String,
+    /// From creation to the last change, or to now with a mark.
+    pub took: String,
+    pub last_change: Vec<Said>,
+    pub notified: Said,
+    /// The feature that changed a moment ago.
+    pub fresh: Option<Feature>,
+    pub is_gone: bool,
+}
+
+/// A row of the task list, as things stand at a time.
+pub fn task_line(history: &History, row: TaskRow<'_>, now: Time) -> TaskLine {
+    let features = row.features();
+    let tally = features.tally();
+    let asset_id = row.asset();
+    let is_running = tally.unfinished > 0;
+    let task = row.id();
+    let (last_change, fresh) = last_change(history, &row, &task, now);
+    let took = if is_running {
+        format!("{}…", duration_words(now.since(row.created())))
+    } else {
+        duration_words(row.updated().since(row.created()))
+    };
+    TaskLine {
+        state: row.state(),
+        asset: asset_label(history, &asset_id),
+        is_named: history.asset_name(&asset_id).is_some(),
+        asset_id,
+        ready: format!("{}/{}", tally.ready, tally.wanted),
+        age: duration_words(now.since(row.created())),
+        took,
+        last_change,
+        notified: delivery::notified(history, &task),
+        fresh,
+        is_gone: row.is_gone(),
+        features,
+    }
+}
+
+fn last_change(
+    history: &History,
+    row: &TaskRow<'_>,
+    task: &TaskId,
+    now: Time,
+) -> (Vec<Said>, Option<Feature>) {
+    let newest = history.events_of(task).next();
+    let Some(newest) = newest else {
+        let ago = duration_words(now.since(row.updated()));
+        return (vec![(Tone::Dim, format!("updated {ago}"))], None);
+    };
+    let ago = duration_words(now.since(newest.time()));
+    let is_fresh = now.since(newest.received.wall) < FRESH;
+    match changed(history, newest).into_iter().next() {
+        Some((feature, _, after)) => {
+            let (glyph, tone) = feature_glyph(Some(&after));
+            let words = vec![
+                (Tone::Text, format!("{} ", feature_word(&feature))),
+                (tone, glyph.to_owned()),
+                (Tone::Dim, format!(" {ago}")),
+            ];
+            (words, is_fresh.then_some(feature))
+        }
+        None if newest.time().since(row.created()) < 2 * SECOND => {
+            (vec![(Tone::Dim, format!("created {ago}"))], None)
+        }
+        None => (vec![(Tone::Dim, format!("seen {ago}"))], None),
+    }
+}
+
+/// What an event changed against its task's one before: feature, state before, state after; the
+/// user-facing first.
+pub fn changed(
+    history: &History,
+    entry: &EventEntry,
+) -> Vec<(Feature, Option<FeatureState>, FeatureState)> {
+    let (Some(sight), Some(before)) = (&entry.task, history.events.before(entry)) else {
+        return Vec::new();
+    };
+    let held = before.task.as_ref().map(|before| &before.features);
+    let mut changed: Vec<_> = sight
+        .features
+        .iter()
+        .filter_map(|(feature, after)| {
+            let before = held.and_then(|held| held.get(&feature));
+            (before.as_ref() != Some(&after)).then_some((feature, before, after))
+        })
+        .collect();
+    changed.sort_by_key(|(feature, ..)| !feature.is_user_facing());
+    changed
+}
+
+/// What an event changed, in words: `visual ▶ → ✗`.
+pub fn changed_words(history: &History, entry: &EventEntry) -> Vec<Said> {
+    let mut words = Vec::new();
+    for (feature, before, after) in changed(history, entry) {
+        if !words.is_empty() {
+            words.push((Tone::Dim, "  ".to_owned()));
+        }
+        let (from, from_tone) = feature_glyph(before.as_ref());
+        let (to, to_tone) = feature_glyph(Some(&after));
+        words.push((Tone::Text, format!("{} ", feature.name())));
+        if from != " " {
+            words.push((from_tone, from.to_owned()));
+            words.push((Tone::Dim, " ".to_owned()));
+        }
+        words.push((Tone::Dim, "→ ".to_owned()));
+        words.push((to_tone, to.to_owned()));
+    }
+    if !words.is_empty() {
+        return words;
+    }
+    match &entry.task {
+        Some(sight) => {
+            let tally = sight.features.tally();
+            vec![(
+                Tone::Dim,
+                format!("{} of {} ready", tally.ready, tally.wanted),
+            )]
+        }
+        None => Vec::new(),
+    }
+}
+
+/// `12s ago`, or `now`.
+pub fn ago(now: Time, then: Time) -> String {
+    let age = now.since(then);
+    if age < SECOND {
+        "now".to_owned()
+    } else {
+        format!("{} ago", duration_words(age))
+    }
+}
+
+/// A duration in milliseconds: `41 ms`, `1.2 s`, `15 s`.
+pub fn millis(ms: u64) -> String {
+    match ms {
+        0..1000 => format!("{ms} ms"),
+        1000..10_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
+        _ => format!("{} s", ms / 1000),
+    }
+}
+
+/// A size in bytes: `412 B`, `3.1 kB`, `2.0 MB`.
+pub fn bytes(n: u64) -> String {
+    match n {
+        0..1000 => format!("{n} B"),
+        1000..1_000_000 => format!("{}.{} kB", n / 1000, n % 1000 / 100),
+        1_000_000..1_000_000_000 => format!("{}.{} MB", n / 1_000_000, n % 1_000_000 / 100_000),
+        _ => format!(
+            "{}.{} GB",
+            n / 1_000_000_000,
+            n % 1_000_000_000 / 100_000_000
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_times_have_units() {
+        assert_eq!(millis(41), "41 ms");
+        assert_eq!(millis(1234), "1.2 s");
+        assert_eq!(millis(15_002), "15 s");
+        assert_eq!(bytes(412), "412 B");
+        assert_eq!(bytes(3_140), "3.1 kB");
+        assert_eq!(ago(Time(0), Time(5)), "now");
+        assert_eq!(ago(Time(12 * SECOND), Time(0)), "12s ago");
+    }
+}

@@ -1,0 +1,289 @@
+//! Messages in words: outcomes at endpoints, what comes next, why an attempt failed.
+
+use super::{Said, outcome_glyph};
+use crate::app::Tone;
+use crate::domain::time::rough_words;
+use crate::domain::{
+    Attempt, AttemptStatus, Delivery, EndpointId, EndpointOutcome, Forecast, History, OutcomeState,
+    Replay, ReplayState, TaskId, Time,
+};
+
+/// Longest label of an endpoint in a row, in cells.
+const LABEL: usize = 18;
+
+/// Whether the endpoints got a task's latest event: `✓ 3 of 3`.
+pub fn notified(history: &History, task: &TaskId) -> Said {
+    let Some(delivery) = history.deliveries.of_task(task).next() else {
+        return (Tone::Dim, "·".to_owned());
+    };
+    let of = delivery.outcomes.len();
+    if of == 0 {
+        return (Tone::Dim, "· unsent".to_owned());
+    }
+    let got = delivery
+        .outcomes
+        .iter()
+        .filter(|outcome| outcome.state == OutcomeState::Delivered)
+        .count();
+    let (glyph, tone) = worst(history, delivery);
+    (tone, format!("{glyph} {got} of {of}"))
+}
+
+/// Glyph and tone of a message's worst outcome: failed and no more tries, failed and retrying,
+/// under way, delivered.
+pub fn worst(history: &History, delivery: &Delivery) -> (&'static str, Tone) {
+    let mut found = ("✓", Tone::Ok, 0);
+    if delivery.outcomes.is_empty() {
+        return ("·", Tone::Dim);
+    }
+    for outcome in &delivery.outcomes {
+        let (glyph, tone) = outcome_glyph(outcome.state);
+        let next = match outcome.state {
+            OutcomeState::Delivered => continue,
+            OutcomeState::Canceled => (glyph, tone, 1),
+            OutcomeState::Sending => (glyph, tone, 2),
+            OutcomeState::Failed => match forecast(history, delivery, &outcome.endpoint) {
+                Forecast::Next { .. } => ("↻", Tone::Warn, 3),
+                _ => (glyph, tone, 4),
+            },
+        };
+        if next.2 > found.2 {
+            found = next;
+        }
+    }
+    (found.0, found.1)
+}
+
+/// What the service will do by itself.
+pub fn forecast(history: &History, delivery: &Delivery, endpoint: &EndpointId) -> Forecast {
+    history.schedule.forecast(&delivery.attempts_at(endpoint))
+}
+
+/// The outcomes of a message in a row, those that went wrong first.
+pub fn outcomes(history: &History, delivery: &Delivery) -> Vec<Said> {
+    let mut rows: Vec<&EndpointOutcome> = delivery.outcomes.iter().collect();
+    rows.sort_by_cached_key(|outcome| {
+        (
+            std::cmp::Reverse(outcome.state),
+            history.endpoint_label(&outcome.endpoint),
+        )
+    });
+    let mut words = Vec::new();
+    for outcome in rows {
+        if !words.is_empty() {
+            words.push((Tone::Text, "   ".to_owned()));
+        }
+        let (glyph, tone) = outcome_glyph(outcome.state);
+        words.push((tone, format!("{glyph} ")));
+        words.push((Tone::Text, label(history, &outcome.endpoint)));
+        if outcome.state == OutcomeState::Failed
+            && let Some(last) = delivery.attempt(&outcome.last)
+        {
+            words.push((tone, format!(" {}", last.outcome_words())));
+            if outcome.n_attempts > 1 {
+                words.push((Tone::Dim, format!(" ×{}", outcome.n_attempts)));
+            }
+        }
+    }
+    for endpoint in silent(history, delivery) {
+        if !words.is_empty() {
+            words.push((Tone::Text, "   ".to_owned()));
+        }
+        words.push((
+            Tone::Dim,
+            format!("⊘ {} disabled", label(history, &endpoint)),
+        ));
+    }
+    if words.is_empty() {
+        words.push((Tone::Dim, "no attempt seen yet".to_owned()));
+    }
+    words
+}
+
+/// Disabled endpoints that wanted the message and were never tried.
+fn silent(history: &History, delivery: &Delivery) -> Vec<EndpointId> {
+    let Some(message) = &delivery.message else {
+        return Vec::new();
+    };
+    history
+        .endpoints
+        .values()
+        .filter(|endpoint| endpoint.disabled && delivery.outcome(&endpoint.id).is_none())
+        .filter(|endpoint| {
+            endpoint
+                .event_types
+                .as_ref()
+                .is_none_or(|types| types.contains(&message.kind))
+        })
+        .map(|endpoint| endpoint.id.clone())
+        .collect()
+}
+
+/// An endpoint's name, short enough for a row.
+pub fn label(history: &History, endpoint: &EndpointId) -> String {
+    crate::view::text::cut_middle(
+        &crate::domain::visible(&history.endpoint_label(endpoint)),
+        LABEL,
+    )
+    .into_owned()
+}
+
+/// What comes next for a message: an open replay first, else the soonest retry.
+pub fn next(history: &History, delivery: &Delivery, now: Time) -> Said {
+    let open = history
+        .replays
+        .all()
+        .iter()
+        .rev()
+        .find(|replay| replay.message == delivery.id && replay.state.is_open());
+    if let Some(replay) = open {
+        return replay_words(replay);
+    }
+    let mut soonest: Option<(Time, bool)> = None;
+    let mut exhausted = None;
+    for outcome in &delivery.outcomes {
+        match forecast(history, delivery, &outcome.endpoint) {
+            Forecast::Next { at, .. } if soonest.is_none_or(|(time, _)| at < time) => {
+                soonest = Some((at, true));
+            }
+            Forecast::Uncertain { at, .. } if soonest.is_none_or(|(time, _)| at < time) => {
+                soonest = Some((at, false));
+            }
+            Forecast::Exhausted { of } => exhausted = Some(of),
+            _ => {}
+        }
+    }
+    match (soonest, exhausted) {
+        (Some((at, is_sure)), _) => {
+            let maybe = if is_sure { "" } else { "maybe " };
+            let words = if at > now {
+                format!("↻ {maybe}in {} (est.)", rough_words(at.since(now)))
+            } else {
+                format!("↻ {maybe}due now (est.)")
+            };
+            (Tone::Warn, words)
+        }
+        (None, Some(of)) => (Tone::Bad, format!("gave up after {of}")),
+        (None, None) if delivery.outcomes.is_empty() && !silent(history, delivery).is_empty() => {
+            (Tone::Dim, "never sent".to_owned())
+        }
+        (None, None) => (Tone::Text, String::new()),
+    }
+}
+
+/// A replay in a few words.
+pub fn replay_words(replay: &Replay) -> Said {
+    let (glyph, tone) = replay_glyph(&replay.state);
+    (tone, format!("{glyph} replay {}", replay.state.name()))
+}
+
+/// Glyph and tone of a replay's state.
+pub fn replay_glyph(state: &ReplayState) -> (&'static str, Tone) {
+    match state {
+        ReplayState::Planned | ReplayState::Sending => ("▶", Tone::Info),
+        ReplayState::Accepted | ReplayState::AttemptSeen(_) => ("↻", Tone::Info),
+        ReplayState::Delivered { .. } => ("✓", Tone::Ok),
+        ReplayState::Failed { .. } | ReplayState::Refused(_) => ("✗", Tone::Bad),
+        ReplayState::Unknown(_) | ReplayState::Ambiguous(_) => ("?", Tone::Warn),
+    }
+}
+
+/// Glyph and tone of an attempt.
+pub fn attempt_glyph(status: &AttemptStatus) -> (&'static str, Tone) {
+    match status {
+        AttemptStatus::Success => ("✓", Tone::Ok),
+        AttemptStatus::Pending => ("◷", Tone::Dim),
+        AttemptStatus::Sending => ("▶", Tone::Info),
+        AttemptStatus::Fail => ("✗", Tone::Bad),
+        AttemptStatus::Canceled => ("⊘", Tone::Dim),
+        AttemptStatus::Unknown => ("?", Tone::Warn),
+    }
+}
+
+/// What the service will do by itself at one endpoint, in a sentence's words.
+pub fn forecast_words(forecast: Forecast, now: Time) -> Option<Said> {
+    let due = |at: Time| {
+        if at > now {
+            format!("in about {} (estimate)", rough_words(at.since(now)))
+        } else {
+            format!("overdue by {} (estimate)", rough_words(now.since(at)))
+        }
+    };
+    match forecast {
+        Forecast::Nothing => None,
+        Forecast::Next { number, of, at } => {
+            Some((Tone::Warn, format!("↻ {number} of {of}  {}", due(at))))
+        }
+        Forecast::Uncertain { number, of, at } => Some((
+            Tone::Dim,
+            format!(
+                "? {number} of {of}  {}, unless the manual attempt ended the schedule",
+                due(at)
+            ),
+        )),
+        Forecast::Exhausted { of } => Some((
+            Tone::Bad,
+            format!("✗ gave up: all {of} automatic attempts failed; r replays it"),
+        )),
+    }
+}
+
+/// Why a message fails at an endpoint, in a sentence.
+pub fn why(history: &History, delivery: &Delivery, endpoint: &EndpointId) -> Option<String> {
+    let attempts = delivery.attempts_at(endpoint);
+    let last = attempts.last()?;
+    let class = last.failure()?;
+    let n_failed = attempts
+        .iter()
+        .rev()
+        .take_while(|attempt| attempt.failure() == Some(class))
+        .count();
+    let times = match n_failed {
+        1 => String::new(),
+        2 => " twice".to_owned(),
+        n => format!(" {n} times"),
+    };
+    let what = match last.code {
+        0 => format!("{}{times}", class.words()),
+        code => {
+            let same_body = n_failed > 1
+                && attempts
+                    .iter()
+                    .rev()
+                    .take(n_failed)
+                    .all(|attempt| attempt.response == last.response);
+            let body = if same_body { " with the same body" } else { "" };
+            format!("the receiver answered {code}{times}{body}")
+        }
+    };
+    let others = delivery
+        .outcomes
+        .iter()
+        .any(|other| other.endpoint != *endpoint && other.state == OutcomeState::Delivered);
+    let others = if others {
+        "; other endpoints got it"
+    } else {
+        ""
+    };
+    Some(format!(
+        "{}: {what}{others}. {}.",
+        label(history, endpoint),
+        capitalized(class.hint())
+    ))
+}
+
+/// The words with a capital first letter.
+pub fn capitalized(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().collect::<String>() + chars.as_str()
+    })
+}
+
+/// What caused an attempt: the schedule, someone's hand, or a replay of ours.
+pub fn cause(history: &History, attempt: &Attempt) -> String {
+    match history.replays.cause_of(&attempt.id) {
+        Some(replay) => format!("our replay {}", replay.number),
+        None => attempt.trigger.name().to_owned(),
+    }
+}

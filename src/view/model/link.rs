@@ -1,0 +1,73 @@
+//! The link in words: how far the screen can be trusted.
+
+use super::{Said, ago};
+use crate::app::{State, Tone};
+use crate::domain::time::{duration_words, rough_words};
+use crate::domain::{Ability, FailureKind, LinkState};
+
+/// The link's state in a few words: `● live`, `↻ retrying in 4s (3rd try)`.
+pub fn words(state: &State) -> Said {
+    let now = state.now.wall;
+    match &state.history.link {
+        LinkState::Connecting => (Tone::Info, "◌ connecting".to_owned()),
+        LinkState::CatchingUp => (Tone::Info, "◌ catching up".to_owned()),
+        LinkState::Live => (Tone::Ok, "● live".to_owned()),
+        LinkState::Stale { since } => (
+            Tone::Warn,
+            format!("◌ stale, silent {}", duration_words(now.since(*since))),
+        ),
+        LinkState::Retrying { at, tries, .. } => {
+            let when = if *at > now {
+                format!("in {}", rough_words(at.since(now)))
+            } else {
+                "now".to_owned()
+            };
+            (Tone::Warn, format!("↻ retrying {when}, try {}", tries + 1))
+        }
+        LinkState::Stopped { .. } if is_polling(state) => {
+            (Tone::Warn, "◌ polling, no stream".to_owned())
+        }
+        LinkState::Stopped { .. } => (Tone::Bad, "✗ not connected".to_owned()),
+    }
+}
+
+/// Whether reads by REST answer, though there is no stream.
+pub fn is_polling(state: &State) -> bool {
+    matches!(state.history.last_poll, Some((_, None)))
+}
+
+/// What is wrong with the link, what to do, and how old the screen is; nothing if all is well.
+pub fn trouble(state: &State) -> Option<Vec<String>> {
+    let (why, what) = match &state.history.link {
+        LinkState::Retrying { why, .. } => (why, "Not connected"),
+        LinkState::Stopped { why } if is_polling(state) => {
+            (why, "No event stream, so reeltop polls")
+        }
+        LinkState::Stopped { why } => (why, "Not connected"),
+        _ => return None,
+    };
+    let mut lines = vec![format!("{what}: {}.", why.what.trim_end_matches('.'))];
+    if why.kind == FailureKind::Unauthorized && !state.session.key_origin.is_empty() {
+        lines.push(format!("The key came from {}.", state.session.key_origin));
+    }
+    if !why.hint.is_empty() {
+        let hint = super::delivery::capitalized(&why.hint);
+        lines.push(format!("{}.", hint.trim_end_matches('.')));
+    }
+    if let Some(time) = state.last_true().filter(|_| !is_polling(state)) {
+        lines.push(format!(
+            "What is below was last true {}.",
+            ago(state.now.wall, time)
+        ));
+    }
+    Some(lines)
+}
+
+/// An ability in words.
+pub fn ability(ability: &Ability) -> Said {
+    match ability {
+        Ability::Unknown => (Tone::Dim, "? not looked at yet".to_owned()),
+        Ability::Offered(route) => (Tone::Ok, format!("✓ {route}")),
+        Ability::Absent(why) => (Tone::Warn, format!("⊘ {why}")),
+    }
+}

@@ -1,0 +1,123 @@
+//! Screens with nothing on them: empty, loading, disconnected and failed are four different ones.
+
+use ratatui::layout::Rect;
+
+use super::model::link;
+use super::paint::{Canvas, Side, dim, piece};
+use super::text::wrap;
+use crate::app::{Screen, State, Tone};
+use crate::domain::{Ability, LinkState, visible};
+
+/// Paints why the list is empty and what to do.
+pub fn empty(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
+    let (tone, lines) = reason(state);
+    let room = usize::from(area.width).saturating_sub(4).min(76);
+    let wrapped: Vec<String> = lines
+        .iter()
+        .flat_map(|line| wrap(&visible(line), room))
+        .collect();
+    let top = area.height.saturating_sub(wrapped.len() as u16) / 3;
+    for (at, line) in wrapped.iter().enumerate() {
+        let words = if at == 0 {
+            piece(tone, line.as_str())
+        } else {
+            dim(line.as_str())
+        };
+        canvas.line_at(area, top + at as u16, &[words], Side::Middle);
+    }
+}
+
+fn reason(state: &State) -> (Tone, Vec<String>) {
+    if is_filtered(state) {
+        let words = if state.is_scanning() {
+            "Looking for matches…"
+        } else {
+            "Nothing matches the filter. Esc clears it."
+        };
+        return (Tone::Text, vec![words.to_owned()]);
+    }
+    match &state.history.link {
+        LinkState::Connecting => {
+            return (
+                Tone::Info,
+                vec![format!("Connecting to {} …", state.session.base_url)],
+            );
+        }
+        LinkState::CatchingUp => {
+            return (
+                Tone::Info,
+                vec![
+                    "Reading what is there …".to_owned(),
+                    "The stream is open; the active tasks are being read and compared.".to_owned(),
+                ],
+            );
+        }
+        LinkState::Retrying { .. } => {
+            return (
+                Tone::Warn,
+                vec![
+                    "Nothing was received yet.".to_owned(),
+                    "reeltop goes on trying; ctrl-r tries now. Health (5) has the details."
+                        .to_owned(),
+                ],
+            );
+        }
+        LinkState::Stopped { .. } if !link::is_polling(state) => {
+            let mut lines = link::trouble(state).unwrap_or_default();
+            lines.push("ctrl-r tries again; reeltop demo needs no account.".to_owned());
+            return (Tone::Bad, lines);
+        }
+        _ => {}
+    }
+    (Tone::Text, quiet(state))
+}
+
+fn is_filtered(state: &State) -> bool {
+    match state.screen {
+        Screen::Tasks => state.tasks.filter.is_active() && !state.history.tasks.is_empty(),
+        Screen::Events => state.events.filter.is_active() && !state.history.events.is_empty(),
+        Screen::Deliveries => {
+            state.deliveries.filter.is_active() && !state.history.deliveries.is_empty()
+        }
+        Screen::Endpoints => {
+            state.endpoints.filter.is_active() && !state.history.endpoints.is_empty()
+        }
+        Screen::Health => false,
+    }
+}
+
+/// All is well, and there is nothing.
+fn quiet(state: &State) -> Vec<String> {
+    let abilities = &state.history.abilities;
+    let absent = |ability: &Ability| match ability {
+        Ability::Absent(why) => Some(format!("The server does not offer them: {why}")),
+        _ => None,
+    };
+    let (first, reason, hint) = match state.screen {
+        Screen::Tasks => (
+            "No active tasks.",
+            None,
+            "Tasks appear here as soon as the service starts one.",
+        ),
+        Screen::Events => (
+            "No events yet.",
+            absent(&abilities.stream),
+            "Events appear here as the stream brings them; history before reeltop's start is not kept.",
+        ),
+        Screen::Deliveries => (
+            "No webhook messages yet.",
+            absent(&abilities.messages),
+            "A message appears for each task event once an endpoint exists.",
+        ),
+        Screen::Endpoints => (
+            "No webhook endpoints yet.",
+            absent(&abilities.endpoint_list),
+            "Create one with POST /webhooks/endpoints; those seen in attempts appear by themselves.",
+        ),
+        Screen::Health => ("", None, ""),
+    };
+    let mut lines = vec![first.to_owned()];
+    lines.extend(reason);
+    lines.push(hint.to_owned());
+    lines
+}

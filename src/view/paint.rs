@@ -1,0 +1,237 @@
+//! Cells: pieces of text with a role put into a buffer. No other file of the view writes text.
+
+use std::borrow::Cow;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Modifier;
+
+use super::text::{cut, width};
+use super::theme::{Role, Theme};
+use crate::app::Tone;
+use crate::domain::visible;
+
+/// A piece of text with its role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece<'a> {
+    pub text: Cow<'a, str>,
+    pub role: Role,
+    pub is_bold: bool,
+}
+
+/// A line of pieces.
+pub type Pieces<'a> = Vec<Piece<'a>>;
+
+/// A piece in a tone.
+pub fn piece<'a>(tone: Tone, text: impl Into<Cow<'a, str>>) -> Piece<'a> {
+    role(tone.into(), text)
+}
+
+/// A piece in a role.
+pub fn role<'a>(role: Role, text: impl Into<Cow<'a, str>>) -> Piece<'a> {
+    Piece {
+        text: text.into(),
+        role,
+        is_bold: false,
+    }
+}
+
+/// A piece in the plain role.
+pub fn plain<'a>(text: impl Into<Cow<'a, str>>) -> Piece<'a> {
+    role(Role::Text, text)
+}
+
+/// A piece that stays in the background.
+pub fn dim<'a>(text: impl Into<Cow<'a, str>>) -> Piece<'a> {
+    role(Role::Dim, text)
+}
+
+/// Cells that the pieces take.
+pub fn pieces_width(pieces: &[Piece<'_>]) -> usize {
+    pieces
+        .iter()
+        .map(|piece| width(&visible(&piece.text)))
+        .sum()
+}
+
+/// On which side of its column a cell stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    Left,
+    Right,
+    Middle,
+}
+
+/// A buffer to paint on, with the theme.
+pub struct Canvas<'a> {
+    pub buffer: &'a mut Buffer,
+    pub theme: &'a Theme,
+}
+
+impl Canvas<'_> {
+    /// Puts pieces on a line of an area, cut at its right end with `…`. Gives the cells taken.
+    pub fn line(&mut self, area: Rect, row: u16, pieces: &[Piece<'_>]) -> u16 {
+        if row >= area.height {
+            return 0;
+        }
+        let limit = usize::from(area.width);
+        let mut taken = 0;
+        for (at, piece) in pieces.iter().enumerate() {
+            let text = visible(&piece.text);
+            // The last cell is kept for a mark if more follows than fits.
+            let room = limit - taken;
+            let rest = if at + 1 == pieces.len() {
+                0
+            } else {
+                pieces_width(&pieces[at + 1..])
+            };
+            let own = width(&text);
+            let shown = if own > room || own == room && rest > 0 && own > 1 {
+                cut(&text, if own > room { room } else { room - 1 })
+            } else {
+                Cow::Borrowed(text.as_ref())
+            };
+            let mut style = self.theme.style(piece.role);
+            if piece.is_bold {
+                style = style.add_modifier(Modifier::BOLD);
+            }
+            let x = area.x + taken as u16;
+            self.buffer
+                .set_stringn(x, area.y + row, &shown, limit - taken, style);
+            taken += width(&shown);
+            if taken >= limit {
+                break;
+            }
+        }
+        taken as u16
+    }
+
+    /// Puts pieces at the right end of a line.
+    pub fn line_right(&mut self, area: Rect, row: u16, pieces: &[Piece<'_>]) {
+        self.line_at(area, row, pieces, Side::Right);
+    }
+
+    /// Puts pieces on one side of a line.
+    pub fn line_at(&mut self, area: Rect, row: u16, pieces: &[Piece<'_>], side: Side) {
+        let taken = pieces_width(pieces).min(usize::from(area.width)) as u16;
+        let free = area.width - taken;
+        let shift = match side {
+            Side::Left => 0,
+            Side::Right => free,
+            Side::Middle => free / 2,
+        };
+        let area = Rect {
+            x: area.x + shift,
+            width: area.width - shift,
+            ..area
+        };
+        self.line(area, row, pieces);
+    }
+
+    /// A thin rule over a whole line.
+    pub fn rule(&mut self, area: Rect, row: u16) {
+        if row < area.height {
+            let style = self.theme.style(Role::Rule);
+            let text = "─".repeat(usize::from(area.width));
+            self.buffer
+                .set_stringn(area.x, area.y + row, text, usize::from(area.width), style);
+        }
+    }
+
+    /// Blanks an area.
+    pub fn clear(&mut self, area: Rect) {
+        let area = area.intersection(self.buffer.area);
+        for y in area.top()..area.bottom() {
+            for x in area.left()..area.right() {
+                if let Some(cell) = self.buffer.cell_mut((x, y)) {
+                    cell.reset();
+                }
+            }
+        }
+    }
+
+    /// A border with a title round an area, blanked inside. Gives what lies inside.
+    pub fn frame(&mut self, area: Rect, title: &str) -> Rect {
+        self.clear(area);
+        if area.width < 4 || area.height < 3 {
+            return area;
+        }
+        let inner = usize::from(area.width) - 2;
+        let title = cut(title, inner.saturating_sub(3));
+        let rest = inner.saturating_sub(width(&title) + 2);
+        let bar = "─".repeat(rest);
+        self.line(
+            area,
+            0,
+            &[
+                role(Role::Rule, "╭ "),
+                role(Role::Title, title.as_ref()),
+                role(Role::Rule, format!(" {bar}╮")),
+            ],
+        );
+        for row in 1..area.height - 1 {
+            self.line(area, row, &[role(Role::Rule, "│")]);
+            self.line_right(area, row, &[role(Role::Rule, "│")]);
+        }
+        let bottom = format!("╰{}╯", "─".repeat(inner));
+        self.line(area, area.height - 1, &[role(Role::Rule, bottom)]);
+        Rect {
+            x: area.x + 2,
+            y: area.y + 1,
+            width: area.width - 4,
+            height: area.height - 2,
+        }
+    }
+}
+
+/// Columns of a table: width and side of each; a gap of one cell lies between.
+pub struct Columns {
+    places: Vec<(u16, u16, Side)>,
+}
+
+impl Columns {
+    /// Lays columns out in a width. The `flexible` one takes what the others leave.
+    pub fn new(total: u16, widths: &[(u16, Side)], flexible: usize) -> Self {
+        let fixed: u16 = widths
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| *at != flexible)
+            .map(|(_, (width, _))| width + 1)
+            .sum();
+        let mut x = 0;
+        let places = widths
+            .iter()
+            .enumerate()
+            .map(|(at, (width, side))| {
+                let width = if at == flexible {
+                    total.saturating_sub(fixed)
+                } else {
+                    *width
+                };
+                let place = (x, width, *side);
+                x += width + 1;
+                place
+            })
+            .collect();
+        Self { places }
+    }
+
+    /// The width of a column.
+    pub fn width(&self, at: usize) -> usize {
+        self.places
+            .get(at)
+            .map_or(0, |(_, width, _)| usize::from(*width))
+    }
+
+    /// Paints a row of cells.
+    pub fn row(&self, canvas: &mut Canvas<'_>, area: Rect, row: u16, cells: &[Pieces<'_>]) {
+        for ((x, width, side), cell) in self.places.iter().zip(cells) {
+            let column = Rect {
+                x: area.x + x,
+                width: (*width).min(area.width.saturating_sub(*x)),
+                ..area
+            };
+            canvas.line_at(column, row, cell, *side);
+        }
+    }
+}

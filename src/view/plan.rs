@@ -1,0 +1,179 @@
+//! The replay overlay: the plan before anything is sent, then what became of what was sent.
+
+use ratatui::layout::Rect;
+
+use super::help::centered;
+use super::model::delivery::{label, replay_glyph};
+use super::model::{ago, asset_label, millis};
+use super::paint::{Canvas, Pieces, dim, piece, plain, role};
+use super::text::wrap;
+use super::theme::Role;
+use crate::app::replaying::ReplayOverlay;
+use crate::app::{State, Tone};
+use crate::domain::{PlanItem, Replay, Verdict, visible};
+
+/// A line of the overlay, and whether it is the one that the keys act on.
+type Line = (Pieces<'static>, bool);
+
+/// Paints the overlay.
+pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, overlay: &ReplayOverlay) {
+    let width = area.width.saturating_sub(4).clamp(20, 96).min(area.width);
+    let inner_width = usize::from(width).saturating_sub(4);
+    let mut lines = vec![(about(state, overlay), false), (Vec::new(), false)];
+    let foot = if overlay.is_planning() {
+        lines.extend(plan_lines(overlay, inner_width));
+        plan_foot(overlay)
+    } else {
+        lines.extend(sent_lines(state, overlay, inner_width));
+        "Esc closes this; it is followed all the same"
+    };
+    let n_lines = lines.len() as u16;
+    let place = centered(area, width, n_lines + 4);
+    let inner = canvas.frame(place, "Replay");
+    let room = inner.height.saturating_sub(2);
+    let picked = lines
+        .iter()
+        .position(|(_, is_picked)| *is_picked)
+        .unwrap_or(0);
+    let top = (picked + 2)
+        .saturating_sub(usize::from(room))
+        .min(lines.len());
+    for (at, (line, is_picked)) in lines.iter().enumerate().skip(top).take(usize::from(room)) {
+        let row = (at - top) as u16;
+        canvas.line(inner, row, line);
+        if *is_picked {
+            canvas.line(inner, row, &[role(Role::Selected, "▌")]);
+        }
+    }
+    if inner.height >= 1 {
+        canvas.line(inner, inner.height - 1, &[dim(foot)]);
+    }
+}
+
+fn about(state: &State, overlay: &ReplayOverlay) -> Pieces<'static> {
+    let delivery = state.history.deliveries.get(&overlay.message);
+    let message = delivery.and_then(|delivery| delivery.message.as_ref());
+    let kind = message.map_or("message", |message| message.kind.name());
+    let asset = message
+        .and_then(|message| message.task.as_ref())
+        .and_then(|task| state.history.tasks.get(task))
+        .map(|row| format!(" · {}", asset_label(&state.history, &row.asset())))
+        .unwrap_or_default();
+    vec![
+        role(Role::Title, kind.to_owned()),
+        plain(asset),
+        dim(format!(" · {}", overlay.message.short(15))),
+    ]
+}
+
+fn plan_lines(overlay: &ReplayOverlay, width: usize) -> Vec<Line> {
+    let endpoints = overlay.endpoints();
+    let picked = overlay.pick.row_in(&endpoints);
+    let mut lines = Vec::new();
+    for (at, item) in overlay.plan.items.iter().enumerate() {
+        lines.push((item_line(item, &overlay.plan.route), picked == Some(at)));
+        for warning in &item.warnings {
+            for (at, text) in wrap(&visible(warning), width.saturating_sub(8))
+                .into_iter()
+                .enumerate()
+            {
+                let mark = if at == 0 { "      ! " } else { "        " };
+                lines.push((
+                    vec![piece(Tone::Warn, mark), piece(Tone::Warn, text)],
+                    false,
+                ));
+            }
+        }
+    }
+    if lines.is_empty() {
+        lines.push((
+            vec![plain(
+                "No endpoint was tried with this message or wants it: nothing can be replayed.",
+            )],
+            false,
+        ));
+    }
+    lines
+}
+
+fn item_line(item: &PlanItem, route: &str) -> Pieces<'static> {
+    let check = match (&item.verdict, item.is_chosen) {
+        (Verdict::Refuse(_), _) => " - ",
+        (_, true) => "[x]",
+        (_, false) => "[ ]",
+    };
+    let (word, tone, why) = match &item.verdict {
+        _ if item.is_chosen => ("SEND", Tone::Accent, format!("by {route}")),
+        Verdict::Refuse(why) => ("CANNOT", Tone::Dim, why.clone()),
+        Verdict::Skip(why) => ("SKIP", Tone::Dim, why.clone()),
+        Verdict::Send => ("SKIP", Tone::Dim, "left out by you".to_owned()),
+    };
+    let label = super::text::cut_middle(&visible(&item.label), 16).into_owned();
+    vec![
+        plain(format!("  {check} {label:<16} ")),
+        piece(tone, format!("{word:<6} ")),
+        dim(why),
+        dim(format!("   {}", item.url)),
+    ]
+}
+
+fn plan_foot(overlay: &ReplayOverlay) -> &'static str {
+    match overlay.plan.chosen().count() {
+        0 => "Space choose     Esc back, nothing sent",
+        1 => "Enter send 1     Space choose     Esc back, nothing sent",
+        _ => "Enter send all chosen, once each     Space choose     Esc back, nothing sent",
+    }
+}
+
+fn sent_lines(state: &State, overlay: &ReplayOverlay, width: usize) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for number in &overlay.sent {
+        let Some(replay) = state.history.replays.get(*number) else {
+            continue;
+        };
+        let (glyph, tone) = replay_glyph(&replay.state);
+        let to = label(&state.history, &replay.endpoint);
+        lines.push((
+            vec![
+                piece(tone, format!("{glyph} ")),
+                role(Role::Title, to),
+                dim(sent_words(state, replay)),
+            ],
+            false,
+        ));
+        let text = format!("{}{}", replay.words(), ended_words(state, replay));
+        for text in wrap(&visible(&text), width.saturating_sub(4)) {
+            lines.push((vec![plain("    "), piece(tone, text)], false));
+        }
+    }
+    lines
+}
+
+fn sent_words(state: &State, replay: &Replay) -> String {
+    let offset = state.session.utc_offset;
+    match replay.sent {
+        Some(sent) => format!(
+            "  sent {} · {} {}",
+            sent.wall.clock(offset),
+            replay.state.name(),
+            ago(state.now.wall, replay.since.wall)
+        ),
+        None => "  not sent yet".to_owned(),
+    }
+}
+
+/// How its attempt ended: `: attempt 3 answered 204 in 18 ms`.
+fn ended_words(state: &State, replay: &Replay) -> String {
+    let delivery = state.history.deliveries.get(&replay.message);
+    let found = replay
+        .state
+        .attempt()
+        .and_then(|id| Some((delivery?.attempt(id)?, delivery?.number_of(id)?)));
+    let Some((attempt, number)) = found else {
+        return String::new();
+    };
+    let took = attempt
+        .duration_ms
+        .map_or_else(String::new, |ms| format!(" in {}", millis(ms)));
+    format!(": attempt {number}, {}{took}", attempt.outcome_words())
+}

@@ -1,0 +1,67 @@
+//! Lists on the screen: titles, rows, the mark of the selection, what is new above.
+
+use ratatui::layout::Rect;
+
+use super::paint::{Canvas, Columns, Pieces, dim, piece, role};
+use super::theme::Role;
+use crate::app::Tone;
+
+/// The mark before the selected row.
+const MARK: &str = "▌";
+
+/// Cells before the first column.
+pub const INDENT: u16 = 3;
+
+/// An area without the cells that belong to the mark.
+pub fn indented(area: Rect) -> Rect {
+    let indent = if area.width < 60 { 2 } else { INDENT }.min(area.width);
+    Rect {
+        x: area.x + indent,
+        width: area.width - indent,
+        ..area
+    }
+}
+
+/// Paints the titles of columns.
+pub fn titles(canvas: &mut Canvas<'_>, area: Rect, columns: &Columns, titles: &[&str]) {
+    let cells: Vec<Pieces<'_>> = titles.iter().map(|title| vec![dim(*title)]).collect();
+    columns.row(canvas, area, 0, &cells);
+}
+
+/// Paints the mark of the selected row; hollow where the pane has no focus.
+pub fn mark(canvas: &mut Canvas<'_>, area: Rect, row: u16, has_focus: bool) {
+    let x = u16::from(area.width >= 60);
+    let place = Rect {
+        x: area.x + x.min(area.width),
+        width: area.width.saturating_sub(x).min(1),
+        ..area
+    };
+    let kind = if has_focus { Role::Selected } else { Role::Dim };
+    canvas.line(place, row, &[role(kind, MARK)]);
+}
+
+/// Says at the bottom of a list how much is new since following stopped.
+pub fn missed(canvas: &mut Canvas<'_>, area: Rect, n_new: u64) {
+    if n_new == 0 || area.height < 3 {
+        return;
+    }
+    let row = area.height - 1;
+    canvas.clear(Rect {
+        y: area.y + row,
+        height: 1,
+        ..area
+    });
+    let words = format!(" ▲ {n_new} new · following stopped · g follows again");
+    canvas.line(area, row, &[piece(Tone::Accent, words)]);
+}
+
+/// The first row shown, so that the selected one is in sight.
+pub fn offset(selected: usize, height: usize) -> usize {
+    (selected + 1).saturating_sub(height.max(1))
+}
+
+/// Heading of a pane, its rule below where there is room.
+pub fn heading(canvas: &mut Canvas<'_>, area: Rect, text: &str, has_focus: bool) {
+    let kind = if has_focus { Role::Title } else { Role::Dim };
+    canvas.line(indented(area), 0, &[role(kind, text)]);
+}

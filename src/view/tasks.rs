@@ -1,0 +1,254 @@
+//! Screen 1: tasks, one column per feature, and whether the endpoints were told.
+
+use ratatui::layout::Rect;
+
+use super::model::{FEATURE_COLUMNS, TaskLine, column_state, feature_glyph, task_glyph, task_line};
+use super::paint::{Canvas, Columns, Piece, Pieces, Side, dim, piece, plain, role};
+use super::text::cut_middle;
+use super::theme::Role;
+use super::{BESIDE, notice, table, task};
+use crate::app::page::TaskPage;
+use crate::app::tasks::TaskList;
+use crate::app::{RowKey, State, Tone, Viewport};
+use crate::domain::visible;
+
+/// How much of a row there is room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    /// Feature columns, age, duration, last change, notified.
+    Full,
+    /// One column of glyphs instead of the feature columns.
+    Narrow,
+    /// State glyph, asset, ready, age.
+    Minimal,
+}
+
+impl Layout {
+    fn of(width: u16) -> Self {
+        match width {
+            0..60 => Self::Minimal,
+            60..100 => Self::Narrow,
+            _ => Self::Full,
+        }
+    }
+
+    fn titles(self) -> &'static [&'static str] {
+        match self {
+            Self::Full => &[
+                "STATE",
+                "ASSET",
+                "PROXY",
+                "PREVIEW",
+                "VISUAL",
+                "TRANSCR",
+                "READY",
+                "AGE",
+                "TOOK",
+                "LAST CHANGE",
+                "NOTIFIED",
+            ],
+            Self::Narrow => &["STATE", "ASSET", "FEAT", "READY", "AGE", "NOTIFIED"],
+            Self::Minimal => &["", "ASSET", "READY", "AGE"],
+        }
+    }
+
+    fn columns(self, width: u16) -> Columns {
+        use Side::{Left, Middle, Right};
+        let change = if width >= 116 { 17 } else { 15 };
+        match self {
+            Self::Full => Columns::new(
+                width,
+                &[
+                    (12, Left),
+                    (0, Left),
+                    (7, Middle),
+                    (7, Middle),
+                    (7, Middle),
+                    (7, Middle),
+                    (5, Right),
+                    (6, Right),
+                    (7, Right),
+                    (change, Left),
+                    (9, Left),
+                ],
+                1,
+            ),
+            Self::Narrow => Columns::new(
+                width,
+                &[
+                    (12, Left),
+                    (0, Left),
+                    (5, Left),
+                    (5, Right),
+                    (6, Right),
+                    (9, Left),
+                ],
+                1,
+            ),
+            Self::Minimal => {
+                Columns::new(width, &[(1, Left), (0, Left), (5, Right), (6, Right)], 1)
+            }
+        }
+    }
+}
+
+/// Paints the task list, and the selected task beside it where there is room.
+pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut Viewport) {
+    let list_width = if area.width >= BESIDE {
+        (area.width * 3 / 5).max(104)
+    } else {
+        area.width
+    };
+    let list = Rect {
+        width: list_width,
+        ..area
+    };
+    list_of(canvas, list, state, viewport);
+    if let Some(RowKey::Task(id)) = &viewport.selected
+        && area.width >= BESIDE
+    {
+        let beside = Rect {
+            x: area.x + list_width + 1,
+            width: area.width - list_width - 1,
+            ..area
+        };
+        let page = TaskPage {
+            task: id.clone(),
+            pane: 0,
+            events: crate::app::list::Pick::default(),
+            messages: crate::app::list::Pick::default(),
+        };
+        task::draw(canvas, beside, state, &page, false);
+    }
+}
+
+fn list_of(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut Viewport) {
+    let now = state.shown_at().wall;
+    let has_titles = area.height >= 3;
+    let body = Rect {
+        y: area.y + u16::from(has_titles),
+        height: area.height - u16::from(has_titles),
+        ..area
+    };
+    viewport.rows = usize::from(body.height);
+    let slice = state.tasks.window(
+        &state.history,
+        &state.tasks.cursor.place(),
+        viewport.rows,
+        now,
+    );
+    viewport.matching = slice.matching;
+    if slice.keys.is_empty() {
+        notice::empty(canvas, area, state);
+        return;
+    }
+    let layout = Layout::of(area.width);
+    let inner = table::indented(area);
+    let columns = layout.columns(inner.width);
+    if has_titles {
+        table::titles(canvas, inner, &columns, layout.titles());
+    }
+    let selected = state.tasks.cursor.row_in(&slice.keys);
+    for (at, id) in slice.keys.iter().enumerate() {
+        let Some(row) = state.history.tasks.get(id) else {
+            continue;
+        };
+        let line = task_line(&state.history, row, now);
+        if !line.is_named {
+            viewport.unnamed.push(line.asset_id.clone());
+        }
+        let is_selected = selected == Some(at);
+        let cells = cells(layout, &columns, &line, is_selected);
+        let lined = Rect {
+            y: body.y,
+            height: body.height,
+            ..inner
+        };
+        columns.row(canvas, lined, at as u16, &cells);
+        if is_selected {
+            table::mark(canvas, body, at as u16, true);
+            viewport.selected = Some(RowKey::Task(id.clone()));
+        }
+    }
+    let ever = TaskList::ever(&state.history);
+    table::missed(canvas, body, state.tasks.cursor.missed(ever));
+}
+
+fn cells<'a>(
+    layout: Layout,
+    columns: &Columns,
+    line: &'a TaskLine,
+    is_selected: bool,
+) -> Vec<Pieces<'a>> {
+    let (glyph, tone) = task_glyph(line.state);
+    let state = vec![
+        piece(tone, glyph),
+        piece(
+            if line.state == crate::domain::TaskState::Failed {
+                tone
+            } else {
+                Tone::Text
+            },
+            format!(
+                " {}",
+                if line.is_gone {
+                    "gone"
+                } else {
+                    line.state.name()
+                }
+            ),
+        ),
+    ];
+    let name = cut_middle(&visible(&line.asset), columns.width(1)).into_owned();
+    let asset = vec![role(
+        if is_selected {
+            Role::Selected
+        } else if line.is_named {
+            Role::Text
+        } else {
+            Role::Dim
+        },
+        name,
+    )];
+    let ready = vec![plain(line.ready.as_str())];
+    let age = vec![dim(line.age.as_str())];
+    let notified = vec![piece(line.notified.0, line.notified.1.as_str())];
+    match layout {
+        Layout::Full => {
+            let mut cells = vec![state, asset];
+            cells.extend(
+                FEATURE_COLUMNS
+                    .iter()
+                    .map(|(feature, _)| vec![feature_cell(line, feature)]),
+            );
+            cells.extend([ready, age, vec![dim(line.took.as_str())]]);
+            cells.push(said(&line.last_change));
+            cells.push(notified);
+            cells
+        }
+        Layout::Narrow => {
+            let glyphs = FEATURE_COLUMNS
+                .iter()
+                .map(|(feature, _)| feature_cell(line, feature))
+                .collect();
+            vec![state, asset, glyphs, ready, age, notified]
+        }
+        Layout::Minimal => vec![vec![piece(tone, glyph)], asset, ready, age],
+    }
+}
+
+fn feature_cell(line: &TaskLine, feature: &crate::domain::Feature) -> Piece<'static> {
+    let state = column_state(&line.features, feature);
+    let (glyph, tone) = feature_glyph(state.as_ref());
+    let mut cell = piece(tone, glyph);
+    cell.is_bold = line.fresh.as_ref() == Some(feature);
+    cell
+}
+
+/// Words of the model as pieces.
+pub fn said(words: &[super::model::Said]) -> Pieces<'_> {
+    words
+        .iter()
+        .map(|(tone, text)| piece(*tone, text.as_str()))
+        .collect()
+}

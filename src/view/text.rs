@@ -1,0 +1,105 @@
+//! Widths: how many cells a text takes, and how it is cut to fewer.
+
+use std::borrow::Cow;
+
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+/// Cells that the text takes.
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// The text cut to so many cells at the end, with `…` where something is missing.
+pub fn cut(text: &str, limit: usize) -> Cow<'_, str> {
+    // No text is wider than its bytes are many.
+    if text.len() <= limit || width(text) <= limit {
+        return Cow::Borrowed(text);
+    }
+    if limit == 0 {
+        return Cow::Borrowed("");
+    }
+    Cow::Owned(format!("{}…", start(text, limit - 1)))
+}
+
+/// The text cut in the middle, so that both ends can be read: ids, file names.
+pub fn cut_middle(text: &str, limit: usize) -> Cow<'_, str> {
+    if text.len() <= limit || width(text) <= limit {
+        return Cow::Borrowed(text);
+    }
+    if limit < 8 {
+        return cut(text, limit);
+    }
+    let tail = (limit - 1) / 3;
+    let head = limit - 1 - tail;
+    Cow::Owned(format!("{}…{}", start(text, head), end(text, tail)))
+}
+
+/// The longest start of whole graphemes that takes at most so many cells.
+fn start(text: &str, limit: usize) -> &str {
+    let mut taken = 0;
+    for (at, grapheme) in text.grapheme_indices(true) {
+        taken += width(grapheme);
+        if taken > limit {
+            return &text[..at];
+        }
+    }
+    text
+}
+
+fn end(text: &str, limit: usize) -> &str {
+    let mut taken = 0;
+    let mut from = text.len();
+    for (at, grapheme) in text.grapheme_indices(true).rev() {
+        taken += width(grapheme);
+        if taken > limit {
+            break;
+        }
+        from = at;
+    }
+    &text[from..]
+}
+
+/// The text broken at spaces into lines of at most so many cells; a longer word is cut.
+pub fn wrap(text: &str, limit: usize) -> Vec<String> {
+    let limit = limit.max(1);
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() && width(&line) + 1 + width(word) > limit {
+            lines.push(std::mem::take(&mut line));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(&cut(word, limit));
+    }
+    if !line.is_empty() {
+        lines.push(line);
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts_fall_between_graphemes_and_never_pass_the_limit() {
+        let text = "e\u{301}e\u{301}名前のファイル.mp4";
+        for limit in 0..30 {
+            assert!(width(&cut(text, limit)) <= limit, "{limit}");
+            assert!(width(&cut_middle(text, limit)) <= limit, "{limit}");
+        }
+        assert_eq!(cut("e\u{301}xyz", 2), "e\u{301}…");
+        assert_eq!(cut_middle("interview_raw_04.mov", 13), "intervie….mov");
+        assert_eq!(cut("名前", 3), "名…");
+    }
+
+    #[test]
+    fn wraps_at_spaces() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("abcdefgh", 4), ["abc…"]);
+        assert!(wrap("  ", 4).is_empty());
+    }
+}
