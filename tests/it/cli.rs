@@ -141,6 +141,8 @@ async fn lists_are_lines_of_the_contract() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_input_is_one_sentence_and_an_exit_code() {
     let server = start(Options::default()).await;
+    let receiver = Receiver::always(204).await;
+    create_endpoint(&server, &receiver.url, &["task.*"]).await;
     let html =
         Scripted::start(|_, _| answer("200 OK", "content-type: text/html\r\n", "<html>")).await;
     let (url, key) = (server.url(), server.api_key().to_owned());
