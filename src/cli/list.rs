@@ -183,7 +183,7 @@ pub async fn attempts(args: AttemptsArgs, from: SourceArgs) -> Outcome {
 fn attempt_cells(attempt: &Attempt, numbers: &Numbers, zone: i32) -> Vec<String> {
     let why = attempt
         .failure()
-        .map(|class| class.words())
+        .map(crate::domain::FailureClass::words)
         .unwrap_or_default();
     vec![
         when(attempt.started, zone),
@@ -347,7 +347,7 @@ fn endpoint_cells(endpoint: &Endpoint) -> Vec<String> {
     let types: Vec<&str> = types
         .iter()
         .flat_map(|types| types.iter())
-        .map(|kind| kind.name())
+        .map(crate::domain::EventType::name)
         .collect();
     let state = match (endpoint.is_inferred, endpoint.disabled) {
         (true, _) => "unknown",
