@@ -138,6 +138,12 @@ async fn lists_are_lines_of_the_contract() {
     server.stop().await;
 }
 
+fn bad_config(folder: &tempfile::TempDir) -> String {
+    let config = folder.path().join("config.toml");
+    std::fs::write(&config, "[limits]\nnonsense = 1\n").unwrap();
+    config.to_str().unwrap().to_owned()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_input_is_one_sentence_and_an_exit_code() {
     let server = start(Options::default()).await;
@@ -147,9 +153,8 @@ async fn bad_input_is_one_sentence_and_an_exit_code() {
         Scripted::start(|_, _| answer("200 OK", "content-type: text/html\r\n", "<html>")).await;
     let (url, key) = (server.url(), server.api_key().to_owned());
     let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("config.toml");
-    std::fs::write(&config, "[limits]\nnonsense = 1\n").unwrap();
-    let config = config.to_str().unwrap();
+    let config = bad_config(&folder);
+    let config = config.as_str();
     for (url, key, arguments, code, words) in [
         (
             url.as_str(),

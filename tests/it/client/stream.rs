@@ -256,7 +256,7 @@ async fn connect_and_close_never_spins() {
     subscriber.until_opened(25).await;
     // Twelve within 500 ms at most: the twenty-fifth comes a second after the first.
     assert!(
-        started.elapsed() >= Duration::from_millis(1000),
+        started.elapsed() >= Duration::from_secs(1),
         "{:?}",
         started.elapsed()
     );
