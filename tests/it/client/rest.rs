@@ -125,6 +125,15 @@ async fn a_post_is_sent_once_whatever_the_answer() {
         );
         assert!(requests[0].contains("idempotency-key: key-1\r\n"));
     }
+    let server = Scripted::start(|_, _| answer("202 Accepted", "", "{}")).await;
+    let mut read_only = source(&server.url);
+    read_only.read_only = true;
+    let client = Client::new(&read_only).unwrap();
+    let sent = client
+        .resend("/x/{id}", &MessageId::new("m"), &EndpointId::new("ep"), "k")
+        .await;
+    assert!(matches!(sent, Sent::Refused(_)), "{sent:?}");
+    assert!(server.requests().is_empty());
     let client = Client::new(&source("http://127.0.0.1:1")).unwrap();
     let sent = client
         .resend("/x/{id}", &MessageId::new("m"), &EndpointId::new("ep"), "k")

@@ -312,3 +312,14 @@ async fn nothing_listens_is_waited_for_and_not_a_stop() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_key_goes_to_no_other_server_even_if_the_stream_is_said_to_be_there() {
+    let other = Scripted::start(|_, _| Reply::Hold(stream(""))).await;
+    let own = Scripted::start(|_, _| answer("404 x", "", "")).await;
+    let client = Client::new(&source(&own.url)).unwrap();
+    let url = client.http.path(&format!("{}/events", other.url)).unwrap();
+    let mut stream = Stream::new(client, url, Clock::new(), "");
+    assert!(matches!(stream.next().await, Step::Opened));
+    assert!(!other.requests()[0].contains("authorization"));
+}
