@@ -117,7 +117,7 @@ pub async fn messages(args: MessagesArgs, from: SourceArgs) -> Outcome {
                 ]
             })
             .collect();
-        out.table(&["WHEN", "EVENT", "MESSAGE", "TASK"], &cells)?;
+        out.table(&["WHEN", "EVENT", "MESSAGE", "TASK"], &cells, "no messages")?;
     }
     out.flush()?;
     Ok(code)
@@ -174,7 +174,7 @@ pub async fn attempts(args: AttemptsArgs, from: SourceArgs) -> Outcome {
             "WHEN", "STATUS", "CODE", "TOOK", "NO", "TRIGGER", "ENDPOINT", "MESSAGE", "ATTEMPT",
             "WHY",
         ];
-        out.table(&head, &cells)?;
+        out.table(&head, &cells, "no attempts")?;
     }
     out.flush()?;
     Ok(0)
@@ -183,7 +183,7 @@ pub async fn attempts(args: AttemptsArgs, from: SourceArgs) -> Outcome {
 fn attempt_cells(attempt: &Attempt, numbers: &Numbers, zone: i32) -> Vec<String> {
     let why = attempt
         .failure()
-        .map(|class| class.words())
+        .map(crate::domain::FailureClass::words)
         .unwrap_or_default();
     vec![
         when(attempt.started, zone),
@@ -335,6 +335,7 @@ pub async fn endpoints(args: EndpointsArgs, from: SourceArgs) -> Outcome {
         out.table(
             &["ENDPOINT", "STATE", "DESCRIPTION", "URL", "EVENTS"],
             &cells,
+            "no webhook endpoints yet",
         )?;
     }
     out.flush()?;
@@ -346,7 +347,7 @@ fn endpoint_cells(endpoint: &Endpoint) -> Vec<String> {
     let types: Vec<&str> = types
         .iter()
         .flat_map(|types| types.iter())
-        .map(|kind| kind.name())
+        .map(crate::domain::EventType::name)
         .collect();
     let state = match (endpoint.is_inferred, endpoint.disabled) {
         (true, _) => "unknown",

@@ -54,9 +54,10 @@ pub fn conclude(outcome: Outcome) -> ExitCode {
     }
 }
 
-/// Says a line on stderr, made visible-safe; that nobody reads it is no error.
+/// Says something on stderr, made visible-safe line by line; that nobody reads it is no error.
 pub fn note(text: &str) {
-    let _ = writeln!(io::stderr(), "reeltop: {}", visible(text));
+    let lines: Vec<_> = text.split('\n').map(visible).collect();
+    let _ = writeln!(io::stderr(), "reeltop: {}", lines.join("\n"));
 }
 
 /// Stdout, buffered, and whether it is a terminal.
@@ -103,7 +104,12 @@ impl Output {
     }
 
     /// A table: columns as wide as their widest cell, the last one free.
-    pub fn table(&mut self, head: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+    /// An empty one is words on stderr instead.
+    pub fn table(&mut self, head: &[&str], rows: &[Vec<String>], if_empty: &str) -> io::Result<()> {
+        if rows.is_empty() {
+            note(if_empty);
+            return Ok(());
+        }
         let rows: Vec<Vec<String>> = rows
             .iter()
             .map(|row| row.iter().map(|cell| visible(cell).into_owned()).collect())

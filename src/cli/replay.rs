@@ -1,5 +1,6 @@
 //! `reeltop replay`: plan, confirm, send once, follow to the attempt that it caused.
 
+use std::fmt::Write as _;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::time::Duration;
 
@@ -106,9 +107,9 @@ async fn gather(
         Ok(page) => {
             abilities.endpoint_list =
                 crate::domain::Ability::Offered("GET /webhooks/endpoints".to_owned());
-            page.rows
-                .into_iter()
-                .for_each(|row| fold(ChangeKind::Endpoint(Box::new(row.value))));
+            for row in page.rows {
+                fold(ChangeKind::Endpoint(Box::new(row.value)));
+            }
         }
         Err(failure) if failure.kind == FailureKind::NotOffered => {}
         Err(failure) => return Err(failure.into()),
@@ -124,9 +125,9 @@ async fn gather(
                 let what = format!("message {id}: {}", failure.what);
                 Failure { what, ..failure }
             })?;
-        attempts
-            .into_iter()
-            .for_each(|attempt| fold(ChangeKind::Attempt(Box::new(attempt))));
+        for attempt in attempts {
+            fold(ChangeKind::Attempt(Box::new(attempt)));
+        }
     }
     for id in &args.messages {
         if history.deliveries.get(&MessageId::new(id)).is_none() {
@@ -152,11 +153,8 @@ fn change(kind: ChangeKind, received: Moment) -> Change {
 fn plan_text(plans: &[Plan]) -> String {
     let mut text = String::new();
     for plan in plans {
-        text.push_str(&format!(
-            "{} by {}\n",
-            visible(&plan.message.to_string()),
-            visible(&plan.route)
-        ));
+        let message = plan.message.to_string();
+        let _ = writeln!(text, "{} by {}", visible(&message), visible(&plan.route));
         for item in &plan.items {
             let (word, why) = match &item.verdict {
                 Verdict::Send => ("send", ""),
@@ -167,7 +165,7 @@ fn plan_text(plans: &[Plan]) -> String {
             text.push_str(visible(&line).trim_end());
             text.push('\n');
             for warning in &item.warnings {
-                text.push_str(&format!("          ! {}\n", visible(warning)));
+                let _ = writeln!(text, "          ! {}", visible(warning));
             }
         }
         if plan.items.is_empty() {

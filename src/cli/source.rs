@@ -32,7 +32,9 @@ pub fn configured(args: &SourceArgs) -> Result<Source, Stop> {
     };
     match Source::configured(&flags) {
         Ok(Some((source, notes))) => {
-            notes.iter().for_each(|text| note(text));
+            for text in &notes {
+                note(text);
+            }
             Ok(source)
         }
         Ok(None) => Err(Stop::Usage(nothing_configured())),

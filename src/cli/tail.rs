@@ -63,13 +63,12 @@ async fn follow(mut stream: Stream, printer: &mut Printer, no_reconnect: bool) -
     let mut n_opened = 0;
     let mut oversized = 0;
     loop {
-        let step = match stream.next().now_or_never() {
-            Some(step) => step,
+        let step = if let Some(step) = stream.next().now_or_never() {
+            step
+        } else {
             // No complete event is waiting.
-            None => {
-                printer.flush()?;
-                stream.next().await
-            }
+            printer.flush()?;
+            stream.next().await
         };
         match step {
             Step::Chunk(chunk) => {

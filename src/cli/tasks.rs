@@ -52,9 +52,15 @@ pub async fn run(args: TasksArgs, from: SourceArgs) -> Outcome {
             .iter()
             .map(|row| cells(&row.value, name(row), zone))
             .collect();
+        let if_empty = if args.ids.is_empty() {
+            "no active tasks match"
+        } else {
+            "no such tasks"
+        };
         out.table(
             &["STATE", "READY", "ASSET", "FEATURES", "UPDATED", "TASK"],
             &cells,
+            if_empty,
         )?;
     }
     out.flush()?;

@@ -1,9 +1,12 @@
 //! The one integration binary: what needs more than one room, a socket or a terminal.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod cli;
+mod client;
 mod proxy;
 mod pty;
 mod replay;
+mod scripted;
 mod server;
 mod sse;
 mod tapes;

@@ -201,7 +201,7 @@ impl Printer {
             .map(|time| time.clock(self.zone))
             .unwrap_or_default();
         let kind = visible(event.kind.name()).into_owned();
-        let mut line = format!("{:8}  ", time);
+        let mut line = format!("{time:8}  ");
         let tone = match event.kind {
             EventType::TaskFailed => "31",
             EventType::TaskCompleted => "32",
@@ -220,7 +220,7 @@ impl Printer {
                 .asset_name
                 .as_ref()
                 .or_else(|| self.names.get(&task.asset));
-            let name = name.map_or_else(|| task.asset.short(13), |name| name.to_string());
+            let name = name.map_or_else(|| task.asset.short(13), ToString::to_string);
             let _ = write!(
                 line,
                 "{}  {}  {}",
