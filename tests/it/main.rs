@@ -1,7 +1,10 @@
 //! The one integration binary: what needs more than one room, a socket or a terminal.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod dashboard;
+mod screens;
 mod server;
 mod sse;
+mod support;
 mod tapes;
 mod tidy;
