@@ -47,9 +47,20 @@ pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Viewport {
     draw_body(&mut canvas, regions.body, state, &mut viewport);
     chrome::finish(&mut canvas, area, &regions, state, viewport.matching);
     chrome::toasts(&mut canvas, regions.body, state);
+    // The header and the footer stay in sight: they tell how far the screen can be trusted, and
+    // what can be done.
+    let inside = if area.height >= 4 {
+        Rect {
+            y: area.y + 1,
+            height: area.height - 2,
+            ..area
+        }
+    } else {
+        regions.body
+    };
     match &state.overlay {
-        Some(Overlay::Help) => help::draw(&mut canvas, area, state),
-        Some(Overlay::Replay(overlay)) => plan::draw(&mut canvas, area, state, overlay),
+        Some(Overlay::Help) => help::draw(&mut canvas, inside, state),
+        Some(Overlay::Replay(overlay)) => plan::draw(&mut canvas, inside, state, overlay),
         None => {}
     }
     if theme.is_ascii {

@@ -198,9 +198,19 @@ impl State {
 
     pub(super) fn set_filter(&mut self, text: &str) {
         match self.screen {
-            Screen::Tasks => self.tasks.set_filter(text),
-            Screen::Events => self.events.set_filter(text, &self.history),
-            Screen::Deliveries => self.deliveries.set_filter(text),
+            // The first slice is tested at once, so that short lists never wait.
+            Screen::Tasks => {
+                self.tasks.set_filter(text);
+                self.tasks.scan(&self.history);
+            }
+            Screen::Events => {
+                self.events.set_filter(text, &self.history);
+                self.events.scan(&self.history);
+            }
+            Screen::Deliveries => {
+                self.deliveries.set_filter(text);
+                self.deliveries.scan(&self.history);
+            }
             Screen::Endpoints => {
                 self.endpoints.set_filter(text);
                 self.endpoints.settle(&self.history);

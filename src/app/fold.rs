@@ -158,12 +158,18 @@ impl State {
         match &change.kind {
             ChangeKind::Event(_) if change.origin == Origin::Stream => {
                 self.pace.note(change.received);
-                self.last_sign = Some(change.received);
+                self.note_sign(change.received);
             }
             ChangeKind::Counters(counters) if counters.bytes > self.history.counters.bytes => {
-                self.last_sign = Some(change.received);
+                self.note_sign(change.received);
             }
             _ => {}
+        }
+    }
+
+    fn note_sign(&mut self, at: Moment) {
+        if self.last_sign.is_none_or(|last| last.mono < at.mono) {
+            self.last_sign = Some(at);
         }
     }
 }

@@ -398,7 +398,7 @@ impl Link {
         }
         let proof = Proof {
             gap,
-            compared: found.n_active,
+            compared: Some(found.n_active),
             repaired: found.repaired,
             found: found.n_found,
             held: n_held,
@@ -434,7 +434,7 @@ impl Link {
         if self.is_open && is_hopeless && !self.is_caught_up {
             let proof = Proof {
                 gap: None,
-                compared: 0,
+                compared: None,
                 repaired: Vec::new(),
                 found: 0,
                 held: 0,

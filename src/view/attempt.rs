@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::model::delivery::{attempt_glyph, capitalized, cause};
+use super::model::delivery::{attempt_glyph, capitalized, cause, sentence};
 use super::model::{ago, millis};
 use super::paint::{Canvas, Pieces, dim, piece, plain, role};
 use super::text::wrap;
@@ -98,7 +98,7 @@ fn facts(
         fact("id", attempt.id.to_string()),
     ];
     if let Some(class) = attempt.failure() {
-        let why = format!("{}: {}.", capitalized(class.words()), class.hint());
+        let why = format!("{}. {}", capitalized(class.words()), sentence(class.hint()));
         for (at, text) in wrap(&visible(&why), width.saturating_sub(11))
             .into_iter()
             .enumerate()

@@ -9,7 +9,7 @@ use super::theme::Role;
 use crate::app::action::Action;
 use crate::app::page::Page;
 use crate::app::prompt::Prompt;
-use crate::app::{SCREENS, Screen, State, Tone};
+use crate::app::{Overlay, SCREENS, Screen, State, Tone};
 use crate::domain::time::duration_words;
 use crate::domain::{LinkState, TASK_STATES};
 
@@ -111,12 +111,12 @@ fn header(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
 
 fn header_lefts(state: &State) -> Vec<Pieces<'static>> {
     let session = &state.session;
-    let mut core: Pieces<'static> = Vec::new();
+    let mut label: Pieces<'static> = Vec::new();
     if session.is_demo {
-        core.push(role(Role::Label, " DEMO "));
-        core.push(plain(" "));
+        label.push(role(Role::Label, " DEMO "));
+        label.push(plain(" "));
     }
-    core.push(plain(session.source_name.clone()));
+    let name = plain(session.source_name.clone());
     let mut badges: Pieces<'static> = Vec::new();
     if session.is_read_only {
         badges.push(plain("  "));
@@ -127,13 +127,18 @@ fn header_lefts(state: &State) -> Vec<Pieces<'static>> {
         let words = format!(" FROZEN · {} waiting ", frozen.waiting.len());
         badges.push(role(Role::Label, words));
     }
-    let with_name: Pieces<'static> = [role(Role::Title, " reeltop"), plain("   ")]
+    let whole: Pieces<'static> = [role(Role::Title, " reeltop"), plain("   ")]
         .into_iter()
-        .chain(core.clone())
+        .chain(label.clone())
+        .chain([name.clone()])
         .chain(badges.clone())
         .collect();
-    let short: Pieces<'static> = badges.into_iter().skip(1).chain(core).collect();
-    vec![with_name, short]
+    let short: Pieces<'static> = label
+        .into_iter()
+        .chain(badges.into_iter().skip(1))
+        .chain([plain(" "), name])
+        .collect();
+    vec![whole, short]
 }
 
 fn header_rights(state: &State) -> Vec<Pieces<'static>> {
@@ -246,7 +251,7 @@ fn notices(canvas: &mut Canvas<'_>, area: Rect, row: u16, state: &State) -> u16 
             LinkState::Stopped { .. } if !link::is_polling(state) => Tone::Bad,
             _ => Tone::Warn,
         };
-        let room = usize::from(inner.width);
+        let room = usize::from(inner.width).saturating_sub(2);
         let text = lines.join(" ");
         let wrapped = wrap(&crate::domain::visible(&text), room);
         let n_max = if area.height >= 16 { 3 } else { 1 };
@@ -257,7 +262,7 @@ fn notices(canvas: &mut Canvas<'_>, area: Rect, row: u16, state: &State) -> u16 
             } else {
                 line.clone()
             };
-            canvas.line(inner, row + at as u16, &[piece(tone, line)]);
+            canvas.line(inner, row + at as u16, &[piece(tone, format!(" {line} "))]);
         }
         let n_lines = wrapped.len().min(n_max) as u16;
         if area.height >= 16 {
@@ -283,7 +288,10 @@ fn footer(canvas: &mut Canvas<'_>, line: Rect, state: &State) {
         let (Some(hint), Some(key)) = (&binding.hint, binding.names.first()) else {
             continue;
         };
+        let is_sent = matches!(&state.overlay, Some(Overlay::Replay(sent)) if !sent.is_planning());
         let hint = match binding.action {
+            Action::Send | Action::Choose if is_sent => continue,
+            Action::Back if is_sent => "close",
             Action::Freeze if state.frozen.is_some() => "go on",
             _ => hint.as_str(),
         };

@@ -182,7 +182,7 @@ fn last_change(
 }
 
 /// What an event changed against its task's one before: feature, state before, state after; the
-/// user-facing first.
+/// user-facing first, and of these what failed.
 pub fn changed(
     history: &History,
     entry: &EventEntry,
@@ -199,7 +199,9 @@ pub fn changed(
             (before.as_ref() != Some(&after)).then_some((feature, before, after))
         })
         .collect();
-    changed.sort_by_key(|(feature, ..)| !feature.is_user_facing());
+    changed.sort_by_key(|(feature, _, after)| {
+        (!feature.is_user_facing(), *after != FeatureState::Failed)
+    });
     changed
 }
 

@@ -95,7 +95,7 @@ fn span(rows: &[Track], row: TaskRow<'_>, now: Time) -> (Time, Time) {
 }
 
 /// Where the bars begin.
-const BAR: u16 = 44;
+const BAR: u16 = 46;
 
 /// The part of a line that bars take, if there is room for them.
 fn bar_area(area: Rect) -> Option<Rect> {
@@ -116,12 +116,12 @@ fn features(
 ) -> u16 {
     let inner = table::indented(area);
     let columns = Columns::new(
-        inner.width.min(BAR - 3),
+        inner.width.min(BAR - 5),
         &[
-            (14, Side::Left),
+            (13, Side::Left),
             (0, Side::Left),
-            (7, Side::Right),
-            (7, Side::Right),
+            (6, Side::Right),
+            (6, Side::Right),
         ],
         1,
     );

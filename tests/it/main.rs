@@ -3,12 +3,15 @@
 
 mod cli;
 mod client;
+mod dashboard;
 mod proxy;
 mod pty;
 mod replay;
+mod screens;
 mod scripted;
 mod server;
 mod sse;
+mod support;
 mod tapes;
 mod terminal;
 mod tidy;

@@ -2,7 +2,7 @@
 
 use super::{Said, outcome_glyph};
 use crate::app::Tone;
-use crate::domain::time::rough_words;
+use crate::domain::time::{SECOND, rough_words};
 use crate::domain::{
     Attempt, AttemptStatus, Delivery, EndpointId, EndpointOutcome, Forecast, History, OutcomeState,
     Replay, ReplayState, TaskId, Time,
@@ -156,7 +156,7 @@ pub fn next(history: &History, delivery: &Delivery, now: Time) -> Said {
     match (soonest, exhausted) {
         (Some((at, is_sure)), _) => {
             let maybe = if is_sure { "" } else { "maybe " };
-            let words = if at > now {
+            let words = if at.since(now) >= SECOND {
                 format!("↻ {maybe}in {} (est.)", rough_words(at.since(now)))
             } else {
                 format!("↻ {maybe}due now (est.)")
@@ -265,11 +265,17 @@ pub fn why(history: &History, delivery: &Delivery, endpoint: &EndpointId) -> Opt
     } else {
         ""
     };
-    Some(format!(
-        "{}: {what}{others}. {}.",
-        label(history, endpoint),
-        capitalized(class.hint())
-    ))
+    Some(format!("{what}{others}. {}", sentence(class.hint())))
+}
+
+/// The words as a sentence: a capital first letter, and a mark at the end.
+pub fn sentence(text: &str) -> String {
+    let text = capitalized(text.trim_end_matches('.'));
+    if text.ends_with(['?', '!']) {
+        text
+    } else {
+        format!("{text}.")
+    }
 }
 
 /// The words with a capital first letter.

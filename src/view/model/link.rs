@@ -51,8 +51,7 @@ pub fn trouble(state: &State) -> Option<Vec<String>> {
         lines.push(format!("The key came from {}.", state.session.key_origin));
     }
     if !why.hint.is_empty() {
-        let hint = super::delivery::capitalized(&why.hint);
-        lines.push(format!("{}.", hint.trim_end_matches('.')));
+        lines.push(super::delivery::sentence(&why.hint));
     }
     if let Some(time) = state.last_true().filter(|_| !is_polling(state)) {
         lines.push(format!(

@@ -90,7 +90,7 @@ pub fn bar(track: &Track, from: Time, to: Time, width: usize, end_glyph: &str) -
         let at = i128::from(time.since(from)) * width as i128 / i128::from(span);
         (at as usize).min(width.saturating_sub(1))
     };
-    let Some(first) = track.first else {
+    let Some(first) = track.first.filter(|_| track.state != FeatureState::Na) else {
         return String::new();
     };
     let first = cell(first);

@@ -51,15 +51,15 @@ pub fn draw(
                 "  {:<14} ",
                 delivery::label(&state.history, endpoint)
             )),
-            piece(tone, format!("{} of {} ", line.delivered, line.of)),
-            dim("delivered"),
+            piece(tone, format!("{} of {}", line.delivered, line.of)),
         ];
-        if let Some(failing) = &line.failing {
-            words.push(piece(Tone::Bad, format!(", {failing}")));
+        match &line.failing {
+            Some(failing) => words.push(piece(Tone::Bad, format!(", {failing}"))),
+            None => words.push(dim(" delivered")),
         }
         if let Some(at) = line.next.filter(|at| *at > now) {
             let due = rough_words(at.since(now));
-            words.push(piece(Tone::Warn, format!(", ↻ in {due} (est.)")));
+            words.push(piece(Tone::Warn, format!(" ↻ in {due} (est.)")));
         }
         let bars = bar_area(area);
         let left = Rect {

@@ -1,0 +1,458 @@
+//! The dashboard's mind in scenes: messages in, effects out, and what the screen says.
+
+use ratatui::crossterm::event::KeyEvent;
+use reeltop::app::{Effect, Msg, ReplayRequest, RowKey, Sight, State, update};
+use reeltop::domain::{
+    Attempt, ChangeKind, EndpointId, FailureKind, LinkState, MessageId, ReplayStep, Stage,
+};
+
+use crate::support::{
+    attempt, before, change, event, fresh, key, message, picture, press, seen, shared, task_id,
+    told,
+};
+
+const ALL_QUEUED: [(&str, &str); 4] = [
+    ("proxy", "queued"),
+    ("preview", "queued"),
+    ("visual", "queued"),
+    ("transcription", "queued"),
+];
+
+fn selected_line(state: &mut State) -> String {
+    let shown = picture(state, 120, 36);
+    let line = shown.lines().find(|line| line.starts_with(" ▌"));
+    line.unwrap_or_default().to_owned()
+}
+
+fn step(number: u64, stage: Stage) -> Msg {
+    Msg::Changed(vec![change(
+        0,
+        ChangeKind::Replay(Box::new(ReplayStep {
+            replay: number,
+            message: MessageId::new("msg_failed"),
+            endpoint: EndpointId::new("ep_staging"),
+            route: "server",
+            stage,
+        })),
+    )])
+}
+
+fn request(number: u64) -> Effect {
+    Effect::Replay(ReplayRequest {
+        number,
+        message: MessageId::new("msg_failed"),
+        endpoint: EndpointId::new("ep_staging"),
+    })
+}
+
+#[test]
+fn new_tasks_do_not_move_the_selection() {
+    let mut state = told();
+    press(&mut state, "j j");
+    let before_them = selected_line(&mut state);
+    let new = (0..5)
+        .map(|n| {
+            event(
+                50 + n,
+                "task.progress",
+                seen(50 + n, 0, 0, &ALL_QUEUED),
+                "new.mp4",
+                0,
+            )
+        })
+        .collect();
+    update(&mut state, Msg::Changed(new));
+    let after = selected_line(&mut state);
+    assert_eq!(
+        before_them.split_whitespace().nth(3),
+        after.split_whitespace().nth(3)
+    );
+    assert!(picture(&mut state, 120, 36).contains("▲ 5 new"));
+    press(&mut state, "g");
+    assert!(selected_line(&mut state).contains("new.mp4"));
+}
+
+#[test]
+fn enter_opens_what_was_shown_even_if_something_newer_came_since() {
+    let mut state = told();
+    picture(&mut state, 120, 36);
+    let shown = state.viewport.selected.clone();
+    let new = event(60, "task.progress", seen(60, 0, 0, &ALL_QUEUED), "", 0);
+    update(&mut state, Msg::Changed(vec![new]));
+    let effects = update(&mut state, Msg::Key(key("enter")));
+    let Some(RowKey::Task(task)) = shown else {
+        panic!("a task was selected");
+    };
+    assert_eq!(effects, [Effect::Look(Sight::Task(task))]);
+}
+
+#[test]
+fn esc_goes_back_one_level_and_never_quits() {
+    let mut state = told();
+    press(&mut state, "G k enter tab enter enter");
+    assert_eq!(state.pages.len(), 3);
+    for left in [2, 1, 0, 0, 0] {
+        assert_eq!(press(&mut state, "esc"), []);
+        assert_eq!(state.pages.len(), left);
+    }
+    assert_eq!(press(&mut state, "q"), [Effect::Quit]);
+    assert_eq!(press(&mut state, "ctrl-c"), [Effect::Quit]);
+}
+
+#[test]
+fn a_replay_is_planned_sent_once_and_followed_to_its_attempt() {
+    let mut state = told();
+    assert_eq!(press(&mut state, "3 j r"), []);
+    let plan = picture(&mut state, 120, 36);
+    assert!(
+        plan.contains("[x] staging") && plan.contains("[ ] prod"),
+        "{plan}"
+    );
+    assert!(
+        plan.contains("CANNOT") && plan.contains("disabled"),
+        "{plan}"
+    );
+    assert!(plan.contains("automatic retry is due"), "{plan}");
+    assert_eq!(press(&mut state, "enter"), [request(1)]);
+    // Enter again closes what is followed; r shows the running one; nothing is sent twice.
+    let is_sent = |effects: &[Effect]| {
+        let mut sent = effects.iter();
+        sent.any(|effect| matches!(effect, Effect::Replay(_)))
+    };
+    assert!(!is_sent(&press(&mut state, "enter enter esc")));
+    assert!(!is_sent(&press(&mut state, "3 j r enter r r enter")));
+    let before: std::sync::Arc<[_]> = [].into();
+    update(&mut state, step(1, Stage::Sending { before }));
+    update(&mut state, step(1, Stage::Accepted));
+    let mut state_after = told();
+    press(&mut state_after, "3 j r enter");
+    update(
+        &mut state_after,
+        step(1, Stage::Sending { before: [].into() }),
+    );
+    update(&mut state_after, step(1, Stage::Accepted));
+    assert!(picture(&mut state_after, 120, 36).contains("accepted"));
+    let ours = attempt("atmpt_9", "msg_failed", "ep_staging", 0, (204, ""), true);
+    update(&mut state_after, Msg::Changed(vec![ours]));
+    let end = picture(&mut state_after, 120, 36);
+    assert!(
+        end.contains("✓ staging") && end.contains("attempt 3, 204 in 12 ms"),
+        "{end}"
+    );
+    assert!(
+        end.contains("replay of msg_failed to staging: delivered"),
+        "{end}"
+    );
+}
+
+#[test]
+fn an_unknown_replay_stays_in_sight_until_its_attempt_is_found() {
+    let mut state = told();
+    assert_eq!(press(&mut state, "3 j r enter esc"), [request(1)]);
+    update(&mut state, step(1, Stage::Sending { before: [].into() }));
+    update(
+        &mut state,
+        step(1, Stage::Unknown("the connection broke".into())),
+    );
+    assert!(picture(&mut state, 120, 36).contains("? replay unknown"));
+    // No second one of the pair may be sent meanwhile.
+    assert_eq!(press(&mut state, "r r enter"), []);
+    press(&mut state, "esc");
+    let ours = attempt("atmpt_9", "msg_failed", "ep_staging", 0, (204, ""), true);
+    update(&mut state, Msg::Changed(vec![ours]));
+    press(&mut state, "enter");
+    let shown = picture(&mut state, 120, 36);
+    assert!(shown.contains("delivered, found later"), "{shown}");
+}
+
+#[test]
+fn read_only_refuses_with_the_reason() {
+    let mut state = told();
+    state.session.is_read_only = true;
+    assert_eq!(press(&mut state, "3 j r enter"), []);
+    let shown = picture(&mut state, 120, 36);
+    assert!(
+        shown.contains("read-only mode") && shown.contains("READ-ONLY"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn choosing_turns_endpoints_round_and_sends_only_those() {
+    let mut state = told();
+    press(&mut state, "3 j r");
+    // The rows are legacy, prod, staging: staging is left out, prod taken in.
+    press(&mut state, "j space j space");
+    let effects = press(&mut state, "enter");
+    let Effect::Replay(sent) = &effects[0] else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(
+        (effects.len(), &sent.endpoint),
+        (1, &EndpointId::new("ep_prod"))
+    );
+    let mut state = told();
+    press(&mut state, "3 j r space");
+    assert!(picture(&mut state, 120, 36).contains("cannot be chosen"));
+    press(&mut state, "j j space");
+    assert_eq!(press(&mut state, "enter"), []);
+    assert!(picture(&mut state, 120, 36).contains("nothing was sent"));
+}
+
+#[test]
+fn a_frozen_screen_shows_what_it_showed_and_counts_what_waits() {
+    let mut state = told();
+    let shown = picture(&mut state, 120, 36);
+    press(&mut state, "f");
+    let new = event(
+        70,
+        "task.progress",
+        seen(70, 0, 0, &ALL_QUEUED),
+        "new.mp4",
+        0,
+    );
+    update(&mut state, Msg::Changed(vec![new]));
+    update(&mut state, Msg::Tick(before(-5)));
+    let frozen = picture(&mut state, 120, 36);
+    assert!(frozen.contains("FROZEN · 1 waiting"), "{frozen}");
+    let body =
+        |text: &str| -> Vec<String> { text.lines().skip(4).take(20).map(str::to_owned).collect() };
+    assert_eq!(body(&shown), body(&frozen));
+    press(&mut state, "f");
+    assert!(picture(&mut state, 120, 36).contains("new.mp4"));
+}
+
+#[test]
+fn a_frozen_screen_goes_on_by_itself_beyond_its_bound_and_tells_the_link_meanwhile() {
+    let mut state = told();
+    press(&mut state, "f");
+    let why = reeltop::domain::Failure::new(FailureKind::Broken, "the connection broke", "");
+    let link = LinkState::Retrying {
+        at: before(-9).wall,
+        tries: 1,
+        why,
+    };
+    update(
+        &mut state,
+        Msg::Changed(vec![change(0, ChangeKind::Link(Box::new(link)))]),
+    );
+    assert!(picture(&mut state, 120, 36).contains("retrying in 9s"));
+    for n in 0..21 {
+        let many = (0..1000)
+            .map(|at| {
+                event(
+                    1000 + n * 1000 + at,
+                    "task.progress",
+                    seen(7, 9, 0, &ALL_QUEUED),
+                    "",
+                    0,
+                )
+            })
+            .collect();
+        update(&mut state, Msg::Changed(many));
+    }
+    assert!(state.frozen.is_none());
+    assert!(picture(&mut state, 120, 36).contains("the screen goes on"));
+}
+
+#[test]
+fn filters_follow_the_typing_and_what_changes() {
+    let mut state = told();
+    press(&mut state, "/ f a i l e d");
+    let shown = picture(&mut state, 120, 36);
+    assert!(
+        shown.contains("1 of 6") && shown.contains("keynote"),
+        "{shown}"
+    );
+    press(&mut state, "enter esc");
+    assert!(!state.tasks.filter.is_active());
+    // A text filter is a scan; what changes later is tested as it comes.
+    press(&mut state, "/ d r o n e enter");
+    assert!(picture(&mut state, 120, 36).contains("1 of 6"));
+    let renamed = event(80, "task.progress", seen(80, 1, 0, &ALL_QUEUED), "", 0);
+    update(&mut state, Msg::Changed(vec![renamed]));
+    assert!(picture(&mut state, 120, 36).contains("1 of 7"));
+    let mut asset = None;
+    if let Some(row) = state.history.tasks.get(&task_id(80)) {
+        asset = Some(row.asset());
+    }
+    let named = ChangeKind::AssetNamed {
+        asset: asset.unwrap(),
+        name: shared("second-drone.mp4"),
+    };
+    update(&mut state, Msg::Changed(vec![change(0, named)]));
+    update(&mut state, Msg::Tick(before(-1)));
+    while state.is_scanning() {
+        update(&mut state, Msg::Scan);
+    }
+    assert!(picture(&mut state, 120, 36).contains("2 of 7"));
+}
+
+#[test]
+fn every_list_filters() {
+    let mut state = told();
+    for (screen, text, count) in [
+        ("1", "visual:paused", "1 of 6"),
+        ("2", "type:task.failed", "1 of 10"),
+        ("3", "retrying", "1 of 2"),
+        ("3", "!retrying", "1 of 2"),
+        ("3", "endpoint:staging", "2 of 2"),
+        ("4", "disabled", "1 of 3"),
+    ] {
+        press(&mut state, screen);
+        press(&mut state, "/");
+        update(&mut state, Msg::Pasted(text.into()));
+        press(&mut state, "enter");
+        while state.is_scanning() {
+            update(&mut state, Msg::Scan);
+        }
+        let shown = picture(&mut state, 120, 36);
+        assert!(shown.contains(count), "{text}\n{shown}");
+        press(&mut state, "esc");
+    }
+}
+
+#[test]
+fn pasted_text_outside_a_prompt_is_no_row_of_keys() {
+    let mut state = told();
+    press(&mut state, "3 j r");
+    assert_eq!(update(&mut state, Msg::Pasted("r\n\n".into())), []);
+    assert!(state.history.replays.all().is_empty());
+}
+
+#[test]
+fn every_key_has_a_visible_answer() {
+    let mut state = fresh();
+    for name in ["x", "enter", "r", "y", "esc", "s", "tab"] {
+        state.toasts.clear();
+        state.screen = reeltop::app::Screen::Deliveries;
+        press(&mut state, name);
+        assert_eq!(state.toasts.len(), 1, "{name}");
+    }
+}
+
+#[test]
+fn reading_needs_no_link() {
+    let mut state = told();
+    let why = reeltop::domain::Failure::new(FailureKind::Unreachable, "no connection", "");
+    let link = LinkState::Stopped { why };
+    update(
+        &mut state,
+        Msg::Changed(vec![change(0, ChangeKind::Link(Box::new(link)))]),
+    );
+    press(&mut state, "G k enter");
+    let shown = picture(&mut state, 120, 36);
+    assert!(
+        shown.contains("keynote") && shown.contains("EVENTS 5"),
+        "{shown}"
+    );
+    assert!(shown.contains("was last true"), "{shown}");
+    assert_eq!(
+        press(&mut state, "ctrl-r"),
+        [Effect::Reconnect, Effect::Refresh]
+    );
+}
+
+#[test]
+fn names_are_asked_for_once_and_a_few_at_a_time() {
+    let mut state = fresh();
+    let many = (0..20)
+        .map(|n| event(n, "task.progress", seen(n, 9, 0, &ALL_QUEUED), "", 0))
+        .collect();
+    update(&mut state, Msg::Changed(many));
+    picture(&mut state, 120, 36);
+    let mut asked = Vec::new();
+    for second in 1..10 {
+        let effects = update(&mut state, Msg::Tick(before(-second)));
+        assert!(effects.len() <= 4);
+        asked.extend(effects);
+    }
+    assert_eq!(asked.len(), 20);
+}
+
+#[test]
+fn the_id_or_the_payload_is_copied_without_control_characters() {
+    let mut state = told();
+    let effects = press(&mut state, "3 j y");
+    let what = "message id".to_owned();
+    let text = "msg_failed".to_owned();
+    assert_eq!(effects, [Effect::Copy { what, text }]);
+    let odd = "{\"a\":\n\"\u{1b}[31m\"}";
+    let late = message("msg_odd", 99, "task.failed", 1, 0, odd);
+    update(&mut state, Msg::Changed(vec![late]));
+    let effects = press(&mut state, "g enter tab y");
+    let Some(Effect::Copy { text, .. }) = effects.last() else {
+        panic!("{effects:?}");
+    };
+    assert!(text.contains('\n') && !text.contains('\u{1b}'));
+}
+
+#[test]
+fn time_never_goes_back_and_ages_are_never_negative() {
+    let mut state = told();
+    let newer = event(
+        90,
+        "task.progress",
+        seen(90, -30, -30, &ALL_QUEUED),
+        "future.mp4",
+        0,
+    );
+    update(&mut state, Msg::Changed(vec![newer]));
+    update(&mut state, Msg::Tick(before(50)));
+    let shown = picture(&mut state, 120, 36);
+    assert!(!shown.contains("-1s") && shown.contains("0s"), "{shown}");
+}
+
+#[test]
+fn attempts_feed_the_endpoints_screen() {
+    let mut state = told();
+    let of = |state: &State, id: &str| {
+        let activity = state.endpoints.activity(&EndpointId::new(id)).unwrap();
+        (activity.delivered, activity.failing, activity.recent.len())
+    };
+    assert_eq!(of(&state, "ep_prod"), (2, 0, 2));
+    assert_eq!(of(&state, "ep_staging"), (1, 1, 3));
+    let later = attempt("atmpt_8", "msg_failed", "ep_staging", 1, (200, ""), false);
+    update(&mut state, Msg::Changed(vec![later.clone(), later]));
+    assert_eq!(of(&state, "ep_staging"), (2, 0, 4));
+}
+
+/// Keys with all modifiers, on every screen: nothing panics.
+#[test]
+fn no_row_of_keys_panics() {
+    let mut state = told();
+    let names = "1 2 3 4 5 j k g G enter esc tab h l r space y f s S / a ? ctrl-d ctrl-u ctrl-r";
+    let names: Vec<&str> = names.split(' ').collect();
+    let mut seed = 7_u64;
+    for _ in 0..3000 {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let name = names[(seed >> 33) as usize % names.len()];
+        let pressed: KeyEvent = key(name);
+        update(&mut state, Msg::Key(pressed));
+        if seed.is_multiple_of(5) {
+            picture(
+                &mut state,
+                20 + (seed >> 40) as u16 % 200,
+                4 + (seed >> 50) as u16 % 50,
+            );
+        }
+    }
+    let sent = state.history.replays.all().len();
+    let pairs: std::collections::BTreeSet<String> = state
+        .history
+        .replays
+        .all()
+        .iter()
+        .map(|replay| format!("{} {}", replay.message, replay.endpoint))
+        .collect();
+    assert_eq!(sent, pairs.len(), "no pair twice while one is open");
+}
+
+/// Attempts are compared whole, so that a test notices a field that is not told.
+#[test]
+fn an_attempt_is_shown_as_it_was_told() {
+    let state = told();
+    let delivery = state.history.deliveries.get(&MessageId::new("msg_failed"));
+    let attempts: &[Attempt] = delivery.unwrap().attempts();
+    assert_eq!(attempts.len(), 3);
+}

@@ -1,0 +1,252 @@
+//! Pictures of every screen at several sizes, styles included, and a sweep over all sizes.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use reeltop::app::{Msg, State, update};
+use reeltop::domain::{ChangeKind, Failure, FailureKind, LinkState, Proof, Unreadable};
+use reeltop::view::theme::{Theme, ThemeName};
+
+use crate::support::{before, change, fresh, picture, press, styled, told};
+
+fn snapshots(name: &str, state: &mut State) {
+    for (width, height) in [(80, 24), (120, 36), (200, 60)] {
+        let shown = styled(state, width, height);
+        insta::with_settings!({snapshot_path => "../snapshots", prepend_module_to_snapshot => false}, {
+            insta::assert_snapshot!(format!("{name}_{width}x{height}"), shown);
+        });
+    }
+}
+
+#[test]
+fn tasks() {
+    snapshots("tasks", &mut told());
+}
+
+#[test]
+fn events() {
+    let mut state = told();
+    press(&mut state, "2 j");
+    snapshots("events", &mut state);
+}
+
+#[test]
+fn deliveries() {
+    let mut state = told();
+    press(&mut state, "3");
+    snapshots("deliveries", &mut state);
+}
+
+#[test]
+fn endpoints() {
+    let mut state = told();
+    press(&mut state, "4");
+    snapshots("endpoints", &mut state);
+}
+
+#[test]
+fn health() {
+    let mut state = told();
+    let proof = Proof {
+        gap: Some((before(120).wall, before(78).wall)),
+        compared: 6,
+        repaired: vec![crate::support::task_id(1)],
+        found: 0,
+        held: 2,
+        caveat: None,
+        at: before(5).wall,
+    };
+    let unreadable = Unreadable {
+        place: "stream",
+        why: "no JSON: expected a value at line 1".into(),
+        excerpt: "<html>\u{1b}[2J".into(),
+    };
+    let changes = vec![
+        change(5, ChangeKind::Proof(Box::new(proof))),
+        change(4, ChangeKind::Unreadable(Box::new(unreadable))),
+    ];
+    update(&mut state, Msg::Changed(changes));
+    press(&mut state, "5");
+    snapshots("health", &mut state);
+    press(&mut state, "tab enter");
+    snapshots("unreadable", &mut state);
+}
+
+#[test]
+fn details() {
+    let mut state = told();
+    press(&mut state, "G k enter");
+    snapshots("task", &mut state);
+    press(&mut state, "tab enter");
+    snapshots("message", &mut state);
+    press(&mut state, "j enter");
+    snapshots("attempt", &mut state);
+    press(&mut state, "esc tab j j j j enter");
+    snapshots("payload_folded", &mut state);
+    press(&mut state, "4 j j enter");
+    snapshots("endpoint", &mut state);
+    press(&mut state, "2 G enter");
+    snapshots("event", &mut state);
+}
+
+#[test]
+fn overlays_and_prompt() {
+    let mut state = told();
+    press(&mut state, "?");
+    snapshots("help", &mut state);
+    press(&mut state, "esc 3 j r");
+    snapshots("plan", &mut state);
+    press(&mut state, "enter");
+    snapshots("plan_sent", &mut state);
+    press(&mut state, "esc 1 / k e y");
+    snapshots("filter", &mut state);
+    press(&mut state, "\" x");
+    snapshots("filter_wrong", &mut state);
+}
+
+#[test]
+fn nothing_loading_disconnected_and_failed_are_four_screens() {
+    let mut state = fresh();
+    snapshots("loading", &mut state);
+    let link = |state: &mut State, link| {
+        update(
+            state,
+            Msg::Changed(vec![change(0, ChangeKind::Link(Box::new(link)))]),
+        );
+    };
+    link(&mut state, LinkState::Live);
+    snapshots("empty", &mut state);
+    let why = Failure::new(
+        FailureKind::Unreachable,
+        "no connection to https://api.example.com",
+        "check the network",
+    );
+    link(
+        &mut state,
+        LinkState::Retrying {
+            at: before(-4).wall,
+            tries: 2,
+            why,
+        },
+    );
+    snapshots("disconnected", &mut state);
+    let why = Failure::new(
+        FailureKind::Unauthorized,
+        "401, the key was refused by https://api.example.com",
+        "check it with reeltop doctor",
+    );
+    link(&mut state, LinkState::Stopped { why });
+    snapshots("failed", &mut state);
+}
+
+/// Every screen there is, by the keys that lead to it.
+const EVERYWHERE: [&str; 22] = [
+    "1",
+    "1 G",
+    "1 ?",
+    "1 / k e y",
+    "1 f",
+    "G k enter",
+    "G k enter tab",
+    "G k enter enter",
+    "G k enter tab enter",
+    "G k enter tab enter tab",
+    "G k enter tab enter enter",
+    "G k enter tab enter r",
+    "2",
+    "2 / x x x x",
+    "3",
+    "3 r",
+    "3 j r enter",
+    "4",
+    "4 enter",
+    "4 s s",
+    "5",
+    "5 tab",
+];
+
+#[test]
+fn no_size_from_20x5_to_300x100_panics_or_talks_nonsense() {
+    let theme = Theme::embedded(ThemeName::Mono, true).unwrap();
+    let sizes: Vec<(u16, u16)> = (20..300)
+        .step_by(23)
+        .flat_map(|width| (5..100).step_by(7).map(move |height| (width, height)))
+        .chain([
+            (20, 5),
+            (300, 100),
+            (59, 10),
+            (60, 11),
+            (99, 12),
+            (100, 9),
+            (160, 8),
+            (1, 1),
+            (3, 2),
+        ])
+        .collect();
+    for keys in EVERYWHERE {
+        let mut state = told();
+        press(&mut state, keys);
+        for (width, height) in &sizes {
+            let mut buffer = Buffer::empty(Rect::new(0, 0, *width, *height));
+            let viewport = reeltop::view::draw(&state, &theme, &mut buffer);
+            let text: String = buffer
+                .content
+                .iter()
+                .map(ratatui::buffer::Cell::symbol)
+                .collect();
+            assert!(text.is_ascii(), "{keys} at {width}x{height}");
+            if *width >= 20 && *height >= 5 {
+                assert!(text.contains("DEMO"), "{keys} at {width}x{height}");
+                assert!(text.contains("live"), "{keys} at {width}x{height}:\n{text}");
+            }
+            update(&mut state, Msg::Drawn(viewport));
+        }
+    }
+}
+
+#[test]
+fn hostile_text_never_reaches_a_cell() {
+    for keys in EVERYWHERE {
+        let mut state = told();
+        press(&mut state, keys);
+        for (width, height) in [(60, 20), (120, 36), (200, 60)] {
+            let shown = picture(&mut state, width, height);
+            let bad = shown
+                .chars()
+                .find(|c| c.is_control() && *c != '\n' || ('\u{202a}'..='\u{202e}').contains(c));
+            assert_eq!(bad, None, "{keys}:\n{shown}");
+        }
+    }
+}
+
+#[test]
+fn without_color_every_state_has_its_glyph_and_word() {
+    let theme = Theme::embedded(ThemeName::Mono, false).unwrap();
+    let mut state = told();
+    let buffer = crate::support::drawn(&mut state, 120, 36, &theme);
+    assert!(buffer.content.iter().all(|cell| {
+        cell.fg == ratatui::style::Color::Reset && cell.bg == ratatui::style::Color::Reset
+    }));
+    let shown = picture(&mut state, 120, 36);
+    for words in [
+        "✗ failed",
+        "▶ processing",
+        "✓ completed",
+        "◷ queued",
+        "● live",
+        "↻ 1 of 2",
+    ] {
+        assert!(shown.contains(words), "{words}\n{shown}");
+    }
+}
+
+#[test]
+fn a_second_frame_of_the_same_state_differs_in_no_cell() {
+    let theme = Theme::embedded(ThemeName::Dark, false).unwrap();
+    for keys in EVERYWHERE {
+        let mut state = told();
+        press(&mut state, keys);
+        let first = crate::support::drawn(&mut state, 120, 36, &theme);
+        let second = crate::support::drawn(&mut state, 120, 36, &theme);
+        assert!(first.diff(&second).is_empty(), "{keys}");
+    }
+}
