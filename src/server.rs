@@ -21,6 +21,7 @@ mod engine;
 mod events;
 mod hub;
 mod ids;
+mod lanes;
 mod ledger;
 mod openapi;
 mod pages;

@@ -86,9 +86,10 @@ fn ready<'a, T: Send + 'a>(answer: Result<T, Refusal>) -> Answer<'a, T> {
 
 impl Delivery for OwnDelivery {
     fn accept(&self, event: Accepted) {
-        let accepted = self.ledger().accept(event);
-        if let Some((message, endpoints)) = accepted {
-            self.dispatcher.deliver(&message.id, &endpoints);
+        let taken = self.ledger().accept(event);
+        if let Some(taken) = taken {
+            self.dispatcher.forget(&taken.evicted);
+            self.dispatcher.deliver(&taken.message.id, &taken.wanted);
         }
     }
 
