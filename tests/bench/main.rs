@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 mod corpus;
+mod draw;
 mod fold;
 mod tail;
 mod yardstick;
@@ -26,6 +27,9 @@ fn main() {
     }
     if wants("decode") || wants("fold") {
         fold::decode_and_fold();
+    }
+    if wants("draw") {
+        draw::run();
     }
     if wants("tail") {
         tail::run();
