@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::filter::Filter;
 use super::list::{Cursor, Place, Slice, slice_of};
 use super::subject::DeliverySubject;
-use crate::domain::{History, MessageId, Time};
+use crate::domain::{Delivery, History, MessageId, Time};
 
 /// Messages tested in one slice.
 const SLICE: usize = 2048;
@@ -109,7 +109,7 @@ impl DeliveryList {
                     .query
                     .matches(&DeliverySubject { history, delivery })
             })
-            .map(|delivery| delivery.time());
+            .map(Delivery::time);
         let is_scanned = matches.next >= history.deliveries.len().saturating_sub(1);
         matches.set(id, time);
         if is_scanned {

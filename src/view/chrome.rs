@@ -246,7 +246,12 @@ fn notices(canvas: &mut Canvas<'_>, area: Rect, row: u16, state: &State) -> u16 
         width: area.width.saturating_sub(2),
         ..area
     };
-    if let Some(lines) = link::trouble(state) {
+    // Where nothing is shown, the middle of the screen says it.
+    let is_bare = state.pages.is_empty()
+        && state.history.tasks.is_empty()
+        && state.history.deliveries.is_empty()
+        && matches!(state.history.link, LinkState::Stopped { .. });
+    if let Some(lines) = link::trouble(state).filter(|_| !is_bare) {
         let tone = match state.history.link {
             LinkState::Stopped { .. } if !link::is_polling(state) => Tone::Bad,
             _ => Tone::Warn,

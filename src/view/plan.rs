@@ -19,7 +19,11 @@ type Line = (Pieces<'static>, bool);
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, overlay: &ReplayOverlay) {
     let width = area.width.saturating_sub(4).clamp(20, 96).min(area.width);
     let inner_width = usize::from(width).saturating_sub(4);
-    let mut lines = vec![(about(state, overlay), false), (Vec::new(), false)];
+    let mut lines = vec![(about(state, overlay), false)];
+    if overlay.is_planning() {
+        lines.push((vec![dim(format!("by {}", overlay.plan.route))], false));
+    }
+    lines.push((Vec::new(), false));
     let foot = if overlay.is_planning() {
         lines.extend(plan_lines(overlay, inner_width));
         plan_foot(overlay)
@@ -71,7 +75,10 @@ fn plan_lines(overlay: &ReplayOverlay, width: usize) -> Vec<Line> {
     let picked = overlay.pick.row_in(&endpoints);
     let mut lines = Vec::new();
     for (at, item) in overlay.plan.items.iter().enumerate() {
-        lines.push((item_line(item, &overlay.plan.route), picked == Some(at)));
+        lines.push((item_line(item), picked == Some(at)));
+        for text in wrap(&visible(&reason(item)), width.saturating_sub(8)) {
+            lines.push((vec![dim(format!("        {text}"))], false));
+        }
         for warning in &item.warnings {
             for (at, text) in wrap(&visible(warning), width.saturating_sub(8))
                 .into_iter()
@@ -96,25 +103,32 @@ fn plan_lines(overlay: &ReplayOverlay, width: usize) -> Vec<Line> {
     lines
 }
 
-fn item_line(item: &PlanItem, route: &str) -> Pieces<'static> {
+fn item_line(item: &PlanItem) -> Pieces<'static> {
     let check = match (&item.verdict, item.is_chosen) {
         (Verdict::Refuse(_), _) => " - ",
         (_, true) => "[x]",
         (_, false) => "[ ]",
     };
-    let (word, tone, why) = match &item.verdict {
-        _ if item.is_chosen => ("SEND", Tone::Accent, format!("by {route}")),
-        Verdict::Refuse(why) => ("CANNOT", Tone::Dim, why.clone()),
-        Verdict::Skip(why) => ("SKIP", Tone::Dim, why.clone()),
-        Verdict::Send => ("SKIP", Tone::Dim, "left out by you".to_owned()),
+    let (word, tone) = match &item.verdict {
+        _ if item.is_chosen => ("SEND", Tone::Accent),
+        Verdict::Refuse(_) => ("CANNOT", Tone::Dim),
+        Verdict::Skip(_) | Verdict::Send => ("SKIP", Tone::Dim),
     };
     let label = super::text::cut_middle(&visible(&item.label), 16).into_owned();
     vec![
         plain(format!("  {check} {label:<16} ")),
-        piece(tone, format!("{word:<6} ")),
-        dim(why),
-        dim(format!("   {}", item.url)),
+        piece(tone, format!("{word:<6}  ")),
+        dim(item.url.clone()),
     ]
+}
+
+/// Why it is skipped or cannot be sent.
+fn reason(item: &PlanItem) -> String {
+    match &item.verdict {
+        Verdict::Refuse(why) | Verdict::Skip(why) if !item.is_chosen => why.clone(),
+        Verdict::Send if !item.is_chosen => "left out by you".to_owned(),
+        _ => String::new(),
+    }
 }
 
 fn plan_foot(overlay: &ReplayOverlay) -> &'static str {
