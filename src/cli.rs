@@ -3,22 +3,55 @@
 pub mod args;
 mod dashboard;
 pub mod demo;
+mod generate;
+mod list;
+mod output;
+mod replay;
+mod rows;
 mod serve;
+mod source;
+mod tail;
+mod tasks;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use args::{Args, Command};
+use output::{Outcome, conclude};
+
+/// Exit code of a command that ctrl-c ended.
+const INTERRUPTED: u8 = 130;
 
 /// Runs the program and gives its exit code (see `Exit codes` in the README).
 pub fn main() -> ExitCode {
     let args = Args::parse();
-    match args.command {
-        Some(Command::Serve(serve)) => block_on(serve::run(serve)),
-        Some(Command::Demo(demo)) => block_on(dashboard::demo(demo, args.source.utc)),
-        _ => ExitCode::SUCCESS,
+    let source = args.source;
+    let Some(command) = args.command else {
+        return block_on(dashboard::run(source));
+    };
+    match command {
+        Command::Serve(serve) => block_on(serve::run(serve)),
+        Command::Demo(demo) => block_on(dashboard::demo(demo, source)),
+        Command::Tail(args) => headless(tail::run(args, source)),
+        Command::Tasks(args) => headless(tasks::run(args, source)),
+        Command::Messages(args) => headless(list::messages(args, source)),
+        Command::Attempts(args) => headless(list::attempts(args, source)),
+        Command::Endpoints(args) => headless(list::endpoints(args, source)),
+        Command::Replay(args) => headless(replay::run(args, source)),
+        Command::Completions { shell } => conclude(generate::completions(&shell)),
+        Command::Man => conclude(generate::man()),
     }
+}
+
+/// Runs a command that prints, until it ends or ctrl-c ends it.
+fn headless(command: impl Future<Output = Outcome>) -> ExitCode {
+    block_on(async {
+        tokio::select! {
+            outcome = command => conclude(outcome),
+            _ = tokio::signal::ctrl_c() => ExitCode::from(INTERRUPTED),
+        }
+    })
 }
 
 fn block_on(command: impl Future<Output = ExitCode>) -> ExitCode {

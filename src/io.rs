@@ -13,3 +13,5 @@ pub mod poller;
 pub mod sender;
 pub mod stream;
 pub mod terminal;
+
+pub use clock::Clock;

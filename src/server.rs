@@ -21,6 +21,7 @@ mod engine;
 mod events;
 mod hub;
 mod ids;
+mod lanes;
 mod ledger;
 mod openapi;
 mod pages;
@@ -36,6 +37,7 @@ mod webhooks;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +60,8 @@ use simulator::Pace;
 const GRACE: Duration = Duration::from_millis(200);
 /// … and for everything else to end after that.
 const LAST_CALL: Duration = Duration::from_millis(500);
+/// Time scales that leave every time a useful one.
+const TIME_SCALES: RangeInclusive<f64> = 1e-3..=1e6;
 
 /// How to run the server.
 #[derive(Debug, Clone)]
@@ -70,7 +74,8 @@ pub struct Options {
     pub seed: u64,
     /// Simulated tasks coming in per minute, in real time; 0 for none.
     pub tasks_per_minute: f64,
-    /// Divides simulated processing, retry delays, retention and automatic disabling.
+    /// Divides simulated processing, retry delays, retention and automatic disabling; from 0.001
+    /// to 1,000,000.
     pub time_scale: f64,
     /// Limit of one webhook POST.
     pub delivery_timeout: Duration,
@@ -118,12 +123,12 @@ pub struct Running {
 /// Fails when the address cannot be bound, or with `InvalidInput` for a rate or a time scale that
 /// is no use.
 pub async fn start(options: Options) -> io::Result<Running> {
-    let sound = options.time_scale.is_finite()
-        && options.time_scale > 0.0
+    let sound = TIME_SCALES.contains(&options.time_scale)
         && options.tasks_per_minute.is_finite()
         && options.tasks_per_minute >= 0.0;
     if !sound {
-        let text = "the time scale must be above 0 and the rate of tasks not below it";
+        let text =
+            "the time scale must lie between 0.001 and 1000000, and the rate of tasks not below 0";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
     }
     let listener = TcpListener::bind(options.addr).await?;

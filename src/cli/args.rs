@@ -1,10 +1,15 @@
-//! What can be typed on the command line, and nothing else: this file depends on clap alone.
+//! What can be typed on the command line, and nothing else: this file depends on clap alone, and
+//! on secrecy for what must not be shown.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, Args as ClapArgs, Parser, Subcommand};
+use secrecy::SecretString;
 
 /// top for media-processing tasks and their webhooks
 ///
@@ -87,9 +92,10 @@ pub struct DemoArgs {
         long,
         env = "REELTOP_SERVE_KEY",
         hide_env_values = true,
+        value_parser = KeyParser,
         value_name = "KEY"
     )]
-    pub api_key: Option<String>,
+    pub api_key: Option<SecretString>,
 }
 
 #[derive(Debug, Clone, ClapArgs)]
@@ -102,9 +108,10 @@ pub struct ServeArgs {
         long,
         env = "REELTOP_SERVE_KEY",
         hide_env_values = true,
+        value_parser = KeyParser,
         value_name = "KEY"
     )]
-    pub api_key: Option<String>,
+    pub api_key: Option<SecretString>,
     /// Seed of the simulation
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,
@@ -223,6 +230,35 @@ pub struct ReplayArgs {
     /// How long to wait for the attempt that the replay causes
     #[arg(long, default_value = "60s", value_parser = duration, value_name = "TIME")]
     pub wait: Duration,
+}
+
+/// Reads the key of the embedded server. Its errors say what is wrong and not what was given, as
+/// clap's own would.
+#[derive(Debug, Clone)]
+struct KeyParser;
+
+impl TypedValueParser for KeyParser {
+    type Value = SecretString;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<SecretString, clap::Error> {
+        // Clients send it in a header, which holds nothing else.
+        let key = value
+            .to_str()
+            .filter(|key| key.bytes().all(|byte| matches!(byte, b' '..=b'~')));
+        let wrong = match key {
+            Some("") => "must not be empty",
+            Some(key) if key.trim() != key => "must not begin or end with white space",
+            Some(key) => return Ok(key.into()),
+            None => "must consist of printable ASCII characters",
+        };
+        let text = format!("the API key (--api-key or REELTOP_SERVE_KEY) {wrong}\n");
+        Err(clap::Error::raw(ErrorKind::ValueValidation, text).with_cmd(command))
+    }
 }
 
 /// Reads `500ms`, `60s`, `5m`, `2h`; a bare number is seconds.

@@ -5,30 +5,46 @@ use std::process::ExitCode;
 use anyhow::Context;
 use chrono::{Local, Offset};
 
-use super::args::DemoArgs;
-use super::demo;
-use crate::io::clock::Clock;
+use super::args::{DemoArgs, SourceArgs};
+use super::output::{conclude, note};
+use super::{demo, source};
 use crate::io::config::Source;
-use crate::io::intake;
+use crate::io::{Clock, intake};
 use crate::runtime::{self, Settings};
 
+/// `reeltop`: the dashboard of the configured server.
+pub async fn run(args: SourceArgs) -> ExitCode {
+    match source::configured(&args) {
+        Ok(source) => end(open(source, args.utc).await),
+        Err(stop) => conclude(Err(stop)),
+    }
+}
+
 /// `reeltop demo`: the dashboard on the embedded server, as an ordinary client.
-pub async fn demo(args: DemoArgs, utc: bool) -> ExitCode {
-    let stage = match demo::stage(args.seed, args.rate, None).await {
+pub async fn demo(args: DemoArgs, given: SourceArgs) -> ExitCode {
+    let stage = match demo::stage(args.seed, args.rate, args.api_key.map(Into::into)).await {
         Ok(stage) => stage,
-        Err(error) => return fail(&error),
+        Err(error) => return end(Err(error)),
     };
-    let source = Source::demo(&stage.url(), stage.api_key().to_owned());
-    let result = open(source, utc).await;
+    let mut source = Source::demo(&stage.url(), stage.api_key().to_owned());
+    source.read_only = given.read_only;
+    let result = open(source, given.utc).await;
     stage.stop().await;
+    end(result)
+}
+
+fn end(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error),
+        Err(error) => {
+            note(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
     }
 }
 
 /// Opens the dashboard on a source.
-pub async fn open(source: Source, utc: bool) -> anyhow::Result<()> {
+async fn open(source: Source, utc: bool) -> anyhow::Result<()> {
     let settings = Settings {
         source_name: source.name.clone(),
         is_demo: source.is_demo,
@@ -61,9 +77,4 @@ fn is_utf8() -> bool {
             let value = value.to_ascii_lowercase();
             value.contains("utf-8") || value.contains("utf8")
         })
-}
-
-fn fail(error: &anyhow::Error) -> ExitCode {
-    eprintln!("reeltop: {error:#}");
-    ExitCode::FAILURE
 }

@@ -14,7 +14,7 @@ pub async fn run(args: ServeArgs) -> ExitCode {
     let given = args.api_key.is_some();
     let options = Options {
         addr: args.addr,
-        api_key: args.api_key.map(Into::into),
+        api_key: args.api_key,
         seed: args.seed,
         tasks_per_minute: args.simulate,
         time_scale: args.time_scale,

@@ -41,17 +41,22 @@ const USER_FACING: u32 = 0x000f_ffff;
 impl Feature {
     /// Reads a feature's name; an unknown one is kept.
     pub fn new(name: &str) -> Self {
-        match name {
-            "proxy" => Self::Proxy,
-            "preview" => Self::Preview,
-            "visual" => Self::Visual,
-            "transcription" => Self::Transcription,
-            "embedding" => Self::Embedding,
-            "scene_detect" => Self::SceneDetect,
-            "audio_proxy" => Self::AudioProxy,
-            "model_proxy" => Self::ModelProxy,
-            other => Self::Other(word(other)),
-        }
+        Self::known(name.as_bytes()).unwrap_or_else(|| Self::Other(word(name)))
+    }
+
+    /// Reads a known feature's name.
+    pub fn known(name: &[u8]) -> Option<Self> {
+        Some(match name {
+            b"proxy" => Self::Proxy,
+            b"preview" => Self::Preview,
+            b"visual" => Self::Visual,
+            b"transcription" => Self::Transcription,
+            b"embedding" => Self::Embedding,
+            b"scene_detect" => Self::SceneDetect,
+            b"audio_proxy" => Self::AudioProxy,
+            b"model_proxy" => Self::ModelProxy,
+            _ => return None,
+        })
     }
 
     pub fn name(&self) -> &str {
@@ -76,11 +81,19 @@ impl Feature {
         )
     }
 
+    /// Place of a known feature's nibble in the packed word, in the order of [`KNOWN_FEATURES`].
     fn nibble(&self) -> Option<u32> {
-        KNOWN_FEATURES
-            .iter()
-            .position(|known| known == self)
-            .map(|at| at as u32 * 4)
+        Some(match self {
+            Self::Proxy => 0,
+            Self::Preview => 4,
+            Self::Visual => 8,
+            Self::Transcription => 12,
+            Self::Embedding => 16,
+            Self::SceneDetect => 20,
+            Self::AudioProxy => 24,
+            Self::ModelProxy => 28,
+            Self::Other(_) => return None,
+        })
     }
 }
 
@@ -101,15 +114,20 @@ pub enum FeatureState {
 impl FeatureState {
     /// Reads a state; an unknown word is kept.
     pub fn new(text: &str) -> Self {
-        match text {
-            "queued" => Self::Queued,
-            "processing" => Self::Processing,
-            "completed" => Self::Completed,
-            "failed" => Self::Failed,
-            "cancelled" => Self::Cancelled,
-            "na" => Self::Na,
-            other => Self::Unknown(word(other)),
-        }
+        Self::known(text.as_bytes()).unwrap_or_else(|| Self::Unknown(word(text)))
+    }
+
+    /// Reads a known state.
+    pub fn known(text: &[u8]) -> Option<Self> {
+        Some(match text {
+            b"queued" => Self::Queued,
+            b"processing" => Self::Processing,
+            b"completed" => Self::Completed,
+            b"failed" => Self::Failed,
+            b"cancelled" => Self::Cancelled,
+            b"na" => Self::Na,
+            _ => return None,
+        })
     }
 
     pub fn name(&self) -> &str {
@@ -190,26 +208,32 @@ impl Features {
         self.extra.as_ref()
     }
 
-    /// Sets one feature's state. Beyond 64 unknown ones it does nothing and
-    /// says `false`.
+    /// Sets one feature's state. Of more than 64 unknown ones the first by name stay, whatever
+    /// the order of setting; `false` says that this one did not.
     pub fn set(&mut self, feature: Feature, state: FeatureState) -> bool {
         let nibble = feature.nibble();
         if let Some(shift) = nibble {
             self.packed = self.packed & !(0xf << shift) | state.code() << shift;
         }
-        let is_unknown = matches!(state, FeatureState::Unknown(_));
-        if nibble.is_some() && !is_unknown && self.extra.is_none() {
+        let is_kept_beside = nibble.is_none() || matches!(state, FeatureState::Unknown(_));
+        let held = self.extra.as_deref().unwrap_or_default();
+        if !is_kept_beside && held.is_empty() {
             return true;
         }
-        let mut extra: Vec<Extra> = self.extra.as_deref().unwrap_or_default().to_vec();
-        extra.retain(|(name, _)| *name != feature);
-        if nibble.is_none() || is_unknown {
-            if extra.len() >= MAX_EXTRA_FEATURES {
-                return false;
-            }
-            extra.push((feature, state));
+        let is_full = held.len() >= MAX_EXTRA_FEATURES;
+        if is_full && held.last().is_some_and(|(last, _)| *last < feature) {
+            return !is_kept_beside;
         }
-        extra.sort();
+        let mut extra: Vec<Extra> = held
+            .iter()
+            .filter(|(name, _)| *name != feature)
+            .cloned()
+            .collect();
+        if is_kept_beside {
+            extra.push((feature, state));
+            extra.sort();
+            extra.truncate(MAX_EXTRA_FEATURES);
+        }
         self.extra = (!extra.is_empty()).then(|| extra.into());
         true
     }
@@ -244,20 +268,20 @@ impl Features {
 
     /// Counts over all features and the user-facing ones; the rules of a task's state read these.
     pub fn tally(&self) -> Tally {
-        let mut tally = Tally::default();
+        let mut sum = 0;
         let mut rest = self.packed;
         let mut facing = USER_FACING;
         while rest != 0 {
-            tally.count(rest & 0xf, facing & 0xf != 0);
+            sum += COUNTS[(facing & 1) as usize][(rest & 0xf) as usize & 7];
             rest >>= 4;
             facing >>= 4;
         }
         for (name, state) in self.extra.iter().flat_map(|extra| extra.iter()) {
             if name.nibble().is_none() {
-                tally.count(state.code(), true);
+                sum += COUNTS[1][state.code() as usize & 7];
             }
         }
-        tally
+        Tally::from_sum(sum)
     }
 }
 
@@ -280,23 +304,45 @@ pub struct Tally {
     pub rank: u32,
 }
 
-impl Tally {
-    fn count(&mut self, code: u32, user_facing: bool) {
+/// What a feature adds to a tally's sum, by whether it is user-facing and by its state's code.
+/// The sum has a byte for each count, in the order of [`Tally`]'s fields; at most 72 features make
+/// a rank of 144, so that no byte runs over.
+const COUNTS: [[u64; 8]; 2] = [counts(false), counts(true)];
+
+const fn counts(user_facing: bool) -> [u64; 8] {
+    let mut table = [0; 8];
+    let mut code = 1;
+    while code < 8 {
         let (is_final, begun, rank) = match code {
-            0 => return,
-            1 => (false, false, 0),
-            2 | UNKNOWN => (false, true, 1),
-            6 => (true, false, 2),
-            _ => (true, true, 2),
+            1 => (0, 0, 0),
+            2 | UNKNOWN => (0, 1, 1),
+            6 => (1, 0, 2),
+            _ => (1, 1, 2),
         };
-        self.unfinished += u32::from(!is_final);
-        self.begun += u32::from(begun);
-        self.rank += rank;
+        let mut sum = (1 - is_final) | begun << 8 | rank << 48;
         if user_facing && code != 6 {
-            self.wanted += 1;
-            self.ready += u32::from(is_final);
-            self.failed += u32::from(code == 4);
-            self.cancelled += u32::from(code == 5);
+            sum |= (if code == 4 { 1 } else { 0 }) << 16;
+            sum |= (if code == 5 { 1 } else { 0 }) << 24;
+            sum |= is_final << 32 | 1 << 40;
+        }
+        table[code as usize] = sum;
+        code += 1;
+    }
+    table
+}
+
+impl Tally {
+    fn from_sum(sum: u64) -> Self {
+        let [unfinished, begun, failed, cancelled, ready, wanted, rank, _] =
+            sum.to_le_bytes().map(u32::from);
+        Self {
+            unfinished,
+            begun,
+            failed,
+            cancelled,
+            ready,
+            wanted,
+            rank,
         }
     }
 }
@@ -351,11 +397,19 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_unknown_features_is_bounded() {
-        let mut features = Features::default();
-        let kept = (0..200)
-            .filter(|n| features.set(Feature::new(&format!("f{n}")), FeatureState::Queued))
-            .count();
-        assert_eq!(kept, MAX_EXTRA_FEATURES);
+    fn the_number_of_unknown_features_is_bounded_in_any_order() {
+        let set = |numbers: &mut dyn Iterator<Item = u32>| {
+            let mut features = Features::default();
+            for number in numbers {
+                features.set(Feature::new(&format!("f{number}")), FeatureState::Queued);
+            }
+            features
+        };
+        let forward = set(&mut (0..200));
+        assert_eq!(
+            forward.extra().map(|extra| extra.len()),
+            Some(MAX_EXTRA_FEATURES)
+        );
+        assert_eq!(set(&mut (0..200).rev()), forward);
     }
 }

@@ -8,7 +8,7 @@ mod window;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 pub use deliveries::{Deliveries, Delivery, EndpointOutcome, OutcomeState};
 pub use events::{EventEntry, Events, TaskSight};
@@ -61,6 +61,10 @@ impl Default for Bounds {
 const MAX_UNREADABLE: usize = 200;
 /// Comparisons after reconnects, kept to be looked at.
 const MAX_PROOFS: usize = 50;
+/// Deleted endpoints whose names are kept.
+const MAX_DELETED: usize = 1000;
+/// Longest name of an asset kept, in bytes.
+const MAX_NAME_BYTES: usize = 512;
 /// Unknown words (event types, features, states) kept with an example.
 const MAX_NEW_WORDS: usize = 200;
 
@@ -86,6 +90,10 @@ pub struct History {
     /// When the last sign of life came by the stream.
     pub last_event: Option<Moment>,
     asset_names: HashMap<AssetId, Arc<str>>,
+    /// The endpoints of the last whole list, if the service gave one.
+    listed: Option<HashSet<EndpointId>>,
+    /// Endpoints that left the list, so that their old attempts keep a name.
+    deleted: HashMap<EndpointId, Endpoint>,
     last_seq: u64,
 }
 
@@ -129,6 +137,8 @@ impl History {
             replays: Replays::default(),
             last_event: None,
             asset_names: HashMap::new(),
+            listed: None,
+            deleted: HashMap::new(),
             last_seq: 0,
         }
     }
@@ -154,9 +164,7 @@ impl History {
             ChangeKind::Message(message) => self.deliveries.take_message(*message),
             ChangeKind::Attempt(attempt) => return self.take_attempt(*attempt, received),
             ChangeKind::Endpoint(endpoint) => self.take_endpoint(*endpoint),
-            ChangeKind::EndpointsListed(ids) => self
-                .endpoints
-                .retain(|id, endpoint| endpoint.is_inferred || ids.contains(id)),
+            ChangeKind::EndpointsListed(ids) => self.take_endpoint_list(&ids),
             ChangeKind::Link(state) => {
                 if *state != self.link {
                     self.link_since = received;
@@ -220,9 +228,15 @@ impl History {
 
     /// The endpoint's name to show: its label, else its id shortened.
     pub fn endpoint_label(&self, id: &EndpointId) -> String {
-        self.endpoints
-            .get(id)
-            .map_or_else(|| id.short(14), |endpoint| endpoint.label().to_owned())
+        let known = self.endpoints.get(id).or_else(|| self.deleted.get(id));
+        known.map_or_else(|| id.short(14), |endpoint| endpoint.label().to_owned())
+    }
+
+    /// Whether the service lists its endpoints and this one is not among them.
+    pub fn is_unlisted(&self, id: &EndpointId) -> bool {
+        self.listed
+            .as_ref()
+            .is_some_and(|listed| !listed.contains(id))
     }
 
     fn take_event(
@@ -241,7 +255,9 @@ impl History {
             .as_ref()
             .map(|seen| self.sight(seen, origin, received));
         if !is_first {
-            return Applied::Nothing;
+            // A repeated id may still carry news, as where a server's ids are not unique.
+            let news = sighted.filter(|sighted| sighted.is_newest);
+            return news.map_or(Applied::Nothing, |sighted| self.announce(sighted));
         }
         if let EventType::Other(name) = &event.kind {
             self.note_word("event type", name);
@@ -304,7 +320,8 @@ impl History {
     }
 
     fn take_attempt(&mut self, attempt: super::attempt::Attempt, received: Moment) -> Applied {
-        if !self.endpoints.contains_key(&attempt.endpoint) {
+        // Where the service lists its endpoints, one that is not listed was deleted.
+        if self.listed.is_none() && !self.endpoints.contains_key(&attempt.endpoint) {
             self.take_endpoint(Endpoint::inferred(
                 attempt.endpoint.clone(),
                 attempt.url.clone(),
@@ -351,7 +368,21 @@ impl History {
         }
     }
 
+    fn take_endpoint_list(&mut self, ids: &[EndpointId]) {
+        let listed: HashSet<EndpointId> = ids.iter().cloned().collect();
+        for (id, endpoint) in self.endpoints.extract_if(.., |id, _| !listed.contains(id)) {
+            if self.deleted.len() < MAX_DELETED {
+                self.deleted.insert(id, endpoint);
+            }
+        }
+        self.listed = Some(listed);
+    }
+
     fn name_asset(&mut self, asset: AssetId, name: Arc<str>) {
+        let name = match name.len() {
+            0..=MAX_NAME_BYTES => name,
+            _ => name[..name.floor_char_boundary(MAX_NAME_BYTES)].into(),
+        };
         if self.asset_names.len() >= self.bounds.asset_names
             && !self.asset_names.contains_key(&asset)
         {

@@ -42,8 +42,11 @@ impl Id {
     pub fn short(&self, width: usize) -> String {
         let text = self.to_string();
         let n_chars = text.chars().count();
-        if n_chars <= width || width < 5 {
+        if n_chars <= width {
             return text;
+        }
+        if width < 5 {
+            return text.chars().take(width).collect();
         }
         let tail = 4.min(width / 3);
         let head = width - tail - 1;

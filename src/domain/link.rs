@@ -41,8 +41,8 @@ impl LinkState {
 pub struct Proof {
     /// From when to when nothing was received; `None` on the first connection.
     pub gap: Option<(Time, Time)>,
-    /// Active tasks in the snapshot.
-    pub compared: usize,
+    /// Active tasks in the snapshot; `None` if it could not be read, so that nothing was compared.
+    pub compared: Option<usize>,
     /// Tasks whose state we had wrong until the snapshot.
     pub repaired: Vec<TaskId>,
     /// Tasks that began and ended inside the gap, found in the message log.
@@ -55,8 +55,14 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// `converged · gap 42s · 3 repaired`.
+    /// `converged · gap 42s · 3 repaired`, or that nothing was compared.
     pub fn words(&self) -> String {
+        if self.compared.is_none() {
+            return self
+                .caveat
+                .clone()
+                .unwrap_or_else(|| "nothing was compared".to_owned());
+        }
         let mut words = String::from("converged");
         if let Some((from, to)) = self.gap {
             words.push_str(" · gap ");

@@ -1,8 +1,7 @@
 //! The plan of a replay: what would be sent where, and every reason not to.
 
 use super::attempt::AttemptStatus;
-use super::endpoint::Endpoint;
-use super::history::{Delivery, History, OutcomeState};
+use super::history::{Delivery, History};
 use super::id::{EndpointId, MessageId};
 use super::link::Ability;
 use super::message::Payload;
@@ -163,7 +162,7 @@ fn item(
     let endpoint = history.endpoints.get(id);
     let refusal = general
         .map(str::to_owned)
-        .or_else(|| endpoint_refusal(endpoint, history))
+        .or_else(|| endpoint_refusal(history, id))
         .or_else(|| {
             history
                 .replays
@@ -198,15 +197,13 @@ fn item(
     }
 }
 
-fn endpoint_refusal(endpoint: Option<&Endpoint>, history: &History) -> Option<String> {
-    match endpoint {
+fn endpoint_refusal(history: &History, id: &EndpointId) -> Option<String> {
+    match history.endpoints.get(id) {
         Some(endpoint) if endpoint.disabled => Some(
             "the endpoint is disabled: the service would accept it and silently send nothing"
                 .into(),
         ),
-        None if history.abilities.endpoint_list.is_offered() => {
-            Some("the endpoint was deleted".into())
-        }
+        None if history.is_unlisted(id) => Some("the endpoint was deleted".into()),
         _ => None,
     }
 }
@@ -218,7 +215,7 @@ fn weigh(
     is_named: bool,
     now: Time,
 ) -> (Verdict, Vec<String>) {
-    let Some((delivery, outcome)) =
+    let Some((delivery, _)) =
         delivery.and_then(|delivery| delivery.outcome(id).map(|outcome| (delivery, outcome)))
     else {
         let verdict = if is_named {
@@ -251,29 +248,30 @@ fn weigh(
         .iter()
         .rev()
         .find(|attempt| attempt.status == AttemptStatus::Success);
-    let verdict = match (outcome.state, delivered) {
-        (OutcomeState::Delivered, Some(attempt)) => {
-            let ago = format!(
-                "delivered {} ago",
-                duration_words(now.since(attempt.started))
-            );
-            if is_named {
-                warnings.push(format!(
-                    "already {ago}; the receiver will see it a second time"
-                ));
-                Verdict::Send
-            } else {
-                Verdict::Skip(ago)
-            }
-        }
-        (OutcomeState::Sending, _) => {
+    if let Some(attempt) = delivered {
+        let ago = duration_words(now.since(attempt.started));
+        warnings.push(format!(
+            "already delivered {ago} ago; the receiver will see it again"
+        ));
+    }
+    if let Some(replay) = history.replays.ambiguous_of(&delivery.id, id) {
+        warnings.push(format!("an earlier replay is {}", replay.words()));
+    }
+    let last = attempts.last().map(|attempt| &attempt.status);
+    let skipped = match (last, delivered) {
+        (Some(AttemptStatus::Fail), _) => None,
+        (Some(AttemptStatus::Success), Some(attempt)) => Some(format!(
+            "delivered {} ago",
+            duration_words(now.since(attempt.started))
+        )),
+        (Some(AttemptStatus::Canceled), _) => Some("the service gave it up".to_owned()),
+        _ => {
             warnings.push("an attempt is under way".into());
-            if is_named {
-                Verdict::Send
-            } else {
-                Verdict::Skip("an attempt is under way".into())
-            }
+            Some("an attempt is under way".to_owned())
         }
+    };
+    let verdict = match skipped {
+        Some(why) if !is_named => Verdict::Skip(why),
         _ => Verdict::Send,
     };
     (verdict, warnings)
@@ -285,6 +283,7 @@ mod tests {
 
     use super::super::attempt::{Attempt, Trigger};
     use super::super::change::{Change, ChangeKind, Origin};
+    use super::super::endpoint::Endpoint;
     use super::super::event::EventType;
     use super::super::id::AttemptId;
     use super::super::link::Abilities;
@@ -411,7 +410,10 @@ mod tests {
         assert!(
             matches!(&planned(&disabled, None).items[0].verdict, Verdict::Refuse(why) if why.contains("disabled"))
         );
-        let deleted = history([]);
+        let listed = change(ChangeKind::EndpointsListed(Arc::from([EndpointId::new(
+            "ep_1",
+        )])));
+        let deleted = history([listed, attempt("a1", "ep_9", 10, 500, Trigger::Scheduled)]);
         assert!(
             matches!(&planned(&deleted, Some("ep_9")).items[0].verdict, Verdict::Refuse(why) if why.contains("deleted"))
         );

@@ -163,8 +163,12 @@ impl Test {
             Self::Feature(feature, state) => row.feature(feature).is_some_and(|has| has == *state),
             Self::Field(Field::Code, text) => row.field(Field::Code, &mut |value| value == text),
             Self::Field(Field::Type, text) => match text.strip_suffix('*') {
-                Some(start) => row.field(Field::Type, &mut |value| value.starts_with(start)),
-                None => row.field(Field::Type, &mut |value| value == text),
+                Some(start) => row.field(Field::Type, &mut |value| {
+                    value
+                        .get(..start.len())
+                        .is_some_and(|head| head.eq_ignore_ascii_case(start))
+                }),
+                None => row.field(Field::Type, &mut |value| value.eq_ignore_ascii_case(text)),
             },
             Self::Field(field, text) => row.field(*field, &mut |value| holds_text(value, text)),
             Self::Text(text) => row.texts(&mut |value| holds_text(value, text)),
@@ -226,16 +230,13 @@ fn meaning(word: &str) -> Result<Test, String> {
         if let Some((_, field)) = FIELDS.iter().find(|(known, _)| *known == name) {
             return Ok(Test::Field(*field, value.to_lowercase()));
         }
-        if !name.is_empty()
-            && !value.is_empty()
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        // Anything else with a colon (a URL, a clock time) is text, unless it names what we know.
+        let is_feature = Feature::known(name.as_bytes()).is_some();
+        let state = FeatureState::new(&value.to_lowercase());
+        if is_feature && !value.is_empty()
+            || !matches!(state, FeatureState::Unknown(_)) && !name.is_empty()
         {
-            return Ok(Test::Feature(
-                Feature::new(&name),
-                FeatureState::new(&value.to_lowercase()),
-            ));
+            return Ok(Test::Feature(Feature::new(&name), state));
         }
     }
     Ok(state_test(word).unwrap_or_else(|| Test::Text(word.to_lowercase())))

@@ -133,6 +133,14 @@ impl Replays {
         })
     }
 
+    /// The latest replay of this pair, if its outcome is ambiguous.
+    pub fn ambiguous_of(&self, message: &MessageId, endpoint: &EndpointId) -> Option<&Replay> {
+        let latest = self
+            .latest_of(message, endpoint)
+            .and_then(|number| self.get(number));
+        latest.filter(|replay| matches!(replay.state, ReplayState::Ambiguous(_)))
+    }
+
     /// The number of the latest replay of this pair.
     pub fn latest_of(&self, message: &MessageId, endpoint: &EndpointId) -> Option<u64> {
         self.of(message, endpoint)
@@ -209,6 +217,10 @@ impl Replays {
         let Some(replay) = self.all.iter_mut().find(|replay| replay.number == number) else {
             return false;
         };
+        // What was refused for certain has caused nothing, whoever else sends it now.
+        if matches!(replay.state, ReplayState::Planned | ReplayState::Refused(_)) {
+            return false;
+        }
         let Some(before) = replay.before.clone() else {
             return false;
         };

@@ -22,7 +22,11 @@ impl Time {
     /// Reads RFC 3339 and what services send instead: no zone (UTC), a space for `T`, 0 to 9
     /// fraction digits, `+0200`. `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim().as_bytes();
+        Self::from_ascii(text.trim().as_bytes())
+    }
+
+    /// The same from bytes without white space around them.
+    pub fn from_ascii(text: &[u8]) -> Option<Self> {
         let head = text.get(..19)?;
         if head[4] != b'-'
             || head[7] != b'-'

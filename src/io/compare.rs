@@ -185,10 +185,15 @@ async fn read_log(client: &Client, gap: (Time, Time), found: &mut Compared) {
         }
         let next = page.next.filter(|next| Some(next) != cursor.as_ref());
         if page.is_last || next.is_none() {
-            let why = if found.messages.is_empty() {
-                "the message log is empty"
-            } else {
-                "the message log does not reach back to it"
+            let oldest = found
+                .messages
+                .iter()
+                .map(|logged| logged.message.accepted)
+                .min();
+            let why = match oldest {
+                Some(oldest) if oldest <= gap.0 => return,
+                Some(_) => "the message log does not reach back to it",
+                None => "the message log is empty",
             };
             found.caveats.push(format!("{UNSEEN} ({why})"));
             return;

@@ -29,7 +29,7 @@ const MAX_HELD_BYTES: usize = 64 << 20;
 /// Changes gathered before they are sent on.
 const BATCH: usize = 512;
 /// The longest wait until a comparison that failed is tried again.
-const MAX_COMPARE_WAIT: Duration = Duration::from_secs(60);
+const MAX_COMPARE_WAIT: Duration = Duration::from_mins(1);
 
 /// What the link needs of its source's configuration.
 pub struct Settings {
@@ -41,6 +41,7 @@ type Comparison =
     Pin<Box<dyn Future<Output = (Result<Compared, Failure>, Option<(Time, Time)>)> + Send>>;
 
 /// The link's task.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Link {
     client: Client,
     outlet: Outlet,
@@ -397,7 +398,7 @@ impl Link {
         }
         let proof = Proof {
             gap,
-            compared: found.n_active,
+            compared: Some(found.n_active),
             repaired: found.repaired,
             found: found.n_found,
             held: n_held,
@@ -433,7 +434,7 @@ impl Link {
         if self.is_open && is_hopeless && !self.is_caught_up {
             let proof = Proof {
                 gap: None,
-                compared: 0,
+                compared: None,
                 repaired: Vec::new(),
                 found: 0,
                 held: 0,

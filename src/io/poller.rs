@@ -52,7 +52,7 @@ const HELD: Bounds = Bounds {
 /// Messages with a replay whose attempt was not found yet.
 pub type OpenReplays = Arc<Mutex<HashMap<MessageId, Instant>>>;
 /// Such a message is looked at for this long.
-const WATCH: Duration = Duration::from_secs(24 * 3600);
+const WATCH: Duration = Duration::from_hours(24);
 
 /// The poller's task.
 pub struct Poller {
@@ -116,7 +116,7 @@ impl Poller {
         if self.failures > 0 {
             let doubled = waits.poll.max(least) * 2u32.saturating_pow(self.failures.min(5) - 1);
             return doubled
-                .min(Duration::from_secs(60))
+                .min(Duration::from_mins(1))
                 .max(waits.poll)
                 .mul_f64(1.0 + 0.3 * fastrand::f64());
         }

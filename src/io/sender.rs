@@ -17,7 +17,7 @@ use crate::domain::{
 /// The route of a replay by the server's own resend, in a word.
 pub const BY_SERVER: &str = "server";
 /// How long an attempt is looked for at a quick pace.
-pub const FOLLOW: Duration = Duration::from_secs(60);
+pub const FOLLOW: Duration = Duration::from_mins(1);
 /// Pages of attempts read for one message.
 const MAX_PAGES: usize = 10;
 

@@ -297,13 +297,11 @@ async fn request(client: Client, url: Url, last_event_id: String) -> Result<Resp
     let within = client.http.waits.answer;
     let deadline = Instant::now() + within;
     let opening = client.http.open(&url, &headers, None, true);
-    let response = match timeout_at(deadline, opening).await {
-        Ok(response) => response?,
-        Err(_) => {
-            let what = format!("no answer from {} within {within:?}", origin(&url));
-            return Err(Failed::passing(Failure::new(FailureKind::Broken, what, "")));
-        }
+    let Ok(response) = timeout_at(deadline, opening).await else {
+        let what = format!("no answer from {} within {within:?}", origin(&url));
+        return Err(Failed::passing(Failure::new(FailureKind::Broken, what, "")));
     };
+    let response = response?;
     if response.status().as_u16() != 200 {
         return Err(refusal(&client, &url, response, deadline).await);
     }
@@ -348,8 +346,8 @@ async fn refusal(client: &Client, url: &Url, mut response: Response, deadline: I
         failed.failure.what = format!("204, {} asks not to come back", origin(url));
         failed.failure.hint = String::new();
     } else if failed.failure.kind == FailureKind::NotOffered {
-        failed.failure.hint =
-            "this server has no event stream there: name its path with --events-path".to_owned();
+        "this server has no event stream there: name its path with --events-path"
+            .clone_into(&mut failed.failure.hint);
     }
     failed
 }

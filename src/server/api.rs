@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::http::HeaderMap;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
 use secrecy::SecretString;
 
 use super::backend::Backend;
@@ -34,7 +35,16 @@ pub fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Rejected> {
     body.map_err(|rejection| detail(rejection.status(), &rejection.body_text()).into())
 }
 
-/// A header as text.
-pub fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
+/// The id in a path; one that is no text is refused in `FastAPI`'s form.
+pub struct Id(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Rejected;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejected> {
+        match Path::<String>::from_request_parts(parts, state).await {
+            Ok(Path(id)) => Ok(Self(id)),
+            Err(rejection) => Err(detail(rejection.status(), &rejection.body_text()).into()),
+        }
+    }
 }

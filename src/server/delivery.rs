@@ -38,7 +38,10 @@ impl OwnDelivery {
         tracker: TaskTracker,
     ) -> Self {
         let ledger = Arc::new(Mutex::new(Ledger::default()));
-        let disable_after = disable_after.map(|limit| limit.div_f64(time_scale));
+        let scaled = |limit: Duration| {
+            Duration::try_from_secs_f64(limit.as_secs_f64() / time_scale).unwrap_or(Duration::MAX)
+        };
+        let disable_after = disable_after.map(scaled);
         let dispatcher = Dispatcher::start(
             Arc::clone(&ledger),
             courier,
@@ -86,9 +89,10 @@ fn ready<'a, T: Send + 'a>(answer: Result<T, Refusal>) -> Answer<'a, T> {
 
 impl Delivery for OwnDelivery {
     fn accept(&self, event: Accepted) {
-        let accepted = self.ledger().accept(event);
-        if let Some((message, endpoints)) = accepted {
-            self.dispatcher.deliver(&message.id, &endpoints);
+        let taken = self.ledger().accept(event);
+        if let Some(taken) = taken {
+            self.dispatcher.forget(&taken.evicted);
+            self.dispatcher.deliver(&taken.message.id, &taken.wanted);
         }
     }
 
@@ -126,6 +130,10 @@ impl Delivery for OwnDelivery {
 
     fn schedule_s(&self) -> Vec<f64> {
         self.dispatcher.schedule().delays_s().to_vec()
+    }
+
+    fn floor_after_timeout_s(&self) -> f64 {
+        self.dispatcher.schedule().floor_after_timeout_s()
     }
 
     fn figures(&self) -> DeliveryFigures {

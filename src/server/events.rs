@@ -32,9 +32,12 @@ pub async fn stream(
     ConnectInfo(Cut(cut)): ConnectInfo<Cut>,
     headers: HeaderMap,
 ) -> Response {
-    let last_id = headers.get("last-event-id").and_then(|id| id.to_str().ok());
-    let last_id = last_id.filter(|id| !id.is_empty());
-    let Some(subscription) = api.backend.hub().subscribe(last_id, cut) else {
+    // Bytes that are no text are an id too, one that the ring does not know: that is a gap.
+    let last_id = headers
+        .get("last-event-id")
+        .map(|id| String::from_utf8_lossy(id.as_bytes()))
+        .filter(|id| !id.is_empty());
+    let Some(subscription) = api.backend.hub().subscribe(last_id.as_deref(), cut) else {
         return detail(StatusCode::SERVICE_UNAVAILABLE, "Too many readers");
     };
     let headers = [

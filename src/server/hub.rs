@@ -83,7 +83,6 @@ impl Hub {
             return;
         }
         inner.figures.published += 1;
-        let before = inner.readers.len();
         let mut slow = 0;
         inner
             .readers
@@ -96,7 +95,6 @@ impl Hub {
                 }
                 Err(mpsc::error::TrySendError::Closed(_)) => false,
             });
-        debug_assert!(inner.readers.len() <= before, "publishing adds no reader");
         inner.figures.slow_readers_dropped += slow;
         inner.ring.push_back(Frame {
             id: id.to_owned(),

@@ -65,6 +65,16 @@ pub struct Attempt {
     pub at_us: i64,
 }
 
+/// An event that became a message.
+#[derive(Debug)]
+pub struct Taken {
+    pub message: Arc<Message>,
+    /// Ids of the endpoints that want it.
+    pub wanted: Vec<String>,
+    /// Ids of messages that had to go for it.
+    pub evicted: Vec<String>,
+}
+
 /// What is needed to send one message to one endpoint.
 #[derive(Debug)]
 pub struct Addressed {
@@ -169,7 +179,7 @@ impl Ledger {
 
     /// Makes a message of an event, and says which endpoints want it. Nothing before the first
     /// endpoint: there is no application yet.
-    pub fn accept(&mut self, event: Accepted) -> Option<(Arc<Message>, Vec<String>)> {
+    pub fn accept(&mut self, event: Accepted) -> Option<Taken> {
         self.app_id.as_ref()?;
         let message = Arc::new(Message {
             id: self.mint.mint("msg_", event.at_us),
@@ -188,8 +198,11 @@ impl Ledger {
             attempts: BTreeSet::new(),
         };
         self.messages.insert(message.id.clone(), stored);
-        self.evict();
-        Some((message, wanted))
+        Some(Taken {
+            message,
+            wanted,
+            evicted: self.evict(),
+        })
     }
 
     /// What to send where, if the message is still known and the endpoint there and enabled.
@@ -219,20 +232,17 @@ impl Ledger {
         Ok(!endpoint.spec.disabled)
     }
 
-    /// Whether the message is still here; its retries go with it.
-    pub fn has_message(&self, id: &str) -> bool {
-        self.messages.contains_key(id)
-    }
-
     /// A new attempt id for a try that starts now.
     pub fn attempt_id(&self, now_us: i64) -> String {
         self.mint.mint("atmpt_", now_us)
     }
 
-    /// Writes a finished attempt down.
-    pub fn record(&mut self, attempt: Attempt) {
+    /// Writes a finished attempt down. Gives the ids of messages that had to go for it; nobody
+    /// else knows that they are gone.
+    #[must_use]
+    pub fn record(&mut self, attempt: Attempt) -> Vec<String> {
         let Some(stored) = self.messages.get_mut(&attempt.message_id) else {
-            return;
+            return Vec::new();
         };
         if attempt.success
             && let Some(endpoint) = self.endpoints.get_mut(&attempt.endpoint_id)
@@ -245,7 +255,7 @@ impl Ledger {
         }
         self.bytes += attempt_bytes(&attempt);
         self.attempts.insert(attempt.id.clone(), attempt);
-        self.evict();
+        self.evict()
     }
 
     /// Notes that a message used up its schedule at an endpoint. When that has gone on for
@@ -323,12 +333,14 @@ impl Ledger {
         )
     }
 
-    /// Lets the oldest messages go until the bounds hold again.
-    fn evict(&mut self) {
+    /// Lets the oldest messages go until the bounds hold again; their ids.
+    fn evict(&mut self) -> Vec<String> {
+        let mut gone = Vec::new();
         while self.messages.len() > MOST_MESSAGES || self.bytes > MOST_BYTES {
-            let Some((_, stored)) = self.messages.pop_first() else {
-                return;
+            let Some((id, stored)) = self.messages.pop_first() else {
+                break;
             };
+            gone.push(id);
             self.evicted += 1;
             self.bytes = self.bytes.saturating_sub(message_bytes(&stored.message));
             for id in stored.attempts {
@@ -341,6 +353,7 @@ impl Ledger {
                 }
             }
         }
+        gone
     }
 }
 
@@ -445,8 +458,8 @@ mod tests {
         assert!(ledger.accept(event(0, "{}")).is_none());
         assert!(ledger.create_endpoint(spec(), NOW).unwrap().app.is_new);
         assert!(!ledger.create_endpoint(spec(), NOW).unwrap().app.is_new);
-        let (_, wanted) = ledger.accept(event(1, "{}")).unwrap();
-        assert_eq!(wanted.len(), 2);
+        let taken = ledger.accept(event(1, "{}")).unwrap();
+        assert_eq!((taken.wanted.len(), taken.evicted.len()), (2, 0));
     }
 
     #[test]
@@ -454,7 +467,7 @@ mod tests {
         let mut ledger = Ledger::default();
         ledger.create_endpoint(spec(), NOW).unwrap();
         let ids: Vec<String> = (0..5)
-            .map(|n| ledger.accept(event(n, "{}")).unwrap().0.id.clone())
+            .map(|n| ledger.accept(event(n, "{}")).unwrap().message.id.clone())
             .collect();
         let listed = |page: &PageBody<MessageBody>| {
             page.data
@@ -479,8 +492,8 @@ mod tests {
     fn the_oldest_messages_go_with_their_attempts() {
         let mut ledger = Ledger::default();
         let endpoint = ledger.create_endpoint(spec(), NOW).unwrap().endpoint;
-        let (first, _) = ledger.accept(event(0, "{}")).unwrap();
-        ledger.record(Attempt {
+        let first = ledger.accept(event(0, "{}")).unwrap().message;
+        let evicted = ledger.record(Attempt {
             id: ledger.attempt_id(NOW),
             message_id: first.id.clone(),
             endpoint_id: endpoint.id.clone(),
@@ -492,9 +505,12 @@ mod tests {
             manual: false,
             at_us: NOW,
         });
+        assert!(evicted.is_empty());
+        let mut evicted = Vec::new();
         for n in 1..=MOST_MESSAGES as i64 {
-            ledger.accept(event(n, "{}")).unwrap();
+            evicted.extend(ledger.accept(event(n, "{}")).unwrap().evicted);
         }
+        assert_eq!(evicted, [first.id.as_str()]);
         assert_eq!(ledger.counts(), (1, MOST_MESSAGES, 0, 1));
         assert_eq!(ledger.bytes, MOST_MESSAGES * (ROW_BYTES + 2));
         assert!(

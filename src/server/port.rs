@@ -83,7 +83,7 @@ pub struct DeliveryFigures {
     /// First tries and resends that a full queue had no room for.
     pub deliveries_dropped: u64,
     pub retries_pending: usize,
-    /// Retries given up because too many were waiting.
+    /// Retries given up because too many were waiting, in all or for their endpoint.
     pub retries_dropped: u64,
 }
 
@@ -101,5 +101,7 @@ pub trait Delivery: Send + Sync + 'static {
     fn resend(&self, resend: Resend) -> Answer<'_, ()>;
     /// The delays after each failed attempt, in seconds.
     fn schedule_s(&self) -> Vec<f64>;
+    /// After a timeout the delay is at least this long, in seconds.
+    fn floor_after_timeout_s(&self) -> f64;
     fn figures(&self) -> DeliveryFigures;
 }

@@ -58,17 +58,33 @@ impl From<Refusal> for Rejected {
     }
 }
 
+/// Faults of one request that are told; an answer must not grow far beyond its request.
+const MOST_FAULTS: usize = 100;
+/// A body beyond this many bytes is not repeated in the faults it has.
+const MOST_ECHO: usize = 16 * 1024;
+
 /// Faults found in one request; an answer of 422 if there are any.
 #[derive(Debug, Default)]
 pub struct Faults {
     faults: Vec<Value>,
+    /// Faults have `null` where they would repeat what was sent.
+    silent: bool,
 }
 
 impl Faults {
-    /// One fault: `loc` is the path to it, from `body`, `query` or `path` on.
+    /// One fault: `loc` is the path to it, from `body`, `query`, `header` or `path` on.
     pub fn add(&mut self, kind: &str, loc: &[Value], message: &str, input: &Value) {
+        if self.is_full() {
+            return;
+        }
+        let input = if self.silent { &Value::Null } else { input };
         self.faults
             .push(json!({"type": kind, "loc": loc, "msg": message, "input": input}));
+    }
+
+    /// There are so many that no more are told.
+    fn is_full(&self) -> bool {
+        self.faults.len() >= MOST_FAULTS
     }
 
     /// A fault about a value whose form is right; pydantic calls it `value_error`.
@@ -100,7 +116,10 @@ pub struct Fields {
 impl Fields {
     /// The body as an object, or the answer that refuses it.
     pub fn of(body: &[u8]) -> Result<Self, Rejected> {
-        let mut faults = Faults::default();
+        let mut faults = Faults {
+            silent: body.len() > MOST_ECHO,
+            ..Faults::default()
+        };
         if body.iter().all(u8::is_ascii_whitespace) {
             faults.add("missing", &["body".into()], "Field required", &Value::Null);
             return Err(faults.reject());
@@ -131,7 +150,11 @@ impl Fields {
             Some(value) => Some(value.clone()),
             None => {
                 if required {
-                    let input = Value::Object(self.object.clone());
+                    let input = if self.faults.silent {
+                        Value::Null
+                    } else {
+                        Value::Object(self.object.clone())
+                    };
                     self.faults
                         .add("missing", &place(name), "Field required", &input);
                 }
@@ -204,8 +227,11 @@ impl Fields {
             self.faults.add("too_short", &place(name), message, &value);
             return None;
         }
-        let mut words = Vec::with_capacity(items.len());
+        let mut words = Vec::new();
         for (index, item) in items.iter().enumerate() {
+            if self.faults.is_full() {
+                return None;
+            }
             match item.as_str().map(&known) {
                 Some(Some(word)) => words.push(word),
                 Some(None) => {
@@ -239,4 +265,40 @@ fn offset(body: &[u8], error: &serde_json::Error) -> usize {
         .split_inclusive(|byte| *byte == b'\n')
         .take(error.line().saturating_sub(1));
     lines.map(<[u8]>::len).sum::<usize>() + error.column().saturating_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+
+    fn faults(fields: &Fields) -> &[Value] {
+        &fields.faults.faults
+    }
+
+    #[test]
+    fn faults_repeat_what_was_sent_unless_it_is_large() {
+        let mut fields = Fields::of(br#"{"a": 1}"#).unwrap();
+        assert_eq!(fields.string("b", true), None);
+        assert_eq!(faults(&fields)[0]["input"], json!({"a": 1}));
+
+        let large = json!({"a": "x".repeat(MOST_ECHO)}).to_string();
+        let mut fields = Fields::of(large.as_bytes()).unwrap();
+        assert_eq!(fields.string("b", true), None);
+        assert_eq!(fields.flag("a"), None);
+        let kinds: Vec<&Value> = faults(&fields).iter().map(|fault| &fault["type"]).collect();
+        assert_eq!(kinds, ["missing", "bool_type"]);
+        assert!(faults(&fields).iter().all(|fault| fault["input"].is_null()));
+    }
+
+    #[test]
+    fn a_hundred_faults_are_enough() {
+        let body = json!({"words": vec![Value::Null; 100_000]}).to_string();
+        let mut fields = Fields::of(body.as_bytes()).unwrap();
+        let words = fields.words("words", |word| Some(word.to_owned()), "a word");
+        assert_eq!((words, faults(&fields).len()), (None, MOST_FAULTS));
+        assert_eq!(fields.string("more", true), None);
+        assert_eq!(faults(&fields).len(), MOST_FAULTS);
+    }
 }

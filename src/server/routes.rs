@@ -2,9 +2,9 @@
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, Query, Request, State};
-use axum::http::header::{AUTHORIZATION, LOCATION};
-use axum::http::{StatusCode, Uri};
+use axum::extract::{Query, Request, State};
+use axum::http::header::{ALLOW, AUTHORIZATION, LOCATION};
+use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
@@ -13,7 +13,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
-use super::api::{Api, parameter, whole};
+use super::api::{Api, Id, parameter, whole};
 use super::backend::{TaskRefused, core_feature};
 use super::reject::{Faults, Fields, Rejected, detail, not_found, unauthorized};
 use super::{events, openapi, webhooks};
@@ -52,15 +52,43 @@ pub fn router(api: Api) -> Router {
         )
         .route("/webhooks/delivery-attempts", get(webhooks::attempts))
         .route_layer(middleware::from_fn_with_state(api.clone(), guard));
-    Router::new()
+    let routes = Router::new()
         .route("/health", get(health))
         .route("/openapi.json", get(openapi::document))
         .merge(guarded)
+        .route_layer(middleware::from_fn(no_head))
         .fallback(unknown)
         .method_not_allowed_fallback(async || {
             detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
         })
-        .with_state(api)
+        .with_state(api);
+    // Around the whole router: which methods there are is written only after its own layers.
+    Router::new()
+        .fallback_service(routes)
+        .layer(middleware::map_response(allow_no_head))
+}
+
+/// axum answers HEAD wherever there is a GET; `FastAPI` does not.
+async fn no_head(request: Request, next: Next) -> Response {
+    if request.method() != Method::HEAD {
+        return next.run(request).await;
+    }
+    let allow = [(ALLOW, HeaderValue::from_static("GET"))];
+    let refusal = detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+    (allow, refusal).into_response()
+}
+
+/// Takes HEAD out of the methods that an answer says are allowed.
+async fn allow_no_head(mut response: Response) -> Response {
+    if let Some(allowed) = response.headers_mut().get_mut(ALLOW)
+        && let Ok(text) = allowed.to_str()
+    {
+        let kept: Vec<&str> = text.split(',').filter(|name| *name != "HEAD").collect();
+        if let Ok(kept) = HeaderValue::from_str(&kept.join(", ")) {
+            *allowed = kept;
+        }
+    }
+    response
 }
 
 /// Lets requests with the right key through.
@@ -132,7 +160,7 @@ async fn active_tasks(State(api): State<Api>) -> Response {
     Json(api.backend.active()).into_response()
 }
 
-async fn task(State(api): State<Api>, Path(id): Path<String>) -> Response {
+async fn task(State(api): State<Api>, Id(id): Id) -> Response {
     match api.backend.task_body(&id) {
         Some(task) => Json(task).into_response(),
         None => not_found("Task"),
@@ -177,7 +205,7 @@ async fn indexes(State(api): State<Api>) -> Response {
     Json([api.backend.index_body()]).into_response()
 }
 
-async fn asset(State(api): State<Api>, Path(id): Path<String>) -> Response {
+async fn asset(State(api): State<Api>, Id(id): Id) -> Response {
     match api.backend.asset_body(&id) {
         Some(asset) => Json(asset).into_response(),
         None => not_found("Asset"),

@@ -30,6 +30,12 @@ impl Schedule {
         &self.delays_s
     }
 
+    /// The least delay after a timeout, in seconds, as published in
+    /// `x-retry-floor-after-timeout`. Before jitter, like the delays.
+    pub fn floor_after_timeout_s(&self) -> f64 {
+        AFTER_TIMEOUT_S / self.time_scale
+    }
+
     /// How long to wait after the `attempt`th failure (from 1), or nothing when it was the last.
     ///
     /// `retry_after` is the receiver's wish; it is granted between one and two times the delay.
@@ -44,7 +50,7 @@ impl Schedule {
         let index = usize::try_from(attempt.checked_sub(1)?).ok()?;
         let mut delay = *self.delays_s.get(index)?;
         if timed_out {
-            delay = delay.max(AFTER_TIMEOUT_S / self.time_scale);
+            delay = delay.max(self.floor_after_timeout_s());
         }
         if let Some(wish) = retry_after {
             delay = wish.as_secs_f64().clamp(delay, 2.0 * delay);

@@ -62,7 +62,12 @@ pub async fn run(backend: Backend, mut orders: mpsc::UnboundedReceiver<Order>, p
             },
             () = due => {
                 let now = Instant::now();
-                arrivals.let_in(&backend, workshop.plans.len(), now);
+                // What came in before counts as unfinished only once it is taken.
+                while let Ok(order) = orders.try_recv() {
+                    workshop.take(order);
+                }
+                let room = MOST_UNFINISHED.saturating_sub(workshop.plans.len());
+                arrivals.let_in(&backend, room, now);
                 workshop.advance(now);
             }
             _ = sweep.tick() => backend.sweep(),
@@ -89,13 +94,14 @@ impl Arrivals {
         }
     }
 
-    /// Lets in everything that is due, unless the service is overloaded.
-    fn let_in(&mut self, backend: &Backend, unfinished: usize, now: Instant) {
+    /// Lets in what is due, as far as there is room; the rest stays away.
+    fn let_in(&mut self, backend: &Backend, mut room: usize, now: Instant) {
         for _ in 0..ARRIVALS_AT_ONCE {
             let Some(at) = self.next.filter(|at| *at <= now) else {
                 return;
             };
-            if unfinished < MOST_UNFINISHED {
+            if room > 0 {
+                room -= 1;
                 self.arrive(backend);
             }
             if self.count >= FIRST_TASKS {

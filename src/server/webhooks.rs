@@ -6,12 +6,12 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::api::{Api, header, parameter, whole};
+use super::api::{Api, Id, parameter, whole};
 use super::port::{AttemptsOf, EndpointSpec, PageQuery, Resend};
 use super::reject::{Faults, Fields, Rejected, place};
 use super::tasks::EVENT_TYPES;
@@ -25,6 +25,9 @@ const EVERY_TASK_EVENT: &str = "task.*";
 /// Rows of a page: Svix's default and limit.
 const PAGE: usize = 50;
 const LARGEST_PAGE: usize = 250;
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// In bytes: many keys are remembered, for hours.
+const LONGEST_KEY: usize = 256;
 
 /// `POST /webhooks/endpoints`: the only answer that holds the secret.
 pub async fn create_endpoint(State(api): State<Api>, body: Body) -> Answer {
@@ -34,18 +37,14 @@ pub async fn create_endpoint(State(api): State<Api>, body: Body) -> Answer {
 }
 
 /// `PUT /webhooks/endpoints/{id}`: what is left out falls back to its default.
-pub async fn replace_endpoint(
-    State(api): State<Api>,
-    Path(id): Path<String>,
-    body: Body,
-) -> Answer {
+pub async fn replace_endpoint(State(api): State<Api>, Id(id): Id, body: Body) -> Answer {
     let spec = endpoint_spec(&whole(body)?, true)?;
     let endpoint = api.backend.delivery().replace_endpoint(id, spec).await?;
     Ok(Json(EndpointUpdatedBody { endpoint }).into_response())
 }
 
 /// `DELETE /webhooks/endpoints/{id}`
-pub async fn delete_endpoint(State(api): State<Api>, Path(id): Path<String>) -> Answer {
+pub async fn delete_endpoint(State(api): State<Api>, Id(id): Id) -> Answer {
     api.backend.delivery().delete_endpoint(id).await?;
     Ok(Json(SuccessBody { success: true }).into_response())
 }
@@ -81,11 +80,7 @@ pub async fn attempts(State(api): State<Api>, Query(query): Parameters) -> Answe
 }
 
 /// `GET /webhooks/endpoints/{id}/deliveries`: the same rows, by endpoint.
-pub async fn deliveries(
-    State(api): State<Api>,
-    Path(id): Path<String>,
-    Query(query): Parameters,
-) -> Answer {
+pub async fn deliveries(State(api): State<Api>, Id(id): Id, Query(query): Parameters) -> Answer {
     attempt_page(&api, AttemptsOf::Endpoint(id), &query).await
 }
 
@@ -98,15 +93,15 @@ async fn attempt_page(api: &Api, of: AttemptsOf, query: &[(String, String)]) -> 
 /// `POST /webhooks/messages/{id}/resend`, our own, with Svix's meaning.
 pub async fn resend(
     State(api): State<Api>,
-    Path(message_id): Path<String>,
+    Id(message_id): Id,
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
+    let idempotency_key = idempotency_key(&headers)?;
     let mut fields = Fields::of(&whole(body)?)?;
     let Some(endpoint_id) = fields.string("endpoint_id", true) else {
         return Err(fields.faults.reject());
     };
-    let idempotency_key = header(&headers, "idempotency-key").map(str::to_owned);
     let resend = Resend {
         message_id,
         endpoint_id,
@@ -114,6 +109,24 @@ pub async fn resend(
     };
     api.backend.delivery().resend(resend).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({}))).into_response())
+}
+
+/// The key under which a client's resend is sent once. One that cannot be remembered is refused:
+/// to go on without it would send twice what is asked for twice.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Rejected> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else {
+        return Ok(None);
+    };
+    match value.to_str() {
+        Ok(key) if key.len() <= LONGEST_KEY => Ok(Some(key.to_owned())),
+        _ => {
+            let reason = format!("at most {LONGEST_KEY} ASCII characters are allowed");
+            let mut faults = Faults::default();
+            let loc = ["header".into(), IDEMPOTENCY_KEY.into()];
+            faults.value(&loc, &reason, &Value::Null);
+            Err(faults.reject())
+        }
+    }
 }
 
 /// Reads what a client says about an endpoint; with `full`, `disabled` counts too.

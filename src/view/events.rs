@@ -3,8 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::model::{ago, asset_label, changed_words, event_glyph, task_glyph};
-use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role};
-use super::tasks::said;
+use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role, said};
 use super::text::cut_middle;
 use super::theme::Role;
 use super::{notice, table};

@@ -147,7 +147,7 @@ fn proof_lines(state: &State) -> Vec<Pieces<'static>> {
             piece(tone, proof.words()),
             dim(format!(
                 " · {} compared, {} held",
-                proof.compared, proof.held
+                proof.compared.unwrap_or(0), proof.held
             )),
         ]);
     }

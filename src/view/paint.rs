@@ -46,6 +46,14 @@ pub fn dim<'a>(text: impl Into<Cow<'a, str>>) -> Piece<'a> {
     role(Role::Dim, text)
 }
 
+/// Words of the row models as pieces.
+pub fn said(words: &[(Tone, String)]) -> Pieces<'_> {
+    words
+        .iter()
+        .map(|(tone, text)| piece(*tone, text.as_str()))
+        .collect()
+}
+
 /// Cells that the pieces take.
 pub fn pieces_width(pieces: &[Piece<'_>]) -> usize {
     pieces

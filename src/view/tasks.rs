@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::model::{FEATURE_COLUMNS, TaskLine, column_state, feature_glyph, task_glyph, task_line};
-use super::paint::{Canvas, Columns, Piece, Pieces, Side, dim, piece, plain, role};
+use super::paint::{Canvas, Columns, Piece, Pieces, Side, dim, piece, plain, role, said};
 use super::text::cut_middle;
 use super::theme::Role;
 use super::{BESIDE, notice, table, task};
@@ -243,12 +243,4 @@ fn feature_cell(line: &TaskLine, feature: &crate::domain::Feature) -> Piece<'sta
     let mut cell = piece(tone, glyph);
     cell.is_bold = line.fresh.as_ref() == Some(feature);
     cell
-}
-
-/// Words of the model as pieces.
-pub fn said(words: &[super::model::Said]) -> Pieces<'_> {
-    words
-        .iter()
-        .map(|(tone, text)| piece(*tone, text.as_str()))
-        .collect()
 }

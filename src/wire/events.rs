@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::sse::Frame;
 use super::task::{IdText, TaskBody, TimeText, id_text, lenient_task};
 use crate::domain::{
-    AssetId, ChangeKind, Event, EventId, EventType, Id, Observation, Time, UserId,
+    AssetId, ChangeKind, Event, EventId, EventType, Id, Observation, Time, Unreadable, UserId,
 };
 
 /// What a frame was.
@@ -37,6 +37,8 @@ const GREETINGS: [&str; 8] = [
 const MAX_WRAPPERS: usize = 4;
 /// Most events taken from one frame that carries an array.
 const MAX_IN_ONE_FRAME: usize = 10_000;
+/// How much of a frame is kept beside what could not be read of it, in bytes.
+const MAX_EXCERPT: usize = 4096;
 
 /// The documented envelope.
 #[derive(Deserialize)]
@@ -63,7 +65,8 @@ struct AssetBody<'a> {
     name: Option<Cow<'a, str>>,
 }
 
-/// Reads a frame and gives what it tells to `sink`. An error says why it cannot be read.
+/// Reads a frame and gives what it tells to `sink`: its events, and a note for each part that
+/// could not be read. An error says why none of it can.
 pub fn decode(frame: &Frame<'_>, mut sink: impl FnMut(ChangeKind)) -> Result<Read, String> {
     if let Some((event, named)) = documented(frame.data) {
         let n_changes = 1 + usize::from(named.is_some());
@@ -81,28 +84,43 @@ pub fn decode(frame: &Frame<'_>, mut sink: impl FnMut(ChangeKind)) -> Result<Rea
         }
         Err(error) => return Err(format!("no JSON: {error}")),
     };
-    let mut events = Vec::new();
-    gather(&value, frame, 0, &mut events);
-    if events.is_empty() {
+    let mut found = Found::default();
+    found.gather(&value, frame, 0);
+    if found.events.is_empty() {
         let name = value
             .get("event_type")
             .or_else(|| value.get("type"))
-            .and_then(Value::as_str)
-            .unwrap_or(frame.event);
-        if GREETINGS.contains(&name) {
+            .and_then(Value::as_str);
+        if GREETINGS.contains(&name.unwrap_or(frame.event)) {
             return Ok(Read::Liveness);
         }
         return Err("JSON, but no event that we know how to read".to_owned());
     }
-    let n_changes = events.len();
-    for (at, (mut event, has_id)) in events.into_iter().enumerate() {
+    let n_changes = found.events.len();
+    let digest = digest_of(frame);
+    for (at, (mut event, has_id)) in found.events.into_iter().enumerate() {
         if !has_id {
-            event.id = derived_id(frame, n_changes, at);
+            event.id = derived_id(frame, digest, n_changes, at);
             if let Some(task) = &mut event.task {
                 task.event = Some(event.id.clone());
             }
         }
         sink(ChangeKind::Event(event));
+    }
+    for (why, count) in [
+        ("more events in one frame than are read", found.n_beyond),
+        ("an item of a frame that is no event", found.n_strange),
+        ("an event whose task cannot be read", found.n_taskless),
+    ] {
+        if count > 0 {
+            let excerpt = text[..text.floor_char_boundary(MAX_EXCERPT)].to_owned();
+            let why = format!("{why} ({count})");
+            sink(ChangeKind::Unreadable(Box::new(Unreadable {
+                place: "stream",
+                why,
+                excerpt,
+            })));
+        }
     }
     Ok(Read::Changes(n_changes))
 }
@@ -116,6 +134,9 @@ fn documented(data: &[u8]) -> Option<(Event, Option<ChangeKind>)> {
 
 fn documented_by_serde(data: &[u8]) -> Option<(Event, Option<ChangeKind>)> {
     let body: EnvelopeBody<'_> = serde_json::from_slice(data).ok()?;
+    if body.event_id.0 == Id::Text("".into()) {
+        return None;
+    }
     let id = EventId(body.event_id.0);
     let published = body.timestamp.and_then(|time| time.0);
     let data = body.data?;
@@ -145,40 +166,66 @@ fn documented_by_serde(data: &[u8]) -> Option<(Event, Option<ChangeKind>)> {
     Some((event, named))
 }
 
-/// Finds the events in a value: an envelope, a bare task, either of them wrapped, an array of
-/// these, or JSON in a string. Each comes with whether it has an id of its own.
-fn gather(value: &Value, frame: &Frame<'_>, depth: usize, found: &mut Vec<(Event, bool)>) {
-    if depth > MAX_WRAPPERS || found.len() >= MAX_IN_ONE_FRAME {
-        return;
-    }
-    match value {
-        Value::Array(items) => items
-            .iter()
-            .for_each(|item| gather(item, frame, depth + 1, found)),
-        Value::String(text) => {
-            if let Ok(inner) = serde_json::from_str::<Value>(text)
-                && !inner.is_string()
-            {
-                gather(&inner, frame, depth + 1, found);
-            }
+/// What a frame holds, and how much of it was passed over.
+#[derive(Default)]
+struct Found {
+    /// Each with whether it has an id of its own.
+    events: Vec<(Event, bool)>,
+    n_beyond: usize,
+    n_strange: usize,
+    n_taskless: usize,
+}
+
+impl Found {
+    /// Finds the events in a value: an envelope, a bare task, either of them wrapped, an array of
+    /// these, or JSON in a string.
+    fn gather(&mut self, value: &Value, frame: &Frame<'_>, depth: usize) {
+        if depth > MAX_WRAPPERS {
+            return;
         }
-        Value::Object(_) => {
-            if let Some(event) = lenient_event(value, frame) {
-                found.push(event);
-            } else {
-                let wrapped = ["event", "payload", "message", "data"]
-                    .iter()
-                    .filter_map(|name| value.get(*name));
-                wrapped.for_each(|inner| gather(inner, frame, depth + 1, found));
-            }
+        if self.events.len() >= MAX_IN_ONE_FRAME {
+            self.n_beyond += 1;
+            return;
         }
-        _ => {}
+        match value {
+            Value::Array(items) => {
+                for item in items {
+                    let n_before = self.events.len() + self.n_beyond;
+                    self.gather(item, frame, depth + 1);
+                    self.n_strange += usize::from(self.events.len() + self.n_beyond == n_before);
+                }
+            }
+            Value::String(text) => {
+                if let Ok(inner) = serde_json::from_str::<Value>(text)
+                    && !inner.is_string()
+                {
+                    self.gather(&inner, frame, depth + 1);
+                }
+            }
+            Value::Object(_) => {
+                if let Some((event, has_id)) = lenient_event(value, frame) {
+                    let tells_of_task = value.pointer("/data/task").or_else(|| value.get("task"));
+                    let is_taskless =
+                        event.task.is_none() && tells_of_task.is_some_and(|task| !task.is_null());
+                    self.n_taskless += usize::from(is_taskless);
+                    self.events.push((event, has_id));
+                } else {
+                    let names = ["event", "payload", "message", "data"];
+                    for inner in names.iter().filter_map(|name| value.get(*name)) {
+                        self.gather(inner, frame, depth + 1);
+                    }
+                }
+            }
+            _ => {}
+        }
     }
 }
 
 fn lenient_event(value: &Value, frame: &Frame<'_>) -> Option<(Event, bool)> {
     let field = |names: &[&str]| names.iter().find_map(|name| value.get(*name));
-    let id = field(&["event_id", "eventId"]).and_then(id_text);
+    let id = field(&["event_id", "eventId"])
+        .and_then(id_text)
+        .filter(|id| !id.is_empty());
     let kind = field(&["event_type", "eventType"]).and_then(Value::as_str);
     let data = value.get("data").filter(|data| data.is_object());
     let task = lenient_task(value)
@@ -223,24 +270,31 @@ fn lenient_event(value: &Value, frame: &Frame<'_>) -> Option<(Event, bool)> {
     ))
 }
 
-/// The id of an event that has none: the frame's, else a digest of the data, so that a repeated
-/// frame is seen as such.
-fn derived_id(frame: &Frame<'_>, of: usize, at: usize) -> EventId {
-    if of == 1 && !frame.id.is_empty() {
+/// The id of an event that has none: the frame's own, else a digest of the data, so that a repeated
+/// frame is seen as such. An id that the frame only inherited would make all events one.
+fn derived_id(frame: &Frame<'_>, digest: u128, of: usize, at: usize) -> EventId {
+    if of == 1 && frame.has_id && !frame.id.is_empty() {
         return EventId::new(frame.id);
     }
-    let seed = frame
-        .id
+    EventId(Id::new(&format!("digest-{:032x}", mix(digest, at as u64))))
+}
+
+fn digest_of(frame: &Frame<'_>) -> u128 {
+    let own_id = if frame.has_id { frame.id } else { "" };
+    let bytes = own_id
         .bytes()
         .chain([0xff])
-        .chain(frame.data.iter().copied())
-        .chain((at as u64).to_le_bytes());
-    let (mut low, mut high) = (0xcbf2_9ce4_8422_2325_u64, 0x6c62_272e_07bb_0142_u64);
-    for byte in seed {
-        low = (low ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        high = (high ^ low.rotate_left(29)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-    EventId(Id::new(&format!("digest-{high:016x}{low:016x}")))
+        .chain(frame.data.iter().copied());
+    bytes.fold(
+        0x6c62_272e_07bb_0142_62b8_2175_6295_c58d,
+        |hash: u128, byte| {
+            (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
+        },
+    )
+}
+
+fn mix(digest: u128, at: u64) -> u128 {
+    (digest ^ u128::from(at)).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
 }
 
 #[cfg(test)]
@@ -258,6 +312,7 @@ mod tests {
                 event,
                 data: data.as_bytes(),
                 id: "frame-1",
+                has_id: true,
             },
             |change| changes.push(change),
         );
@@ -293,7 +348,7 @@ mod tests {
 
     #[test]
     fn the_quick_scan_takes_the_documented_form_and_agrees_with_serde() {
-        let whole = envelope();
+        let whole = envelope().replace("captions", "preview");
         assert!(super::super::envelope::scan(whole.as_bytes()).is_some());
         let mut n_taken = 0;
         let mut agree = |text: &[u8]| {
@@ -364,6 +419,55 @@ mod tests {
         assert_eq!(read("message", r#"{"type":"ping"}"#).0, Ok(Read::Liveness));
         assert!(read("message", "hello").0.is_err());
         assert!(read("message", r#"{"a":1}"#).0.is_err());
+    }
+
+    #[test]
+    fn an_inherited_id_does_not_make_two_events_one() {
+        let ids = [TASK.to_owned(), TASK.replace("failed", "completed")].map(|task| {
+            let mut ids = Vec::new();
+            let frame = Frame {
+                event: "message",
+                data: task.as_bytes(),
+                id: "hello",
+                has_id: false,
+            };
+            decode(&frame, |change| ids.push(change)).unwrap();
+            match ids.pop() {
+                Some(ChangeKind::Event(event)) => event.id,
+                other => panic!("{other:?}"),
+            }
+        });
+        assert_ne!(ids[0], ids[1]);
+    }
+
+    #[test]
+    fn what_is_passed_over_is_said() {
+        let reasons = |data: &str| -> Vec<String> {
+            let changes = read("message", data).1.into_iter();
+            changes
+                .filter_map(|change| match change {
+                    ChangeKind::Unreadable(what) => Some(what.why),
+                    _ => None,
+                })
+                .collect()
+        };
+        let many = vec![envelope(); 10_002].join(",");
+        assert_eq!(
+            reasons(&format!("[{many}]")),
+            ["more events in one frame than are read (2)"]
+        );
+        assert_eq!(
+            reasons(&format!(r#"[{},{{"a":1}}]"#, envelope())),
+            ["an item of a frame that is no event (1)"]
+        );
+        assert_eq!(
+            reasons(
+                &envelope()
+                    .replace("created", "made")
+                    .replace("updated", "at")
+            ),
+            ["an event whose task cannot be read (1)"]
+        );
     }
 
     #[test]

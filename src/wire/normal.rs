@@ -152,7 +152,12 @@ pub fn endpoint(endpoint: &Endpoint, raw: Option<&Line>) -> Value {
         .and_then(Value::as_object)
         .unwrap_or(raw);
     let types = endpoint.event_types.as_ref();
-    let types = types.map(|types| types.iter().map(|kind| kind.name()).collect::<Vec<_>>());
+    let types = types.map(|types| {
+        types
+            .iter()
+            .map(crate::domain::EventType::name)
+            .collect::<Vec<_>>()
+    });
     let mut line = Line::new();
     put(&mut line, "id", json!(endpoint.id.to_string()));
     put(&mut line, "url", json!(&*endpoint.url));

@@ -19,6 +19,8 @@ pub struct Frame<'a> {
     pub data: &'a [u8],
     /// The last event id as it stands after this event; empty if there never was one.
     pub id: &'a str,
+    /// Whether this event named its id itself, as ids persist over events that name none.
+    pub has_id: bool,
 }
 
 impl<'a> Frame<'a> {
@@ -59,6 +61,10 @@ enum Data {
 }
 
 /// An incremental decoder of one connection after another.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own about the bytes so far"
+)]
 #[derive(Debug)]
 pub struct Decoder {
     max_event: usize,
@@ -70,9 +76,13 @@ pub struct Decoder {
     carry: Vec<u8>,
     /// Bytes of the unfinished line, those that were not kept included.
     line_bytes: usize,
+    /// Whether the unfinished line was too large to keep.
+    is_line_lost: bool,
     data: Data,
     owned: Vec<u8>,
+    /// The type named last; kept, as the next event mostly has the same.
     event: String,
+    has_event: bool,
     /// The id of the event under way, if it has one; what else stands here is of no use.
     id: String,
     has_new_id: bool,
@@ -94,9 +104,11 @@ impl Decoder {
             after_cr: false,
             carry: Vec::new(),
             line_bytes: 0,
+            is_line_lost: false,
             data: Data::None,
             owned: Vec::new(),
             event: String::new(),
+            has_event: false,
             id: String::new(),
             has_new_id: false,
             last_id: String::new(),
@@ -125,11 +137,6 @@ impl Decoder {
 
     pub fn counters(&self) -> Counters {
         self.counters
-    }
-
-    /// Whether bytes of an unfinished event are held.
-    pub fn is_inside_event(&self) -> bool {
-        !self.carry.is_empty() || self.data != Data::None || self.is_skipping
     }
 
     /// Makes ready for a new connection: what was unfinished is dropped, ids and retry persist.
@@ -161,7 +168,9 @@ impl Decoder {
             if self.line_bytes > 0 {
                 self.extend_carry(&chunk[at..end]);
                 let carry = mem::take(&mut self.carry);
-                self.line(&carry, None, chunk, &mut sink);
+                if !mem::take(&mut self.is_line_lost) {
+                    self.line(&carry, None, chunk, &mut sink);
+                }
                 self.carry = carry;
                 self.carry.clear();
                 self.line_bytes = 0;
@@ -210,22 +219,30 @@ impl Decoder {
     /// Keeps the beginning of an unfinished line, unless it is a comment or too large.
     fn extend_carry(&mut self, bytes: &[u8]) {
         self.line_bytes += bytes.len();
-        if self.carry.first() == Some(&b':') {
+        if self.is_line_lost || self.carry.first() == Some(&b':') {
             return;
         }
-        if self.carry.len() + bytes.len() + self.owned.len() > self.max_event + "data: ".len() {
-            // What is kept is enough to tell a comment from a field; the value is lost either way.
-            self.carry.truncate(1);
-            self.carry.shrink_to(4096);
-            if self.carry.is_empty() {
-                self.carry.extend(bytes.first());
-            }
-            if self.carry.first() != Some(&b':') {
-                self.skip();
-            }
-            return;
+        // Only data counts against the limit; other fields share it line by line.
+        let first = self.carry.first().or(bytes.first());
+        let held = if first == Some(&b'd') { self.held() } else { 0 };
+        if self.carry.len() + bytes.len() + held <= self.max_event + "data: ".len() {
+            self.carry.extend_from_slice(bytes);
+        } else if first == Some(&b':') {
+            self.carry.push(b':');
+        } else {
+            self.is_line_lost = true;
+            self.carry = Vec::new();
+            self.skip();
         }
-        self.carry.extend_from_slice(bytes);
+    }
+
+    /// Bytes of data held for the event under way.
+    fn held(&self) -> usize {
+        match self.data {
+            Data::None => 0,
+            Data::InChunk { start, end } => end - start + 1,
+            Data::Owned => self.owned.len() + 1,
+        }
     }
 
     fn skip(&mut self) {
@@ -261,13 +278,20 @@ impl Decoder {
             self.take_data(value, start, chunk);
         } else if line[0] == b':' {
             self.counters.comments += 1;
+        } else if line.len() > self.max_event + "data: ".len() {
+            self.skip();
         } else {
             let colon = memchr(b':', line).unwrap_or(line.len());
             let value = line.get(colon + 1..).unwrap_or_default();
             let value = value.strip_prefix(b" ").unwrap_or(value);
             match &line[..colon] {
                 b"data" => self.take_data(value, None, chunk),
-                b"event" => assign(&mut self.event, value),
+                b"event" => {
+                    if self.event.as_bytes() != value {
+                        assign(&mut self.event, value);
+                    }
+                    self.has_event = !value.is_empty();
+                }
                 b"id" if memchr(0, value).is_none() => {
                     assign(&mut self.id, value);
                     self.has_new_id = true;
@@ -282,7 +306,7 @@ impl Decoder {
         if self.is_skipping {
             return;
         }
-        if value.len() + self.owned.len() > self.max_event {
+        if value.len() + self.held() > self.max_event {
             self.skip();
             return;
         }
@@ -314,7 +338,8 @@ impl Decoder {
     }
 
     fn dispatch(&mut self, chunk: &[u8], sink: &mut impl FnMut(Frame<'_>)) {
-        if mem::take(&mut self.has_new_id) {
+        let has_id = mem::take(&mut self.has_new_id);
+        if has_id {
             mem::swap(&mut self.last_id, &mut self.id);
         }
         let data = match mem::replace(&mut self.data, Data::None) {
@@ -324,18 +349,19 @@ impl Decoder {
         };
         if let Some(data) = data {
             self.counters.frames += 1;
-            let event = if self.event.is_empty() {
-                "message"
+            let event = if self.has_event {
+                self.event.as_str()
             } else {
-                &self.event
+                "message"
             };
             sink(Frame {
                 event,
                 data,
                 id: &self.last_id,
+                has_id,
             });
         }
-        self.event.clear();
+        self.has_event = false;
         self.owned.clear();
         self.is_skipping = false;
     }
@@ -395,6 +421,7 @@ mod tests {
                 event: "task.failed",
                 data: b"{\"a\":1}\nsecond",
                 id: "7",
+                has_id: true,
             },
             &mut bytes,
         );
@@ -437,6 +464,25 @@ mod tests {
             [("message".into(), "b".into(), String::new())]
         );
         assert_eq!(decoder.counters().oversized, 1);
+    }
+
+    #[test]
+    fn the_limit_is_the_same_at_every_chunking() {
+        let two_lines = format!("data: {0}\ndata: {0}\n\n", "x".repeat(60));
+        let long_type = format!("data: {}\nevent: task.completed\n\n", "x".repeat(98));
+        let lost_name = format!("i{}d: 9\ndata: a\n\n", "x".repeat(200));
+        for (stream, n_expected) in [(two_lines, 0), (long_type, 1), (lost_name, 0)] {
+            for chunk_size in [1, 2, 3, 64, 1000] {
+                let mut decoder = Decoder::new(100);
+                let frames: usize = stream
+                    .as_bytes()
+                    .chunks(chunk_size)
+                    .map(|chunk| read(&mut decoder, chunk).len())
+                    .sum();
+                assert_eq!(frames, n_expected, "{chunk_size}: {stream}");
+                assert_eq!(decoder.last_event_id(), "", "{chunk_size}");
+            }
+        }
     }
 
     #[test]

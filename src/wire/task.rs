@@ -141,7 +141,7 @@ pub fn lenient_task(value: &Value) -> Option<Observation> {
     }
     Some(Observation {
         task: TaskId::new(&task),
-        asset: AssetId::new(&text(&["asset_id", "assetId"])?),
+        asset: AssetId::new(&text(&["asset_id", "assetId"]).unwrap_or_default()),
         user: UserId::new(&text(&["user_id", "userId"]).unwrap_or_default()),
         features: packed,
         created: created.or(updated)?,

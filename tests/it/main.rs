@@ -1,10 +1,17 @@
 //! The one integration binary: what needs more than one room, a socket or a terminal.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod cli;
+mod client;
 mod dashboard;
+mod proxy;
+mod pty;
+mod replay;
 mod screens;
+mod scripted;
 mod server;
 mod sse;
 mod support;
 mod tapes;
+mod terminal;
 mod tidy;

@@ -1,7 +1,7 @@
 //! A TCP proxy that breaks the connection after a request was passed on and before its answer.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -27,7 +27,11 @@ impl CuttingProxy {
                 tokio::spawn(pass(client, server, marker, Arc::clone(&count)));
             }
         });
-        Self { url, n_cut, serving }
+        Self {
+            url,
+            n_cut,
+            serving,
+        }
     }
 
     /// How many requests lost their answer.
@@ -45,23 +49,33 @@ impl Drop for CuttingProxy {
 async fn pass(client: TcpStream, server: TcpStream, marker: &str, count: Arc<AtomicUsize>) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
+    let is_cut = Arc::new(AtomicBool::new(false));
+    let swallows = Arc::clone(&is_cut);
     let answers = tokio::spawn(async move {
-        let _ = tokio::io::copy(&mut from_server, &mut to_client).await;
+        let mut chunk = vec![0; 65536];
+        while let Ok(n_bytes @ 1..) = from_server.read(&mut chunk).await {
+            // The server's answer is waited for, so that it is sure to have done its work.
+            let is_over = swallows.load(Ordering::SeqCst);
+            if is_over || to_client.write_all(&chunk[..n_bytes]).await.is_err() {
+                break;
+            }
+        }
     });
     let mut chunk = vec![0; 65536];
     while let Ok(n_bytes @ 1..) = from_client.read(&mut chunk).await {
-        let is_marked = chunk[..n_bytes].windows(marker.len()).any(|window| window == marker.as_bytes());
-        if is_marked {
-            // Answers stop before the request goes on, so that none can slip through.
-            answers.abort();
-        }
+        let is_marked = chunk[..n_bytes]
+            .windows(marker.len())
+            .any(|window| window == marker.as_bytes());
+        // Answers stop before the request goes on, so that none can slip through.
+        is_cut.fetch_or(is_marked, Ordering::SeqCst);
         if to_server.write_all(&chunk[..n_bytes]).await.is_err() {
             break;
         }
         if is_marked {
-            drop(to_server.flush().await);
+            let _ = answers.await;
             count.fetch_add(1, Ordering::SeqCst);
-            break;
+            return;
         }
     }
+    answers.abort();
 }

@@ -6,7 +6,9 @@ use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, SlavePty, native_pty_system};
+use portable_pty::{
+    Child, CommandBuilder, ExitStatus, MasterPty, PtySize, SlavePty, native_pty_system,
+};
 
 /// Longest wait for anything on the screen; only a failing test waits it out.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -34,7 +36,12 @@ pub struct Pty {
 impl Pty {
     /// Starts `reeltop` with arguments and environment in a terminal of `columns` by `rows`.
     pub fn start(args: &[&str], environment: &[(&str, &str)], columns: u16, rows: u16) -> Self {
-        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        let size = PtySize {
+            rows,
+            cols: columns,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
         let pair = native_pty_system().openpty(size).unwrap();
         let home = tempfile::tempdir().unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_reeltop"));
@@ -44,7 +51,13 @@ impl Pty {
         command.env("HOME", home.path());
         command.env("XDG_CONFIG_HOME", home.path());
         command.env("XDG_STATE_HOME", home.path());
-        for (name, value) in [("TERM", "xterm-256color"), ("COLORTERM", "truecolor"), ("LC_ALL", "C.UTF-8"), ("TZ", "UTC"), ("PATH", "/usr/bin:/bin")] {
+        for (name, value) in [
+            ("TERM", "xterm-256color"),
+            ("COLORTERM", "truecolor"),
+            ("LC_ALL", "C.UTF-8"),
+            ("TZ", "UTC"),
+            ("PATH", "/usr/bin:/bin"),
+        ] {
             command.env(name, value);
         }
         for (name, value) in environment {
@@ -52,14 +65,29 @@ impl Pty {
         }
         let before = settings(&*pair.master);
         let child = pair.slave.spawn_command(command).unwrap();
-        let (rows, columns) = (NonZeroU16::new(rows).unwrap(), NonZeroU16::new(columns).unwrap());
-        let output = Output { parser: vt100::Parser::new(rows, columns, 0), bytes: Vec::new(), n_reads: 0 };
+        let (rows, columns) = (
+            NonZeroU16::new(rows).unwrap(),
+            NonZeroU16::new(columns).unwrap(),
+        );
+        let output = Output {
+            parser: vt100::Parser::new(rows, columns, 0),
+            bytes: Vec::new(),
+            n_reads: 0,
+        };
         let output = Arc::new((Mutex::new(output), Condvar::new()));
         let reader = pair.master.try_clone_reader().unwrap();
         let writer = pair.master.take_writer().unwrap();
         let shared = Arc::clone(&output);
         std::thread::spawn(move || read_all(reader, &shared));
-        Self { output, writer, child, master: pair.master, _slave: pair.slave, _home: home, before }
+        Self {
+            output,
+            writer,
+            child,
+            master: pair.master,
+            _slave: pair.slave,
+            _home: home,
+            before,
+        }
     }
 
     /// Types text, in one write.
@@ -74,7 +102,13 @@ impl Pty {
         let n_reads = self.output.0.lock().unwrap().n_reads;
         let limit = Duration::from_millis(200);
         let (lock, changed) = &*self.output;
-        drop(changed.wait_timeout_while(lock.lock().unwrap(), limit, |output| output.n_reads == n_reads).unwrap());
+        drop(
+            changed
+                .wait_timeout_while(lock.lock().unwrap(), limit, |output| {
+                    output.n_reads == n_reads
+                })
+                .unwrap(),
+        );
     }
 
     /// Waits until the screen's text satisfies `holds`, and gives it.
@@ -93,7 +127,10 @@ impl Pty {
             }
             let left = end.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "waited for {what}, saw:\n{text}");
-            output = changed.wait_timeout(output, left.min(Duration::from_millis(100))).unwrap().0;
+            output = changed
+                .wait_timeout(output, left.min(Duration::from_millis(100)))
+                .unwrap()
+                .0;
         }
     }
 
@@ -103,13 +140,35 @@ impl Pty {
     }
 
     pub fn resize(&self, columns: u16, rows: u16) {
-        let (parser_rows, parser_columns) = (NonZeroU16::new(rows).unwrap(), NonZeroU16::new(columns).unwrap());
-        self.output.0.lock().unwrap().parser.screen_mut().set_size(parser_rows, parser_columns);
-        self.master.resize(PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }).unwrap();
+        let (parser_rows, parser_columns) = (
+            NonZeroU16::new(rows).unwrap(),
+            NonZeroU16::new(columns).unwrap(),
+        );
+        self.output
+            .0
+            .lock()
+            .unwrap()
+            .parser
+            .screen_mut()
+            .set_size(parser_rows, parser_columns);
+        self.master
+            .resize(PtySize {
+                rows,
+                cols: columns,
+                pixel_width: 0,
+                pixel_height: 0,
+            })
+            .unwrap();
     }
 
     pub fn is_alternate_screen(&self) -> bool {
-        self.output.0.lock().unwrap().parser.screen().alternate_screen()
+        self.output
+            .0
+            .lock()
+            .unwrap()
+            .parser
+            .screen()
+            .alternate_screen()
     }
 
     pub fn is_cursor_hidden(&self) -> bool {
@@ -132,7 +191,11 @@ impl Pty {
 
     /// Sends a signal by name, from outside.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status().unwrap();
+        let status = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.pid().to_string())
+            .status()
+            .unwrap();
         assert!(status.success());
     }
 
@@ -141,7 +204,10 @@ impl Pty {
         let path = format!("/proc/{}/stat", self.pid());
         self.wait(states, |_| {
             let stat = std::fs::read_to_string(&path).unwrap_or_default();
-            let state = stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
+            let state = stat
+                .rsplit(") ")
+                .next()
+                .and_then(|rest| rest.chars().next());
             state.is_some_and(|state| states.contains(state))
         });
     }
@@ -158,9 +224,17 @@ impl Pty {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(Instant::now() < end, "the program does not end:\n{}", self.output.0.lock().unwrap().parser.screen().contents());
+            assert!(
+                Instant::now() < end,
+                "the program does not end:\n{}",
+                self.output.0.lock().unwrap().parser.screen().contents()
+            );
             let (lock, changed) = &*self.output;
-            drop(changed.wait_timeout(lock.lock().unwrap(), Duration::from_millis(20)).unwrap());
+            drop(
+                changed
+                    .wait_timeout(lock.lock().unwrap(), Duration::from_millis(20))
+                    .unwrap(),
+            );
         }
     }
 
@@ -171,7 +245,11 @@ impl Pty {
         assert!(!self.is_cursor_hidden());
         let bytes = self.bytes();
         let text = String::from_utf8_lossy(&bytes);
-        for (on, off) in [("\x1b[?1000h", "\x1b[?1000l"), ("\x1b[?2004h", "\x1b[?2004l"), ("\x1b[?1004h", "\x1b[?1004l")] {
+        for (on, off) in [
+            ("\x1b[?1000h", "\x1b[?1000l"),
+            ("\x1b[?2004h", "\x1b[?2004l"),
+            ("\x1b[?1004h", "\x1b[?1004l"),
+        ] {
             assert!(text.rfind(on) <= text.rfind(off), "{on:?} was left on");
         }
     }

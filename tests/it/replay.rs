@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reeltop::domain::{Change, EndpointId, History, MessageId, ReplayState, Verdict, plan};
+use reeltop::io::Clock;
 use reeltop::io::config::Source;
 use reeltop::io::intake::{self, Hose, ReplayOrder};
-use reeltop::io::Clock;
 use reeltop::server::{Options, Running};
 use tokio::sync::{Notify, mpsc};
 
@@ -40,7 +40,11 @@ impl HoldingReceiver {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { url, arrived, let_go }
+        Self {
+            url,
+            arrived,
+            let_go,
+        }
     }
 }
 
@@ -59,7 +63,12 @@ impl Watcher {
         source.waits.poll_quick = Duration::from_millis(50);
         let clock = Clock::new();
         let (hose, changes) = intake::open(source, clock);
-        Self { hose, changes, history: History::default(), clock }
+        Self {
+            hose,
+            changes,
+            history: History::default(),
+            clock,
+        }
     }
 
     async fn until(&mut self, what: &str, holds: impl Fn(&History) -> bool) {
@@ -68,7 +77,8 @@ impl Watcher {
             let left = end.saturating_duration_since(Instant::now());
             let batch = tokio::time::timeout(left, self.changes.recv()).await;
             let replays = self.history.replays.all();
-            let batch = batch.unwrap_or_else(|_| panic!("{what} did not happen; replays {replays:?}"));
+            let batch =
+                batch.unwrap_or_else(|_| panic!("{what} did not happen; replays {replays:?}"));
             self.history.apply_all(batch.unwrap());
         }
     }
@@ -95,7 +105,10 @@ async fn a_replay_whose_answer_is_lost_is_unknown_then_found_and_never_sent_twic
     let mut watcher = Watcher::open(&proxy.url, &server);
     watcher
         .until("the failed delivery", |history| {
-            history.deliveries.get(&message).is_some_and(|delivery| delivery.message.is_some() && delivery.is_failing())
+            history
+                .deliveries
+                .get(&message)
+                .is_some_and(|delivery| delivery.message.is_some() && delivery.is_failing())
                 && history.abilities.resend.is_offered()
                 && history.abilities.endpoint_list.is_offered()
         })
@@ -103,23 +116,49 @@ async fn a_replay_whose_answer_is_lost_is_unknown_then_found_and_never_sent_twic
     let now = watcher.clock.now().wall;
     let planned = plan(&watcher.history, &message, None, false, now);
     assert_eq!(planned.items[0].verdict, Verdict::Send, "{planned:?}");
-    assert!(planned.items[0].warnings[0].contains("automatic retry"), "{planned:?}");
+    assert!(
+        planned.items[0].warnings[0].contains("automatic retry"),
+        "{planned:?}"
+    );
 
-    watcher.hose.replay(ReplayOrder { number: 1, message: message.clone(), endpoint: endpoint.clone() });
-    watcher.until("unknown", |history| matches!(history.replays.get(1).map(|replay| &replay.state), Some(ReplayState::Unknown(_)))).await;
+    watcher.hose.replay(ReplayOrder {
+        number: 1,
+        message: message.clone(),
+        endpoint: endpoint.clone(),
+    });
+    watcher
+        .until("unknown", |history| {
+            matches!(
+                history.replays.get(1).map(|replay| &replay.state),
+                Some(ReplayState::Unknown(_))
+            )
+        })
+        .await;
     assert_eq!(proxy.n_cut(), 1);
     receiver.arrived.recv().await.unwrap();
     let refused = plan(&watcher.history, &message, None, false, now);
-    assert!(matches!(refused.items[0].verdict, Verdict::Refuse(_)), "{refused:?}");
+    assert!(
+        matches!(refused.items[0].verdict, Verdict::Refuse(_)),
+        "{refused:?}"
+    );
 
     receiver.let_go.notify_one();
     watcher
         .until("found later", |history| {
-            matches!(history.replays.get(1).map(|replay| &replay.state), Some(ReplayState::Delivered { found_later: true, .. }))
+            matches!(
+                history.replays.get(1).map(|replay| &replay.state),
+                Some(ReplayState::Delivered {
+                    found_later: true,
+                    ..
+                })
+            )
         })
         .await;
     assert_eq!(proxy.n_cut(), 1, "one request, and no second one");
-    assert!(receiver.arrived.try_recv().is_err(), "one POST at the receiver");
+    assert!(
+        receiver.arrived.try_recv().is_err(),
+        "one POST at the receiver"
+    );
     watcher.hose.close().await;
     server.stop().await;
 }
@@ -130,14 +169,39 @@ async fn a_replay_that_is_answered_is_followed_to_its_attempt() {
     let mut watcher = Watcher::open(&server.url(), &server);
     watcher
         .until("the failed delivery", |history| {
-            history.deliveries.get(&message).is_some_and(|delivery| delivery.is_failing()) && history.abilities.resend.is_offered()
+            history
+                .deliveries
+                .get(&message)
+                .is_some_and(|delivery| delivery.is_failing())
+                && history.abilities.resend.is_offered()
         })
         .await;
-    watcher.hose.replay(ReplayOrder { number: 7, message: message.clone(), endpoint: endpoint.clone() });
-    watcher.until("accepted", |history| history.replays.get(7).is_some_and(|replay| replay.state == ReplayState::Accepted)).await;
+    watcher.hose.replay(ReplayOrder {
+        number: 7,
+        message: message.clone(),
+        endpoint: endpoint.clone(),
+    });
+    watcher
+        .until("accepted", |history| {
+            history
+                .replays
+                .get(7)
+                .is_some_and(|replay| replay.state == ReplayState::Accepted)
+        })
+        .await;
     receiver.arrived.recv().await.unwrap();
     receiver.let_go.notify_one();
-    watcher.until("delivered", |history| matches!(history.replays.get(7).map(|replay| &replay.state), Some(ReplayState::Delivered { found_later: false, .. }))).await;
+    watcher
+        .until("delivered", |history| {
+            matches!(
+                history.replays.get(7).map(|replay| &replay.state),
+                Some(ReplayState::Delivered {
+                    found_later: false,
+                    ..
+                })
+            )
+        })
+        .await;
     let delivery = watcher.history.deliveries.get(&message).unwrap();
     assert_eq!(delivery.attempts().len(), 2);
     assert!(!delivery.is_failing());

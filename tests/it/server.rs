@@ -5,4 +5,4 @@ mod command;
 mod deliveries;
 mod stage;
 mod stream;
-mod support;
+pub mod support;

@@ -12,7 +12,11 @@ const KEY: &str = "sk_test_of_the_terminal";
 /// A GET by hand, so that what the screen shows is compared with an answer that no code of ours read.
 fn get(host: &str, path: &str) -> Value {
     let mut connection = TcpStream::connect(host).unwrap();
-    write!(connection, "GET {path} HTTP/1.0\r\nhost: {host}\r\nauthorization: Bearer {KEY}\r\n\r\n").unwrap();
+    write!(
+        connection,
+        "GET {path} HTTP/1.0\r\nhost: {host}\r\nauthorization: Bearer {KEY}\r\n\r\n"
+    )
+    .unwrap();
     let mut answer = BufReader::new(connection);
     let mut line = String::new();
     while answer.read_line(&mut line).unwrap() > 2 {
@@ -27,11 +31,21 @@ fn get(host: &str, path: &str) -> Value {
 fn host_on(screen: &str) -> Option<String> {
     let at = screen.find("127.0.0.1:")?;
     let end = screen[at..].find(|c: char| !(c.is_ascii_digit() || ".:".contains(c)));
-    Some(screen[at..].split_at(end.unwrap_or(screen.len() - at)).0.to_owned())
+    Some(
+        screen[at..]
+            .split_at(end.unwrap_or(screen.len() - at))
+            .0
+            .to_owned(),
+    )
 }
 
 fn demo() -> Pty {
-    Pty::start(&["demo", "--rate", "60"], &[("REELTOP_SERVE_KEY", KEY)], 120, 36)
+    Pty::start(
+        &["demo", "--rate", "60"],
+        &[("REELTOP_SERVE_KEY", KEY)],
+        120,
+        36,
+    )
 }
 
 /// Waits for the Health screen to name the server, and goes back to the tasks.
@@ -51,8 +65,15 @@ fn the_screen_shows_what_the_server_says_of_a_task() {
     pty.wait("a failed task at the server", |_| {
         let active = get(&host, "/tasks/active");
         let failed = active.as_array().unwrap().iter().find(|task| {
-            let states: Vec<&str> = task["features"].as_object().unwrap().values().map(|info| info["state"].as_str().unwrap()).collect();
-            states.contains(&"failed") && !states.contains(&"queued") && !states.contains(&"processing")
+            let states: Vec<&str> = task["features"]
+                .as_object()
+                .unwrap()
+                .values()
+                .map(|info| info["state"].as_str().unwrap())
+                .collect();
+            states.contains(&"failed")
+                && !states.contains(&"queued")
+                && !states.contains(&"processing")
         });
         task = failed.cloned().unwrap_or_default();
         !task.is_null()
@@ -62,10 +83,19 @@ fn the_screen_shows_what_the_server_says_of_a_task() {
     pty.wait("one task in the list", |screen| screen.contains("1 of "));
     pty.keys("\r");
     let screen = pty.wait("the task's features", |screen| screen.contains("FEATURE"));
-    for (feature, info) in get(&host, &format!("/tasks/{id}"))["features"].as_object().unwrap() {
+    for (feature, info) in get(&host, &format!("/tasks/{id}"))["features"]
+        .as_object()
+        .unwrap()
+    {
         let state = info["state"].as_str().unwrap();
-        let row = screen.lines().find(|line| line.contains(feature)).unwrap_or_else(|| panic!("no {feature} in\n{screen}"));
-        assert!(row.contains(if state == "na" { "not applicable" } else { state }), "{feature} is {state}, the screen says {row}");
+        let row = screen
+            .lines()
+            .find(|line| line.contains(feature))
+            .unwrap_or_else(|| panic!("no {feature} in\n{screen}"));
+        assert!(
+            row.contains(state),
+            "{feature} is {state}, the screen says {row}"
+        );
     }
     pty.keys("q");
     assert_eq!(pty.end().exit_code(), 0);
@@ -78,19 +108,40 @@ fn a_failed_delivery_is_drilled_into_and_replayed_once() {
     let host = find_host(&mut pty);
     pty.keys("3");
     pty.keys("/endpoint:billing failed\r");
-    pty.wait("a failed delivery to billing", |screen| screen.contains("billing 500"));
+    pty.wait("a failed delivery to billing", |screen| {
+        screen.contains("billing 500")
+    });
     pty.keys("\r");
     pty.sees("Why:");
     pty.keys("r");
     pty.sees("SEND");
     let endpoints = get(&host, "/webhooks/endpoints");
-    let billing = endpoints["data"].as_array().unwrap().iter().find(|row| row["description"].as_str().unwrap().starts_with("billing")).unwrap();
-    let path = format!("/webhooks/delivery-attempts?endpoint_id={}&limit=250", billing["id"].as_str().unwrap());
-    let manual = |rows: &Value| rows["data"].as_array().unwrap().iter().filter(|row| row["trigger_type"] == 1).count();
+    let billing = endpoints["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["description"].as_str().unwrap().starts_with("billing"))
+        .unwrap();
+    let path = format!(
+        "/webhooks/delivery-attempts?endpoint_id={}&limit=250",
+        billing["id"].as_str().unwrap()
+    );
+    let manual = |rows: &Value| {
+        rows["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|row| row["trigger_type"] == 1)
+            .count()
+    };
     assert_eq!(manual(&get(&host, &path)), 0);
     pty.keys("\r");
     pty.sees("failed again");
-    assert_eq!(manual(&get(&host, &path)), 1, "one manual attempt, and no second one");
+    assert_eq!(
+        manual(&get(&host, &path)),
+        1,
+        "one manual attempt, and no second one"
+    );
     pty.escape();
     pty.keys("q");
     assert_eq!(pty.end().exit_code(), 0);
@@ -132,7 +183,9 @@ fn control_z_gives_the_terminal_back_and_fg_takes_it_again() {
     pty.resize(100, 30);
     pty.signal("CONT");
     pty.wait_process_state("SR");
-    pty.wait("the screen again", |screen| screen.contains("DEMO") && screen.contains("Health"));
+    pty.wait("the screen again", |screen| {
+        screen.contains("DEMO") && screen.contains("Health")
+    });
     assert!(pty.is_alternate_screen());
     assert_eq!(pty.settings(), raw);
     pty.keys("q");
@@ -147,7 +200,9 @@ fn any_size_will_do_and_nothing_is_written_while_nothing_differs() {
     for (columns, rows) in [(20, 5), (40, 10), (80, 24), (300, 100), (1, 1), (120, 36)] {
         pty.resize(columns, rows);
     }
-    pty.wait("the screen at its last size", |screen| screen.lines().count() > 30 && screen.contains("DEMO"));
+    pty.wait("the screen at its last size", |screen| {
+        screen.lines().count() > 30 && screen.contains("DEMO")
+    });
     pty.keys("q");
     assert_eq!(pty.end().exit_code(), 0);
     pty.assert_restored();

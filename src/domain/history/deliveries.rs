@@ -47,6 +47,10 @@ pub enum OutcomeState {
     Failed,
 }
 
+/// Largest sum of payloads and responses kept.
+const MAX_BYTES: usize = 256 << 20;
+/// Longest response kept, in bytes; services cut there too.
+const MAX_RESPONSE_BYTES: usize = 20_000;
 /// Most attempts kept for one message.
 pub const MAX_ATTEMPTS: usize = 512;
 
@@ -108,6 +112,19 @@ impl Delivery {
         }
     }
 
+    /// Bytes of text from outside that it holds.
+    fn weight(&self) -> usize {
+        let payload = match self.message.as_ref().map(|message| &message.payload) {
+            Some(Payload::Json(text)) => text.len(),
+            _ => 0,
+        };
+        let attempts = self.attempts.iter();
+        payload
+            + attempts
+                .map(|attempt| attempt.response.len() + attempt.url.len())
+                .sum::<usize>()
+    }
+
     fn settle(&mut self) {
         let mut endpoints: Vec<&EndpointId> = self
             .attempts
@@ -159,6 +176,7 @@ pub struct Deliveries {
     by_task: HashMap<TaskId, VecDeque<MessageId>>,
     failing: usize,
     limit: usize,
+    bytes: usize,
     evicted: u64,
 }
 
@@ -171,6 +189,7 @@ impl Deliveries {
             by_task: HashMap::new(),
             failing: 0,
             limit: limit.max(1),
+            bytes: 0,
             evicted: 0,
         }
     }
@@ -235,28 +254,36 @@ impl Deliveries {
         self.rows.get(&self.order.get(at)?.1)
     }
 
+    /// Takes a message in. What an earlier answer knew and this one leaves out stays known,
+    /// whichever came first.
     pub(super) fn take_message(&mut self, message: Message) {
-        if let Some(event) = &message.event {
-            self.by_event.insert(event.clone(), message.id.clone());
+        let held = self
+            .rows
+            .get(&message.id)
+            .and_then(|row| row.message.clone());
+        let merged = match held {
+            Some(held) => merge(message, held),
+            None => message,
+        };
+        self.forget_links(&merged.id);
+        if let Some(event) = &merged.event {
+            self.by_event.insert(event.clone(), merged.id.clone());
         }
-        if let Some(task) = &message.task {
-            let known = self.by_task.entry(task.clone()).or_default();
-            if !known.contains(&message.id) {
-                known.push_back(message.id.clone());
-            }
+        if let Some(task) = &merged.task {
+            self.by_task
+                .entry(task.clone())
+                .or_default()
+                .push_back(merged.id.clone());
         }
-        self.with(&message.id.clone(), |row| {
-            let held = row.message.take();
-            // A later list may leave out a payload that an earlier answer had.
-            let payload = match (message.payload, held) {
-                (Payload::Absent, Some(held)) => held.payload,
-                (payload, _) => payload,
-            };
-            row.message = Some(Message { payload, ..message });
-        });
+        let id = merged.id.clone();
+        self.with(&id, |row| row.message = Some(merged));
     }
 
-    pub(super) fn take_attempt(&mut self, attempt: Attempt) {
+    pub(super) fn take_attempt(&mut self, mut attempt: Attempt) {
+        if attempt.response.len() > MAX_RESPONSE_BYTES {
+            let end = attempt.response.floor_char_boundary(MAX_RESPONSE_BYTES);
+            attempt.response = attempt.response[..end].into();
+        }
         self.with(&attempt.message.clone(), |row| {
             if let Some(known) = row.attempts.iter_mut().find(|known| known.id == attempt.id) {
                 // An end is never taken back by an older answer that still says "sending".
@@ -289,9 +316,10 @@ impl Deliveries {
             .rows
             .entry(id.clone())
             .or_insert_with(|| Delivery::new(id.clone()));
-        let (was_failing, before) = (row.is_failing(), row.time());
+        let (was_failing, before, light) = (row.is_failing(), row.time(), row.weight());
         change(row);
-        let (is_failing, after) = (row.is_failing(), row.time());
+        let (is_failing, after, heavy) = (row.is_failing(), row.time(), row.weight());
+        self.bytes = self.bytes + heavy - if is_new { 0 } else { light };
         self.failing = self.failing + usize::from(is_failing) - usize::from(was_failing);
         if is_new || before != after {
             if !is_new && let Ok(at) = self.order.binary_search(&(before, id.clone())) {
@@ -301,32 +329,55 @@ impl Deliveries {
             let at = self.order.partition_point(|other| *other < entry);
             self.order.insert(at, entry);
         }
-        if self.rows.len() > self.limit {
+        if self.rows.len() > self.limit || self.bytes > MAX_BYTES && self.rows.len() > 1 {
             self.evict();
         }
     }
 
-    /// Lets the oldest go, a sixteenth of the limit at once, so that moving the order is rare.
+    /// Lets the oldest go, a sixteenth of all at once, so that moving the order is rare.
     fn evict(&mut self) {
-        let n_leaving = (self.limit / 16).max(1).min(self.order.len());
-        for (_, id) in self.order.drain(..n_leaving) {
-            let Some(row) = self.rows.remove(&id) else {
-                continue;
-            };
-            self.failing -= usize::from(row.is_failing());
-            self.evicted += 1;
-            let Some(message) = row.message else { continue };
-            if let Some(event) = &message.event {
-                self.by_event.remove(event);
-            }
-            if let Some(task) = &message.task
-                && let Some(known) = self.by_task.get_mut(task)
-            {
-                known.retain(|other| *other != id);
-                if known.is_empty() {
-                    self.by_task.remove(task);
-                }
+        let n_leaving = (self.rows.len() / 16).max(1).min(self.order.len());
+        let leaving: Vec<(Time, MessageId)> = self.order.drain(..n_leaving).collect();
+        for (_, id) in leaving {
+            self.forget_links(&id);
+            if let Some(row) = self.rows.remove(&id) {
+                self.failing -= usize::from(row.is_failing());
+                self.bytes -= row.weight();
+                self.evicted += 1;
             }
         }
+    }
+
+    /// Takes a message's event and task out of the indexes.
+    fn forget_links(&mut self, id: &MessageId) {
+        let Some(message) = self.rows.get(id).and_then(|row| row.message.as_ref()) else {
+            return;
+        };
+        if let Some(event) = &message.event {
+            self.by_event.remove(event);
+        }
+        if let Some(task) = &message.task
+            && let Some(known) = self.by_task.get_mut(task)
+        {
+            known.retain(|other| other != id);
+            if known.is_empty() {
+                self.by_task.remove(task);
+            }
+        }
+    }
+}
+
+/// What both answers about one message know together.
+fn merge(new: Message, held: Message) -> Message {
+    let payload = match (new.payload, held.payload) {
+        (json @ Payload::Json(_), _) | (_, json @ Payload::Json(_)) => json,
+        (Payload::Expired, _) | (_, Payload::Expired) => Payload::Expired,
+        _ => Payload::Absent,
+    };
+    Message {
+        payload,
+        event: new.event.or(held.event),
+        task: new.task.or(held.task),
+        ..new
     }
 }

@@ -91,15 +91,25 @@ impl Events {
         entry.position = self.first + self.entries.len() as u64;
         entry.previous = previous;
         let position = entry.position;
-        self.bytes += entry.raw.as_ref().map_or(0, |raw| raw.len());
+        // The events of one frame share its bytes, which count once: with the newest of them.
+        if let Some(raw) = &entry.raw
+            && !self.entries.back().is_some_and(|last| shares(last, raw))
+        {
+            self.bytes += raw.len();
+        }
         self.total += 1;
         self.entries.push_back(entry);
         while self.entries.len() > self.limit
             || self.bytes > self.max_bytes && self.entries.len() > 1
         {
-            if let Some(oldest) = self.entries.pop_front() {
-                self.bytes -= oldest.raw.as_ref().map_or(0, |raw| raw.len());
-                self.first += 1;
+            let Some(oldest) = self.entries.pop_front() else {
+                break;
+            };
+            self.first += 1;
+            if let Some(raw) = &oldest.raw
+                && !self.entries.front().is_some_and(|next| shares(next, raw))
+            {
+                self.bytes -= raw.len();
             }
         }
         (position as u32).max(1)
@@ -173,6 +183,13 @@ impl Events {
         let back = (next as u32).wrapping_sub(low);
         self.get(next.checked_sub(u64::from(back))?)
     }
+}
+
+fn shares(entry: &EventEntry, raw: &Arc<[u8]>) -> bool {
+    entry
+        .raw
+        .as_ref()
+        .is_some_and(|other| Arc::ptr_eq(other, raw))
 }
 
 impl EventEntry {

@@ -7,7 +7,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use hashbrown::{DefaultHashBuilder, HashMap, HashSet, HashTable};
 use std::hash::BuildHasher;
 
 use super::super::change::Origin;
@@ -18,6 +18,11 @@ use super::super::time::{Moment, Time};
 
 /// State column of a place that holds no task.
 const VACANT: u8 = u8::MAX;
+/// State column of a task that the service no longer knows: no state filter finds it, and no
+/// counter counts it, so that nothing seems to run for ever.
+const UNKNOWN_TO_SERVICE: u8 = 6;
+/// Sets of unknown features shared among tasks.
+const MAX_SHARED_EXTRAS: usize = 4096;
 const SLAB: usize = 4096;
 const NO_TIME: i64 = i64::MIN;
 /// Users numbered in a short list; a further one is kept with its task.
@@ -78,7 +83,11 @@ pub struct Tasks {
     features: Vec<u32>,
     created: Vec<i64>,
     updated: Vec<i64>,
+    /// User-facing features in a final state, in per cent.
+    ready: Vec<u8>,
     rare: HashMap<u32, Rare>,
+    /// Sets of unknown features, each kept once for all tasks that have it.
+    extras: HashSet<Arc<[Extra]>>,
     users: Vec<Id>,
     vacant: Vec<u32>,
     counts: [usize; TASK_STATES.len()],
@@ -107,6 +116,8 @@ impl Tasks {
             features: Vec::new(),
             created: Vec::new(),
             updated: Vec::new(),
+            ready: Vec::new(),
+            extras: HashSet::new(),
             rare: HashMap::new(),
             users: Vec::new(),
             vacant: Vec::new(),
@@ -117,7 +128,7 @@ impl Tasks {
     }
 
     pub fn len(&self) -> usize {
-        self.counts.iter().sum()
+        self.state.len() - self.vacant.len()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -157,8 +168,8 @@ impl Tasks {
         };
         let before = self.state_at(at);
         let order = self.compare(at, seen);
-        if order == Ordering::Greater || self.slot(at).flags & GONE != 0 && order == Ordering::Equal
-        {
+        let is_back = self.slot(at).flags & GONE != 0 && origin == Origin::Snapshot;
+        if order == Ordering::Greater || is_back && order == Ordering::Equal {
             self.write(at, seen, origin, received);
         }
         let after = self.state_at(at);
@@ -175,6 +186,8 @@ impl Tasks {
         let found = self.find(task);
         if let Some(at) = found {
             self.slot_mut(at).flags |= GONE;
+            self.count_out(at);
+            self.state[at as usize] = UNKNOWN_TO_SERVICE;
         }
         found.is_some()
     }
@@ -203,6 +216,7 @@ impl Tasks {
             features: &self.features,
             created: &self.created,
             updated: &self.updated,
+            ready: &self.ready,
         }
     }
 
@@ -217,11 +231,9 @@ impl Tasks {
             self.evict();
         }
         let at = self.vacant.pop().unwrap_or_else(|| self.grow());
-        let state = TaskState::of(&seen.features.tally());
-        self.state[at as usize] = state as u8;
-        self.counts[state as usize] += 1;
         *self.slot_mut(at) = EMPTY;
         self.write(at, seen, origin, received);
+        let state = self.state_at(at);
         let (hasher, slabs, rare) = (&self.hasher, &self.slabs, &self.rare);
         self.index.insert_unique(hash, at, |&other| {
             let slot = &slabs[other as usize / SLAB][other as usize % SLAB];
@@ -248,13 +260,14 @@ impl Tasks {
         self.features.push(0);
         self.created.push(0);
         self.updated.push(0);
+        self.ready.push(0);
         at as u32
     }
 
     fn write(&mut self, at: u32, seen: &Observation, origin: Origin, received: Moment) {
         let user = self.user_number(&seen.user.0);
         let mut rare = Rare {
-            extra: seen.features.extra().cloned(),
+            extra: self.shared_extra(&seen.features),
             ..Rare::default()
         };
         let mut flags = 0;
@@ -296,11 +309,13 @@ impl Tasks {
             origin,
             flags,
         };
-        let state = TaskState::of(&seen.features.tally());
+        let tally = seen.features.tally();
+        let state = TaskState::of(&tally);
         let place = at as usize;
-        self.counts[usize::from(self.state[place]).min(TASK_STATES.len() - 1)] -= 1;
+        self.count_out(at);
         self.counts[state as usize] += 1;
         self.state[place] = state as u8;
+        self.ready[place] = (tally.ready * 100 / tally.wanted.max(1)) as u8;
         self.features[place] = seen.features.packed();
         self.created[place] = seen.created.0;
         self.updated[place] = seen.updated.0;
@@ -314,6 +329,17 @@ impl Tasks {
                 .map_or(Ordering::Greater, |row| seen.order(&row.observation())),
             decided => decided,
         }
+    }
+
+    fn shared_extra(&mut self, features: &Features) -> Option<Arc<[Extra]>> {
+        let extra = features.extra()?;
+        if let Some(shared) = self.extras.get(extra) {
+            return Some(shared.clone());
+        }
+        if self.extras.len() < MAX_SHARED_EXTRAS {
+            self.extras.insert(extra.clone());
+        }
+        Some(extra.clone())
     }
 
     fn user_number(&mut self, user: &Id) -> Option<u32> {
@@ -352,11 +378,17 @@ impl Tasks {
         if let Ok(entry) = self.index.find_entry(hash, |&other| other == at) {
             entry.remove();
         }
-        self.counts[usize::from(self.state[at as usize]).min(TASK_STATES.len() - 1)] -= 1;
+        self.count_out(at);
         self.state[at as usize] = VACANT;
         self.rare.remove(&at);
         self.vacant.push(at);
         self.evicted += 1;
+    }
+
+    fn count_out(&mut self, at: u32) {
+        if let Some(count) = self.counts.get_mut(usize::from(self.state[at as usize])) {
+            *count -= 1;
+        }
     }
 
     fn slot(&self, at: u32) -> &Slot {
@@ -405,6 +437,7 @@ fn part(bytes: [u8; 16], is_rare: bool, text: Option<&Arc<str>>) -> Id {
 pub struct Columns<'a> {
     pub(in crate::domain) state: &'a [u8],
     pub(in crate::domain) features: &'a [u32],
+    pub(in crate::domain) ready: &'a [u8],
     pub(in crate::domain) created: &'a [i64],
     pub(in crate::domain) updated: &'a [i64],
 }

@@ -3,7 +3,6 @@
 
 use std::collections::BinaryHeap;
 
-use super::super::feature::Features;
 use super::super::query::TaskFilter;
 use super::super::task::TaskState;
 use super::super::time::Time;
@@ -112,7 +111,7 @@ impl Tasks {
                 duration_key(columns, at, now)
             }),
             SortBy::Ready => pass(columns, filter, order, anchor, height, |at| {
-                ready_key(columns, at)
+                i64::from(columns.ready[at])
             }),
         }
     }
@@ -151,11 +150,6 @@ fn duration_key(columns: Columns<'_>, at: usize, now: Time) -> i64 {
     end.saturating_sub(columns.created[at])
         .max(0)
         .wrapping_neg()
-}
-
-fn ready_key(columns: Columns<'_>, at: usize) -> i64 {
-    let tally = Features::from_parts(columns.features[at], None).tally();
-    i64::from(tally.ready * 1000 / tally.wanted.max(1))
 }
 
 fn pass(
@@ -279,7 +273,7 @@ impl Nearest {
 #[cfg(test)]
 mod tests {
     use super::super::super::change::Origin;
-    use super::super::super::feature::{Feature, FeatureState};
+    use super::super::super::feature::{Feature, FeatureState, Features};
     use super::super::super::id::{AssetId, TaskId, UserId};
     use super::super::super::query::Query;
     use super::super::super::task::Observation;

@@ -18,6 +18,7 @@ const AGENT: &str = concat!("reeltop/", env!("CARGO_PKG_VERSION"));
 pub struct Http {
     base: Url,
     key: Option<SecretString>,
+    is_read_only: bool,
     pub key_origin: String,
     pub limits: Limits,
     pub waits: Waits,
@@ -53,6 +54,7 @@ impl Http {
         Ok(Self {
             base,
             key: source.key.clone(),
+            is_read_only: source.read_only,
             key_origin: source.key_origin.clone(),
             limits: source.limits,
             waits: source.waits,
@@ -162,7 +164,11 @@ impl Http {
             if let Some(within) = within {
                 request = request.timeout(within);
             }
-            if with_key && let Some(key) = self.authorization() {
+            // The key is for the configured server, whatever URL the stream was said to have.
+            if with_key
+                && self.is_ours(&at)
+                && let Some(key) = self.authorization()
+            {
                 request = request.header(AUTHORIZATION, key);
             }
             let response = request.send().await.map_err(|error| {
@@ -240,8 +246,12 @@ impl Http {
         Ok(body.into())
     }
 
-    /// Sends a POST once: never repeated, never redirected.
+    /// Sends a POST once: never repeated, never redirected; in read-only mode not at all.
     pub async fn post_once(&self, url: &Url, body: String, idempotency_key: &str) -> Sent {
+        if self.is_read_only {
+            let hint = "read_only in the profile or --read-only forbids it";
+            return Sent::Refused(Failure::new(FailureKind::Local, "read-only mode", hint));
+        }
         let client = match self.single() {
             Ok(client) => client,
             Err(failure) => return Sent::Refused(failure),

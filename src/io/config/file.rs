@@ -118,13 +118,13 @@ mod tests {
     #[test]
     fn the_sample_shows_a_profile_that_can_be_used() {
         let sample = include_str!("../../../assets/config.toml");
-        let text: String = sample
+        let lines: Vec<&str> = sample
             .lines()
             .skip_while(|line| !line.starts_with("# [profiles"))
             .map(|line| line.strip_prefix("# ").unwrap_or(line))
             .filter(|line| line.contains('=') || line.starts_with('['))
-            .map(|line| format!("{line}\n"))
             .collect();
+        let text = lines.join("\n");
         let parsed = File::parse(&text, Path::new("config.toml")).unwrap();
         assert!(parsed.profiles["prod"].allow_http);
     }

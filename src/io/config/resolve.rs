@@ -272,7 +272,7 @@ mod tests {
         }
     }
 
-    fn is(pair: (String, String), url: &str, key: &str) {
+    fn is(pair: &(String, String), url: &str, key: &str) {
         assert_eq!((pair.0.as_str(), pair.1.as_str()), (url, key));
     }
 
@@ -283,19 +283,19 @@ mod tests {
     #[test]
     fn the_environments_key_goes_with_flag_environment_or_default() {
         let none = Flags::default();
-        is(pair(&none, &[KEY], ""), "https://api.aspect.inc", "sk_env");
+        is(&pair(&none, &[KEY], ""), "https://api.aspect.inc", "sk_env");
         is(
-            pair(&none, &[KEY, BASE], ""),
+            &pair(&none, &[KEY, BASE], ""),
             "https://env.example",
             "sk_env",
         );
         is(
-            pair(&url_flag("https://flag.example"), &[KEY, BASE], FILE),
+            &pair(&url_flag("https://flag.example"), &[KEY, BASE], FILE),
             "https://flag.example",
             "sk_env",
         );
         is(
-            pair(&none, &[KEY, PROD], FILE),
+            &pair(&none, &[KEY, PROD], FILE),
             "https://api.aspect.inc",
             "sk_env",
         );
@@ -304,17 +304,17 @@ mod tests {
     #[test]
     fn a_profile_takes_only_its_own_key() {
         is(
-            pair(&Flags::default(), &[PROD], FILE),
+            &pair(&Flags::default(), &[PROD], FILE),
             "https://prod.example",
             "sk_prod",
         );
         is(
-            pair(&profile_flag("prod"), &[PROD, KEY, BASE], FILE),
+            &pair(&profile_flag("prod"), &[PROD, KEY, BASE], FILE),
             "https://prod.example",
             "sk_prod",
         );
         is(
-            pair(
+            &pair(
                 &Flags::default(),
                 &[PROD, KEY, ("REELTOP_PROFILE", "prod")],
                 FILE,
@@ -338,7 +338,7 @@ mod tests {
             ..url_flag("https://prod.example/")
         };
         is(
-            pair(&same, &[PROD, KEY], FILE),
+            &pair(&same, &[PROD, KEY], FILE),
             "https://prod.example",
             "sk_prod",
         );
@@ -378,17 +378,17 @@ mod tests {
     #[test]
     fn plain_http_only_to_this_machine_or_by_name() {
         is(
-            pair(&url_flag("http://127.0.0.1:4000/"), &[KEY], ""),
+            &pair(&url_flag("http://127.0.0.1:4000/"), &[KEY], ""),
             "http://127.0.0.1:4000",
             "sk_env",
         );
         is(
-            pair(&url_flag("http://[::1]:4000"), &[KEY], ""),
+            &pair(&url_flag("http://[::1]:4000"), &[KEY], ""),
             "http://[::1]:4000",
             "sk_env",
         );
         is(
-            pair(&profile_flag("lab"), &[("LAB_KEY", "sk_lab")], FILE),
+            &pair(&profile_flag("lab"), &[("LAB_KEY", "sk_lab")], FILE),
             "http://lab.example:8000",
             "sk_lab",
         );

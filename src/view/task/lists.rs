@@ -3,8 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::super::model::{changed_words, delivery};
-use super::super::paint::{Canvas, Pieces, role};
-use super::super::tasks::said;
+use super::super::paint::{Canvas, Pieces, role, said};
 use super::super::theme::Role;
 use super::{dim, event_glyph, piece, plain, table, task_events, task_messages};
 use crate::app::State;

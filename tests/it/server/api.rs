@@ -103,6 +103,14 @@ async fn errors_have_fastapis_form() {
     assert_eq!(body["detail"][0]["type"], "json_invalid");
     assert_eq!(body["detail"][0]["loc"][0], "body");
 
+    let nulls = json!({"asset_id": "a", "features": vec![Value::Null; 300_000]});
+    let (status, body) = call(&server, Method::POST, "/tasks", Some(nulls)).await;
+    assert_eq!((status, faults(&body).len()), (422, 100));
+
+    let (status, body) = call(&server, Method::GET, "/tasks/%FF", None).await;
+    assert_eq!(status, 400);
+    assert!(body["detail"].is_string(), "{body}");
+
     for limit in ["0", "251", "many"] {
         let path = format!("/webhooks/messages?limit={limit}");
         let (status, body) = call(&server, Method::GET, &path, None).await;
@@ -114,6 +122,29 @@ async fn errors_have_fastapis_form() {
     for query in ["", "?message_id=a&endpoint_id=b"] {
         let path = format!("/webhooks/delivery-attempts{query}");
         assert_eq!(call(&server, Method::GET, &path, None).await.0, 422);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn head_is_not_allowed_and_not_said_to_be() {
+    let server = start_fast().await;
+    for (method, path, status, allow) in [
+        (Method::HEAD, "/health", 405, Some("GET")),
+        (Method::HEAD, "/tasks/active", 405, Some("GET")),
+        (Method::HEAD, "/tasks", 405, Some("POST")),
+        (Method::HEAD, "/nowhere", 404, None),
+        (Method::DELETE, "/tasks/active", 405, Some("GET")),
+        (Method::PUT, "/webhooks/endpoints", 405, Some("GET, POST")),
+    ] {
+        let answer = client()
+            .request(method.clone(), format!("{}{path}", server.url()))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), status, "{method} {path}");
+        let allowed = answer.headers().get("allow").map(|v| v.to_str().unwrap());
+        assert_eq!(allowed, allow, "{method} {path}");
     }
     server.stop().await;
 }
@@ -323,5 +354,6 @@ async fn openapi_says_where_the_stream_is_what_is_ours_and_how_retries_go() {
     let schedule = document["x-retry-schedule"].as_array().unwrap();
     let seconds: Vec<f64> = schedule.iter().filter_map(Value::as_f64).collect();
     assert_eq!(seconds, [0.05, 3.0, 18.0, 72.0, 180.0, 360.0, 360.0]);
+    assert_eq!(document["x-retry-floor-after-timeout"], json!(0.6));
     server.stop().await;
 }

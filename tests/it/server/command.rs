@@ -88,6 +88,40 @@ fn an_address_that_cannot_be_had_is_one_clear_sentence() {
         assert!(text.contains(words) && text.lines().count() == 1, "{text}");
     }
     drop(holder);
-    let output = serve(&["--time-scale", "0"]).wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
+    for scale in ["0", "1e-20", "1e7"] {
+        let output = serve(&["--time-scale", scale]).wait_with_output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains("--time-scale"), "{text}");
+    }
+}
+
+#[test]
+fn a_key_that_no_client_could_send_is_refused_and_not_repeated() {
+    for (key, words) in [
+        ("", "must not be empty"),
+        (" sk_hidden", "white space"),
+        ("sk_hidden ", "white space"),
+        ("sk_hiddén", "ASCII"),
+        ("sk_hidden\n", "ASCII"),
+    ] {
+        for command in ["serve", "demo"] {
+            let output = Command::new(env!("CARGO_BIN_EXE_reeltop"))
+                .arg(command)
+                .env("REELTOP_SERVE_KEY", key)
+                .stdin(Stdio::null())
+                .output()
+                .unwrap();
+            let text = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(2), "{text}");
+            assert!(text.contains(words) && !text.contains("sk_hidd"), "{text}");
+        }
+        let output = serve(&["--api-key", key]).wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(
+            !String::from_utf8(output.stderr)
+                .unwrap()
+                .contains("sk_hidd")
+        );
+    }
 }

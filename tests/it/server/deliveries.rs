@@ -46,7 +46,7 @@ async fn resend(server: &Running, message: &str, endpoint: &str, key: Option<&st
         .bearer_auth(server.api_key())
         .body(json!({"endpoint_id": endpoint}).to_string());
     if let Some(key) = key {
-        request = request.header("idempotency-key", key);
+        request = request.header("idempotency-key", key.as_bytes());
     }
     request.send().await.unwrap().status().as_u16()
 }
@@ -396,6 +396,14 @@ async fn a_resend_of_what_is_not_there_is_refused() {
     let message = only_message(&server).await;
     assert_eq!(resend(&server, "msg_none", &endpoint.id, None).await, 404);
     assert_eq!(resend(&server, id(&message), "ep_none", None).await, 404);
+    for (key, status) in [
+        ("k".repeat(257), 422),
+        ("é".to_owned(), 422),
+        ("k".repeat(256), 202),
+    ] {
+        let found = resend(&server, id(&message), &endpoint.id, Some(&key)).await;
+        assert_eq!(found, status, "{key}");
+    }
     let path = format!("/webhooks/messages/{}/resend", id(&message));
     assert_eq!(call(&server, Method::POST, &path, None).await.0, 422);
     assert_eq!(

@@ -6,7 +6,7 @@ use reeltop::cli::demo;
 use reeltop::server::{self, Options};
 use serde_json::{Value, json};
 
-use super::support::{client, eventually, get, start};
+use super::support::{client, eventually, get, health, start};
 
 async fn read(url: &str, key: &str, path: &str) -> Value {
     let answer = client()
@@ -102,10 +102,33 @@ async fn the_same_seed_gives_the_same_assets_in_the_same_order() {
 }
 
 #[tokio::test]
+async fn an_overloaded_service_lets_nothing_in_beyond_its_limit() {
+    // So slow that nothing ends, and far more coming in than there is room for.
+    let server = start(Options {
+        tasks_per_minute: 6e6,
+        time_scale: 1e-3,
+        ..Options::default()
+    })
+    .await;
+    let full = eventually("a full service", || async {
+        let active = health(&server, "active_tasks").await;
+        (active >= 5000).then_some(active)
+    })
+    .await;
+    // The simulator's sweeps and arrivals go on meanwhile.
+    let seen = health(&server, "events_published").await;
+    assert_eq!((full, health(&server, "active_tasks").await), (5000, 5000));
+    assert_eq!(health(&server, "events_published").await, seen);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn unusable_options_are_refused() {
     for (time_scale, tasks_per_minute) in [
         (0.0, 1.0),
         (-1.0, 1.0),
+        (1e-20, 1.0),
+        (1e7, 1.0),
         (f64::NAN, 1.0),
         (1.0, -1.0),
         (1.0, f64::INFINITY),
@@ -119,6 +142,8 @@ async fn unusable_options_are_refused() {
         assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
     }
     let server = start(Options {
+        time_scale: 1e-3,
+        disable_after: Some(Duration::MAX),
         api_key: Some("sk_mine".into()),
         ..Options::default()
     })

@@ -118,7 +118,7 @@ async fn last_event_id_is_answered_from_the_ring() {
                 .unwrap()
         })
         .collect();
-    let resume = async |last: &str| {
+    let resume = async |last: &[u8]| {
         let request = request(&server, "/events").header("last-event-id", last);
         let mut stream = request.send().await.unwrap();
         let mut text = String::new();
@@ -126,15 +126,22 @@ async fn last_event_id_is_answered_from_the_ring() {
         let opening = text.split("id: ").next().unwrap().to_owned();
         (opening, text.matches("id: ").count())
     };
-    assert_eq!(resume(&ids[2]).await, ("retry: 3000\n\n".to_owned(), 1));
-    assert_eq!(resume(&ids[1]).await, ("retry: 3000\n\n".to_owned(), 2));
+    assert_eq!(
+        resume(ids[2].as_bytes()).await,
+        ("retry: 3000\n\n".to_owned(), 1)
+    );
+    assert_eq!(
+        resume(ids[1].as_bytes()).await,
+        ("retry: 3000\n\n".to_owned(), 2)
+    );
     let gap = "retry: 3000\n\n: gap\n\n".to_owned();
     assert_eq!(
-        resume(&ids[0]).await,
+        resume(ids[0].as_bytes()).await,
         (gap.clone(), 3),
         "fell out of the ring"
     );
-    assert_eq!(resume("never-seen").await, (gap, 3));
+    assert_eq!(resume(b"never-seen").await, (gap.clone(), 3));
+    assert_eq!(resume(b"\xff\xfe").await, (gap, 3), "an id, if no text");
 
     // Without an id there is no backlog: only what comes.
     let mut stream = request(&server, "/events").send().await.unwrap();

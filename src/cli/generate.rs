@@ -1,0 +1,34 @@
+//! `reeltop completions` and `reeltop man`, made from the command line's own description.
+
+use std::io::{self, Write};
+
+use clap::CommandFactory;
+
+use super::args::Args;
+use super::output::{Outcome, Stop};
+
+/// Prints the completion script of a shell.
+pub fn completions(shell: &str) -> Outcome {
+    let Ok(shell) = shell.parse::<clap_complete::Shell>() else {
+        return Err(Stop::Usage(format!(
+            "unknown shell {shell:?}; known are bash, elvish, fish, powershell, zsh"
+        )));
+    };
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "reeltop", &mut script);
+    print(&script)
+}
+
+/// Prints the manual page.
+pub fn man() -> Outcome {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Args::command()).render(&mut page)?;
+    print(&page)
+}
+
+fn print(bytes: &[u8]) -> Outcome {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
+    out.flush()?;
+    Ok(0)
+}

@@ -1,0 +1,386 @@
+//! `reeltop messages`, `attempts` and `endpoints`: pages of the logs, as table or JSON lines.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::args::{AttemptsArgs, EndpointsArgs, MessagesArgs, SourceArgs};
+use super::output::{Outcome, Output, Stop, note, usage, when, zone};
+use super::rows::{AttemptSubject, EndpointSubject, MessageSubject};
+use super::source;
+use crate::domain::{
+    Attempt, AttemptId, Endpoint, EndpointId, Failure, FailureKind, MessageId, Query, Unreadable,
+};
+use crate::io::client::{Client, FULL_PAGE};
+use crate::wire::normal;
+use crate::wire::rest::{Logged, Page, Row};
+
+/// Pages of the message log in which a message is looked for.
+pub const SEARCHED_PAGES: usize = 40;
+/// Messages whose attempts are walked where endpoints cannot be listed.
+const WALKED: usize = 50;
+
+/// Reads a query from the command line; exit code 2 for one that is none.
+pub fn query(text: Option<&str>) -> Result<Query, Stop> {
+    Query::parse(text.unwrap_or_default()).map_err(|why| usage("--query", why))
+}
+
+/// Says how many rows could not be read.
+pub fn say_unreadable(found: &[Unreadable]) {
+    if let Some(first) = found.first() {
+        note(&format!(
+            "{} rows could not be read: {}",
+            found.len(),
+            first.why
+        ));
+    }
+}
+
+/// Pages a list until `limit` rows are there or it ends. Returns whether it ended.
+async fn paged<T, F>(
+    limit: usize,
+    mut page: impl FnMut(usize, Option<String>) -> F,
+) -> Result<(Vec<Row<T>>, bool), Failure>
+where
+    F: Future<Output = Result<Page<T>, Failure>>,
+{
+    let mut rows = Vec::new();
+    let mut cursor: Option<String> = None;
+    loop {
+        let wanted = limit.saturating_sub(rows.len());
+        if wanted == 0 {
+            return Ok((rows, false));
+        }
+        let next = page(wanted.min(FULL_PAGE), cursor.clone()).await?;
+        say_unreadable(&next.unreadable);
+        rows.extend(next.rows.into_iter().take(wanted));
+        if next.is_last || next.next == cursor {
+            return Ok((rows, true));
+        }
+        cursor = next.next;
+    }
+}
+
+/// `reeltop messages`
+pub async fn messages(args: MessagesArgs, from: SourceArgs) -> Outcome {
+    let query = query(args.query.as_deref())?;
+    let (_, client) = source::client(&from)?;
+    let client = &client;
+    let mut code = 0;
+    let rows = if args.ids.is_empty() {
+        paged(args.limit, |limit, cursor| async move {
+            client.messages(limit, cursor.as_deref()).await
+        })
+        .await?
+        .0
+    } else {
+        let found = find_messages(client, &args.ids).await?;
+        for id in &args.ids {
+            if !found
+                .iter()
+                .any(|row| row.value.message.id == MessageId::new(id))
+            {
+                note(&format!(
+                    "message {id} is not among the latest {} of the log",
+                    SEARCHED_PAGES * FULL_PAGE
+                ));
+                code = 1;
+            }
+        }
+        found
+    };
+    let matches = |row: &&Row<Logged>| {
+        query.matches(&MessageSubject {
+            message: &row.value.message,
+            task: row.value.task.as_ref(),
+        })
+    };
+    let rows: Vec<&Row<Logged>> = rows.iter().filter(matches).collect();
+    let mut out = Output::new();
+    if args.json {
+        for row in rows {
+            out.line(&normal::message(row).to_string())?;
+        }
+    } else {
+        let zone = zone(from.utc);
+        let cells: Vec<Vec<String>> = rows
+            .iter()
+            .map(|row| {
+                let message = &row.value.message;
+                vec![
+                    when(message.accepted, zone),
+                    message.kind.to_string(),
+                    message.id.to_string(),
+                    message
+                        .task
+                        .as_ref()
+                        .map(ToString::to_string)
+                        .unwrap_or_default(),
+                ]
+            })
+            .collect();
+        out.table(&["WHEN", "EVENT", "MESSAGE", "TASK"], &cells, "no messages")?;
+    }
+    out.flush()?;
+    Ok(code)
+}
+
+/// Looks for messages in the log, newest first; a route for one message is not documented.
+pub async fn find_messages(client: &Client, ids: &[String]) -> Result<Vec<Row<Logged>>, Failure> {
+    let mut wanted: Vec<MessageId> = ids.iter().map(|id| MessageId::new(id)).collect();
+    let mut found = Vec::new();
+    let mut cursor: Option<String> = None;
+    for _ in 0..SEARCHED_PAGES {
+        let page = client.messages(FULL_PAGE, cursor.as_deref()).await?;
+        for row in page.rows {
+            if let Some(at) = wanted.iter().position(|id| *id == row.value.message.id) {
+                wanted.swap_remove(at);
+                found.push(row);
+            }
+        }
+        if wanted.is_empty() || page.is_last || page.next == cursor {
+            break;
+        }
+        cursor = page.next;
+    }
+    Ok(found)
+}
+
+/// `reeltop attempts`
+pub async fn attempts(args: AttemptsArgs, from: SourceArgs) -> Outcome {
+    let query = query(args.query.as_deref())?;
+    let (_, client) = source::client(&from)?;
+    let (rows, numbers) = match (&args.message, &args.endpoint) {
+        (Some(message), _) => of_message(&client, message, args.limit).await?,
+        (None, Some(endpoint)) => {
+            at_endpoint(&client, &EndpointId::new(endpoint), args.limit).await?
+        }
+        (None, None) => everywhere(&client, args.limit).await?,
+    };
+    let rows: Vec<&Row<Attempt>> = rows
+        .iter()
+        .filter(|row| query.matches(&AttemptSubject(&row.value)))
+        .collect();
+    let mut out = Output::new();
+    if args.json {
+        for row in rows {
+            out.line(&normal::attempt(row, numbers.get(&row.value.id).copied()).to_string())?;
+        }
+    } else {
+        let zone = zone(from.utc);
+        let cells: Vec<Vec<String>> = rows
+            .iter()
+            .map(|row| attempt_cells(&row.value, &numbers, zone))
+            .collect();
+        let head = [
+            "WHEN", "STATUS", "CODE", "TOOK", "NO", "TRIGGER", "ENDPOINT", "MESSAGE", "ATTEMPT",
+            "WHY",
+        ];
+        out.table(&head, &cells, "no attempts")?;
+    }
+    out.flush()?;
+    Ok(0)
+}
+
+fn attempt_cells(attempt: &Attempt, numbers: &Numbers, zone: i32) -> Vec<String> {
+    let why = attempt
+        .failure()
+        .map(crate::domain::FailureClass::words)
+        .unwrap_or_default();
+    vec![
+        when(attempt.started, zone),
+        attempt.status.to_string(),
+        attempt.code.to_string(),
+        attempt
+            .duration_ms
+            .map(|ms| format!("{ms} ms"))
+            .unwrap_or_default(),
+        numbers
+            .get(&attempt.id)
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        attempt.trigger.name().to_owned(),
+        attempt.endpoint.to_string(),
+        attempt.message.to_string(),
+        attempt.id.to_string(),
+        why.to_owned(),
+    ]
+}
+
+/// Numbers of attempts among those of their message and endpoint, from 1.
+type Numbers = HashMap<AttemptId, usize>;
+type Found = (Vec<Row<Attempt>>, Numbers);
+
+async fn of_message(client: &Client, message: &str, limit: usize) -> Result<Found, Failure> {
+    let message = &MessageId::new(message);
+    let (mut rows, _) = paged(usize::MAX, |limit, cursor| async move {
+        client.attempts_of(message, limit, cursor.as_deref()).await
+    })
+    .await?;
+    let numbers = number(rows.iter().map(|row| &row.value));
+    rows.truncate(limit);
+    Ok((rows, numbers))
+}
+
+async fn at_endpoint(
+    client: &Client,
+    endpoint: &EndpointId,
+    limit: usize,
+) -> Result<Found, Failure> {
+    let (rows, is_whole) = paged(limit, |limit, cursor| async move {
+        client.attempts_at(endpoint, limit, cursor.as_deref()).await
+    })
+    .await?;
+    let mut numbers = number(rows.iter().map(|row| &row.value));
+    if !is_whole {
+        // Older attempts of these messages may lie beyond the limit.
+        let mut messages: Vec<&MessageId> = rows.iter().map(|row| &row.value.message).collect();
+        messages.sort();
+        messages.dedup();
+        for message in messages {
+            match crate::io::sender::attempts(client, message).await {
+                Ok(all) => numbers.extend(number(all.iter())),
+                Err(_) => numbers.retain(|id, _| {
+                    !rows
+                        .iter()
+                        .any(|row| row.value.id == *id && row.value.message == *message)
+                }),
+            }
+        }
+    }
+    Ok((rows, numbers))
+}
+
+/// The latest of every endpoint; of the latest messages where endpoints cannot be listed.
+async fn everywhere(client: &Client, limit: usize) -> Result<Found, Failure> {
+    let mut all: Found = Found::default();
+    match client.endpoints().await {
+        Ok(page) => {
+            for row in page.rows {
+                let (rows, numbers) = at_endpoint(client, &row.value.id, limit).await?;
+                all.0.extend(rows);
+                all.1.extend(numbers);
+            }
+        }
+        Err(failure) if failure.kind == FailureKind::NotOffered => {
+            note(&format!(
+                "this server lists no endpoints; these are the attempts of its latest {WALKED} messages"
+            ));
+            let page = client.messages(WALKED, None).await?;
+            for row in page.rows {
+                let (rows, numbers) =
+                    of_message(client, &row.value.message.id.to_string(), usize::MAX).await?;
+                all.0.extend(rows);
+                all.1.extend(numbers);
+            }
+        }
+        Err(failure) => return Err(failure),
+    }
+    all.0
+        .sort_by(|a, b| (b.value.started, &b.value.id).cmp(&(a.value.started, &a.value.id)));
+    Ok(all)
+}
+
+fn number<'a>(attempts: impl Iterator<Item = &'a Attempt>) -> Numbers {
+    let mut pairs: BTreeMap<(&MessageId, &EndpointId), Vec<&Attempt>> = BTreeMap::new();
+    for attempt in attempts {
+        pairs
+            .entry((&attempt.message, &attempt.endpoint))
+            .or_default()
+            .push(attempt);
+    }
+    let mut numbers = Numbers::new();
+    for attempts in pairs.values_mut() {
+        attempts.sort_by_key(|attempt| (attempt.started, &attempt.id));
+        numbers.extend(
+            attempts
+                .iter()
+                .enumerate()
+                .map(|(at, attempt)| (attempt.id.clone(), at + 1)),
+        );
+    }
+    numbers
+}
+
+/// `reeltop endpoints`
+pub async fn endpoints(args: EndpointsArgs, from: SourceArgs) -> Outcome {
+    let query = query(args.query.as_deref())?;
+    let (_, client) = source::client(&from)?;
+    let (mut rows, is_inferred) = match client.endpoints().await {
+        Ok(page) => {
+            say_unreadable(&page.unreadable);
+            (
+                page.rows
+                    .into_iter()
+                    .map(|row| (row.value, Some(row.raw)))
+                    .collect::<Vec<_>>(),
+                false,
+            )
+        }
+        Err(failure) if failure.kind == FailureKind::NotOffered => (inferred(&client).await?, true),
+        Err(failure) => return Err(failure.into()),
+    };
+    if is_inferred {
+        note("this server lists no endpoints; these are the ones seen in its latest attempts");
+    }
+    rows.retain(|(endpoint, _)| query.matches(&EndpointSubject(endpoint)));
+    let mut out = Output::new();
+    if args.json {
+        for (endpoint, raw) in &rows {
+            out.line(&normal::endpoint(endpoint, raw.as_ref()).to_string())?;
+        }
+    } else {
+        let cells: Vec<Vec<String>> = rows
+            .iter()
+            .map(|(endpoint, _)| endpoint_cells(endpoint))
+            .collect();
+        out.table(
+            &["ENDPOINT", "STATE", "DESCRIPTION", "URL", "EVENTS"],
+            &cells,
+            "no webhook endpoints yet",
+        )?;
+    }
+    out.flush()?;
+    Ok(0)
+}
+
+fn endpoint_cells(endpoint: &Endpoint) -> Vec<String> {
+    let types = endpoint.event_types.as_ref();
+    let types: Vec<&str> = types
+        .iter()
+        .flat_map(|types| types.iter())
+        .map(crate::domain::EventType::name)
+        .collect();
+    let state = match (endpoint.is_inferred, endpoint.disabled) {
+        (true, _) => "unknown",
+        (false, true) => "disabled",
+        (false, false) => "enabled",
+    };
+    vec![
+        endpoint.id.to_string(),
+        state.to_owned(),
+        endpoint.description.to_string(),
+        endpoint.url.to_string(),
+        if types.is_empty() {
+            "all".to_owned()
+        } else {
+            types.join(" ")
+        },
+    ]
+}
+
+type Listed = Vec<(Endpoint, Option<serde_json::Map<String, serde_json::Value>>)>;
+
+/// Endpoints seen in the attempts of the latest messages.
+async fn inferred(client: &Client) -> Result<Listed, Failure> {
+    let page = client.messages(WALKED, None).await?;
+    let mut seen: BTreeMap<EndpointId, Endpoint> = BTreeMap::new();
+    for row in page.rows {
+        for attempt in crate::io::sender::attempts(client, &row.value.message.id).await? {
+            seen.entry(attempt.endpoint.clone())
+                .or_insert_with(|| Endpoint::inferred(attempt.endpoint, attempt.url));
+        }
+    }
+    Ok(seen
+        .into_values()
+        .map(|endpoint| (endpoint, None))
+        .collect())
+}

@@ -1,0 +1,350 @@
+//! `reeltop replay`: plan, confirm, send once, follow to the attempt that it caused.
+
+use std::fmt::Write as _;
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use serde_json::json;
+
+use super::args::{ReplayArgs, SourceArgs};
+use super::list::find_messages;
+use super::output::{Outcome, Output, Stop, note};
+use super::source;
+use crate::domain::{
+    Applied, Change, ChangeKind, EndpointId, Failure, FailureKind, History, MessageId, Moment,
+    Origin, Plan, ReplayState, Verdict, plan, visible,
+};
+use crate::io::client::Client;
+use crate::io::clock::Clock;
+use crate::io::config::Source;
+use crate::io::discover::discover;
+use crate::io::link::resend_ability;
+use crate::io::outlet::{Ends, Outlet};
+use crate::io::sender::{self, BY_SERVER, ReplayOrder};
+use crate::wire::normal;
+
+/// Replays under way at once.
+const AT_ONCE: usize = 4;
+
+/// Replays messages. 0 delivered, 1 failed or refused, 2 not confirmed, 3 unknown.
+pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
+    let (source, client) = source::client(&from)?;
+    let clock = Clock::new();
+    let mut history = gather(&args, &source, &client, clock).await?;
+    let only = args.endpoint.as_deref().map(EndpointId::new);
+    let mut messages: Vec<MessageId> = Vec::new();
+    for id in args.messages.iter().map(|id| MessageId::new(id)) {
+        if !messages.contains(&id) {
+            messages.push(id);
+        }
+    }
+    // Oldest first, as they happened.
+    messages.sort_by_key(|id| {
+        history
+            .deliveries
+            .get(id)
+            .map(|held| (held.time(), id.clone()))
+    });
+    let now = clock.now().wall;
+    let plans: Vec<Plan> = messages
+        .iter()
+        .map(|message| plan(&history, message, only.as_ref(), source.read_only, now))
+        .collect();
+    let mut out = Output::new();
+    let n_chosen = plans.iter().flat_map(Plan::chosen).count();
+    if args.dry_run && args.json {
+        print_plan_lines(&mut out, &plans, &now.rfc3339())?;
+    } else if args.dry_run {
+        let text = plan_text(&plans);
+        text.lines().try_for_each(|line| out.line(line))?;
+    } else if !args.yes {
+        let _ = io::stderr().write_all(plan_text(&plans).as_bytes());
+    }
+    out.flush()?;
+    if n_chosen == 0 {
+        return Ok(nothing_to_send(&plans));
+    }
+    if args.dry_run {
+        return Ok(0);
+    }
+    if !args.yes && !confirmed(n_chosen)? {
+        return Ok(2);
+    }
+    let orders = orders(&plans);
+    send(
+        orders,
+        &client,
+        &mut history,
+        clock,
+        args.wait,
+        args.json,
+        &mut out,
+    )
+    .await
+}
+
+/// Reads all that a plan weighs: abilities, endpoints, the messages and their attempts.
+async fn gather(
+    args: &ReplayArgs,
+    source: &Source,
+    client: &Client,
+    clock: Clock,
+) -> Result<History, Stop> {
+    let mut history = History::default();
+    let mut fold = |kind: ChangeKind| {
+        history.apply(change(kind, clock.now()));
+    };
+    let found = discover(client, source.events_path.as_deref()).await?;
+    let mut abilities = crate::domain::Abilities {
+        resend: resend_ability(source.resend_path.as_deref(), &found),
+        retry_schedule: found
+            .published
+            .and_then(|published| published.retry_schedule),
+        ..crate::domain::Abilities::default()
+    };
+    match client.endpoints().await {
+        Ok(page) => {
+            abilities.endpoint_list =
+                crate::domain::Ability::Offered("GET /webhooks/endpoints".to_owned());
+            for row in page.rows {
+                fold(ChangeKind::Endpoint(Box::new(row.value)));
+            }
+        }
+        Err(failure) if failure.kind == FailureKind::NotOffered => {}
+        Err(failure) => return Err(failure.into()),
+    }
+    fold(ChangeKind::Abilities(Box::new(abilities)));
+    for row in find_messages(client, &args.messages).await? {
+        fold(ChangeKind::Message(Box::new(row.value.message)));
+    }
+    for id in &args.messages {
+        let attempts = sender::attempts(client, &MessageId::new(id))
+            .await
+            .map_err(|failure| {
+                let what = format!("message {id}: {}", failure.what);
+                Failure { what, ..failure }
+            })?;
+        for attempt in attempts {
+            fold(ChangeKind::Attempt(Box::new(attempt)));
+        }
+    }
+    for id in &args.messages {
+        if history.deliveries.get(&MessageId::new(id)).is_none() {
+            let what = format!("there is no message {id}");
+            return Err(
+                Failure::new(FailureKind::NotFound, what, "reeltop messages lists them").into(),
+            );
+        }
+    }
+    Ok(history)
+}
+
+fn change(kind: ChangeKind, received: Moment) -> Change {
+    Change {
+        seq: 0,
+        received,
+        origin: Origin::Poll,
+        raw: None,
+        kind,
+    }
+}
+
+fn plan_text(plans: &[Plan]) -> String {
+    let mut text = String::new();
+    for plan in plans {
+        let message = plan.message.to_string();
+        let _ = writeln!(text, "{} by {}", visible(&message), visible(&plan.route));
+        for item in &plan.items {
+            let (word, why) = match &item.verdict {
+                Verdict::Send => ("send", ""),
+                Verdict::Skip(why) => ("skip", why.as_str()),
+                Verdict::Refuse(why) => ("refuse", why.as_str()),
+            };
+            let line = format!("  {word:<6}  {}  {}  {why}", item.label, item.url);
+            text.push_str(visible(&line).trim_end());
+            text.push('\n');
+            for warning in &item.warnings {
+                let _ = writeln!(text, "          ! {}", visible(warning));
+            }
+        }
+        if plan.items.is_empty() {
+            text.push_str("  no endpoint was sent it or wants it\n");
+        }
+    }
+    text
+}
+
+fn print_plan_lines(out: &mut Output, plans: &[Plan], now: &str) -> io::Result<()> {
+    for plan in plans {
+        for item in &plan.items {
+            let (state, reason) = match &item.verdict {
+                Verdict::Send => ("planned", None),
+                Verdict::Skip(why) => ("skipped", Some(why)),
+                Verdict::Refuse(why) => ("refused", Some(why)),
+            };
+            let line = json!({
+                "message_id": plan.message.to_string(),
+                "endpoint_id": item.endpoint.to_string(),
+                "route": BY_SERVER,
+                "state": state,
+                "attempt_id": null,
+                "timestamp": now,
+                "reason": reason,
+                "warnings": item.warnings,
+            });
+            out.line(&line.to_string())?;
+        }
+    }
+    Ok(())
+}
+
+/// 1 where something was refused, 0 where all of it is delivered.
+fn nothing_to_send(plans: &[Plan]) -> u8 {
+    let mut items = plans.iter().flat_map(|plan| &plan.items).peekable();
+    let is_empty = items.peek().is_none();
+    let refusal = items.find_map(|item| match &item.verdict {
+        Verdict::Refuse(why) => Some(format!("{}: {why}", item.label)),
+        _ => None,
+    });
+    match refusal {
+        Some(why) => {
+            note(&format!("nothing can be sent: {why}"));
+            1
+        }
+        None if is_empty => {
+            note(
+                "nothing can be sent: no endpoint was sent it or wants it; name one with --endpoint",
+            );
+            1
+        }
+        None => {
+            note(
+                "nothing to send: every endpoint has it; name one with --endpoint to send it again",
+            );
+            0
+        }
+    }
+}
+
+/// Asks on a terminal; without one, nothing is sent.
+fn confirmed(n_chosen: usize) -> Result<bool, Stop> {
+    if !io::stdin().is_terminal() {
+        note("nothing was sent: confirm with --yes");
+        return Ok(false);
+    }
+    let _ = write!(io::stderr(), "Send {n_chosen}? [y/N] ");
+    let mut answer = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(Stop::Output)?;
+    let is_yes = matches!(answer.trim().to_lowercase().as_str(), "y" | "yes");
+    if !is_yes {
+        note("nothing was sent");
+    }
+    Ok(is_yes)
+}
+
+fn orders(plans: &[Plan]) -> Vec<ReplayOrder> {
+    let chosen = plans
+        .iter()
+        .flat_map(|plan| plan.chosen().map(|item| (&plan.message, &item.endpoint)));
+    chosen
+        .zip(1..)
+        .map(|((message, endpoint), number)| ReplayOrder {
+            number,
+            message: message.clone(),
+            endpoint: endpoint.clone(),
+        })
+        .collect()
+}
+
+async fn send(
+    orders: Vec<ReplayOrder>,
+    client: &Client,
+    history: &mut History,
+    clock: Clock,
+    wait: Duration,
+    is_json: bool,
+    out: &mut Output,
+) -> Outcome {
+    let (outlet, Ends { mut changes, .. }) = Outlet::new(clock);
+    let abilities = history.abilities.clone();
+    let sending = async {
+        outlet.learn(|held| *held = abilities).await;
+        stream::iter(orders)
+            .map(|order| {
+                let outlet = outlet.clone();
+                async move { sender::replay(client, &outlet, &order, wait).await }
+            })
+            .buffer_unordered(AT_ONCE)
+            .for_each(|_| std::future::ready(()))
+            .await;
+        drop(outlet);
+    };
+    let folding = async {
+        let mut said: Vec<(u64, &'static str)> = Vec::new();
+        while let Some(batch) = changes.recv().await {
+            for change in batch {
+                if let Applied::Replay(number) = history.apply(change) {
+                    say(history, number, is_json, &mut said, out)?;
+                }
+            }
+            out.flush()?;
+        }
+        Ok::<(), io::Error>(())
+    };
+    let ((), folded) = tokio::join!(sending, folding);
+    folded?;
+    Ok(code(history))
+}
+
+/// Prints a replay's state, once for each that it comes into.
+fn say(
+    history: &History,
+    number: u64,
+    is_json: bool,
+    said: &mut Vec<(u64, &'static str)>,
+    out: &mut Output,
+) -> io::Result<()> {
+    let Some(replay) = history.replays.get(number) else {
+        return Ok(());
+    };
+    let key = (number, replay.state.name());
+    if said.contains(&key) {
+        return Ok(());
+    }
+    said.push(key);
+    if is_json {
+        return out.line(&normal::replay(replay).to_string());
+    }
+    let attempt = replay
+        .state
+        .attempt()
+        .and_then(|id| history.deliveries.get(&replay.message)?.attempt(id));
+    let how = attempt.map(|attempt| {
+        let took = attempt
+            .duration_ms
+            .map(|ms| format!(" in {ms} ms"))
+            .unwrap_or_default();
+        format!(" ({}{took})", attempt.outcome_words())
+    });
+    out.line(&format!(
+        "{} → {}: {}{}",
+        replay.message,
+        history.endpoint_label(&replay.endpoint),
+        replay.words(),
+        how.unwrap_or_default()
+    ))
+}
+
+/// 3 if some outcome is unknown, else 1 if some failed, else 0.
+fn code(history: &History) -> u8 {
+    let states = || history.replays.all().iter().map(|replay| &replay.state);
+    if states().any(|state| state.is_open() || matches!(state, ReplayState::Ambiguous(_))) {
+        3
+    } else {
+        u8::from(!states().all(|state| matches!(state, ReplayState::Delivered { .. })))
+    }
+}

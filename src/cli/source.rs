@@ -1,0 +1,50 @@
+//! From the command line to a server: the configuration is read, its notes are said.
+
+use super::args::SourceArgs;
+use super::output::{Stop, note};
+use crate::io::client::Client;
+use crate::io::config::{Flags, Source, default_path};
+
+/// What `reeltop` says when nothing at all is configured.
+pub fn nothing_configured() -> String {
+    let file = default_path().map_or_else(
+        || "config.toml".to_owned(),
+        |path| path.display().to_string(),
+    );
+    format!(
+        "no server is configured.\n\n\
+         Try it without an account:\n    reeltop demo\n\n\
+         Watch your own tasks:\n    export ASPECT_API_KEY=sk_…\n    reeltop\n\n\
+         Another server: --url URL or ASPECT_BASE_URL beside the key.\n\
+         Several servers: profiles in {file}"
+    )
+}
+
+/// The configured server; exit code 2 if there is none, or half of one.
+pub fn configured(args: &SourceArgs) -> Result<Source, Stop> {
+    let flags = Flags {
+        url: args.url.clone(),
+        events_path: args.events_path.clone(),
+        profile: args.profile.clone(),
+        config: args.config.clone(),
+        max_event_bytes: args.max_event_bytes,
+        read_only: args.read_only,
+    };
+    match Source::configured(&flags) {
+        Ok(Some((source, notes))) => {
+            for text in &notes {
+                note(text);
+            }
+            Ok(source)
+        }
+        Ok(None) => Err(Stop::Usage(nothing_configured())),
+        Err(error) => Err(Stop::Usage(error.to_string())),
+    }
+}
+
+/// The configured server and a client for it.
+pub fn client(args: &SourceArgs) -> Result<(Source, Client), Stop> {
+    let source = configured(args)?;
+    let client = Client::new(&source).map_err(|failure| Stop::Usage(failure.to_string()))?;
+    Ok((source, client))
+}

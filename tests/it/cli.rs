@@ -1,0 +1,438 @@
+//! The headless commands as a shell sees them: lines on stdout, words on stderr, exit codes.
+
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use reeltop::server::{Options, Running};
+use serde_json::Value;
+
+use crate::scripted::{Reply, Scripted, answer, stream};
+use crate::server::support::{
+    Receiver, attempts, create_endpoint, only_message, start, start_fast,
+};
+
+fn reeltop(url: &str, key: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reeltop"));
+    command
+        .env_clear()
+        .env("ASPECT_BASE_URL", url)
+        .env("ASPECT_API_KEY", key)
+        .env("HOME", "/nonexistent")
+        .args(arguments)
+        .stdin(Stdio::null());
+    command
+}
+
+async fn run(mut command: Command) -> (i32, Vec<String>, String) {
+    let output: Output = tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap();
+    let lines = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    (
+        output.status.code().unwrap_or(-1),
+        lines,
+        String::from_utf8(output.stderr).unwrap(),
+    )
+}
+
+async fn on(server: &Running, arguments: &[&str]) -> (i32, Vec<String>, String) {
+    run(reeltop(&server.url(), server.api_key(), arguments)).await
+}
+
+fn keys(line: &str) -> Vec<String> {
+    let value: Value = serde_json::from_str(line).unwrap();
+    value.as_object().unwrap().keys().cloned().collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_are_lines_of_the_contract() {
+    let server = start(Options::default()).await;
+    let receiver = Receiver::always(204).await;
+    let endpoint = create_endpoint(&server, &receiver.url, &["task.*"]).await;
+    let task = server.backend().create_task("asset", &["proxy"]).unwrap();
+    attempts(&server, &format!("endpoint_id={}", endpoint.id), 1).await;
+
+    let (code, lines, _) = on(&server, &["tasks", "--json"]).await;
+    assert_eq!((code, lines.len()), (0, 1));
+    assert_eq!(
+        keys(&lines[0]),
+        [
+            "id",
+            "asset_id",
+            "asset_name",
+            "state",
+            "done",
+            "features",
+            "user_id",
+            "created",
+            "updated"
+        ]
+    );
+    let (code, by_id, _) = on(&server, &["tasks", &task, "--json"]).await;
+    assert_eq!((code, &by_id), (0, &lines));
+    let (code, none, _) = on(&server, &["tasks", "--json", "-q", "!queued"]).await;
+    assert_eq!((code, none.len()), (0, 0));
+
+    let (_, lines, _) = on(&server, &["messages", "--json"]).await;
+    assert_eq!(
+        keys(&lines[0])[..6],
+        [
+            "id",
+            "event_id",
+            "event_type",
+            "timestamp",
+            "task_id",
+            "payload"
+        ]
+    );
+    for arguments in [
+        vec!["attempts", "--json"],
+        vec!["attempts", "--json", "--endpoint", &endpoint.id],
+        vec!["attempts", "--json", "-q", "delivered"],
+    ] {
+        let (code, lines, _) = on(&server, &arguments).await;
+        assert_eq!((code, lines.len()), (0, 1), "{arguments:?}");
+        assert_eq!(
+            keys(&lines[0]),
+            [
+                "id",
+                "message_id",
+                "endpoint_id",
+                "url",
+                "attempt",
+                "status",
+                "response_status_code",
+                "response",
+                "response_duration_ms",
+                "trigger",
+                "timestamp"
+            ]
+        );
+        let line: Value = serde_json::from_str(&lines[0]).unwrap();
+        assert_eq!(
+            (&line["attempt"], &line["status"]),
+            (&1.into(), &"success".into())
+        );
+    }
+    let (_, lines, _) = on(&server, &["endpoints", "--json"]).await;
+    assert_eq!(
+        keys(&lines[0]),
+        [
+            "id",
+            "url",
+            "description",
+            "event_types",
+            "rate_limit",
+            "disabled",
+            "version",
+            "created_at",
+            "updated_at"
+        ]
+    );
+    let (_, table, _) = on(&server, &["tasks", "--utc"]).await;
+    assert!(table[0].starts_with("STATE"), "{table:?}");
+    server.stop().await;
+}
+
+fn bad_config(folder: &tempfile::TempDir) -> String {
+    let config = folder.path().join("config.toml");
+    std::fs::write(&config, "[limits]\nnonsense = 1\n").unwrap();
+    config.to_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_input_is_one_sentence_and_an_exit_code() {
+    let server = start(Options::default()).await;
+    let receiver = Receiver::always(204).await;
+    create_endpoint(&server, &receiver.url, &["task.*"]).await;
+    let html =
+        Scripted::start(|_, _| answer("200 OK", "content-type: text/html\r\n", "<html>")).await;
+    let (url, key) = (server.url(), server.api_key().to_owned());
+    let folder = tempfile::tempdir().unwrap();
+    let config = bad_config(&folder);
+    let config = config.as_str();
+    for (url, key, arguments, code, words) in [
+        (
+            url.as_str(),
+            "wrong",
+            vec!["tasks"],
+            1,
+            "the key was refused",
+        ),
+        (&url, "wrong", vec!["tail"], 1, "ASPECT_API_KEY"),
+        (&url, &key, vec!["tasks", "nope"], 1, "Task not found"),
+        (
+            &url,
+            &key,
+            vec!["attempts", "--message", "nope"],
+            1,
+            "Message not found",
+        ),
+        (&url, &key, vec!["messages", "nope"], 1, "nope is not among"),
+        (&url, &key, vec!["replay", "nope"], 1, "nope"),
+        (
+            &url,
+            &key,
+            vec!["tail", "--events-path", "/x"],
+            1,
+            "--events-path",
+        ),
+        (
+            &url,
+            &key,
+            vec!["tasks", "-q", "state:x"],
+            2,
+            "unknown state",
+        ),
+        (
+            &url,
+            &key,
+            vec!["tasks", "--profile", "x"],
+            2,
+            "unknown profile",
+        ),
+        (
+            &url,
+            &key,
+            vec!["tasks", "--config", config],
+            2,
+            "config.toml:2: unknown field",
+        ),
+        (
+            &url,
+            &key,
+            vec!["tasks", "--config", "/no/such"],
+            2,
+            "cannot be read",
+        ),
+        (&url, &key, vec!["tasks", "--nonsense"], 2, "--nonsense"),
+        (&url, "", vec!["tasks"], 2, "set ASPECT_API_KEY"),
+        ("", "", vec!["tasks"], 2, "reeltop demo"),
+        (
+            "http://api.example.com",
+            &key,
+            vec!["tasks"],
+            2,
+            "unencrypted",
+        ),
+        (
+            "http://127.0.0.1:1",
+            &key,
+            vec!["tasks"],
+            1,
+            "nothing listens",
+        ),
+        (
+            "http://127.0.0.1:1",
+            &key,
+            vec!["tail"],
+            1,
+            "nothing listens",
+        ),
+        (&html.url, &key, vec!["tasks"], 1, "HTML instead of JSON"),
+        (&html.url, &key, vec!["tail"], 1, "text/html"),
+    ] {
+        let (got, lines, errors) = run(reeltop(url, key, &arguments)).await;
+        assert_eq!(got, code, "{arguments:?}: {errors}");
+        assert!(errors.contains(words), "{arguments:?}: {errors}");
+        assert!(lines.is_empty(), "{arguments:?}: {lines:?}");
+        assert!(
+            !errors.contains("panicked") && !errors.contains(server.api_key()),
+            "{errors}"
+        );
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tail_prints_data_unchanged_and_ends_as_told() {
+    let odd = concat!(
+        "retry: 5\n\n",
+        "data: {\"b\": 1,  \"a\":2}\n\n",
+        "data: {\ndata:  \"c\" : 12345678901234567890\ndata: }\n\n",
+        "data: no json\n\n",
+        ": comment\n\nid: 5\nevent: task.failed\ndata: [1]\n\n",
+    );
+    let server = Scripted::start(move |_, request| match request {
+        other if !other.starts_with("get /events ") => answer("404 x", "", ""),
+        _ => Reply::Close(stream(odd)),
+    })
+    .await;
+    let (code, lines, errors) = run(reeltop(&server.url, "k", &["tail", "--no-reconnect"])).await;
+    assert_eq!(code, 0, "{errors}");
+    assert_eq!(
+        lines,
+        [
+            r#"{"b": 1,  "a":2}"#,
+            r#"{"c":12345678901234567890}"#,
+            "[1]"
+        ]
+    );
+    assert!(
+        errors.contains("no json") && errors.contains("1 events held line breaks"),
+        "{errors}"
+    );
+
+    let (_, lines, _) = run(reeltop(
+        &server.url,
+        "k",
+        &["tail", "--no-reconnect", "--frames"],
+    ))
+    .await;
+    assert_eq!(lines.len(), 4);
+    assert_eq!(lines[2], r#"{"event":"message","data":"no json","id":""}"#);
+    assert_eq!(lines[3], r#"{"event":"task.failed","data":"[1]","id":"5"}"#);
+
+    let (code, lines, _) = run(reeltop(&server.url, "k", &["tail", "--limit", "5"])).await;
+    assert_eq!((code, lines.len()), (0, 4), "it came back for more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tail_filters_polls_and_stops_on_ctrl_c() {
+    let server = start_fast().await;
+    let (task, url, key) = ("t", server.url(), server.api_key().to_owned());
+    let _ = task;
+    let following = tokio::spawn(run(reeltop(
+        &url,
+        &key,
+        &["tail", "--limit", "1", "type:task.completed"],
+    )));
+    crate::server::support::eventually("a reader", || async {
+        (crate::server::support::health(&server, "readers").await == 1).then_some(())
+    })
+    .await;
+    let task = server.backend().create_task("asset", &["proxy"]).unwrap();
+    server
+        .backend()
+        .set_feature(&task, "proxy", reeltop::server::FeatureState::Completed);
+    let (code, lines, _) = following.await.unwrap();
+    assert_eq!((code, lines.len()), (0, 1));
+    assert!(lines[0].contains("task.completed"));
+
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.toml");
+    std::fs::write(&config, "[waits]\npoll = \"30ms\"\n").unwrap();
+    let arguments = [
+        "--config",
+        config.to_str().unwrap(),
+        "tail",
+        "--events-path",
+        "/x",
+        "--poll",
+        "--limit",
+        "2",
+    ];
+    let polling = tokio::spawn(run(reeltop(&url, &key, &arguments)));
+    let until = std::time::Instant::now() + Duration::from_secs(20);
+    let mut n_tasks = 0;
+    while !polling.is_finished() && std::time::Instant::now() < until {
+        // The first look is only compared with, so that one of these comes after it.
+        server
+            .backend()
+            .create_task(&format!("asset{n_tasks}"), &["proxy"])
+            .unwrap();
+        n_tasks += 1;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let (code, lines, errors) = polling.await.unwrap();
+    assert_eq!((code, lines.len()), (0, 2), "{errors}");
+    assert!(lines[0].contains(r#""source":"poll""#), "{}", lines[0]);
+    assert!(errors.contains("polling"), "{errors}");
+    server.stop().await;
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_is_130_and_a_closed_pipe_is_0() {
+    let server = start(Options::default()).await;
+    let mut child = reeltop(&server.url(), server.api_key(), &["tail"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    crate::server::support::eventually("a reader", || async {
+        (crate::server::support::health(&server, "readers").await == 1).then_some(())
+    })
+    .await;
+    let status = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let ended = tokio::task::spawn_blocking(move || child.wait().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(ended.code(), Some(130));
+
+    for n in 0..50 {
+        server
+            .backend()
+            .create_task(&format!("a{n}"), &["proxy"])
+            .unwrap();
+    }
+    let mut child = reeltop(&server.url(), server.api_key(), &["tasks", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let ended = tokio::task::spawn_blocking(move || child.wait().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(ended.code(), Some(0));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replay_plans_confirms_sends_and_follows() {
+    let server = start(Options::default()).await;
+    let receiver = Receiver::always(500).await;
+    let endpoint = create_endpoint(&server, &receiver.url, &["task.*"]).await;
+    server.backend().create_task("asset", &["proxy"]).unwrap();
+    attempts(&server, &format!("endpoint_id={}", endpoint.id), 1).await;
+    let message = only_message(&server).await["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+
+    let (code, lines, _) = on(&server, &["replay", &message, "--dry-run"]).await;
+    assert_eq!(code, 0);
+    assert!(
+        lines.join("\n").contains("automatic retry is due"),
+        "{lines:?}"
+    );
+    let (code, lines, errors) = on(&server, &["replay", &message]).await;
+    assert_eq!((code, lines.len()), (2, 0));
+    assert!(
+        errors.contains("send ") && errors.contains("--yes"),
+        "{errors}"
+    );
+    let (code, _, errors) = on(&server, &["replay", &message, "--yes", "--read-only"]).await;
+    assert_eq!(code, 1);
+    assert!(errors.contains("read-only"), "{errors}");
+
+    let (code, lines, errors) = on(&server, &["replay", &message, "--yes", "--json"]).await;
+    assert_eq!(code, 1, "the receiver answers 500: {errors}");
+    let last: Value = serde_json::from_str(lines.last().unwrap()).unwrap();
+    assert_eq!(
+        keys(lines.last().unwrap()),
+        [
+            "message_id",
+            "endpoint_id",
+            "route",
+            "state",
+            "attempt_id",
+            "timestamp"
+        ]
+    );
+    assert_eq!(
+        (&last["state"], &last["route"]),
+        (&"failed".into(), &"server".into())
+    );
+    let rows = attempts(&server, &format!("message_id={message}"), 2).await;
+    assert_eq!(last["attempt_id"], rows[0]["id"]);
+    assert_eq!(rows.len(), 2, "one replay, one attempt");
+    server.stop().await;
+}

@@ -1,0 +1,249 @@
+//! The intake against the embedded server: connecting without a hole, falling back, names.
+
+use std::time::{Duration, Instant};
+
+use reeltop::domain::{Ability, Change, History, LinkState, Proof, TaskId, TaskState};
+use reeltop::io::Clock;
+use reeltop::io::config::Source;
+use reeltop::io::intake::{self, Hose, Look};
+use reeltop::server::{FeatureState, Options, Running};
+use tokio::sync::mpsc;
+
+use super::source;
+use crate::scripted::Gate;
+use crate::server::support::{PATIENCE, Receiver, create_endpoint, start};
+
+struct Watcher {
+    hose: Hose,
+    changes: mpsc::Receiver<Vec<Change>>,
+    history: History,
+    last_seq: u64,
+}
+
+impl Watcher {
+    fn open(source: Source) -> Self {
+        let (hose, changes) = intake::open(source, Clock::new());
+        Self {
+            hose,
+            changes,
+            history: History::default(),
+            last_seq: 0,
+        }
+    }
+
+    async fn until(&mut self, what: &str, holds: impl Fn(&History) -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !holds(&self.history) {
+            let left = end.saturating_duration_since(Instant::now());
+            let batch = tokio::time::timeout(left, self.changes.recv()).await;
+            let Ok(batch) = batch else {
+                panic!(
+                    "{what} did not happen; link {:?}, proofs {:?}",
+                    self.history.link, self.history.proofs
+                )
+            };
+            for change in batch.unwrap() {
+                self.last_seq += 1;
+                assert_eq!(change.seq, self.last_seq, "numbers without holes");
+                self.history.apply(change);
+            }
+        }
+    }
+
+    async fn until_live(&mut self, n_proofs: usize) -> Proof {
+        self.until("live", |history| {
+            history.link == LinkState::Live && history.proofs.len() == n_proofs
+        })
+        .await;
+        self.history.proofs.back().cloned().unwrap()
+    }
+}
+
+fn source_of(server: &Running, url: &str) -> Source {
+    let mut quiet = source(url);
+    quiet.key = Some(server.api_key().into());
+    // The server pings only now and then.
+    quiet.waits.stale = Duration::from_secs(20);
+    quiet.waits.idle = Duration::from_secs(45);
+    quiet
+}
+
+fn state(history: &History, task: &str) -> Option<TaskState> {
+    history.tasks.get(&TaskId::new(task)).map(|row| row.state())
+}
+
+fn finish(server: &Running, task: &str) {
+    assert!(
+        server
+            .backend()
+            .set_feature(task, "proxy", FeatureState::Completed)
+    );
+}
+
+#[tokio::test]
+async fn the_first_connection_shows_what_is_there_and_then_what_happens() {
+    let server = start(Options::default()).await;
+    let task = server.backend().create_task("asset", &["proxy"]).unwrap();
+    let mut watcher = Watcher::open(source_of(&server, &server.url()));
+    let proof = watcher.until_live(1).await;
+    assert_eq!(
+        (proof.gap, proof.compared, proof.repaired.len()),
+        (None, 1, 0)
+    );
+    assert_eq!(proof.caveat, None);
+    assert_eq!(state(&watcher.history, &task), Some(TaskState::Queued));
+    finish(&server, &task);
+    watcher
+        .until("the end", |history| {
+            state(history, &task) == Some(TaskState::Completed)
+        })
+        .await;
+    watcher
+        .until("abilities", |history| {
+            history.abilities.resend.is_offered()
+                && history.abilities.endpoint_list.is_offered()
+                && history.abilities.stream == Ability::Offered("/events".to_owned())
+                && history.abilities.retry_schedule.is_some()
+        })
+        .await;
+    watcher.hose.close().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_gap_is_repaired_and_what_began_and_ended_in_it_is_found() {
+    let server = start(Options::default()).await;
+    let receiver = Receiver::always(204).await;
+    create_endpoint(&server, &receiver.url, &["task.*"]).await;
+    let before = server.backend().create_task("before", &["proxy"]).unwrap();
+    let untouched = server
+        .backend()
+        .create_task("untouched", &["proxy"])
+        .unwrap();
+    let gate = Gate::start(&server.url()).await;
+    let mut watcher = Watcher::open(source_of(&server, &gate.url));
+    watcher.until_live(1).await;
+
+    gate.shut();
+    watcher
+        .until("the loss", |history| {
+            matches!(history.link, LinkState::Retrying { .. })
+        })
+        .await;
+    finish(&server, &before);
+    let within = server.backend().create_task("within", &["proxy"]).unwrap();
+    finish(&server, &within);
+    gate.open();
+
+    let proof = watcher.until_live(2).await;
+    assert!(proof.gap.is_some());
+    assert_eq!(proof.repaired, [TaskId::new(&before)]);
+    assert_eq!(proof.found, 1);
+    assert_eq!(proof.caveat, None, "{proof:?}");
+    assert!(
+        proof.words().contains("1 repaired · 1 found in the log"),
+        "{}",
+        proof.words()
+    );
+    assert_eq!(state(&watcher.history, &before), Some(TaskState::Completed));
+    assert_eq!(state(&watcher.history, &within), Some(TaskState::Completed));
+    assert_eq!(state(&watcher.history, &untouched), Some(TaskState::Queued));
+    watcher.hose.close().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_gap_without_a_log_says_what_cannot_be_known() {
+    let server = start(Options::default()).await;
+    let gate = Gate::start(&server.url()).await;
+    let mut watcher = Watcher::open(source_of(&server, &gate.url));
+    watcher.until_live(1).await;
+    gate.shut();
+    watcher
+        .until("the loss", |history| {
+            matches!(history.link, LinkState::Retrying { .. })
+        })
+        .await;
+    gate.open();
+    let proof = watcher.until_live(2).await;
+    assert!(
+        proof
+            .caveat
+            .unwrap()
+            .contains("tasks that began and ended in the gap cannot be seen")
+    );
+    watcher.hose.close().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn without_a_stream_the_active_tasks_are_polled_and_the_stream_is_tried_again() {
+    let server = start(Options::default()).await;
+    let task = server.backend().create_task("asset", &["proxy"]).unwrap();
+    let mut source = source_of(&server, &server.url());
+    source.events_path = Some("/nowhere".to_owned());
+    let mut watcher = Watcher::open(source);
+    watcher
+        .until("the stop", |history| {
+            matches!(history.link, LinkState::Stopped { .. })
+        })
+        .await;
+    watcher
+        .until("the task", |history| {
+            state(history, &task) == Some(TaskState::Queued)
+        })
+        .await;
+    finish(&server, &task);
+    watcher
+        .until("its end", |history| {
+            state(history, &task) == Some(TaskState::Completed)
+        })
+        .await;
+    assert!(matches!(
+        watcher.history.abilities.stream,
+        Ability::Absent(_)
+    ));
+    watcher.hose.close().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn deliveries_names_and_single_looks_arrive() {
+    let server = start(Options {
+        tasks_per_minute: 600.0,
+        time_scale: 100.0,
+        ..Options::default()
+    })
+    .await;
+    let receiver = Receiver::always(500).await;
+    let endpoint = create_endpoint(&server, &receiver.url, &["task.*"]).await;
+    let mut watcher = Watcher::open(source_of(&server, &server.url()));
+    watcher
+        .until("a name, a failing message and its endpoint", |history| {
+            let named = history.tasks.columns();
+            let has_name = (0..history.tasks.places())
+                .filter_map(|at| history.tasks.row(at as u32))
+                .any(|row| history.asset_name(&row.asset()).is_some());
+            let _ = named;
+            has_name
+                && history.deliveries.failing() > 0
+                && history
+                    .endpoints
+                    .keys()
+                    .any(|id| id.to_string() == endpoint.id)
+        })
+        .await;
+    watcher.hose.look(Look::Task(TaskId::new("no-such-task")));
+    let polls = watcher.history.counters.polls;
+    watcher
+        .until("counters", |history| {
+            history.counters.polls > polls && history.counters.frames > 0
+        })
+        .await;
+    watcher.hose.refresh();
+    watcher.hose.reconnect();
+    let closing = Instant::now();
+    watcher.hose.close().await;
+    assert!(closing.elapsed() < Duration::from_secs(1));
+    server.stop().await;
+}
