@@ -70,7 +70,7 @@ fn facts(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
                 ..area
             },
             state,
-            join(left),
+            &join(left),
         );
         let right_area = Rect {
             x: area.x + half,
@@ -147,7 +147,8 @@ fn proof_lines(state: &State) -> Vec<Pieces<'static>> {
             piece(tone, proof.words()),
             dim(format!(
                 " · {} compared, {} held",
-                proof.compared.unwrap_or(0), proof.held
+                proof.compared.unwrap_or(0),
+                proof.held
             )),
         ]);
     }

@@ -48,7 +48,7 @@ fn health() {
     let mut state = told();
     let proof = Proof {
         gap: Some((before(120).wall, before(78).wall)),
-        compared: 6,
+        compared: Some(6),
         repaired: vec![crate::support::task_id(1)],
         found: 0,
         held: 2,

@@ -88,7 +88,7 @@ async fn the_first_connection_shows_what_is_there_and_then_what_happens() {
     let proof = watcher.until_live(1).await;
     assert_eq!(
         (proof.gap, proof.compared, proof.repaired.len()),
-        (None, 1, 0)
+        (None, Some(1), 0)
     );
     assert_eq!(proof.caveat, None);
     assert_eq!(state(&watcher.history, &task), Some(TaskState::Queued));
