@@ -8,7 +8,7 @@ use super::subject::DeliverySubject;
 use crate::domain::{Delivery, History, MessageId, Time};
 
 /// Messages tested in one slice.
-const SLICE: usize = 2048;
+const SLICE: usize = 1024;
 
 /// The list of messages, newest first.
 #[derive(Debug, Default)]

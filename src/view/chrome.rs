@@ -135,8 +135,13 @@ fn header_lefts(state: &State) -> Vec<Pieces<'static>> {
         .collect();
     let short: Pieces<'static> = label
         .into_iter()
-        .chain(badges.into_iter().skip(1))
-        .chain([plain(" "), name])
+        .chain(
+            badges
+                .into_iter()
+                .flat_map(|badge| [badge, plain(" ")])
+                .skip(2),
+        )
+        .chain([name])
         .collect();
     vec![whole, short]
 }
@@ -288,7 +293,7 @@ fn notices(canvas: &mut Canvas<'_>, area: Rect, row: u16, state: &State) -> u16 
 }
 
 fn footer(canvas: &mut Canvas<'_>, line: Rect, state: &State) {
-    let mut pieces: Pieces<'_> = vec![plain(" ")];
+    let mut pieces: Pieces<'_> = Vec::new();
     for binding in state.keymap.bindings(state.mode()) {
         let (Some(hint), Some(key)) = (&binding.hint, binding.names.first()) else {
             continue;
@@ -301,11 +306,14 @@ fn footer(canvas: &mut Canvas<'_>, line: Rect, state: &State) {
             _ => hint.as_str(),
         };
         let key = key_words(key);
-        if pieces_width(&pieces) + width(&key) + width(hint) + 1 > usize::from(line.width) {
+        let gap = if pieces.is_empty() { " " } else { "   " };
+        let taken = pieces_width(&pieces) + gap.len() + width(&key) + 1 + width(hint);
+        if taken > usize::from(line.width) {
             continue;
         }
+        pieces.push(plain(gap));
         pieces.push(role(Role::Key, key));
-        pieces.push(dim(format!(" {hint}   ")));
+        pieces.push(dim(format!(" {hint}")));
     }
     canvas.line(line, 0, &pieces);
 }

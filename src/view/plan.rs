@@ -29,7 +29,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, overlay: &Replay
         plan_foot(overlay)
     } else {
         lines.extend(sent_lines(state, overlay, inner_width));
-        "Esc closes this; it is followed all the same"
+        "Esc closes this; it is followed all the same".to_owned()
     };
     let n_lines = lines.len() as u16;
     let place = centered(area, width, n_lines + 4);
@@ -76,10 +76,14 @@ fn plan_lines(overlay: &ReplayOverlay, width: usize) -> Vec<Line> {
     let mut lines = Vec::new();
     for (at, item) in overlay.plan.items.iter().enumerate() {
         lines.push((item_line(item), picked == Some(at)));
-        for text in wrap(&visible(&reason(item)), width.saturating_sub(8)) {
-            lines.push((vec![dim(format!("        {text}"))], false));
+        if let Verdict::Refuse(why) = &item.verdict {
+            for text in wrap(&visible(why), width.saturating_sub(8)) {
+                lines.push((vec![dim(format!("        {text}"))], false));
+            }
         }
-        for warning in &item.warnings {
+        // What is left out needs no warning.
+        let warnings = item.warnings.iter().filter(|_| item.is_chosen);
+        for warning in warnings {
             for (at, text) in wrap(&visible(warning), width.saturating_sub(8))
                 .into_iter()
                 .enumerate()
@@ -114,28 +118,25 @@ fn item_line(item: &PlanItem) -> Pieces<'static> {
         Verdict::Refuse(_) => ("CANNOT", Tone::Dim),
         Verdict::Skip(_) | Verdict::Send => ("SKIP", Tone::Dim),
     };
+    let why = match &item.verdict {
+        Verdict::Skip(why) if !item.is_chosen => format!("{why}  "),
+        Verdict::Send if !item.is_chosen => "left out by you  ".to_owned(),
+        _ => String::new(),
+    };
     let label = super::text::cut_middle(&visible(&item.label), 16).into_owned();
     vec![
         plain(format!("  {check} {label:<16} ")),
         piece(tone, format!("{word:<6}  ")),
+        plain(why),
         dim(item.url.clone()),
     ]
 }
 
-/// Why it is skipped or cannot be sent.
-fn reason(item: &PlanItem) -> String {
-    match &item.verdict {
-        Verdict::Refuse(why) | Verdict::Skip(why) if !item.is_chosen => why.clone(),
-        Verdict::Send if !item.is_chosen => "left out by you".to_owned(),
-        _ => String::new(),
-    }
-}
-
-fn plan_foot(overlay: &ReplayOverlay) -> &'static str {
+fn plan_foot(overlay: &ReplayOverlay) -> String {
+    let rest = "Space choose     Esc back, nothing sent";
     match overlay.plan.chosen().count() {
-        0 => "Space choose     Esc back, nothing sent",
-        1 => "Enter send 1     Space choose     Esc back, nothing sent",
-        _ => "Enter send all chosen, once each     Space choose     Esc back, nothing sent",
+        0 => rest.to_owned(),
+        n => format!("Enter send {n}     {rest}"),
     }
 }
 
