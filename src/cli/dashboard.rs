@@ -22,7 +22,7 @@ pub async fn run(args: SourceArgs) -> ExitCode {
 
 /// `reeltop demo`: the dashboard on the embedded server, as an ordinary client.
 pub async fn demo(args: DemoArgs, given: SourceArgs) -> ExitCode {
-    let stage = match demo::stage(args.seed, args.rate, args.api_key.map(Into::into)).await {
+    let stage = match demo::stage(args.seed, args.rate, args.api_key).await {
         Ok(stage) => stage,
         Err(error) => return end(Err(error)),
     };

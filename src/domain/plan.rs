@@ -248,12 +248,6 @@ fn weigh(
         .iter()
         .rev()
         .find(|attempt| attempt.status == AttemptStatus::Success);
-    if let Some(attempt) = delivered {
-        let ago = duration_words(now.since(attempt.started));
-        warnings.push(format!(
-            "already delivered {ago} ago; the receiver will see it again"
-        ));
-    }
     if let Some(replay) = history.replays.ambiguous_of(&delivery.id, id) {
         warnings.push(format!("an earlier replay is {}", replay.words()));
     }
@@ -274,6 +268,12 @@ fn weigh(
         Some(why) if !is_named => Verdict::Skip(why),
         _ => Verdict::Send,
     };
+    if let (Verdict::Send, Some(attempt)) = (&verdict, delivered) {
+        let ago = duration_words(now.since(attempt.started));
+        warnings.push(format!(
+            "already delivered {ago} ago; the receiver will see it again"
+        ));
+    }
     (verdict, warnings)
 }
 
