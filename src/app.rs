@@ -190,7 +190,8 @@ pub struct Toast {
 /// What stands over the screen.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Overlay {
-    Help,
+    /// The keys, so many lines of them scrolled away.
+    Help(usize),
     Replay(Box<ReplayOverlay>),
 }
 
@@ -265,7 +266,7 @@ impl State {
             return Mode::Prompt;
         }
         match &self.overlay {
-            Some(Overlay::Help) => Mode::Help,
+            Some(Overlay::Help(_)) => Mode::Help,
             Some(Overlay::Replay(_)) => Mode::Plan,
             None if self.pages.is_empty() => Mode::List,
             None => Mode::Detail,

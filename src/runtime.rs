@@ -30,6 +30,7 @@ const DRAIN: Duration = Duration::from_millis(10);
 const MAX_KEYS: usize = 64;
 
 /// What the dashboard must be told, as it reads no environment.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings {
     pub source_name: String,
@@ -108,6 +109,7 @@ fn is_gone(error: &anyhow::Error) -> bool {
     })
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 struct Loop {
     state: State,
     hose: Hose,
@@ -143,9 +145,8 @@ impl Loop {
                 self.draw()?;
             }
             match self.wait().await {
-                Woken::Panicked => return Ok(()),
                 Woken::Asked(asked) => self.obey(asked)?,
-                Woken::Key(None) => return Ok(()),
+                Woken::Panicked | Woken::Key(None) => return Ok(()),
                 Woken::Key(Some(event)) => {
                     self.tell(Msg::Tick(self.clock.now()))?;
                     self.take_event(event)?;

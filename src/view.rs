@@ -59,7 +59,7 @@ pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Viewport {
         regions.body
     };
     match &state.overlay {
-        Some(Overlay::Help) => help::draw(&mut canvas, inside, state),
+        Some(Overlay::Help(scroll)) => help::draw(&mut canvas, inside, state, *scroll),
         Some(Overlay::Replay(overlay)) => plan::draw(&mut canvas, inside, state, overlay),
         None => {}
     }

@@ -1,6 +1,6 @@
 //! Actions and what they do, by what stands on the screen.
 
-use super::action::Action;
+use super::action::{ACTIONS, Action};
 use super::deliveries::DeliveryList;
 use super::list::Step;
 use super::page::{Page, unreadable_numbers};
@@ -82,8 +82,8 @@ impl State {
 
     fn toggle_help(&mut self) {
         self.overlay = match self.overlay.take() {
-            Some(Overlay::Help) => None,
-            _ => Some(Overlay::Help),
+            Some(Overlay::Help(_)) => None,
+            _ => Some(Overlay::Help(0)),
         };
     }
 
@@ -104,7 +104,16 @@ impl State {
     fn step(&mut self, step: Step) {
         let rows = self.viewport.rows.max(1);
         match &mut self.overlay {
-            Some(Overlay::Help) => return,
+            Some(Overlay::Help(scroll)) => {
+                // The view stops at the end, so that no step beyond it must be taken back.
+                *scroll = match step {
+                    Step::Up(n) | Step::PageUp(n) => scroll.saturating_sub(n),
+                    Step::Down(n) | Step::PageDown(n) => (*scroll + n).min(ACTIONS.len()),
+                    Step::First => 0,
+                    Step::Last => ACTIONS.len(),
+                };
+                return;
+            }
             Some(Overlay::Replay(overlay)) => {
                 let endpoints = overlay.endpoints();
                 overlay.pick.step(step, &endpoints);

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use super::filter::Filter;
 use super::list::{Cursor, Place, Slice, slice_of};
 use super::subject::DeliverySubject;
-use crate::domain::{History, MessageId, Time};
+use crate::domain::{Delivery, History, MessageId, Time};
 
 /// Messages tested in one slice.
-const SLICE: usize = 2048;
+const SLICE: usize = 1024;
 
 /// The list of messages, newest first.
 #[derive(Debug, Default)]
@@ -109,7 +109,7 @@ impl DeliveryList {
                     .query
                     .matches(&DeliverySubject { history, delivery })
             })
-            .map(|delivery| delivery.time());
+            .map(Delivery::time);
         let is_scanned = matches.next >= history.deliveries.len().saturating_sub(1);
         matches.set(id, time);
         if is_scanned {

@@ -190,7 +190,9 @@ fn lay_out(text: &str) -> Option<(Vec<Line>, bool)> {
     let mut at = 0;
     let mut is_ended = false;
     while let Some(range) = next_token(text, at) {
-        let range = range?;
+        let Ok(range) = range else {
+            return None;
+        };
         if is_ended {
             return None;
         }
@@ -279,8 +281,11 @@ fn is_closing(text: &str, at: usize) -> bool {
         .is_some_and(|rest| rest.trim_start().starts_with(['}', ']']))
 }
 
-/// The next token's range; `Some(None)` if what stands there is no JSON, `None` at the end.
-fn next_token(text: &str, at: usize) -> Option<Option<Range<usize>>> {
+/// What stands there is no JSON.
+struct NotJson;
+
+/// The next token's range; `None` at the end.
+fn next_token(text: &str, at: usize) -> Option<Result<Range<usize>, NotJson>> {
     let bytes = text.as_bytes();
     let start = at
         + bytes
@@ -301,7 +306,7 @@ fn next_token(text: &str, at: usize) -> Option<Option<Range<usize>>> {
             .find(|word| rest.starts_with(word.as_bytes()))
             .map(str::len),
     };
-    Some(len.map(|len| start..start + len))
+    Some(len.map(|len| start..start + len).ok_or(NotJson))
 }
 
 /// Length of the string literal that `bytes` begin with, quotes included.

@@ -104,7 +104,10 @@ impl EndpointList {
 
     /// Takes an attempt in; `before` is how its message stood at its endpoint until then.
     pub fn take(&mut self, history: &History, attempt: &Attempt, before: Option<&EndpointOutcome>) {
-        self.is_stale = true;
+        // By name and without a filter, an attempt moves no row; it may bring a new one.
+        self.is_stale |= self.sort != EndpointSort::Name
+            || self.filter.is_active()
+            || self.rows.len() != history.endpoints.len();
         if self.evicted != history.deliveries.evicted() {
             self.rebuild(history);
             return;

@@ -88,6 +88,9 @@ impl State {
             sent: Vec::new(),
         };
         overlay.refresh(&self.history, self.session.is_read_only, self.now.wall);
+        if let Some(first) = overlay.plan.chosen().next() {
+            overlay.pick = Pick::of(first.endpoint.clone());
+        }
         overlay.sent = running;
         self.overlay = Some(Overlay::Replay(Box::new(overlay)));
     }

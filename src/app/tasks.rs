@@ -7,7 +7,7 @@ use crate::domain::query::TaskFilter;
 use crate::domain::{Anchor, History, TaskId, TaskOrder, Time};
 
 /// Tasks tested in one slice, so that a slice costs a few milliseconds at most.
-const SLICE: usize = 16_384;
+const SLICE: usize = 8192;
 
 /// The task list.
 #[derive(Debug, Default)]
@@ -72,7 +72,9 @@ impl TaskList {
 
     /// Tests a task again, as something about it changed.
     pub fn retest(&mut self, history: &History, task: &TaskId) {
-        if let (Some(matches), Some(place)) = (&mut self.matches, history.tasks.find(task)) {
+        if let Some(matches) = &mut self.matches
+            && let Some(place) = history.tasks.find(task)
+        {
             test(matches, &self.filter, history, place as usize);
         }
     }

@@ -45,13 +45,11 @@ impl State {
         if mode == Mode::Prompt {
             return self.press_in_prompt(key, action);
         }
-        match action {
-            Some(action) => self.act(action),
-            None => {
-                self.say(Tone::Info, "that key means nothing here; ? shows the keys");
-                Vec::new()
-            }
+        if let Some(action) = action {
+            return self.act(action);
         }
+        self.say(Tone::Info, "that key means nothing here; ? shows the keys");
+        Vec::new()
     }
 
     fn press_in_prompt(&mut self, key: KeyEvent, action: Option<Action>) -> Vec<Effect> {

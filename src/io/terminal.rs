@@ -23,6 +23,7 @@ use crossterm::{execute, queue};
 use futures_util::StreamExt;
 use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::buffer::Cell;
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
@@ -118,7 +119,7 @@ impl Terminal {
     /// Restores the terminal, stops the program until SIGCONT, and takes the terminal again.
     pub fn suspend(&mut self) -> io::Result<()> {
         restore();
-        signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)?;
+        signal_hook::low_level::emulate_default_handler(SIGTSTP)?;
         enter()
     }
 
@@ -272,7 +273,6 @@ impl Signals {
         let open = |number: i32| -> io::Result<(Signal, i32)> {
             Ok((signal(SignalKind::from_raw(number))?, number))
         };
-        use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
         Ok(Self {
             end: [open(SIGTERM)?, open(SIGHUP)?, open(SIGINT)?, open(SIGQUIT)?],
             stop: open(SIGTSTP)?.0,

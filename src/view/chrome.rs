@@ -10,11 +10,13 @@ use crate::app::action::Action;
 use crate::app::page::Page;
 use crate::app::prompt::Prompt;
 use crate::app::{Overlay, SCREENS, Screen, State, Tone};
-use crate::domain::time::duration_words;
 use crate::domain::{LinkState, TASK_STATES};
 
 mod crumbs;
+mod header;
 mod summary;
+
+pub use header::pace_words;
 
 /// Where what stands.
 pub struct Regions {
@@ -28,7 +30,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) -> Regions {
     let mut top = 0;
     let mut summary = None;
     if area.height >= 2 {
-        header(canvas, area, state);
+        header::draw(canvas, area, state);
         top += 1;
     }
     if area.height >= 8 {
@@ -77,108 +79,6 @@ pub fn finish(
             Some(prompt) => prompt_line(canvas, line, state, prompt, matching),
             None => footer(canvas, line, state),
         }
-    }
-}
-
-fn header(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
-    let rights = header_rights(state);
-    let lefts = header_lefts(state);
-    let room = usize::from(area.width);
-    let fits = |left: &Pieces<'_>, right: &Pieces<'_>| {
-        pieces_width(left) + pieces_width(right) + 2 <= room
-    };
-    let pair = rights
-        .iter()
-        .flat_map(|right| lefts.iter().map(move |left| (left, right)))
-        .find(|(left, right)| fits(left, right));
-    if let Some((left, right)) = pair {
-        canvas.line(area, 0, left);
-        canvas.line_right(area, 0, right);
-        return;
-    }
-    // Too narrow for both in whole: the link is kept, the rest is cut.
-    let (Some(left), Some(right)) = (lefts.last(), rights.last()) else {
-        return;
-    };
-    let taken = pieces_width(right).min(room);
-    let left_area = Rect {
-        width: (room - taken).saturating_sub(1) as u16,
-        ..area
-    };
-    canvas.line(left_area, 0, left);
-    canvas.line_right(area, 0, right);
-}
-
-fn header_lefts(state: &State) -> Vec<Pieces<'static>> {
-    let session = &state.session;
-    let mut label: Pieces<'static> = Vec::new();
-    if session.is_demo {
-        label.push(role(Role::Label, " DEMO "));
-        label.push(plain(" "));
-    }
-    let name = plain(session.source_name.clone());
-    let mut badges: Pieces<'static> = Vec::new();
-    if session.is_read_only {
-        badges.push(plain("  "));
-        badges.push(role(Role::Label, " READ-ONLY "));
-    }
-    if let Some(frozen) = &state.frozen {
-        badges.push(plain("  "));
-        let words = format!(" FROZEN · {} waiting ", frozen.waiting.len());
-        badges.push(role(Role::Label, words));
-    }
-    let whole: Pieces<'static> = [role(Role::Title, " reeltop"), plain("   ")]
-        .into_iter()
-        .chain(label.clone())
-        .chain([name.clone()])
-        .chain(badges.clone())
-        .collect();
-    let short: Pieces<'static> = label
-        .into_iter()
-        .chain(badges.into_iter().skip(1))
-        .chain([plain(" "), name])
-        .collect();
-    vec![whole, short]
-}
-
-fn header_rights(state: &State) -> Vec<Pieces<'static>> {
-    let (tone, words) = link::words(state);
-    let link = vec![piece(tone, words), plain(" ")];
-    let pace = state.pace.per_second(state.now);
-    let last = state.last_sign.map_or_else(
-        || "nothing received yet".to_owned(),
-        |sign| {
-            let age = (state.now.mono - sign.mono).max(0);
-            match age / crate::domain::time::SECOND {
-                0 => "last <1s ago".to_owned(),
-                _ => format!("last {} ago", duration_words(age)),
-            }
-        },
-    );
-    let n_dropped = state.dropped();
-    let dropped = if n_dropped == 0 {
-        dim(" · 0 dropped")
-    } else {
-        piece(Tone::Warn, format!(" · {n_dropped} dropped"))
-    };
-    let mut middle: Pieces<'static> = link[..1].to_vec();
-    middle.push(dim(format!(" · {} ev/s · {last}", pace_words(pace))));
-    middle.push(dropped);
-    let mut full = middle.clone();
-    full.push(plain(format!(
-        "       {} ",
-        state.now.wall.clock(state.session.utc_offset)
-    )));
-    middle.push(plain(" "));
-    vec![full, middle, link]
-}
-
-/// `0`, `0.4`, `14`.
-pub fn pace_words(pace: f64) -> String {
-    if pace >= 9.95 || pace == 0.0 {
-        format!("{pace:.0}")
-    } else {
-        format!("{pace:.1}")
     }
 }
 
@@ -246,7 +146,12 @@ fn notices(canvas: &mut Canvas<'_>, area: Rect, row: u16, state: &State) -> u16 
         width: area.width.saturating_sub(2),
         ..area
     };
-    if let Some(lines) = link::trouble(state) {
+    // Where nothing is shown, the middle of the screen says it.
+    let is_bare = state.pages.is_empty()
+        && state.history.tasks.is_empty()
+        && state.history.deliveries.is_empty()
+        && matches!(state.history.link, LinkState::Stopped { .. });
+    if let Some(lines) = link::trouble(state).filter(|_| !is_bare) {
         let tone = match state.history.link {
             LinkState::Stopped { .. } if !link::is_polling(state) => Tone::Bad,
             _ => Tone::Warn,
@@ -283,7 +188,7 @@ fn notices(canvas: &mut Canvas<'_>, area: Rect, row: u16, state: &State) -> u16 
 }
 
 fn footer(canvas: &mut Canvas<'_>, line: Rect, state: &State) {
-    let mut pieces: Pieces<'_> = vec![plain(" ")];
+    let mut pieces: Pieces<'_> = Vec::new();
     for binding in state.keymap.bindings(state.mode()) {
         let (Some(hint), Some(key)) = (&binding.hint, binding.names.first()) else {
             continue;
@@ -296,11 +201,14 @@ fn footer(canvas: &mut Canvas<'_>, line: Rect, state: &State) {
             _ => hint.as_str(),
         };
         let key = key_words(key);
-        if pieces_width(&pieces) + width(&key) + width(hint) + 1 > usize::from(line.width) {
+        let gap = if pieces.is_empty() { " " } else { "   " };
+        let taken = pieces_width(&pieces) + gap.len() + width(&key) + 1 + width(hint);
+        if taken > usize::from(line.width) {
             continue;
         }
+        pieces.push(plain(gap));
         pieces.push(role(Role::Key, key));
-        pieces.push(dim(format!(" {hint}   ")));
+        pieces.push(dim(format!(" {hint}")));
     }
     canvas.line(line, 0, &pieces);
 }

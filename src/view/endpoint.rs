@@ -88,7 +88,7 @@ fn facts(state: &State, endpoint: &Endpoint) -> Vec<Pieces<'static>> {
         vec![
             piece(tone, format!("{glyph} {word}")),
             plain(format!(
-                " · {delivered} messages delivered, {failing} failing"
+                " · messages: {delivered} delivered, {failing} failing"
             )),
         ],
         fact("url", endpoint.url.to_string()),

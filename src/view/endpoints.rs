@@ -9,7 +9,7 @@ use super::theme::Role;
 use super::{notice, table};
 use crate::app::endpoints::Activity;
 use crate::app::{RowKey, State, Tone, Viewport};
-use crate::domain::{Endpoint, visible};
+use crate::domain::{Endpoint, EventType, visible};
 
 /// Paints the list of endpoints.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut Viewport) {
@@ -117,7 +117,7 @@ pub fn types_words(endpoint: &Endpoint) -> String {
         None => "all events".to_owned(),
         Some(types) => types
             .iter()
-            .map(|kind| kind.name())
+            .map(EventType::name)
             .collect::<Vec<_>>()
             .join(" "),
     }

@@ -60,7 +60,7 @@ fn facts(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
             .into_iter()
             .enumerate()
             .partition(|(at, _)| at % 2 == 0);
-        let join = |column: Vec<(usize, Vec<Pieces<'static>>)>| {
+        let join = |column: Vec<(usize, Vec<Pieces<'static>>)>| -> Vec<Pieces<'static>> {
             column.into_iter().flat_map(|(_, lines)| lines).collect()
         };
         column(
@@ -70,20 +70,20 @@ fn facts(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
                 ..area
             },
             state,
-            join(left),
+            &join(left),
         );
         let right_area = Rect {
             x: area.x + half,
             width: area.width - half,
             ..area
         };
-        column(canvas, right_area, state, join(right));
+        column(canvas, right_area, state, &join(right));
     } else {
-        column(canvas, area, state, sections.concat());
+        column(canvas, area, state, &sections.concat());
     }
 }
 
-fn column(canvas: &mut Canvas<'_>, area: Rect, state: &State, lines: Vec<Pieces<'static>>) {
+fn column(canvas: &mut Canvas<'_>, area: Rect, state: &State, lines: &[Pieces<'static>]) {
     let inner = table::indented(area);
     let height = usize::from(area.height);
     let top = state.health.scroll.min(lines.len().saturating_sub(height));

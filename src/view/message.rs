@@ -129,7 +129,7 @@ fn lines(state: &State, page: &MessagePage, message: &Delivery, width: usize) ->
                 attempt: Some(attempt.id.clone()),
             });
         }
-        if let Some(why) = delivery::why(history, message, endpoint) {
+        if let Some(why) = delivery::why(message, endpoint) {
             for (at, text) in wrap(&visible(&why), width.saturating_sub(5))
                 .into_iter()
                 .enumerate()

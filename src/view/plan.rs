@@ -19,13 +19,17 @@ type Line = (Pieces<'static>, bool);
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, overlay: &ReplayOverlay) {
     let width = area.width.saturating_sub(4).clamp(20, 96).min(area.width);
     let inner_width = usize::from(width).saturating_sub(4);
-    let mut lines = vec![(about(state, overlay), false), (Vec::new(), false)];
+    let mut lines = vec![(about(state, overlay), false)];
+    if overlay.is_planning() {
+        lines.push((vec![dim(format!("by {}", overlay.plan.route))], false));
+    }
+    lines.push((Vec::new(), false));
     let foot = if overlay.is_planning() {
         lines.extend(plan_lines(overlay, inner_width));
         plan_foot(overlay)
     } else {
         lines.extend(sent_lines(state, overlay, inner_width));
-        "Esc closes this; it is followed all the same"
+        "Esc closes this; it is followed all the same".to_owned()
     };
     let n_lines = lines.len() as u16;
     let place = centered(area, width, n_lines + 4);
@@ -71,8 +75,15 @@ fn plan_lines(overlay: &ReplayOverlay, width: usize) -> Vec<Line> {
     let picked = overlay.pick.row_in(&endpoints);
     let mut lines = Vec::new();
     for (at, item) in overlay.plan.items.iter().enumerate() {
-        lines.push((item_line(item, &overlay.plan.route), picked == Some(at)));
-        for warning in &item.warnings {
+        lines.push((item_line(item), picked == Some(at)));
+        if let Verdict::Refuse(why) = &item.verdict {
+            for text in wrap(&visible(why), width.saturating_sub(8)) {
+                lines.push((vec![dim(format!("        {text}"))], false));
+            }
+        }
+        // What is left out needs no warning.
+        let warnings = item.warnings.iter().filter(|_| item.is_chosen);
+        for warning in warnings {
             for (at, text) in wrap(&visible(warning), width.saturating_sub(8))
                 .into_iter()
                 .enumerate()
@@ -96,32 +107,36 @@ fn plan_lines(overlay: &ReplayOverlay, width: usize) -> Vec<Line> {
     lines
 }
 
-fn item_line(item: &PlanItem, route: &str) -> Pieces<'static> {
+fn item_line(item: &PlanItem) -> Pieces<'static> {
     let check = match (&item.verdict, item.is_chosen) {
         (Verdict::Refuse(_), _) => " - ",
         (_, true) => "[x]",
         (_, false) => "[ ]",
     };
-    let (word, tone, why) = match &item.verdict {
-        _ if item.is_chosen => ("SEND", Tone::Accent, format!("by {route}")),
-        Verdict::Refuse(why) => ("CANNOT", Tone::Dim, why.clone()),
-        Verdict::Skip(why) => ("SKIP", Tone::Dim, why.clone()),
-        Verdict::Send => ("SKIP", Tone::Dim, "left out by you".to_owned()),
+    let (word, tone) = match &item.verdict {
+        _ if item.is_chosen => ("SEND", Tone::Accent),
+        Verdict::Refuse(_) => ("CANNOT", Tone::Dim),
+        Verdict::Skip(_) | Verdict::Send => ("SKIP", Tone::Dim),
+    };
+    let why = match &item.verdict {
+        Verdict::Skip(why) if !item.is_chosen => format!("{why}  "),
+        Verdict::Send if !item.is_chosen => "left out by you  ".to_owned(),
+        _ => String::new(),
     };
     let label = super::text::cut_middle(&visible(&item.label), 16).into_owned();
     vec![
         plain(format!("  {check} {label:<16} ")),
-        piece(tone, format!("{word:<6} ")),
-        dim(why),
-        dim(format!("   {}", item.url)),
+        piece(tone, format!("{word:<6}  ")),
+        plain(why),
+        dim(item.url.clone()),
     ]
 }
 
-fn plan_foot(overlay: &ReplayOverlay) -> &'static str {
+fn plan_foot(overlay: &ReplayOverlay) -> String {
+    let rest = "Space choose     Esc back, nothing sent";
     match overlay.plan.chosen().count() {
-        0 => "Space choose     Esc back, nothing sent",
-        1 => "Enter send 1     Space choose     Esc back, nothing sent",
-        _ => "Enter send all chosen, once each     Space choose     Esc back, nothing sent",
+        0 => rest.to_owned(),
+        n => format!("Enter send {n}     {rest}"),
     }
 }
 

@@ -17,17 +17,23 @@ use crate::domain::visible;
 enum Layout {
     /// Feature columns, age, duration, last change, notified.
     Full,
+    /// The same without the duration, the columns close together.
+    Close,
     /// One column of glyphs instead of the feature columns.
     Narrow,
     /// State glyph, asset, ready, age.
     Minimal,
+    /// State glyph, asset, ready.
+    Tiny,
 }
 
 impl Layout {
     fn of(width: u16) -> Self {
         match width {
-            0..60 => Self::Minimal,
+            0..36 => Self::Tiny,
+            36..60 => Self::Minimal,
             60..100 => Self::Narrow,
+            100..116 => Self::Close,
             _ => Self::Full,
         }
     }
@@ -47,48 +53,60 @@ impl Layout {
                 "LAST CHANGE",
                 "NOTIFIED",
             ],
+            Self::Close => &[
+                "STATE",
+                "ASSET",
+                "PROXY",
+                "PREV",
+                "VIS",
+                "TRANS",
+                "READY",
+                "AGE",
+                "LAST CHANGE",
+                "NOTIFIED",
+            ],
             Self::Narrow => &["STATE", "ASSET", "FEAT", "READY", "AGE", "NOTIFIED"],
             Self::Minimal => &["", "ASSET", "READY", "AGE"],
+            Self::Tiny => &["", "ASSET", "READY"],
         }
     }
 
     fn columns(self, width: u16) -> Columns {
         use Side::{Left, Middle, Right};
-        let change = if width >= 116 { 17 } else { 15 };
-        match self {
-            Self::Full => Columns::new(
-                width,
-                &[
-                    (12, Left),
-                    (0, Left),
-                    (7, Middle),
-                    (7, Middle),
-                    (7, Middle),
-                    (7, Middle),
-                    (5, Right),
-                    (6, Right),
-                    (7, Right),
-                    (change, Left),
-                    (9, Left),
-                ],
-                1,
-            ),
-            Self::Narrow => Columns::new(
-                width,
-                &[
-                    (12, Left),
-                    (0, Left),
-                    (5, Left),
-                    (5, Right),
-                    (6, Right),
-                    (9, Left),
-                ],
-                1,
-            ),
-            Self::Minimal => {
-                Columns::new(width, &[(1, Left), (0, Left), (5, Right), (6, Right)], 1)
-            }
-        }
+        let (state, asset, ready, age, notified) =
+            ((12, Left), (0, Left), (5, Right), (6, Right), (9, Left));
+        let (wide, close) = ((7, Middle), (5, Middle));
+        let widths: &[(u16, Side)] = match self {
+            Self::Full => &[
+                state,
+                asset,
+                wide,
+                wide,
+                wide,
+                wide,
+                ready,
+                age,
+                (7, Right),
+                (17, Left),
+                notified,
+            ],
+            Self::Close => &[
+                state,
+                asset,
+                close,
+                close,
+                close,
+                close,
+                ready,
+                age,
+                (15, Left),
+                notified,
+            ],
+            Self::Narrow => &[state, asset, (5, Left), ready, age, notified],
+            Self::Minimal => &[(1, Left), asset, ready, age],
+            Self::Tiny => &[(1, Left), asset, ready],
+        };
+        Columns::new(width, widths, 1)
     }
 }
 
@@ -214,14 +232,14 @@ fn cells<'a>(
     let age = vec![dim(line.age.as_str())];
     let notified = vec![piece(line.notified.0, line.notified.1.as_str())];
     match layout {
-        Layout::Full => {
+        Layout::Full | Layout::Close => {
             let mut cells = vec![state, asset];
-            cells.extend(
-                FEATURE_COLUMNS
-                    .iter()
-                    .map(|(feature, _)| vec![feature_cell(line, feature)]),
-            );
-            cells.extend([ready, age, vec![dim(line.took.as_str())]]);
+            let features = FEATURE_COLUMNS.iter();
+            cells.extend(features.map(|(feature, _)| vec![feature_cell(line, feature)]));
+            cells.extend([ready, age]);
+            if layout == Layout::Full {
+                cells.push(vec![dim(line.took.as_str())]);
+            }
             cells.push(said(&line.last_change));
             cells.push(notified);
             cells
@@ -234,6 +252,7 @@ fn cells<'a>(
             vec![state, asset, glyphs, ready, age, notified]
         }
         Layout::Minimal => vec![vec![piece(tone, glyph)], asset, ready, age],
+        Layout::Tiny => vec![vec![piece(tone, glyph)], asset, ready],
     }
 }
 

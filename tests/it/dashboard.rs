@@ -181,8 +181,8 @@ fn read_only_refuses_with_the_reason() {
 fn choosing_turns_endpoints_round_and_sends_only_those() {
     let mut state = told();
     press(&mut state, "3 j r");
-    // The rows are legacy, prod, staging: staging is left out, prod taken in.
-    press(&mut state, "j space j space");
+    // The rows are legacy, prod, staging: staging, picked first, is left out, prod taken in.
+    press(&mut state, "space k space");
     let effects = press(&mut state, "enter");
     let Effect::Replay(sent) = &effects[0] else {
         panic!("{effects:?}");
@@ -192,7 +192,7 @@ fn choosing_turns_endpoints_round_and_sends_only_those() {
         (1, &EndpointId::new("ep_prod"))
     );
     let mut state = told();
-    press(&mut state, "3 j r space");
+    press(&mut state, "3 j r k k space");
     assert!(picture(&mut state, 120, 36).contains("cannot be chosen"));
     press(&mut state, "j j space");
     assert_eq!(press(&mut state, "enter"), []);

@@ -99,7 +99,7 @@ fn overlays_and_prompt() {
     snapshots("plan_sent", &mut state);
     press(&mut state, "esc 1 / k e y");
     snapshots("filter", &mut state);
-    press(&mut state, "\" x");
+    update(&mut state, Msg::Pasted(" state:nonsense".into()));
     snapshots("filter_wrong", &mut state);
 }
 

@@ -281,7 +281,13 @@ pub fn world() -> Vec<Change> {
             ago,
         ));
     }
-    changes.extend([
+    changes.extend(webhooks());
+    changes
+}
+
+/// The webhooks of the world: one failing at staging, one delivered everywhere.
+fn webhooks() -> [Change; 7] {
+    [
         message("msg_failed", 5, "task.failed", 1, 12, PAYLOAD),
         attempt("atmpt_1", "msg_failed", "ep_prod", 11, (204, ""), false),
         attempt(
@@ -303,8 +309,7 @@ pub fn world() -> Vec<Change> {
         message("msg_done", 14, "task.completed", 4, 9, "{}"),
         attempt("atmpt_4", "msg_done", "ep_prod", 8, (204, ""), false),
         attempt("atmpt_5", "msg_done", "ep_staging", 8, (200, "ok"), false),
-    ]);
-    changes
+    ]
 }
 
 /// A dashboard that has heard of the whole world.

@@ -229,7 +229,7 @@ pub fn forecast_words(forecast: Forecast, now: Time) -> Option<Said> {
 }
 
 /// Why a message fails at an endpoint, in a sentence.
-pub fn why(history: &History, delivery: &Delivery, endpoint: &EndpointId) -> Option<String> {
+pub fn why(delivery: &Delivery, endpoint: &EndpointId) -> Option<String> {
     let attempts = delivery.attempts_at(endpoint);
     let last = attempts.last()?;
     let class = last.failure()?;

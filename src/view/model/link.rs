@@ -39,11 +39,10 @@ pub fn is_polling(state: &State) -> bool {
 /// What is wrong with the link, what to do, and how old the screen is; nothing if all is well.
 pub fn trouble(state: &State) -> Option<Vec<String>> {
     let (why, what) = match &state.history.link {
-        LinkState::Retrying { why, .. } => (why, "Not connected"),
         LinkState::Stopped { why } if is_polling(state) => {
             (why, "No event stream, so reeltop polls")
         }
-        LinkState::Stopped { why } => (why, "Not connected"),
+        LinkState::Retrying { why, .. } | LinkState::Stopped { why } => (why, "Not connected"),
         _ => return None,
     };
     let mut lines = vec![format!("{what}: {}.", why.what.trim_end_matches('.'))];

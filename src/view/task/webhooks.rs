@@ -7,6 +7,7 @@ use ratatui::layout::Rect;
 use super::super::model::delivery;
 use super::super::paint::{Canvas, dim, piece, plain};
 use super::super::table;
+use super::super::text::cut_middle;
 use super::bar_area;
 use crate::app::{State, Tone};
 use crate::domain::time::rough_words;
@@ -47,10 +48,7 @@ pub fn draw(
             Tone::Text
         };
         let mut words = vec![
-            plain(format!(
-                "  {:<14} ",
-                delivery::label(&state.history, endpoint)
-            )),
+            plain(format!("  {:<12} ", short_label(state, endpoint))),
             piece(tone, format!("{} of {}", line.delivered, line.of)),
         ];
         match &line.failing {
@@ -73,6 +71,11 @@ pub fn draw(
         row += 1;
     }
     row
+}
+
+fn short_label(state: &State, endpoint: &EndpointId) -> String {
+    let label = delivery::label(&state.history, endpoint);
+    cut_middle(&label, 12).into_owned()
 }
 
 fn lines<'a>(state: &'a State, task: &TaskId) -> BTreeMap<EndpointId, Line<'a>> {
