@@ -18,7 +18,7 @@ pub fn run() {
     let url = format!("http://{address}");
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
-    let pipe = format!("curl -sN {url}/events | sed -un 's/^data: //p' | jq -c .");
+    let pipe = format!("curl -sN {url}/events | sed -n 's/^data: //p' | jq -c .");
     let mut times: [Vec<Duration>; 3] = Default::default();
     for _ in 0..ROUNDS {
         let mut reeltop = Command::new(env!("CARGO_BIN_EXE_reeltop"));

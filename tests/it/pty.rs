@@ -175,11 +175,6 @@ impl Pty {
         self.output.0.lock().unwrap().parser.screen().hide_cursor()
     }
 
-    /// Bytes that came so far.
-    pub fn n_bytes(&self) -> usize {
-        self.output.0.lock().unwrap().bytes.len()
-    }
-
     /// Everything that came so far, raw.
     pub fn bytes(&self) -> Vec<u8> {
         self.output.0.lock().unwrap().bytes.clone()
@@ -269,7 +264,7 @@ fn settings(master: &(dyn MasterPty + Send)) -> String {
 }
 
 fn read_all(mut reader: Box<dyn Read + Send>, shared: &(Mutex<Output>, Condvar)) {
-    let mut chunk = [0; 65536];
+    let mut chunk = vec![0; 65536];
     // On Linux the end of a terminal is an error, not an empty read.
     while let Ok(n_bytes @ 1..) = reader.read(&mut chunk) {
         let mut output = shared.0.lock().unwrap();

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reeltop::domain::{Change, EndpointId, History, MessageId, ReplayState, Verdict, plan};
+use reeltop::domain::{
+    Change, Delivery, EndpointId, History, MessageId, ReplayState, Verdict, plan,
+};
 use reeltop::io::Clock;
 use reeltop::io::config::Source;
 use reeltop::io::intake::{self, Hose, ReplayOrder};
@@ -172,7 +174,7 @@ async fn a_replay_that_is_answered_is_followed_to_its_attempt() {
             history
                 .deliveries
                 .get(&message)
-                .is_some_and(|delivery| delivery.is_failing())
+                .is_some_and(Delivery::is_failing)
                 && history.abilities.resend.is_offered()
         })
         .await;
