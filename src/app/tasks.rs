@@ -7,7 +7,7 @@ use crate::domain::query::TaskFilter;
 use crate::domain::{Anchor, History, TaskId, TaskOrder, Time};
 
 /// Tasks tested in one slice, so that a slice costs a few milliseconds at most.
-const SLICE: usize = 8192;
+const SLICE: usize = 4096;
 
 /// The task list.
 #[derive(Debug, Default)]

@@ -1,5 +1,6 @@
 //! History: everything known so far, moved only by [`Change`]s.
 
+mod age;
 mod deliveries;
 mod events;
 mod tasks;

@@ -309,6 +309,16 @@ impl<'a> TaskFilter<'a> {
         filter
     }
 
+    /// Whether it looks at nothing but the state.
+    pub fn is_by_state_alone(&self) -> bool {
+        self.features.is_empty() && self.matched.is_none()
+    }
+
+    /// Whether every task passes.
+    pub fn is_all(&self) -> bool {
+        self.states == u8::MAX && self.is_by_state_alone()
+    }
+
     /// Whether the task in a place passes; a vacant place never does.
     #[inline]
     pub fn passes(&self, state: u8, features: u32, place: usize) -> bool {

@@ -15,6 +15,7 @@ use super::super::feature::{Extra, Features};
 use super::super::id::{AssetId, EventId, Id, TaskId, UserId};
 use super::super::task::{Observation, TASK_STATES, TaskState};
 use super::super::time::{Moment, Time};
+use super::age::ByAge;
 
 /// State column of a place that holds no task.
 const VACANT: u8 = u8::MAX;
@@ -90,6 +91,7 @@ pub struct Tasks {
     extras: HashSet<Arc<[Extra]>>,
     users: Vec<Id>,
     vacant: Vec<u32>,
+    by_age: ByAge,
     counts: [usize; TASK_STATES.len()],
     limit: usize,
     evicted: u64,
@@ -121,6 +123,7 @@ impl Tasks {
             rare: HashMap::new(),
             users: Vec::new(),
             vacant: Vec::new(),
+            by_age: ByAge::default(),
             counts: [0; TASK_STATES.len()],
             limit: limit.max(16),
             evicted: 0,
@@ -207,6 +210,10 @@ impl Tasks {
 
     pub(super) fn set_newest_event(&mut self, at: u32, event: u32) {
         self.slot_mut(at).newest_event = event;
+    }
+
+    pub(super) fn by_age(&self) -> &ByAge {
+        &self.by_age
     }
 
     /// The columns that whole-list passes read.
@@ -312,12 +319,19 @@ impl Tasks {
         let tally = seen.features.tally();
         let state = TaskState::of(&tally);
         let place = at as usize;
+        let is_listed = self.state[place] != VACANT;
         self.count_out(at);
         self.counts[state as usize] += 1;
         self.state[place] = state as u8;
         self.ready[place] = (tally.ready * 100 / tally.wanted.max(1)) as u8;
         self.features[place] = seen.features.packed();
-        self.created[place] = seen.created.0;
+        if self.created[place] != seen.created.0 || !is_listed {
+            if is_listed {
+                self.by_age.remove(at, &self.created);
+            }
+            self.created[place] = seen.created.0;
+            self.by_age.insert(at, &self.created);
+        }
         self.updated[place] = seen.updated.0;
     }
 
@@ -379,6 +393,7 @@ impl Tasks {
             entry.remove();
         }
         self.count_out(at);
+        self.by_age.remove(at, &self.created);
         self.state[at as usize] = VACANT;
         self.rare.remove(&at);
         self.vacant.push(at);

@@ -4,9 +4,10 @@
 use std::collections::BinaryHeap;
 
 use super::super::query::TaskFilter;
-use super::super::task::TaskState;
+use super::super::task::{TASK_STATES, TaskState};
 use super::super::time::Time;
 use super::Tasks;
+use super::age::ByAge;
 use super::tasks::Columns;
 
 /// What the task list is sorted by.
@@ -98,6 +99,7 @@ impl Tasks {
     ) -> Window {
         let columns = self.columns();
         match order.by {
+            SortBy::Age if filter.is_by_state_alone() => self.walk(filter, order, anchor, height),
             SortBy::Age => pass(columns, filter, order, anchor, height, |at| {
                 columns.created[at].wrapping_neg()
             }),
@@ -114,6 +116,71 @@ impl Tasks {
                 i64::from(columns.ready[at])
             }),
         }
+    }
+}
+
+impl Tasks {
+    /// The same for the order of age, by a walk from the anchor: what lies elsewhere costs nothing.
+    fn walk(
+        &self,
+        filter: &TaskFilter<'_>,
+        order: TaskOrder,
+        anchor: Anchor,
+        height: usize,
+    ) -> Window {
+        let (columns, by_age) = (self.columns(), self.by_age());
+        let passes = |place: &u32| {
+            let at = *place as usize;
+            filter.passes(columns.state[at], columns.features[at], at)
+        };
+        let newest_first = !order.is_reversed;
+        let (split, above) = match anchor {
+            Anchor::Task { place, above } if (place as usize) < columns.len() => {
+                let own = by_age.position(place, columns.created);
+                (
+                    if newest_first { ByAge::next(own) } else { own },
+                    above.min(height),
+                )
+            }
+            Anchor::Last if newest_first => (ByAge::start(), height),
+            Anchor::Last => (by_age.end(), height),
+            Anchor::First | Anchor::Task { .. } if newest_first => (by_age.end(), 0),
+            Anchor::First | Anchor::Task { .. } => (ByAge::start(), 0),
+        };
+        let older = || by_age.before(split).filter(passes);
+        let newer = || by_age.from(split).filter(passes);
+        let all_newer = by_age.len() - by_age.rank(split);
+        let (before, after): (Vec<u32>, Vec<u32>) = if newest_first {
+            (
+                newer().take(height).collect(),
+                older().take(height).collect(),
+            )
+        } else {
+            (
+                older().take(height).collect(),
+                newer().take(height).collect(),
+            )
+        };
+        let n_before = match (filter.is_all(), newest_first) {
+            (true, true) => all_newer,
+            (true, false) => by_age.rank(split),
+            (false, true) => newer().count(),
+            (false, false) => older().count(),
+        };
+        let matching = if filter.is_all() {
+            self.len()
+        } else {
+            self.count_states(filter)
+        };
+        join(&before, &after, above, height, n_before, matching)
+    }
+
+    fn count_states(&self, filter: &TaskFilter<'_>) -> usize {
+        TASK_STATES
+            .iter()
+            .filter(|state| filter.passes(**state as u8, 0, 0))
+            .map(|state| self.count(*state))
+            .sum()
     }
 }
 
@@ -160,14 +227,16 @@ fn pass(
     height: usize,
     key_at: impl Fn(usize) -> i64,
 ) -> Window {
-    // A reversed order negates the key, so that one pass serves both.
+    // A reversed order negates the key, so that one pass serves both. Of two that tie the later
+    // place is the newer, and comes first.
     let key_of = |at: usize| -> Key {
         if order.is_reversed {
             (!key_at(at), at as u32)
         } else {
-            (key_at(at), at as u32)
+            (key_at(at), !(at as u32))
         }
     };
+    let place_of = |key: u32| if order.is_reversed { key } else { !key };
     let (start, above) = match anchor {
         Anchor::Last => (None, height),
         Anchor::Task { place, above } if (place as usize) < columns.len() => {
@@ -182,7 +251,13 @@ fn pass(
     });
     let mut after = Nearest::new(height);
     let (mut n_before, mut n_after) = (0, 0);
-    for at in 0..columns.len() {
+    // Tasks mostly come in order of time, and the best keys met first make the rest cheap to pass.
+    for step in 0..columns.len() {
+        let at = if order.is_reversed {
+            step
+        } else {
+            columns.len() - 1 - step
+        };
         if !filter.passes(columns.state[at], columns.features[at], at) {
             continue;
         }
@@ -203,12 +278,12 @@ fn pass(
     let before: Vec<u32> = before
         .into_sorted()
         .into_iter()
-        .map(|(_, place)| !place)
+        .map(|(_, key)| place_of(!key))
         .collect();
     let after: Vec<u32> = after
         .into_sorted()
         .into_iter()
-        .map(|(_, place)| place)
+        .map(|(_, key)| place_of(key))
         .collect();
     join(&before, &after, above, height, n_before, n_before + n_after)
 }
