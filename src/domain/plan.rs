@@ -92,7 +92,7 @@ pub fn plan(
         })
         .collect();
     let route = match &history.abilities.resend {
-        Ability::Offered(route) => format!("the server's resend ({route}), one try"),
+        Ability::Offered(_) => "the server's resend, one try".to_owned(),
         Ability::Absent(_) | Ability::Unknown => "no route".to_owned(),
     };
     Plan {

@@ -128,6 +128,14 @@ pub fn duration_words(micros: i64) -> String {
     }
 }
 
+/// A duration in microseconds for the ticks of an axis: with a decimal where seconds are too coarse.
+pub fn tick_words(micros: i64) -> String {
+    if micros < 20 * SECOND && micros % SECOND != 0 {
+        return format!("{:.1}s", micros.max(0) as f64 / SECOND as f64);
+    }
+    duration_words(micros)
+}
+
 /// A duration in microseconds roughly, as an estimate is said: `4s`, `4m`, `2h`, `3d`.
 pub fn rough_words(micros: i64) -> String {
     let seconds = (micros.max(0) + SECOND / 2) / SECOND;

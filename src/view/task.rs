@@ -9,7 +9,7 @@ use super::table;
 use super::theme::Role;
 use crate::app::page::{TaskPage, task_events, task_messages};
 use crate::app::{State, Tone};
-use crate::domain::time::{SECOND, duration_words};
+use crate::domain::time::{SECOND, duration_words, tick_words};
 use crate::domain::{FeatureState, TaskRow, Time, visible};
 
 mod lists;
@@ -187,7 +187,7 @@ fn axis(canvas: &mut Canvas<'_>, bars: Rect, span: (Time, Time), _now: Time) {
         let shift = bars.width * quarter / 4;
         let words = match quarter {
             0 => "created".to_owned(),
-            _ => format!("+{}", duration_words(length / 4 * i64::from(quarter))),
+            _ => format!("+{}", tick_words(length / 4 * i64::from(quarter))),
         };
         let place = Rect {
             x: bars.x + shift,

@@ -57,7 +57,7 @@ pub fn draw(
         }
         if let Some(at) = line.next.filter(|at| *at > now) {
             let due = rough_words(at.since(now));
-            words.push(piece(Tone::Warn, format!(" ↻ in {due} (est.)")));
+            words.push(piece(Tone::Warn, format!(" ↻ {due} (est.)")));
         }
         let bars = bar_area(area);
         let left = Rect {
