@@ -125,6 +125,11 @@ pub fn decode(frame: &Frame<'_>, mut sink: impl FnMut(ChangeKind)) -> Result<Rea
     Ok(Read::Changes(n_changes))
 }
 
+/// Whether the data is an envelope in the documented form: JSON in plain ASCII on one line.
+pub fn is_documented(data: &[u8]) -> bool {
+    super::envelope::scan(data).is_some()
+}
+
 fn documented(data: &[u8]) -> Option<(Event, Option<ChangeKind>)> {
     match super::envelope::scan(data) {
         Some(event) => Some((event, None)),

@@ -130,6 +130,10 @@ impl Printer {
 
     /// The data as it came, if it is JSON on one line.
     fn data(&mut self, data: &[u8]) -> io::Result<bool> {
+        if !self.out.is_terminal && events::is_documented(data) {
+            self.out.raw_line(data)?;
+            return Ok(true);
+        }
         if serde_json::from_slice::<IgnoredAny>(data).is_err() {
             self.n_no_json += 1;
             note(&format!("no JSON: {}", String::from_utf8_lossy(data)));
