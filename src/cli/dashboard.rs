@@ -56,11 +56,26 @@ async fn open(source: Source, utc: bool) -> anyhow::Result<()> {
         is_ascii: !is_utf8(),
         ..Settings::default()
     };
+    #[cfg(debug_assertions)]
+    panic_if_asked();
     let clock = Clock::new();
     let (hose, changes) = intake::open(source, clock);
     runtime::run(hose, changes, clock, settings)
         .await
         .context("the dashboard ended")
+}
+
+/// A panic outside the loop, for the test of the terminal; a release cannot be asked for it.
+#[cfg(debug_assertions)]
+fn panic_if_asked() {
+    if std::env::var_os("REELTOP_TEST_PANIC").is_some() {
+        std::thread::spawn(|| {
+            while !crate::io::terminal::is_entered() {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            panic!("asked for by a test");
+        });
+    }
 }
 
 fn local_offset() -> i32 {

@@ -214,6 +214,11 @@ fn set_panic_hook() {
     });
 }
 
+/// Whether the terminal is in the program's hands now.
+pub fn is_entered() -> bool {
+    IS_ENTERED.load(Ordering::SeqCst)
+}
+
 /// Whether a panic ended the dashboard.
 pub fn has_panicked() -> bool {
     HAS_PANICKED.load(Ordering::Acquire)
