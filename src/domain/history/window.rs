@@ -147,17 +147,17 @@ impl Tasks {
             Anchor::First | Anchor::Task { .. } if newest_first => (by_age.end(), 0),
             Anchor::First | Anchor::Task { .. } => (ByAge::start(), 0),
         };
-        let older = || by_age.before(split).filter(passes);
+        let elder = || by_age.before(split).filter(passes);
         let newer = || by_age.from(split).filter(passes);
         let all_newer = by_age.len() - by_age.rank(split);
         let (before, after): (Vec<u32>, Vec<u32>) = if newest_first {
             (
                 newer().take(height).collect(),
-                older().take(height).collect(),
+                elder().take(height).collect(),
             )
         } else {
             (
-                older().take(height).collect(),
+                elder().take(height).collect(),
                 newer().take(height).collect(),
             )
         };
@@ -165,7 +165,7 @@ impl Tasks {
             (true, true) => all_newer,
             (true, false) => by_age.rank(split),
             (false, true) => newer().count(),
-            (false, false) => older().count(),
+            (false, false) => elder().count(),
         };
         let matching = if filter.is_all() {
             self.len()
