@@ -13,9 +13,11 @@ mod source;
 mod tail;
 mod tasks;
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tokio::runtime::{self, Runtime};
 
 use args::{Args, Command};
 use output::{Outcome, conclude};
@@ -44,10 +46,14 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Runs a command that prints, until it ends or ctrl-c ends it.
+/// Runs a command that prints, until it ends or ctrl-c ends it. One thread serves it best: what
+/// the connection reads is printed without a change of threads between.
 fn headless(command: impl Future<Output = Outcome>) -> ExitCode {
-    block_on(async {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    run(runtime, async {
         tokio::select! {
+            // First, so that a command that hears ctrl-c itself can say what it leaves behind.
+            biased;
             outcome = command => conclude(outcome),
             _ = tokio::signal::ctrl_c() => ExitCode::from(INTERRUPTED),
         }
@@ -55,10 +61,14 @@ fn headless(command: impl Future<Output = Outcome>) -> ExitCode {
 }
 
 fn block_on(command: impl Future<Output = ExitCode>) -> ExitCode {
-    match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
+    run(
+        runtime::Builder::new_multi_thread().enable_all().build(),
+        command,
+    )
+}
+
+fn run(runtime: io::Result<Runtime>, command: impl Future<Output = ExitCode>) -> ExitCode {
+    match runtime {
         Ok(runtime) => {
             let code = runtime.block_on(command);
             // What still blocks a thread, a name look-up say, must not hold the exit up.
@@ -66,7 +76,7 @@ fn block_on(command: impl Future<Output = ExitCode>) -> ExitCode {
             code
         }
         Err(error) => {
-            eprintln!("reeltop: cannot start: {error}");
+            output::note(&format!("cannot start: {error}"));
             ExitCode::FAILURE
         }
     }

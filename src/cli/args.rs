@@ -277,5 +277,8 @@ fn duration(text: &str) -> Result<Duration, String> {
         "h" => number * 3600.0,
         _ => return Err(format!("unknown unit {unit:?}, take ms, s, m or h")),
     };
-    Duration::try_from_secs_f64(seconds).map_err(|_| format!("{text:?} is out of range"))
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(time) if time <= Duration::from_hours(24) => Ok(time),
+        _ => Err(format!("{text:?} is out of range, at most 24h")),
+    }
 }

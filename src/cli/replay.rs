@@ -68,7 +68,7 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     if args.dry_run {
         return Ok(0);
     }
-    if !args.yes && !confirmed(n_chosen)? {
+    if !args.yes && !confirmed(n_chosen).await? {
         return Ok(2);
     }
     let orders = orders(&plans);
@@ -111,8 +111,9 @@ async fn gather(
                 fold(ChangeKind::Endpoint(Box::new(row.value)));
             }
         }
-        Err(failure) if failure.kind == FailureKind::NotOffered => {}
-        Err(failure) => return Err(failure.into()),
+        Err(failure) if is_hopeless(failure.kind) => return Err(failure.into()),
+        // The list is not documented: without it the endpoints seen in attempts are planned for.
+        Err(_) => {}
     }
     fold(ChangeKind::Abilities(Box::new(abilities)));
     for row in find_messages(client, &args.messages).await? {
@@ -227,17 +228,31 @@ fn nothing_to_send(plans: &[Plan]) -> u8 {
     }
 }
 
-/// Asks on a terminal; without one, nothing is sent.
-fn confirmed(n_chosen: usize) -> Result<bool, Stop> {
+/// Whether no other question to the server has a better chance.
+fn is_hopeless(kind: FailureKind) -> bool {
+    matches!(
+        kind,
+        FailureKind::Unreachable | FailureKind::Broken | FailureKind::Unauthorized
+    )
+}
+
+/// Asks on a terminal; without one, nothing is sent. The answer is read on a thread of its own, so
+/// that ctrl-c is heard while the question stands.
+async fn confirmed(n_chosen: usize) -> Result<bool, Stop> {
     if !io::stdin().is_terminal() {
         note("nothing was sent: confirm with --yes");
         return Ok(false);
     }
     let _ = write!(io::stderr(), "Send {n_chosen}? [y/N] ");
-    let mut answer = String::new();
-    io::stdin()
-        .lock()
-        .read_line(&mut answer)
+    let (sender, answer) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let mut answer = String::new();
+        let read = io::stdin().lock().read_line(&mut answer);
+        let _ = sender.send(read.map(|_| answer));
+    });
+    let answer = answer
+        .await
+        .unwrap_or_else(|_| Ok(String::new()))
         .map_err(Stop::Output)?;
     let is_yes = matches!(answer.trim().to_lowercase().as_str(), "y" | "yes");
     if !is_yes {
@@ -285,19 +300,43 @@ async fn send(
     };
     let folding = async {
         let mut said: Vec<(u64, &'static str)> = Vec::new();
+        let mut printed = Ok::<(), io::Error>(());
+        // Once nobody reads the output, what was begun is still followed to its end.
         while let Some(batch) = changes.recv().await {
             for change in batch {
-                if let Applied::Replay(number) = history.apply(change) {
-                    say(history, number, is_json, &mut said, out)?;
+                if let Applied::Replay(number) = history.apply(change)
+                    && printed.is_ok()
+                {
+                    printed = say(history, number, is_json, &mut said, out);
                 }
             }
-            out.flush()?;
+            printed = printed.and_then(|()| out.flush());
         }
-        Ok::<(), io::Error>(())
+        printed
     };
-    let ((), folded) = tokio::join!(sending, folding);
-    folded?;
+    tokio::select! {
+        biased;
+        ((), printed) = async { tokio::join!(sending, folding) } => printed?,
+        _ = tokio::signal::ctrl_c() => return Ok(interrupted(history)),
+    }
     Ok(code(history))
+}
+
+/// Says what becomes of the replays that ctrl-c leaves behind.
+fn interrupted(history: &History) -> u8 {
+    for replay in history
+        .replays
+        .all()
+        .iter()
+        .filter(|replay| replay.state.is_open())
+    {
+        let (message, endpoint) = (&replay.message, &replay.endpoint);
+        note(&format!(
+            "replay of {message} to {endpoint}: {}, and may still arrive; reeltop attempts --message {message} tells",
+            replay.state.name()
+        ));
+    }
+    super::INTERRUPTED
 }
 
 /// Prints a replay's state, once for each that it comes into.

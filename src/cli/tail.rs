@@ -34,7 +34,7 @@ pub async fn run(args: TailArgs, from: SourceArgs) -> Outcome {
     let last_event_id = args.last_event_id.as_deref().unwrap_or_default();
     let stream = Stream::new(client.clone(), found.url, Clock::new(), last_event_id);
     let ended = follow(stream, &mut printer, args.no_reconnect).await;
-    let outcome = match ended {
+    match ended {
         Err(Stop::Failed(failure)) if args.poll && is_no_stream(&failure) => {
             note(&format!(
                 "{}; polling the active tasks instead",
@@ -43,9 +43,7 @@ pub async fn run(args: TailArgs, from: SourceArgs) -> Outcome {
             poll::run(&client, &mut printer).await
         }
         ended => ended,
-    };
-    printer.say_counts();
-    outcome
+    }
 }
 
 /// Whether the server has no stream, as against refusing us.
@@ -63,13 +61,7 @@ async fn follow(mut stream: Stream, printer: &mut Printer, no_reconnect: bool) -
     let mut n_opened = 0;
     let mut oversized = 0;
     loop {
-        let step = if let Some(step) = stream.next().now_or_never() {
-            step
-        } else {
-            // No complete event is waiting.
-            printer.flush()?;
-            stream.next().await
-        };
+        let step = next_step(&mut stream, printer).await?;
         match step {
             Step::Chunk(chunk) => {
                 stream.take(&chunk, |frame| printer.frame(&frame));
@@ -117,6 +109,20 @@ async fn follow(mut stream: Stream, printer: &mut Printer, no_reconnect: bool) -
             Step::Quiet => {}
         }
     }
+}
+
+/// The next step; the output is flushed before a wait, as no complete event is waiting then.
+async fn next_step(stream: &mut Stream, printer: &mut Printer) -> Result<Step, Stop> {
+    if let Some(step) = stream.next().now_or_never() {
+        return Ok(step);
+    }
+    // The connection is read by a task of its own, which may have more at hand.
+    tokio::task::yield_now().await;
+    if let Some(step) = stream.next().now_or_never() {
+        return Ok(step);
+    }
+    printer.flush()?;
+    Ok(stream.next().await)
 }
 
 /// A first connection that cannot be made at all is an answer; a later one is waited for.

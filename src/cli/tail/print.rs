@@ -46,6 +46,14 @@ pub struct Printer {
     n_no_json: u64,
 }
 
+impl Drop for Printer {
+    /// However the command ends, ctrl-c included, what was not printed is said.
+    fn drop(&mut self) {
+        let _ = self.out.flush();
+        self.say_counts();
+    }
+}
+
 impl Printer {
     pub fn new(out: Output, form: Form, query: Query, limit: Option<u64>, zone: i32) -> Self {
         Self {
@@ -86,7 +94,7 @@ impl Printer {
     }
 
     /// Says on stderr what was not printed as it came.
-    pub fn say_counts(&self) {
+    fn say_counts(&self) {
         if self.n_compacted > 0 {
             note(&format!(
                 "{} events held line breaks and were compacted",
