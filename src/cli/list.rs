@@ -148,10 +148,11 @@ pub async fn find_messages(client: &Client, ids: &[String]) -> Result<Vec<Row<Lo
 pub async fn attempts(args: AttemptsArgs, from: SourceArgs) -> Outcome {
     let query = query(args.query.as_deref())?;
     let (_, client) = source::client(&from)?;
-    let (rows, numbers) = match (&args.message, &args.endpoint) {
-        (Some(message), _) => of_message(&client, message, args.limit).await?,
+    let ((rows, numbers), is_whole) = match (&args.message, &args.endpoint) {
+        (Some(message), _) => (of_message(&client, message, args.limit).await?, true),
         (None, Some(endpoint)) => {
-            at_endpoint(&client, &EndpointId::new(endpoint), args.limit).await?
+            let endpoint = EndpointId::new(endpoint);
+            (at_endpoint(&client, &endpoint, args.limit).await?, true)
         }
         (None, None) => everywhere(&client, args.limit).await?,
     };
@@ -177,7 +178,7 @@ pub async fn attempts(args: AttemptsArgs, from: SourceArgs) -> Outcome {
         out.table(&head, &cells, "no attempts")?;
     }
     out.flush()?;
-    Ok(0)
+    Ok(u8::from(!is_whole))
 }
 
 fn attempt_cells(attempt: &Attempt, numbers: &Numbers, zone: i32) -> Vec<String> {
@@ -249,34 +250,76 @@ async fn at_endpoint(
     Ok((rows, numbers))
 }
 
-/// The latest of every endpoint; of the latest messages where endpoints cannot be listed.
-async fn everywhere(client: &Client, limit: usize) -> Result<Found, Failure> {
-    let mut all: Found = Found::default();
-    match client.endpoints().await {
-        Ok(page) => {
-            for row in page.rows {
-                let (rows, numbers) = at_endpoint(client, &row.value.id, limit).await?;
-                all.0.extend(rows);
-                all.1.extend(numbers);
+/// Whether the endpoint list, which is not documented, is simply not offered.
+fn is_unlisted(failure: &Failure) -> bool {
+    matches!(
+        failure.kind,
+        FailureKind::NotOffered
+            | FailureKind::Forbidden
+            | FailureKind::Invalid
+            | FailureKind::NotAspect
+    )
+}
+
+/// What was read of several logs, and the first that failed.
+#[derive(Default)]
+struct Gathered {
+    found: Found,
+    n_read: usize,
+    first_failure: Option<Failure>,
+}
+
+impl Gathered {
+    fn take(&mut self, outcome: Result<Found, Failure>) {
+        match outcome {
+            Ok((rows, numbers)) => {
+                self.n_read += 1;
+                self.found.0.extend(rows);
+                self.found.1.extend(numbers);
+            }
+            // Deleted meanwhile, or expired.
+            Err(failure) if failure.kind == FailureKind::NotFound => self.n_read += 1,
+            Err(failure) => {
+                self.first_failure.get_or_insert(failure);
             }
         }
-        Err(failure) if failure.kind == FailureKind::NotOffered => {
+    }
+}
+
+/// The latest of every endpoint; of the latest messages where endpoints cannot be listed. A log
+/// that cannot be read does not hide the others.
+async fn everywhere(client: &Client, limit: usize) -> Result<(Found, bool), Failure> {
+    let mut all = Gathered::default();
+    match client.endpoints().await {
+        Ok(page) => {
+            say_unreadable(&page.unreadable);
+            for row in page.rows {
+                all.take(at_endpoint(client, &row.value.id, limit).await);
+            }
+        }
+        Err(failure) if is_unlisted(&failure) => {
             note(&format!(
                 "this server lists no endpoints; these are the attempts of its latest {WALKED} messages"
             ));
             let page = client.messages(WALKED, None).await?;
             for row in page.rows {
-                let (rows, numbers) =
-                    of_message(client, &row.value.message.id.to_string(), usize::MAX).await?;
-                all.0.extend(rows);
-                all.1.extend(numbers);
+                let id = row.value.message.id.to_string();
+                all.take(of_message(client, &id, usize::MAX).await);
             }
         }
         Err(failure) => return Err(failure),
     }
-    all.0
+    let is_whole = all.first_failure.is_none();
+    match all.first_failure {
+        Some(failure) if all.n_read == 0 => return Err(failure),
+        Some(failure) => note(&format!("not all could be read: {failure}")),
+        None => {}
+    }
+    let mut found = all.found;
+    found
+        .0
         .sort_by(|a, b| (b.value.started, &b.value.id).cmp(&(a.value.started, &a.value.id)));
-    Ok(all)
+    Ok((found, is_whole))
 }
 
 fn number<'a>(attempts: impl Iterator<Item = &'a Attempt>) -> Numbers {
@@ -307,6 +350,9 @@ pub async fn endpoints(args: EndpointsArgs, from: SourceArgs) -> Outcome {
     let (mut rows, is_inferred) = match client.endpoints().await {
         Ok(page) => {
             say_unreadable(&page.unreadable);
+            if !page.is_last {
+                note("the list of endpoints is longer than what could be read of it");
+            }
             (
                 page.rows
                     .into_iter()
@@ -315,7 +361,7 @@ pub async fn endpoints(args: EndpointsArgs, from: SourceArgs) -> Outcome {
                 false,
             )
         }
-        Err(failure) if failure.kind == FailureKind::NotOffered => (inferred(&client).await?, true),
+        Err(failure) if is_unlisted(&failure) => (inferred(&client).await?, true),
         Err(failure) => return Err(failure.into()),
     };
     if is_inferred {
@@ -373,11 +419,25 @@ type Listed = Vec<(Endpoint, Option<serde_json::Map<String, serde_json::Value>>)
 async fn inferred(client: &Client) -> Result<Listed, Failure> {
     let page = client.messages(WALKED, None).await?;
     let mut seen: BTreeMap<EndpointId, Endpoint> = BTreeMap::new();
+    let (mut is_read, mut first_failure) = (false, None);
     for row in page.rows {
-        for attempt in crate::io::sender::attempts(client, &row.value.message.id).await? {
+        let attempts = match crate::io::sender::attempts(client, &row.value.message.id).await {
+            Ok(attempts) => attempts,
+            Err(failure) => {
+                first_failure.get_or_insert(failure);
+                continue;
+            }
+        };
+        is_read = true;
+        for attempt in attempts {
             seen.entry(attempt.endpoint.clone())
                 .or_insert_with(|| Endpoint::inferred(attempt.endpoint, attempt.url));
         }
+    }
+    match first_failure {
+        Some(failure) if !is_read => return Err(failure),
+        Some(failure) => note(&format!("not all could be read: {failure}")),
+        None => {}
     }
     Ok(seen
         .into_values()

@@ -21,6 +21,8 @@ use crate::wire::rest::{self, Logged, Page, Row};
 
 /// Rows of a page: the most that Svix gives.
 pub const FULL_PAGE: usize = 250;
+/// Pages of the endpoint list, at most.
+const MAX_ENDPOINT_PAGES: usize = 40;
 /// How long `/openapi.json` may take; it is only a hint.
 const HINT: Duration = Duration::from_secs(5);
 
@@ -116,9 +118,34 @@ impl Client {
         }
     }
 
-    /// `GET /webhooks/endpoints`, which is not documented.
+    /// `GET /webhooks/endpoints`, which is not documented: all its pages as one, whose `is_last`
+    /// says whether the end of the list was reached. Fails where the first page does.
     pub async fn endpoints(&self) -> Result<Page<Endpoint>, Failure> {
-        self.read(&["webhooks", "endpoints"], &[], rest::endpoints)
+        let mut all = self.endpoint_page(None).await?;
+        for _ in 1..MAX_ENDPOINT_PAGES {
+            if all.is_last {
+                break;
+            }
+            let more = match self.endpoint_page(all.next.as_deref()).await {
+                Ok(more) if more.next != all.next || more.is_last => more,
+                // A server that gives the same page again, or none: the rest is not known.
+                _ => break,
+            };
+            for row in more.rows {
+                if all.rows.iter().all(|known| known.value.id != row.value.id) {
+                    all.rows.push(row);
+                }
+            }
+            all.unreadable.extend(more.unreadable);
+            all.next = more.next;
+            all.is_last = more.is_last;
+        }
+        Ok(all)
+    }
+
+    async fn endpoint_page(&self, cursor: Option<&str>) -> Result<Page<Endpoint>, Failure> {
+        let cursor: Vec<(&str, &str)> = cursor.iter().map(|at| ("iterator", *at)).collect();
+        self.read(&["webhooks", "endpoints"], &cursor, rest::endpoints)
             .await
     }
 

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use futures_util::{StreamExt, stream};
 
 use super::client::{Client, FULL_PAGE};
-use crate::domain::time::SECOND;
+use crate::domain::time::{SECOND, duration_words};
 use crate::domain::{Failure, FailureKind, Observation, TaskId, Time, Unreadable};
 use crate::wire::rest::Logged;
 use std::cmp::Ordering;
@@ -102,11 +102,28 @@ pub async fn compare(
             .push(format!("only {MAX_KNOWN} unfinished tasks were compared"));
     }
     if let Some(gap) = gap {
+        let gap = by_the_service(gap, client.http.ahead(), &mut found);
         read_log(client, gap, &mut found).await;
         note_found(known, &active, gap, &mut found);
     }
     note_repaired(known, &mut found);
     Ok(found)
+}
+
+/// The gap by the service's clock, which is `ahead` of ours by so many microseconds.
+fn by_the_service(gap: (Time, Time), ahead: Option<i64>, found: &mut Compared) -> (Time, Time) {
+    let Some(ahead) = ahead else {
+        let why = "the service's clock is not known";
+        found.caveats.push(format!("{UNSEEN} ({why})"));
+        return gap;
+    };
+    if ahead.saturating_abs() > SKEW {
+        let apart = duration_words(ahead.saturating_abs());
+        found.caveats.push(format!(
+            "{UNSEEN} for certain (its clock and ours are {apart} apart)"
+        ));
+    }
+    (gap.0.plus(ahead), gap.1.plus(ahead))
 }
 
 /// Reads each unfinished task that we knew and the snapshot has not.
@@ -174,6 +191,12 @@ async fn read_log(client: &Client, gap: (Time, Time), found: &mut Compared) {
                 return;
             }
         };
+        if !page.unreadable.is_empty() {
+            found.caveats.push(format!(
+                "{} messages of the log could not be read",
+                page.unreadable.len()
+            ));
+        }
         found.unreadable.extend(page.unreadable);
         let oldest = page.rows.iter().map(|row| row.value.message.accepted).min();
         let is_past = oldest.is_some_and(|oldest| oldest < until);
@@ -239,4 +262,27 @@ fn note_repaired(known: &Known, found: &mut Compared) {
     repaired.sort();
     repaired.dedup();
     found.repaired = repaired;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_is_moved_to_the_services_clock_and_doubt_is_said() {
+        let gap = (Time(100 * SECOND), Time(160 * SECOND));
+        let mut found = Compared::default();
+        let moved = by_the_service(gap, Some(-30 * SECOND), &mut found);
+        assert_eq!(moved, (Time(70 * SECOND), Time(130 * SECOND)));
+        assert!(found.caveats.is_empty());
+        by_the_service(gap, Some(300 * SECOND), &mut found);
+        by_the_service(gap, None, &mut found);
+        assert_eq!(found.caveats.len(), 2);
+        assert!(
+            found
+                .caveats
+                .iter()
+                .all(|caveat| caveat.starts_with(UNSEEN))
+        );
+    }
 }

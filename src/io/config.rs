@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 pub use file::{File, Profile, default_path};
 pub use key::KeyFrom;
-pub use resolve::{Chosen, is_loopback, resolve};
+pub use resolve::{Chosen, is_loopback, resolve, shown};
 
 use crate::domain::Backoff;
 
@@ -61,7 +61,7 @@ impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Source")
             .field("name", &self.name)
-            .field("url", &self.url)
+            .field("url", &shown(&self.url))
             .field("key_origin", &self.key_origin)
             .finish_non_exhaustive()
     }
@@ -78,7 +78,7 @@ impl Source {
             )
         });
         Self {
-            name: name.unwrap_or_else(|| url.to_owned()),
+            name: name.unwrap_or_else(|| shown(url)),
             url: url.trim_end_matches('/').to_owned(),
             key: Some(key.into()),
             key_origin: "given".to_owned(),
@@ -208,6 +208,11 @@ impl Default for Waits {
 }
 
 impl Waits {
+    /// The time between two polls: no hot loop, whatever is configured.
+    pub fn pace(&self) -> Duration {
+        self.poll.max(Duration::from_millis(50))
+    }
+
     /// The bounds of waiting between connections.
     pub fn backoff(&self) -> Backoff {
         let micros = |wait: Duration| i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);

@@ -26,8 +26,10 @@ use crate::wire::sse::Counters;
 const MAX_HELD: usize = 100_000;
 /// … and bytes of them.
 const MAX_HELD_BYTES: usize = 64 << 20;
-/// Changes gathered before they are sent on.
+/// Changes gathered before they are sent on…
 const BATCH: usize = 512;
+/// … and bytes that they were read from.
+const BATCH_BYTES: u64 = 4 << 20;
 /// The longest wait until a comparison that failed is tried again.
 const MAX_COMPARE_WAIT: Duration = Duration::from_mins(1);
 
@@ -37,6 +39,7 @@ pub struct Settings {
     pub resend_path: Option<String>,
 }
 
+type Discovery = Pin<Box<dyn Future<Output = Result<Found, Failure>> + Send>>;
 type Comparison =
     Pin<Box<dyn Future<Output = (Result<Compared, Failure>, Option<(Time, Time)>)> + Send>>;
 
@@ -63,13 +66,20 @@ pub struct Link {
     held_bytes: usize,
     seen: Counters,
     has_forgotten: bool,
+    /// Since when the open stream is silent beyond its heartbeat.
+    quiet_since: Option<Time>,
     state: Option<LinkState>,
+    discovery: Option<Discovery>,
+    discover_at: Option<Instant>,
+    discover_wait: Duration,
 }
 
 enum Turn {
     Step(Step),
     Compared(Result<Compared, Failure>, Option<(Time, Time)>),
     Compare,
+    Discovered(Result<Found, Failure>),
+    Discover,
     Reconnect,
     Refresh,
 }
@@ -106,16 +116,23 @@ impl Link {
             held_bytes: 0,
             seen: Counters::default(),
             has_forgotten: false,
+            quiet_since: None,
             state: None,
+            discovery: None,
+            discover_at: None,
+            discover_wait: Duration::ZERO,
         })
     }
 
     /// Runs until it is dropped.
     pub async fn run(mut self) {
         self.enter(LinkState::Connecting).await;
-        self.discover().await;
+        let found = discover(&self.client, self.settings.events_path.as_deref()).await;
+        self.discovered(found).await;
         loop {
             match self.turn().await {
+                Turn::Discovered(found) => self.discovered(found).await,
+                Turn::Discover => self.begin_discovery(),
                 Turn::Step(step) => self.take(step).await,
                 Turn::Compared(outcome, gap) => self.compared(outcome, gap).await,
                 Turn::Compare => self.begin_comparison(),
@@ -130,25 +147,35 @@ impl Link {
         let may_compare = self.comparison.is_none() && self.compare_at.is_some();
         let compare_at = self.compare_at.unwrap_or_else(Instant::now);
         let comparison = self.comparison.as_mut();
+        let may_discover = self.discovery.is_none() && self.discover_at.is_some();
+        let discover_at = self.discover_at.unwrap_or_else(Instant::now);
+        let discovery = self.discovery.as_mut();
         tokio::select! {
             biased;
             (outcome, gap) = async { match comparison {
                 Some(comparison) => comparison.await,
                 None => std::future::pending().await,
             }} => Turn::Compared(outcome, gap),
+            found = async { match discovery {
+                Some(discovery) => discovery.await,
+                None => std::future::pending().await,
+            }} => Turn::Discovered(found),
             () = self.reconnect.notified() => Turn::Reconnect,
             () = self.refresh.notified() => Turn::Refresh,
             step = self.stream.next(), if !is_full => Turn::Step(step),
             () = tokio::time::sleep_until(compare_at), if may_compare => Turn::Compare,
+            () = tokio::time::sleep_until(discover_at), if may_discover => Turn::Discover,
         }
     }
 
     async fn take(&mut self, step: Step) {
         let mut next = Some(step);
         let mut drafts = Vec::new();
+        let before = self.stream.bytes();
         while let Some(step) = next.take() {
             match step {
                 Step::Chunk(chunk) => {
+                    self.quiet_since = None;
                     self.decode(&chunk, &mut drafts);
                     if matches!(self.state, Some(LinkState::Stale { .. })) {
                         let is_done = self.is_caught_up;
@@ -159,7 +186,7 @@ impl Link {
                         })
                         .await;
                     }
-                    if drafts.len() < BATCH {
+                    if drafts.len() < BATCH && self.stream.bytes() - before < BATCH_BYTES {
                         next = self.stream.next().now_or_never();
                     }
                 }
@@ -276,6 +303,8 @@ impl Link {
             Step::Opened => {
                 self.is_open = true;
                 self.is_caught_up = false;
+                self.quiet_since = None;
+                self.has_forgotten |= self.stream.take_forgotten();
                 let path = self.stream.url().path().to_owned();
                 self.outlet
                     .learn(|abilities| abilities.stream = Ability::Offered(path))
@@ -289,6 +318,7 @@ impl Link {
                 let since = self
                     .last_byte
                     .map_or_else(|| self.outlet.clock().now().wall, |at| at.wall);
+                self.quiet_since = Some(since);
                 if self.comparison.is_none() {
                     self.enter(LinkState::Stale { since }).await;
                 }
@@ -301,7 +331,7 @@ impl Link {
                 let at = self.outlet.clock().now().wall.plus(wait);
                 self.enter(LinkState::Retrying { at, tries, why }).await;
                 if !self.is_discovered {
-                    self.discover().await;
+                    self.begin_discovery();
                 }
             }
             Step::Stopped(why) => {
@@ -310,6 +340,9 @@ impl Link {
                 self.outlet
                     .learn(|abilities| abilities.stream = Ability::Absent(reason))
                     .await;
+                // What is published may change: asked again before the next try.
+                let wait = self.client.http.waits.stopped / 2;
+                self.discover_at.get_or_insert(Instant::now() + wait);
                 self.enter(LinkState::Stopped { why }).await;
             }
             Step::Chunk(_) => {}
@@ -330,7 +363,7 @@ impl Link {
         self.has_forgotten |= self.stream.take_forgotten();
         // Without a stream, the active tasks are polled.
         self.compare_at
-            .get_or_insert(Instant::now() + self.client.http.waits.poll);
+            .get_or_insert(Instant::now() + self.client.http.waits.pace());
     }
 
     fn begin_comparison(&mut self) {
@@ -356,7 +389,7 @@ impl Link {
             Err(failure) => self.not_compared(failure).await,
         }
         if !self.is_open {
-            let wait = self.compare_wait.max(self.client.http.waits.poll);
+            let wait = self.compare_wait.max(self.client.http.waits.pace());
             self.compare_at = Some(Instant::now() + wait);
         }
     }
@@ -394,7 +427,10 @@ impl Link {
         }
         let mut caveats = found.caveats;
         if std::mem::take(&mut self.has_forgotten) {
-            caveats.push("a line without end made us pass over events".to_owned());
+            caveats.push(
+                "its last event id was of no use, so that events may have been passed over"
+                    .to_owned(),
+            );
         }
         let proof = Proof {
             gap,
@@ -410,7 +446,16 @@ impl Link {
         self.outlet
             .tell(Origin::Snapshot, ChangeKind::Proof(Box::new(proof)))
             .await;
-        self.enter(LinkState::Live).await;
+        self.enter_caught_up().await;
+    }
+
+    /// Live, if bytes flow: a comparison that ends well is no sign of life of the stream.
+    async fn enter_caught_up(&mut self) {
+        let state = match self.quiet_since {
+            Some(since) => LinkState::Stale { since },
+            None => LinkState::Live,
+        };
+        self.enter(state).await;
     }
 
     /// The stream goes on without the comparison, which is tried again.
@@ -423,11 +468,11 @@ impl Link {
             FailureKind::Unauthorized | FailureKind::NotOffered | FailureKind::NotAspect
         );
         self.outlet.tell_polled(Some(failure.clone())).await;
-        let first = self.client.http.waits.poll.max(Duration::from_millis(50));
+        let first = self.client.http.waits.pace();
         self.compare_wait = if is_hopeless {
             MAX_COMPARE_WAIT
         } else {
-            (self.compare_wait * 2).clamp(first, MAX_COMPARE_WAIT)
+            (self.compare_wait * 2).clamp(first.min(MAX_COMPARE_WAIT), MAX_COMPARE_WAIT)
         };
         self.compare_at = Some(Instant::now() + self.compare_wait);
         // Where it will never be compared, catching up is over; else it goes on.
@@ -445,7 +490,11 @@ impl Link {
                 .tell(Origin::Snapshot, ChangeKind::Proof(Box::new(proof)))
                 .await;
             self.is_caught_up = true;
-            self.enter(LinkState::Live).await;
+            self.enter_caught_up().await;
+        } else if self.is_open
+            && let Some(since) = self.quiet_since
+        {
+            self.enter(LinkState::Stale { since }).await;
         }
     }
 
@@ -458,13 +507,42 @@ impl Link {
         }
     }
 
-    async fn discover(&mut self) {
-        let found = match discover(&self.client, self.settings.events_path.as_deref()).await {
+    fn begin_discovery(&mut self) {
+        if self.discovery.is_some() {
+            return;
+        }
+        self.discover_at = None;
+        let (client, path) = (self.client.clone(), self.settings.events_path.clone());
+        self.discovery = Some(Box::pin(
+            async move { discover(&client, path.as_deref()).await },
+        ));
+    }
+
+    async fn discovered(&mut self, found: Result<Found, Failure>) {
+        self.discovery = None;
+        let found = match found {
             Ok(found) => found,
             Err(failure) => return self.outlet.tell_polled(Some(failure)).await,
         };
-        self.is_discovered = found.published.is_some();
-        self.stream.set_url(found.url.clone());
+        if found.published.is_none() {
+            // The server could not be asked. A guess does not replace what it once said.
+            self.discover_wait = (self.discover_wait * 2).clamp(
+                self.client.http.waits.pace().min(MAX_COMPARE_WAIT),
+                MAX_COMPARE_WAIT,
+            );
+            self.discover_at = Some(Instant::now() + self.discover_wait);
+            if self.is_discovered {
+                return;
+            }
+        } else {
+            self.is_discovered = true;
+            self.discover_wait = Duration::ZERO;
+        }
+        if *self.stream.url() != found.url {
+            self.stream.set_url(found.url.clone());
+            // Only a wait ends; an open stream, or one that is being opened, goes on.
+            self.stream.hurry();
+        }
         let resend = resend_ability(self.settings.resend_path.as_deref(), &found);
         let schedule = found
             .published

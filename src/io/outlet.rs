@@ -108,6 +108,10 @@ impl Outlet {
         }
         self.note_assets(&drafts);
         let mut seq = self.inner.seq.lock().await;
+        self.send_numbered(&mut seq, drafts).await;
+    }
+
+    async fn send_numbered(&self, seq: &mut u64, drafts: Vec<Draft>) {
         let mut drafts = drafts.into_iter().peekable();
         while drafts.peek().is_some() {
             let mut batch = Vec::with_capacity(drafts.len().min(BATCH));
@@ -158,8 +162,10 @@ impl Outlet {
         self.lock().clone()
     }
 
-    /// Changes what is known of the server's abilities, and tells it if that differs.
+    /// Changes what is known of the server's abilities, and tells it if that differs. The turn to
+    /// send is taken first, so that no older state of them goes out after a newer one.
     pub async fn learn(&self, change: impl FnOnce(&mut Abilities)) {
+        let mut seq = self.inner.seq.lock().await;
         let learned = {
             let mut abilities = self.lock();
             let before = abilities.clone();
@@ -167,11 +173,9 @@ impl Outlet {
             (*abilities != before).then(|| abilities.clone())
         };
         if let Some(abilities) = learned {
-            self.tell(
-                Origin::Inference,
-                ChangeKind::Abilities(Box::new(abilities)),
-            )
-            .await;
+            let kind = ChangeKind::Abilities(Box::new(abilities));
+            let draft = self.draft(Origin::Inference, kind);
+            self.send_numbered(&mut seq, vec![draft]).await;
         }
     }
 

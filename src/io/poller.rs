@@ -2,7 +2,9 @@
 //!
 //! Attempts are listed by their start, so that a slow failure appears *below* newer rows: an
 //! endpoint is paged until a page is wholly known and older than twice the timeout, and pending
-//! messages are looked at by id.
+//! messages are looked at by id. A part that fails does not keep the others from being read.
+
+mod reading;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,19 +13,19 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
+use self::reading::{Reading, Round, Sight};
 use super::client::{Client, FULL_PAGE};
 use super::outlet::Outlet;
 use crate::domain::time::SECOND;
 use crate::domain::{
     Abilities, Ability, Attempt, Bounds, Change, ChangeKind, Delivery, Endpoint, EndpointId,
     Failure, FailureKind, Forecast, History, MessageId, Moment, Origin, OutcomeState, Time,
+    Unreadable,
 };
 use crate::wire::rest::Page;
 
 /// Rows asked for once the first look is over.
 const SMALL_PAGE: usize = 50;
-/// Pages of one list read in one round.
-const MAX_PAGES: usize = 10;
 /// Endpoints looked at in one round; the others have their turn in the next.
 const MAX_ENDPOINTS: usize = 20;
 /// Messages looked at by id in one round.
@@ -61,12 +63,18 @@ pub struct Poller {
     refresh: Arc<Notify>,
     open_replays: OpenReplays,
     held: History,
-    listed: Vec<EndpointId>,
+    listed: Option<Vec<EndpointId>>,
     looked: HashMap<MessageId, u64>,
     round: u64,
     turn: usize,
     failures: u32,
     absent_since: HashMap<&'static str, u64>,
+    /// Routes that answered once, so that a 404 is about an id.
+    answered: HashSet<&'static str>,
+    message_log: Reading,
+    attempt_logs: HashMap<EndpointId, Reading>,
+    /// The newest message, and when it was first seen, in microseconds since the program began.
+    newest: (Time, i64),
 }
 
 impl Poller {
@@ -82,12 +90,16 @@ impl Poller {
             refresh,
             open_replays,
             held: History::new(HELD),
-            listed: Vec::new(),
+            listed: None,
             looked: HashMap::new(),
             round: 0,
             turn: 0,
             failures: 0,
             absent_since: HashMap::new(),
+            answered: HashSet::new(),
+            message_log: Reading::default(),
+            attempt_logs: HashMap::new(),
+            newest: (Time::default(), 0),
         }
     }
 
@@ -134,10 +146,13 @@ impl Poller {
             ..Abilities::default()
         };
         self.hold(ChangeKind::Abilities(Box::new(schedule)));
-        self.endpoints().await?;
-        self.messages().await?;
-        self.attempts().await?;
-        self.pending().await
+        let outcomes = [
+            self.endpoints().await,
+            self.messages().await,
+            self.attempts().await,
+            self.pending().await,
+        ];
+        outcomes.into_iter().collect()
     }
 
     /// Whether a route is worth asking: not if it is known to be missing, but for a try now and
@@ -157,9 +172,21 @@ impl Poller {
         let ability = match &page {
             Ok(_) => {
                 self.absent_since.remove(route);
+                self.answered.insert(route);
                 Ability::Offered(route.to_owned())
             }
-            Err(failure) if failure.kind == FailureKind::NotOffered => {
+            // Attempts are asked for by an id, which may have expired.
+            Err(failure)
+                if failure.kind == FailureKind::NotOffered
+                    && route == ATTEMPTS
+                    && self.answered.contains(route) =>
+            {
+                return Err(Failure {
+                    kind: FailureKind::NotFound,
+                    ..failure.clone()
+                });
+            }
+            Err(failure) if is_absent(route, failure) => {
                 self.absent_since.insert(route, self.round);
                 Ability::Absent(failure.what.clone())
             }
@@ -183,6 +210,8 @@ impl Poller {
         let Some(page) = self.offered(ENDPOINTS, page).await? else {
             return Ok(());
         };
+        // An endpoint that could not be read is not deleted.
+        let is_whole = page.is_last && page.unreadable.is_empty();
         self.tell_unreadable(page.unreadable).await;
         let endpoints: Vec<Endpoint> = page.rows.into_iter().map(|row| row.value).collect();
         let mut ids: Vec<EndpointId> = endpoints
@@ -195,9 +224,9 @@ impl Poller {
             .filter(|endpoint| self.held.endpoints.get(&endpoint.id) != Some(endpoint))
             .map(|endpoint| ChangeKind::Endpoint(Box::new(endpoint)))
             .collect();
-        if ids != self.listed || self.round == 1 {
+        if is_whole && self.listed.as_ref() != Some(&ids) {
             kinds.push(ChangeKind::EndpointsListed(ids.clone().into()));
-            self.listed = ids;
+            self.listed = Some(ids);
         }
         self.tell(kinds).await;
         Ok(())
@@ -207,19 +236,23 @@ impl Poller {
         if !self.is_worth(MESSAGES) {
             return Ok(());
         }
-        let mut cursor: Option<String> = None;
         // The first look reads two pages of history, and whatever is missed later is paged for.
-        let (limit, max_pages) = if self.round == 1 {
-            (FULL_PAGE, 2)
-        } else {
-            (SMALL_PAGE, MAX_PAGES)
-        };
-        for _ in 0..max_pages {
-            let page = self.client.messages(limit, cursor.as_deref()).await;
-            let Some(page) = self.offered(MESSAGES, page).await? else {
-                return Ok(());
+        let mut round = Round::new(self.message_log.clone(), 0, 2);
+        while !round.is_over() {
+            let page = self.client.messages(limit(&round), round.cursor()).await;
+            let page = match self.offered(MESSAGES, page).await {
+                Ok(Some(page)) => page,
+                Ok(None) => return Ok(()),
+                Err(failure) => {
+                    if is_lost(&round, &failure) {
+                        self.tell_lost("messages", &failure).await;
+                        self.message_log = round.give_up();
+                    }
+                    return Err(failure);
+                }
             };
             self.tell_unreadable(page.unreadable).await;
+            let mut sight = Sight::new(page.rows.iter().map(|row| row.value.message.accepted));
             let mut kinds = Vec::new();
             let mut is_known = true;
             for row in page.rows {
@@ -236,11 +269,16 @@ impl Poller {
                 kinds.extend(row.value.task.map(ChangeKind::Task));
             }
             self.tell(kinds).await;
-            if is_known || page.is_last || page.next == cursor {
-                break;
+            if sight.newest > Some(self.newest.0) {
+                let seen = self.outlet.clock().now().mono;
+                self.newest = (sight.newest.unwrap_or_default(), seen);
             }
-            cursor = page.next;
+            sight.is_known = is_known;
+            sight.is_last = page.is_last;
+            sight.next = page.next;
+            round.took(sight);
         }
+        self.message_log = round.end();
         Ok(())
     }
 
@@ -249,6 +287,8 @@ impl Poller {
             return Ok(());
         }
         let known: Vec<EndpointId> = self.held.endpoints.keys().cloned().collect();
+        self.attempt_logs
+            .retain(|id, _| self.held.endpoints.contains_key(id));
         let n_known = known.len();
         let now = known
             .into_iter()
@@ -257,48 +297,56 @@ impl Poller {
             .take(n_known.min(MAX_ENDPOINTS));
         let now: Vec<EndpointId> = now.collect();
         self.turn = (self.turn + now.len()) % n_known.max(1);
+        let mut first = Ok(());
         for endpoint in now {
             match self.attempts_at(&endpoint).await {
                 // A deleted endpoint has no log any more; the list will say so.
                 Err(failure) if failure.kind == FailureKind::NotFound => {}
-                outcome => outcome?,
+                outcome => first = first.and(outcome),
             }
         }
-        Ok(())
+        first
     }
 
     async fn attempts_at(&mut self, endpoint: &EndpointId) -> Result<(), Failure> {
-        let mut cursor: Option<String> = None;
-        let mut newest: Option<Time> = None;
-        let margin =
-            i64::try_from(self.client.http.waits.delivery_timeout.as_micros()).unwrap_or(0) * 2;
-        let (limit, max_pages) = if self.round == 1 {
-            (FULL_PAGE, 1)
-        } else {
-            (SMALL_PAGE, MAX_PAGES)
-        };
-        for _ in 0..max_pages {
+        let margin = i64::try_from(self.client.http.waits.delivery_timeout.as_micros())
+            .unwrap_or(0)
+            .saturating_mul(2);
+        let reading = self.attempt_logs.get(endpoint).cloned().unwrap_or_default();
+        let mut round = Round::new(reading, margin, 1);
+        while !round.is_over() {
             let page = self
                 .client
-                .attempts_at(endpoint, limit, cursor.as_deref())
+                .attempts_at(endpoint, limit(&round), round.cursor())
                 .await;
-            let Some(page) = self.offered(ATTEMPTS, page).await? else {
-                return Ok(());
+            let page = match self.offered(ATTEMPTS, page).await {
+                Ok(Some(page)) => page,
+                Ok(None) => return Ok(()),
+                Err(failure) => {
+                    if is_lost(&round, &failure) {
+                        self.tell_lost("attempts", &failure).await;
+                        self.attempt_logs.insert(endpoint.clone(), round.give_up());
+                    }
+                    return Err(failure);
+                }
             };
-            let (is_last, next) = (page.is_last, page.next.clone());
-            newest = newest.max(page.rows.iter().map(|row| row.value.started).max());
-            let oldest = page.rows.iter().map(|row| row.value.started).min();
-            let is_known = self.take_attempts(page).await;
-            let is_old = match (newest, oldest) {
-                (Some(newest), Some(oldest)) => newest.since(oldest) > margin,
-                _ => true,
-            };
-            if is_last || next == cursor || is_known && is_old {
-                break;
-            }
-            cursor = next;
+            let mut sight = Sight::new(page.rows.iter().map(|row| row.value.started));
+            sight.is_last = page.is_last;
+            sight.next.clone_from(&page.next);
+            sight.is_known = self.take_attempts(page).await;
+            round.took(sight);
         }
+        self.attempt_logs.insert(endpoint.clone(), round.end());
         Ok(())
+    }
+
+    async fn tell_lost(&self, place: &'static str, failure: &Failure) {
+        let what = Unreadable {
+            place,
+            why: format!("rows between two looks could not be read: {}", failure.what),
+            excerpt: String::new(),
+        };
+        self.tell_unreadable(vec![what]).await;
     }
 
     /// Tells the attempts that are new or changed; returns whether there were none.
@@ -339,40 +387,40 @@ impl Poller {
         pending.sort_by_key(|id| self.looked.get(id).copied().unwrap_or(0));
         pending.truncate(MAX_PENDING);
         self.looked.retain(|_, round| *round + 100 > self.round);
+        let mut first = Ok(());
         for message in pending {
             self.looked.insert(message.clone(), self.round);
             let page = self.client.attempts_of(&message, FULL_PAGE, None).await;
-            match page {
+            match self.offered(ATTEMPTS, page).await {
+                Ok(Some(page)) => {
+                    self.take_attempts(page).await;
+                }
+                Ok(None) => {}
                 Err(failure) if failure.kind == FailureKind::NotFound => {}
-                page => match self.offered(ATTEMPTS, page).await? {
-                    Some(page) => {
-                        self.take_attempts(page).await;
-                    }
-                    None => return Ok(()),
-                },
+                Err(failure) => first = first.and(Err(failure)),
             }
         }
-        Ok(())
+        first
     }
 
     fn pending_messages(&self) -> Vec<MessageId> {
-        let newest = self
-            .held
-            .deliveries
-            .newest()
-            .next()
-            .map(Delivery::time)
-            .unwrap_or_default();
+        let now = self.service_now();
         let mut pending = self.watched();
         pending.extend(
             self.held
                 .deliveries
                 .newest()
                 .take(WEIGHED)
-                .filter(|held| self.is_awaited(held, newest))
+                .filter(|held| is_sending(held) || self.is_unsent(held, now))
                 .map(|held| held.id.clone()),
         );
         pending
+    }
+
+    /// The service's clock, as its newest message tells it: ours may be wrong.
+    fn service_now(&self) -> Time {
+        let (newest, seen) = self.newest;
+        newest.plus(self.outlet.clock().now().mono - seen)
     }
 
     /// Messages with open replays, without those that were watched long enough.
@@ -385,20 +433,11 @@ impl Poller {
         open.keys().cloned().collect()
     }
 
-    /// Whether an attempt is under way, or none was seen of a young message that some endpoint
-    /// wants.
-    fn is_awaited(&self, held: &Delivery, newest: Time) -> bool {
+    /// Whether no attempt was seen of a young message that some endpoint wants.
+    fn is_unsent(&self, held: &Delivery, now: Time) -> bool {
         let Some(message) = &held.message else {
             return false;
         };
-        if held
-            .outcomes
-            .iter()
-            .any(|outcome| outcome.state == OutcomeState::Sending)
-        {
-            return true;
-        }
-        let is_young = newest.since(message.accepted) < AWAIT_FIRST;
         let is_unsent = |endpoint: &Endpoint| {
             let wants = endpoint
                 .event_types
@@ -407,22 +446,25 @@ impl Poller {
             let existed = endpoint
                 .created
                 .is_none_or(|created| created <= message.accepted);
-            wants && existed && !endpoint.disabled && held.outcome(&endpoint.id).is_none()
+            // What an endpoint known from attempts alone wants, nobody knows.
+            let is_told = !endpoint.disabled && !endpoint.is_inferred;
+            is_told && wants && existed && held.outcome(&endpoint.id).is_none()
         };
-        is_young && self.held.endpoints.values().any(is_unsent)
+        now.since(message.accepted) < AWAIT_FIRST && self.held.endpoints.values().any(is_unsent)
     }
 
-    /// Whether the next look should come soon.
+    /// Whether the next look should come soon. What has been pending for long is looked at as
+    /// well, but at the ordinary pace.
     fn is_pending(&self) -> bool {
         let now = self.outlet.clock().now().wall;
+        let service_now = self.service_now();
         !self.watched().is_empty()
-            || !self.pending_messages().is_empty()
-            || self
-                .held
-                .deliveries
-                .newest()
-                .take(WEIGHED)
-                .any(|held| self.is_retry_near(held, now))
+            || self.held.deliveries.newest().take(WEIGHED).any(|held| {
+                let is_young = service_now.since(held.time()) < AWAIT_FIRST;
+                is_young && is_sending(held)
+                    || self.is_unsent(held, service_now)
+                    || self.is_retry_near(held, now)
+            })
     }
 
     fn is_retry_near(&self, held: &Delivery, now: Time) -> bool {
@@ -443,7 +485,7 @@ impl Poller {
             })
     }
 
-    async fn tell_unreadable(&self, found: Vec<crate::domain::Unreadable>) {
+    async fn tell_unreadable(&self, found: Vec<Unreadable>) {
         self.outlet
             .send(self.outlet.unreadable(Origin::Poll, found))
             .await;
@@ -468,6 +510,37 @@ impl Poller {
             raw: None,
             kind,
         });
+    }
+}
+
+fn is_sending(held: &Delivery) -> bool {
+    held.outcomes
+        .iter()
+        .any(|outcome| outcome.state == OutcomeState::Sending)
+}
+
+fn limit(round: &Round) -> usize {
+    if round.is_wide() {
+        FULL_PAGE
+    } else {
+        SMALL_PAGE
+    }
+}
+
+/// Whether what was left over of an earlier round can no longer be asked for.
+fn is_lost(round: &Round, failure: &Failure) -> bool {
+    round.is_in_hole() && matches!(failure.kind, FailureKind::Invalid | FailureKind::NotFound)
+}
+
+/// Whether a failure says that there is no such route. The endpoint list is not documented, so
+/// that any clear no counts.
+fn is_absent(route: &'static str, failure: &Failure) -> bool {
+    match failure.kind {
+        FailureKind::NotOffered => true,
+        FailureKind::Forbidden | FailureKind::Invalid | FailureKind::NotAspect => {
+            route == ENDPOINTS
+        }
+        _ => false,
     }
 }
 

@@ -122,7 +122,8 @@ async fn find(
     told: &mut HashMap<AttemptId, Attempt>,
     follow: Duration,
 ) -> Followed {
-    let until = Instant::now() + follow;
+    // A day is for ever here, and no clock overflows by it.
+    let until = Instant::now() + follow.min(Duration::from_hours(24));
     let mut wait = Duration::from_millis(200);
     loop {
         sleep(wait.min(until.saturating_duration_since(Instant::now()))).await;

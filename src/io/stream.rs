@@ -120,10 +120,13 @@ impl Stream {
         std::mem::take(&mut self.has_forgotten)
     }
 
-    /// Ends a wait, if there is one.
+    /// Ends a wait, if there is one, as far as the pace of connections allows.
     pub fn hurry(&mut self) {
-        if matches!(self.state, State::Waiting(_)) {
-            self.state = State::Ready;
+        if let State::Waiting(until) = &mut self.state {
+            let now = self.clock.now().mono;
+            let earliest = self.pace.earliest(now, self.backoff.health);
+            let wait = Duration::from_micros(u64::try_from(earliest - now).unwrap_or(0));
+            *until = (*until).min(Instant::now() + wait);
         }
     }
 
@@ -150,6 +153,11 @@ impl Stream {
                 }
                 State::Ready => {
                     self.pace.begin(self.clock.now().mono);
+                    if HeaderValue::from_bytes(self.decoder.last_event_id().as_bytes()).is_err() {
+                        // It cannot be sent, so that what came after it cannot be asked for.
+                        self.decoder.forget_id();
+                        self.has_forgotten = true;
+                    }
                     let id = self.decoder.last_event_id().to_owned();
                     let request = request(self.client.clone(), self.url.clone(), id);
                     self.state = State::Connecting(Box::pin(request));
@@ -323,7 +331,8 @@ async fn request(client: Client, url: Url, last_event_id: String) -> Result<Resp
     } else {
         visible(essence)
     };
-    let what = format!("{url} is no event stream: its content type is {given}");
+    let (server, path) = (origin(&url), visible(url.path()));
+    let what = format!("{server}{path} is no event stream: its content type is {given}");
     let hint = "name the stream's path with --events-path";
     Err(Failed::last(Failure::new(
         FailureKind::NotAspect,
@@ -342,7 +351,12 @@ async fn refusal(client: &Client, url: &Url, mut response: Response, deadline: I
         }
     }
     let mut failed = failure::status(status, &headers, &body, url, &client.http.key_origin);
-    if status.as_u16() == 204 {
+    if failed.failure.kind == FailureKind::Unauthorized && !client.http.is_ours(url) {
+        let (there, home) = (origin(url), origin(client.http.base()));
+        failed.failure.what = format!("{}, {there} wants a key", status.as_u16());
+        failed.failure.hint =
+            format!("the key is sent to {home} only, not to a stream at another server");
+    } else if status.as_u16() == 204 {
         failed.failure.what = format!("204, {} asks not to come back", origin(url));
         failed.failure.hint = String::new();
     } else if failed.failure.kind == FailureKind::NotOffered {

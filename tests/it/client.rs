@@ -1,6 +1,7 @@
 //! The real client: against the embedded server, and against answers that no sound server gives.
 
 mod intake;
+mod polling;
 mod rest;
 mod stream;
 

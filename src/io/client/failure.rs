@@ -225,11 +225,12 @@ fn retry_after(headers: &HeaderMap) -> Option<i64> {
                 .saturating_mul(SECOND),
         );
     }
-    let date = headers
-        .get("date")
-        .and_then(|date| date.to_str().ok())
-        .and_then(http_date);
-    Some(http_date(text)?.since(date?))
+    Some(http_date(text)?.since(date(headers)?))
+}
+
+/// When the server answered, by its own clock (`Date`, in whole seconds).
+pub fn date(headers: &HeaderMap) -> Option<Time> {
+    http_date(headers.get("date")?.to_str().ok()?)
 }
 
 fn http_date(text: &str) -> Option<Time> {

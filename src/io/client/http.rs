@@ -1,6 +1,7 @@
 //! The transport: one origin, one key, bounds on everything that comes back.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,8 +10,10 @@ use reqwest::{Client, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::failure::{self, Failed, origin};
+use crate::domain::time::SECOND;
 use crate::domain::{Failure, FailureKind, visible};
-use crate::io::config::{Limits, Source, Waits, is_loopback};
+use crate::io::clock::Clock;
+use crate::io::config::{Limits, Source, Waits, is_loopback, shown};
 
 const AGENT: &str = concat!("reeltop/", env!("CARGO_PKG_VERSION"));
 
@@ -22,12 +25,20 @@ pub struct Http {
     pub key_origin: String,
     pub limits: Limits,
     pub waits: Waits,
+    /// How far the service's clock is ahead of ours, in microseconds; [`UNKNOWN`] before the first
+    /// answer that says.
+    ahead: AtomicI64,
     /// Made at the first request, as loading certificates takes its time.
     client: OnceLock<Client>,
     /// For what must never be sent twice: no kept connections, so that the library has no reason
     /// to try again on another one.
     single: OnceLock<Client>,
+    /// For a stream that is configured to be at another origin: on this machine, or far away.
+    near: OnceLock<Client>,
+    far: OnceLock<Client>,
 }
+
+const UNKNOWN: i64 = i64::MIN;
 
 /// How a request that must not be repeated ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +55,7 @@ impl Http {
     /// Fails only for a URL that is none.
     pub fn new(source: &Source) -> Result<Self, Failure> {
         let base = Url::parse(&source.url).map_err(|error| {
-            let what = format!("{:?} is no URL: {error}", source.url);
+            let what = format!("{:?} is no URL: {error}", shown(&source.url));
             Failure::new(
                 FailureKind::Local,
                 what,
@@ -58,8 +69,11 @@ impl Http {
             key_origin: source.key_origin.clone(),
             limits: source.limits,
             waits: source.waits,
+            ahead: AtomicI64::new(UNKNOWN),
             client: OnceLock::new(),
             single: OnceLock::new(),
+            near: OnceLock::new(),
+            far: OnceLock::new(),
         })
     }
 
@@ -95,14 +109,19 @@ impl Http {
                 "give a path such as /events, or a full URL",
             )
         };
+        let name = shown(path);
         if path.starts_with("http://") || path.starts_with("https://") {
             let url =
-                Url::parse(path).map_err(|error| bad(format!("{path:?} is no URL: {error}")))?;
+                Url::parse(path).map_err(|error| bad(format!("{name:?} is no URL: {error}")))?;
+            if !url.username().is_empty() || url.password().is_some() {
+                let why = "a URL with a user name or password is not taken for the stream";
+                return Err(bad(why.to_owned()));
+            }
             let is_safe = url.scheme() == "https" || is_loopback(&url) || self.is_ours(&url);
             return if is_safe {
                 Ok(url)
             } else {
-                Err(bad(format!("{path:?} would send the key unencrypted")))
+                Err(bad(format!("{name:?} would send the key unencrypted")))
             };
         }
         let joined = format!(
@@ -111,15 +130,16 @@ impl Http {
             path.trim_start_matches('/')
         );
         let url =
-            Url::parse(&joined).map_err(|error| bad(format!("{path:?} is no path: {error}")))?;
+            Url::parse(&joined).map_err(|error| bad(format!("{name:?} is no path: {error}")))?;
         if self.is_ours(&url) {
             Ok(url)
         } else {
-            Err(bad(format!("{path:?} leaves the server")))
+            Err(bad(format!("{name:?} leaves the server")))
         }
     }
 
-    fn is_ours(&self, url: &Url) -> bool {
+    /// Whether the URL is of the server that the key is for.
+    pub fn is_ours(&self, url: &Url) -> bool {
         url.origin() == self.base.origin()
     }
 
@@ -129,6 +149,11 @@ impl Http {
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         let response = self.open(url, &headers, Some(within), with_key).await?;
         let (status, answer_headers) = (response.status(), response.headers().clone());
+        if let Some(date) = failure::date(&answer_headers) {
+            // The date is cut to its second: on average it is half of one later.
+            let ahead = date.plus(SECOND / 2).since(Clock::new().now().wall);
+            self.ahead.store(ahead, Ordering::Relaxed);
+        }
         let body = self
             .body(response, url, within)
             .await
@@ -145,6 +170,12 @@ impl Http {
         ))
     }
 
+    /// How far the service's clock was ahead of ours at its last answer, in microseconds, to about
+    /// a second; `None` if no answer said what time it was.
+    pub fn ahead(&self) -> Option<i64> {
+        Some(self.ahead.load(Ordering::Relaxed)).filter(|ahead| *ahead != UNKNOWN)
+    }
+
     /// Sends a GET and follows redirects within the origin; the body is not read yet.
     pub async fn open(
         &self,
@@ -157,7 +188,7 @@ impl Http {
         let mut seen = vec![at.clone()];
         loop {
             let mut request = self
-                .client()
+                .client(&at)
                 .map_err(Failed::last)?
                 .get(at.clone())
                 .headers(headers.clone());
@@ -301,20 +332,27 @@ impl Http {
         Some(value)
     }
 
-    fn client(&self) -> Result<&Client, Failure> {
-        made(&self.client, || self.builder().build())
+    fn client(&self, url: &Url) -> Result<&Client, Failure> {
+        let cell = if self.is_ours(url) {
+            &self.client
+        } else if is_loopback(url) {
+            &self.near
+        } else {
+            &self.far
+        };
+        made(cell, || self.builder(url).build())
     }
 
     fn single(&self) -> Result<&Client, Failure> {
         made(&self.single, || {
-            self.builder()
+            self.builder(&self.base)
                 .pool_max_idle_per_host(0)
                 .retry(reqwest::retry::never())
                 .build()
         })
     }
 
-    fn builder(&self) -> reqwest::ClientBuilder {
+    fn builder(&self, url: &Url) -> reqwest::ClientBuilder {
         let builder = Client::builder()
             .user_agent(AGENT)
             .redirect(reqwest::redirect::Policy::none())
@@ -322,12 +360,13 @@ impl Http {
             .http2_max_header_list_size(u32::try_from(self.limits.header_bytes).unwrap_or(u32::MAX))
             .tcp_nodelay(true)
             .referer(false);
-        let builder = if is_loopback(&self.base) {
+        let builder = if is_loopback(url) {
             builder.no_proxy()
         } else {
             builder
         };
-        if self.base.scheme() == "http" {
+        // One on this machine may be met by either scheme.
+        if self.is_ours(url) && url.scheme() == "http" {
             // No certificate will be looked at, so that none need be loaded.
             builder.tls_built_in_root_certs(false)
         } else {
@@ -377,7 +416,7 @@ fn redirect(response: &Response, at: &Url, seen: &[Url], limit: usize) -> Result
     let next = at.join(location).map_err(|_| {
         refuse(format!(
             "{from} redirects to {:?}, which is no URL",
-            visible(location)
+            visible(&shown(location))
         ))
     })?;
     if next.origin() != at.origin() {

@@ -58,7 +58,8 @@ pub fn resolve(
     match (set(URL_VARIABLE), key()) {
         (Some(url), Some(key)) => Ok(Some(plain(&url, key)?)),
         (Some(url), None) => Err(ConfigError(format!(
-            "{URL_VARIABLE} is set to {url}, but there is no key for it: set {KEY_VARIABLE}"
+            "{URL_VARIABLE} is set to {}, but there is no key for it: set {KEY_VARIABLE}",
+            shown(&url)
         ))),
         (None, Some(key)) => {
             let mut chosen = plain(DEFAULT_URL, key)?;
@@ -96,13 +97,20 @@ fn by_flag(
 ) -> Result<Chosen, ConfigError> {
     let (name, settings) = profile.unzip();
     let settings = settings.unwrap_or_default();
-    let url = checked(url, "--url", settings.allow_http)?;
-    let is_its_own = settings.url.as_deref().is_some_and(|own| {
-        checked(own, "profile", settings.allow_http).is_ok_and(|own| own == url)
-    });
+    let same = |own: &str| {
+        let asked = checked(url, "--url", true);
+        asked.is_ok() && asked == checked(own, "profile", true)
+    };
+    let is_its_own = settings.url.as_deref().is_some_and(same);
     if let Some(name) = name.filter(|_| is_its_own) {
         return by_profile(&name, &settings, env);
     }
+    // What a profile says of its own server is not true of another.
+    let settings = Profile {
+        read_only: settings.read_only,
+        ..Profile::default()
+    };
+    let url = checked(url, "--url", false)?;
     let Some(key) = key else {
         return Err(ConfigError(format!(
             "--url {url} has no key: set {KEY_VARIABLE} (a profile's key goes only to that profile's URL)"
@@ -176,7 +184,7 @@ fn plain(url: &str, key: KeyFrom) -> Result<Chosen, ConfigError> {
 
 /// A base URL without a slash at its end, if a key may be sent to it.
 pub(super) fn checked(url: &str, place: &str, allow_http: bool) -> Result<String, ConfigError> {
-    let refuse = |why: &str| ConfigError(format!("{place}: {url:?} {why}"));
+    let refuse = |why: &str| ConfigError(format!("{place}: {:?} {why}", shown(url)));
     let parsed = Url::parse(url.trim())
         .map_err(|_| refuse("is no URL; it looks like https://api.aspect.inc"))?;
     if !parsed.username().is_empty() || parsed.password().is_some() {
@@ -198,6 +206,30 @@ pub(super) fn checked(url: &str, place: &str, allow_http: bool) -> Result<String
         _ => return Err(refuse("is neither http nor https")),
     }
     Ok(parsed.as_str().trim_end_matches('/').to_owned())
+}
+
+/// A URL as it may be printed: without user, password, query and fragment. Where it cannot be
+/// parsed, whatever may be a password is left out.
+pub fn shown(url: &str) -> String {
+    let url = url.trim();
+    if let Ok(parsed) = Url::parse(url)
+        && parsed.has_host()
+    {
+        let origin = parsed.origin().ascii_serialization();
+        return format!("{origin}{}", parsed.path().trim_end_matches('/'));
+    }
+    let bare = url.split(['?', '#']).next().unwrap_or_default();
+    // An unescaped mark may stand inside a password too, so that the whole is looked through.
+    match (url.rsplit_once('@'), bare.split_once("//")) {
+        (None, _) => bare.to_owned(),
+        (Some((_, rest)), Some((scheme, _))) => {
+            let rest = rest.split(['?', '#']).next().unwrap_or_default();
+            format!("{scheme}//…@{rest}")
+        }
+        (Some((_, rest)), None) => {
+            format!("…@{}", rest.split(['?', '#']).next().unwrap_or_default())
+        }
+    }
 }
 
 /// Whether the URL names this machine.
@@ -373,6 +405,63 @@ mod tests {
                 .unwrap()
                 .is_none()
         );
+    }
+
+    #[test]
+    fn what_may_be_a_password_is_never_said() {
+        for (url, said) in [
+            (
+                "https://u:hunter2@x.example/a?b=hunter2",
+                "https://x.example/a",
+            ),
+            (
+                "https://u:hunter2@x.example:99999/",
+                "https://…@x.example:99999/",
+            ),
+            ("u:hunter2@x.example", "…@x.example"),
+            (
+                "https://u:hunt#er2@x.example:99999",
+                "https://…@x.example:99999",
+            ),
+            (
+                "https://x.example:99999?key=hunter2",
+                "https://x.example:99999",
+            ),
+            ("nonsense", "nonsense"),
+        ] {
+            assert_eq!(shown(url), said);
+            for error in [
+                try_with(&url_flag(url), &[KEY], "").map(|_| ()),
+                try_with(&Flags::default(), &[("ASPECT_BASE_URL", url)], "").map(|_| ()),
+            ] {
+                let error = error.unwrap_err();
+                assert!(!error.contains("hunt") && !error.contains("er2"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_profile_says_of_its_server_is_not_said_of_another() {
+        let file = FILE.replace(
+            "allow_http = true",
+            "allow_http = true\nevents_path = \"/e\"\nread_only = true",
+        );
+        let lab = |url: &str| Flags {
+            profile: Some("lab".into()),
+            ..url_flag(url)
+        };
+        let env = [KEY, ("LAB_KEY", "sk_lab")];
+        let other = try_with(&lab("https://other.example"), &env, &file)
+            .unwrap()
+            .unwrap();
+        assert_eq!(other.settings.events_path, None);
+        assert!(other.settings.read_only);
+        let error = try_with(&lab("http://other.example"), &env, &file).unwrap_err();
+        assert!(error.contains("unencrypted"), "{error}");
+        let own = try_with(&lab("http://lab.example:8000/"), &env, &file)
+            .unwrap()
+            .unwrap();
+        assert_eq!(own.settings.events_path.as_deref(), Some("/e"));
     }
 
     #[test]

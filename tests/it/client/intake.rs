@@ -13,15 +13,15 @@ use super::source;
 use crate::scripted::Gate;
 use crate::server::support::{PATIENCE, Receiver, create_endpoint, start};
 
-struct Watcher {
-    hose: Hose,
+pub struct Watcher {
+    pub hose: Hose,
     changes: mpsc::Receiver<Vec<Change>>,
-    history: History,
+    pub history: History,
     last_seq: u64,
 }
 
 impl Watcher {
-    fn open(source: Source) -> Self {
+    pub fn open(source: Source) -> Self {
         let (hose, changes) = intake::open(source, Clock::new());
         Self {
             hose,
@@ -31,7 +31,7 @@ impl Watcher {
         }
     }
 
-    async fn until(&mut self, what: &str, holds: impl Fn(&History) -> bool) {
+    pub async fn until(&mut self, what: &str, holds: impl Fn(&History) -> bool) {
         let end = Instant::now() + PATIENCE;
         while !holds(&self.history) {
             let left = end.saturating_duration_since(Instant::now());
