@@ -154,6 +154,16 @@ pub struct Viewport {
     pub selected: Option<RowKey>,
     /// Assets on screen whose names are not known.
     pub unnamed: Vec<AssetId>,
+    /// What `Enter` was said to send, if the plan of a replay was in sight.
+    pub plan: Option<ShownPlan>,
+}
+
+/// What a plan on the screen said would be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownPlan {
+    pub message: MessageId,
+    /// The chosen endpoints, in the order of the plan.
+    pub chosen: Vec<EndpointId>,
 }
 
 /// A row of a list, by its id.
@@ -202,6 +212,9 @@ pub struct Frozen {
     pub waiting: Vec<Change>,
 }
 
+/// How long a toast stands, in microseconds.
+const TOAST: i64 = 6 * crate::domain::time::SECOND;
+
 /// Everything the dashboard knows.
 pub struct State {
     pub session: Session,
@@ -227,6 +240,8 @@ pub struct State {
     pub last_sign: Option<Moment>,
     next_replay: u64,
     asked: HashSet<AssetId>,
+    /// Until when a second `q` quits though a replay is under way; monotonic microseconds.
+    quits_until: i64,
 }
 
 impl State {
@@ -252,6 +267,7 @@ impl State {
             last_sign: None,
             next_replay: 1,
             asked: HashSet::new(),
+            quits_until: i64::MIN,
         }
     }
 
@@ -305,7 +321,6 @@ impl State {
     }
 
     fn say(&mut self, tone: Tone, text: impl Into<String>) {
-        const SHOWN: i64 = 6 * crate::domain::time::SECOND;
         const MAX_TOASTS: usize = 3;
         if self.toasts.len() >= MAX_TOASTS {
             self.toasts.pop_front();
@@ -313,7 +328,7 @@ impl State {
         self.toasts.push_back(Toast {
             text: text.into(),
             tone,
-            until: self.now.mono + SHOWN,
+            until: self.now.mono + TOAST,
         });
     }
 }

@@ -28,7 +28,8 @@ impl State {
     pub(super) fn act(&mut self, action: Action) -> Vec<Effect> {
         let rows = self.viewport.rows.max(1);
         match action {
-            Action::Quit | Action::Interrupt => return vec![Effect::Quit],
+            Action::Quit => return self.quit(),
+            Action::Interrupt => return vec![Effect::Quit],
             Action::Suspend => return vec![Effect::Suspend],
             Action::Redraw => return vec![Effect::Redraw],
             Action::Refresh => return self.refresh(),
