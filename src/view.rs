@@ -59,7 +59,9 @@ pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Viewport {
         regions.body
     };
     match &state.overlay {
-        Some(Overlay::Help(scroll)) => help::draw(&mut canvas, inside, state, *scroll),
+        Some(Overlay::Help(scroll)) => {
+            viewport.max_scroll = help::draw(&mut canvas, inside, state, *scroll);
+        }
         Some(Overlay::Replay(overlay)) => {
             viewport.plan = plan::draw(&mut canvas, inside, state, overlay);
         }

@@ -1,5 +1,7 @@
 //! The dashboard's mind in scenes: messages in, effects out, and what the screen says.
 
+mod replays;
+
 use ratatui::crossterm::event::KeyEvent;
 use reeltop::app::{Effect, Msg, ReplayRequest, RowKey, Sight, State, update};
 use reeltop::domain::{
@@ -24,7 +26,7 @@ fn selected_line(state: &mut State) -> String {
     line.unwrap_or_default().to_owned()
 }
 
-fn step(number: u64, stage: Stage) -> Msg {
+pub fn step(number: u64, stage: Stage) -> Msg {
     Msg::Changed(vec![change(
         0,
         ChangeKind::Replay(Box::new(ReplayStep {
@@ -37,7 +39,7 @@ fn step(number: u64, stage: Stage) -> Msg {
     )])
 }
 
-fn request(number: u64) -> Effect {
+pub fn request(number: u64) -> Effect {
     Effect::Replay(ReplayRequest {
         number,
         message: MessageId::new("msg_failed"),
@@ -165,116 +167,46 @@ fn an_unknown_replay_stays_in_sight_until_its_attempt_is_found() {
     assert!(shown.contains("delivered, found later"), "{shown}");
 }
 
-/// Opens the plan of the failing message, its frame included.
-fn planning() -> State {
+#[test]
+fn a_part_that_cannot_be_read_hides_not_that_another_is() {
     let mut state = told();
-    press(&mut state, "3 j r");
-    state
-}
-
-fn answered(id: &str, endpoint: &str, code: u16) -> Msg {
-    let ended = attempt(id, "msg_failed", endpoint, 0, (code, ""), false);
-    Msg::Changed(vec![ended])
+    let why = || reeltop::domain::Failure::new(FailureKind::Broken, "it answered 500", "");
+    let link = LinkState::Stopped { why: why() };
+    let polled = |failure| change(0, ChangeKind::Polled(failure));
+    let told = vec![
+        change(0, ChangeKind::Link(Box::new(link))),
+        polled(None),
+        polled(Some(Box::new(why()))),
+    ];
+    update(&mut state, Msg::Changed(told));
+    press(&mut state, "5");
+    let shown = picture(&mut state, 120, 36);
+    assert!(
+        shown.contains("polling, no stream") && shown.contains("poll failed"),
+        "{shown}"
+    );
+    update(&mut state, Msg::Tick(before(-60)));
+    assert!(picture(&mut state, 120, 36).contains("not connected"));
 }
 
 #[test]
-fn keys_typed_ahead_of_the_plan_send_nothing() {
+fn the_way_back_from_the_end_is_as_long_as_the_way_there() {
     let mut state = told();
-    press(&mut state, "3 j");
-    update(&mut state, Msg::Key(key("r")));
-    assert_eq!(update(&mut state, Msg::Key(key("enter"))), []);
-    assert!(state.history.replays.all().is_empty());
-    assert!(picture(&mut state, 120, 36).contains("not in sight yet, nothing was sent"));
-    assert_eq!(press(&mut state, "enter"), [request(1)]);
-    // The plan of one message is not that of another.
-    let mut state = planning();
-    for name in ["esc", "j", "k", "r", "enter"] {
-        assert_eq!(update(&mut state, Msg::Key(key(name))), []);
+    press(&mut state, "5");
+    picture(&mut state, 60, 14);
+    let mut seen = Vec::new();
+    for name in ["?", "5"] {
+        press(&mut state, name);
+        picture(&mut state, 60, 14);
+        for name in ["G", "k", "j", "g"] {
+            update(&mut state, Msg::Key(key(name)));
+            seen.push(picture(&mut state, 60, 14));
+        }
+        assert_eq!(seen[0], seen[2]);
+        assert!(seen[0] != seen[1] && seen[0] != seen[3]);
+        seen.clear();
+        press(&mut state, "esc");
     }
-    // Nor is a choice that was not drawn.
-    let mut state = planning();
-    for name in ["k", "space", "enter"] {
-        assert_eq!(update(&mut state, Msg::Key(key(name))), []);
-    }
-    assert!(picture(&mut state, 120, 36).contains("the plan changed"));
-    assert_eq!(press(&mut state, "enter").len(), 2);
-    // Where there is no room for the plan, nothing is sent unseen.
-    let mut state = planning();
-    picture(&mut state, 40, 4);
-    assert_eq!(update(&mut state, Msg::Key(key("enter"))), []);
-}
-
-#[test]
-fn what_came_since_the_frame_changes_no_send() {
-    // It was delivered meanwhile: what was shown to be sent is sent no more without a look.
-    let mut state = planning();
-    update(&mut state, answered("atmpt_8", "ep_staging", 204));
-    assert_eq!(update(&mut state, Msg::Key(key("enter"))), []);
-    let shown = picture(&mut state, 120, 36);
-    assert!(
-        shown.contains("the plan changed") && shown.contains("[ ] staging"),
-        "{shown}"
-    );
-    // It failed elsewhere meanwhile: that is told, and chosen only by hand.
-    let mut state = planning();
-    update(&mut state, answered("atmpt_8", "ep_prod", 500));
-    let shown = picture(&mut state, 120, 36);
-    assert!(
-        shown.contains("[ ] prod") && shown.contains("new in this plan"),
-        "{shown}"
-    );
-    assert_eq!(press(&mut state, "enter"), [request(1)]);
-}
-
-#[test]
-fn a_frozen_screen_sends_only_what_it_showed() {
-    for (endpoint, code, sent) in [("ep_staging", 204, 0), ("ep_prod", 500, 1)] {
-        let mut state = told();
-        press(&mut state, "3 j f r");
-        update(&mut state, answered("atmpt_8", endpoint, code));
-        let shown = picture(&mut state, 120, 36);
-        assert!(shown.contains("[x] staging") && shown.contains("[ ] prod"));
-        let effects = press(&mut state, "enter");
-        assert_eq!(effects, vec![request(1); sent]);
-        assert!(state.frozen.is_none());
-        assert_eq!(
-            picture(&mut state, 120, 36).contains("the plan changed"),
-            sent == 0
-        );
-    }
-}
-
-#[test]
-fn quitting_with_a_replay_under_way_is_asked_for_twice_and_told_at_the_end() {
-    let mut state = planning();
-    assert!(state.open_replays().is_empty());
-    press(&mut state, "enter esc");
-    update(&mut state, step(1, Stage::Sending { before: [].into() }));
-    assert_eq!(press(&mut state, "q"), []);
-    let shown = picture(&mut state, 120, 36);
-    assert!(
-        shown.contains("a replay is under way; q again quits"),
-        "{shown}"
-    );
-    // The question does not stand for ever.
-    update(&mut state, Msg::Tick(before(-9)));
-    assert_eq!(press(&mut state, "q"), []);
-    assert_eq!(press(&mut state, "q"), [Effect::Quit]);
-    let told = state.open_replays();
-    assert!(
-        told.len() == 1
-            && told[0].starts_with("replay of msg_failed to staging: ")
-            && told[0].contains("reeltop attempts --message msg_failed"),
-        "{told:?}"
-    );
-    update(&mut state, answered_by_hand());
-    assert!(state.open_replays().is_empty());
-    assert_eq!(press(&mut state, "q"), [Effect::Quit]);
-}
-
-fn answered_by_hand() -> Msg {
-    let ours = attempt("atmpt_9", "msg_failed", "ep_staging", 0, (204, ""), true);
-    Msg::Changed(vec![ours])
 }
 
 #[test]
