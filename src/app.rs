@@ -15,6 +15,7 @@ pub mod keymap;
 pub mod list;
 pub mod page;
 pub mod prompt;
+mod pulse;
 pub mod replaying;
 pub mod subject;
 mod target;
@@ -32,6 +33,7 @@ use events::EventList;
 use keymap::{Keymap, Mode};
 use page::{HealthPage, Page};
 use prompt::Prompt;
+pub use pulse::{Pace, Polls};
 use replaying::ReplayOverlay;
 use tasks::TaskList;
 pub use update::update;
@@ -152,8 +154,20 @@ pub struct Viewport {
     pub matching: usize,
     /// The row shown as selected in the list.
     pub selected: Option<RowKey>,
+    /// Lines that Health, or the help over any screen, can be scrolled by at most.
+    pub max_scroll: usize,
     /// Assets on screen whose names are not known.
     pub unnamed: Vec<AssetId>,
+    /// What `Enter` was said to send, if the plan of a replay was in sight.
+    pub plan: Option<ShownPlan>,
+}
+
+/// What a plan on the screen said would be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownPlan {
+    pub message: MessageId,
+    /// The chosen endpoints, in the order of the plan.
+    pub chosen: Vec<EndpointId>,
 }
 
 /// A row of a list, by its id.
@@ -200,7 +214,12 @@ pub enum Overlay {
 pub struct Frozen {
     pub since: Moment,
     pub waiting: Vec<Change>,
+    /// Bytes of the frames, payloads and answers that wait.
+    pub n_bytes: usize,
 }
+
+/// How long a toast stands, in microseconds.
+const TOAST: i64 = 6 * crate::domain::time::SECOND;
 
 /// Everything the dashboard knows.
 pub struct State {
@@ -225,8 +244,12 @@ pub struct State {
     pub pace: Pace,
     /// When the stream last gave a sign of life, comments included.
     pub last_sign: Option<Moment>,
+    /// When a read by REST was last answered well, and when and why one last was not.
+    pub polls: Polls,
     next_replay: u64,
     asked: HashSet<AssetId>,
+    /// Until when a second `q` quits though a replay is under way; monotonic microseconds.
+    quits_until: i64,
 }
 
 impl State {
@@ -250,8 +273,10 @@ impl State {
             viewport: Viewport::default(),
             pace: Pace::default(),
             last_sign: None,
+            polls: Polls::default(),
             next_replay: 1,
             asked: HashSet::new(),
+            quits_until: i64::MIN,
         }
     }
 
@@ -297,15 +322,11 @@ impl State {
 
     /// When something was last received, if anything was.
     pub fn last_true(&self) -> Option<Time> {
-        let poll = self.history.last_poll.as_ref();
-        let poll = poll.filter(|(_, failure)| failure.is_none());
-        self.last_sign
-            .map(|sign| sign.wall)
-            .max(poll.map(|(at, _)| at.wall))
+        let poll = self.polls.well.map(|at| at.wall);
+        self.last_sign.map(|sign| sign.wall).max(poll)
     }
 
     fn say(&mut self, tone: Tone, text: impl Into<String>) {
-        const SHOWN: i64 = 6 * crate::domain::time::SECOND;
         const MAX_TOASTS: usize = 3;
         if self.toasts.len() >= MAX_TOASTS {
             self.toasts.pop_front();
@@ -313,45 +334,7 @@ impl State {
         self.toasts.push_back(Toast {
             text: text.into(),
             tone,
-            until: self.now.mono + SHOWN,
+            until: self.now.mono + TOAST,
         });
-    }
-}
-
-/// Events a second, over the last whole seconds.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Pace {
-    counts: VecDeque<(i64, u64)>,
-}
-
-/// Whole seconds that the pace is taken over.
-const PACE_SECONDS: i64 = 5;
-
-impl Pace {
-    fn note(&mut self, at: Moment) {
-        let second = at.mono / crate::domain::time::SECOND;
-        match self.counts.back_mut() {
-            Some((last, count)) if *last == second => *count += 1,
-            _ => self.counts.push_back((second, 1)),
-        }
-        while self
-            .counts
-            .front()
-            .is_some_and(|(first, _)| *first + PACE_SECONDS < second)
-        {
-            self.counts.pop_front();
-        }
-    }
-
-    /// Events a second, the running second left out.
-    pub fn per_second(&self, now: Moment) -> f64 {
-        let second = now.mono / crate::domain::time::SECOND;
-        let sum: u64 = self
-            .counts
-            .iter()
-            .filter(|(at, _)| (second - PACE_SECONDS..second).contains(at))
-            .map(|(_, count)| count)
-            .sum();
-        sum as f64 / PACE_SECONDS as f64
     }
 }

@@ -88,8 +88,10 @@ pub async fn run(
         is_over: false,
     };
     let result = running.run().await;
+    let open = running.state.open_replays();
     drop(running);
     terminal::restore();
+    terminal::tell_after(&open);
     hose.close().await;
     if terminal::has_panicked() {
         bail!("a part of reeltop panicked; what it said stands above");
@@ -266,6 +268,8 @@ impl Loop {
     fn obey(&mut self, asked: Asked) -> anyhow::Result<()> {
         match asked {
             Asked::End(number) => {
+                terminal::restore();
+                terminal::tell_after(&self.state.open_replays());
                 terminal::die_by(number)?;
                 self.is_over = true;
             }

@@ -59,8 +59,12 @@ pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Viewport {
         regions.body
     };
     match &state.overlay {
-        Some(Overlay::Help(scroll)) => help::draw(&mut canvas, inside, state, *scroll),
-        Some(Overlay::Replay(overlay)) => plan::draw(&mut canvas, inside, state, overlay),
+        Some(Overlay::Help(scroll)) => {
+            viewport.max_scroll = help::draw(&mut canvas, inside, state, *scroll);
+        }
+        Some(Overlay::Replay(overlay)) => {
+            viewport.plan = plan::draw(&mut canvas, inside, state, overlay);
+        }
         None => {}
     }
     if theme.is_ascii {

@@ -1,6 +1,6 @@
 //! Actions and what they do, by what stands on the screen.
 
-use super::action::{ACTIONS, Action};
+use super::action::Action;
 use super::deliveries::DeliveryList;
 use super::list::Step;
 use super::page::{Page, unreadable_numbers};
@@ -28,7 +28,8 @@ impl State {
     pub(super) fn act(&mut self, action: Action) -> Vec<Effect> {
         let rows = self.viewport.rows.max(1);
         match action {
-            Action::Quit | Action::Interrupt => return vec![Effect::Quit],
+            Action::Quit => return self.quit(),
+            Action::Interrupt => return vec![Effect::Quit],
             Action::Suspend => return vec![Effect::Suspend],
             Action::Redraw => return vec![Effect::Redraw],
             Action::Refresh => return self.refresh(),
@@ -103,15 +104,10 @@ impl State {
 
     fn step(&mut self, step: Step) {
         let rows = self.viewport.rows.max(1);
+        let max_scroll = self.viewport.max_scroll;
         match &mut self.overlay {
-            Some(Overlay::Help(scroll)) => {
-                // The view stops at the end, so that no step beyond it must be taken back.
-                *scroll = match step {
-                    Step::Up(n) | Step::PageUp(n) => scroll.saturating_sub(n),
-                    Step::Down(n) | Step::PageDown(n) => (*scroll + n).min(ACTIONS.len()),
-                    Step::First => 0,
-                    Step::Last => ACTIONS.len(),
-                };
+            Some(Overlay::Help(top)) => {
+                *top = scroll(*top, step, max_scroll);
                 return;
             }
             Some(Overlay::Replay(overlay)) => {
@@ -161,12 +157,7 @@ impl State {
                 self.health.unreadable.step(step, &numbers);
             }
             Screen::Health => {
-                self.health.scroll = match step {
-                    Step::Up(n) | Step::PageUp(n) => self.health.scroll.saturating_sub(n),
-                    Step::Down(n) | Step::PageDown(n) => self.health.scroll + n,
-                    Step::First => 0,
-                    Step::Last => usize::MAX / 2,
-                };
+                self.health.scroll = scroll(self.health.scroll, step, max_scroll);
             }
         }
     }
@@ -262,5 +253,17 @@ impl State {
             }
             Screen::Health => self.say(Tone::Info, "there is nothing to sort here"),
         }
+    }
+}
+
+/// The line that stands at the top after a step. A screen that grew since keeps no way beyond the
+/// end that had to be taken back.
+fn scroll(top: usize, step: Step, max: usize) -> usize {
+    let top = top.min(max);
+    match step {
+        Step::Up(n) | Step::PageUp(n) => top.saturating_sub(n),
+        Step::Down(n) | Step::PageDown(n) => (top + n).min(max),
+        Step::First => 0,
+        Step::Last => max,
     }
 }

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use super::filter::Filter;
 use super::list::{Cursor, Place, Slice, slice_of};
 use super::subject::DeliverySubject;
-use crate::domain::{Delivery, History, MessageId, Time};
+use super::tasks::RESCAN;
+use crate::domain::{Delivery, History, MessageId, Moment, Time};
 
 /// Messages tested in one slice.
 const SLICE: usize = 1024;
@@ -28,6 +29,8 @@ struct Matches {
     /// Messages tested, counted from the newest.
     next: usize,
     is_stale: bool,
+    /// When the last rescan began; monotonic microseconds.
+    rescanned: Option<i64>,
     evicted: u64,
 }
 
@@ -137,12 +140,16 @@ impl DeliveryList {
     }
 
     /// Starts over if something changed since the last scan; what matched stays until then.
-    pub fn rescan_if_stale(&mut self, history: &History) {
+    pub fn rescan_if_stale(&mut self, history: &History, now: Moment) {
         let is_idle = !self.is_scanning(history);
         if let Some(matches) = &mut self.matches
             && is_idle
             && matches.is_stale
+            && matches
+                .rescanned
+                .is_none_or(|last| now.mono - last >= RESCAN)
         {
+            matches.rescanned = Some(now.mono);
             matches.is_stale = false;
             matches.next = 0;
         }

@@ -2,10 +2,12 @@
 
 use super::{Frozen, Msg, State, Tone};
 use crate::app::Overlay;
-use crate::domain::{Applied, Change, ChangeKind, MessageId, Moment, Origin, TaskId};
+use crate::domain::{Applied, Change, ChangeKind, MessageId, Moment, Origin, Payload, TaskId};
 
 /// Changes that a frozen screen holds back at most.
 const MAX_WAITING: usize = 20_000;
+/// The same in bytes of what came with them.
+const MAX_WAITING_BYTES: usize = 64 << 20;
 
 /// What a change is about, for those who must look again.
 enum Touched {
@@ -42,22 +44,34 @@ impl State {
             self.note_time(change.received);
             self.note_life(&change);
             match &mut self.frozen {
-                Some(frozen) if holds_back(&change.kind) => frozen.waiting.push(change),
+                Some(frozen) if holds_back(&change.kind) => {
+                    frozen.n_bytes += weight(&change);
+                    frozen.waiting.push(change);
+                    self.bound_waiting();
+                }
                 _ => self.fold(change),
             }
         }
-        if self
-            .frozen
-            .as_ref()
-            .is_some_and(|frozen| frozen.waiting.len() > MAX_WAITING)
-        {
-            self.unfreeze();
-            self.say(
-                Tone::Warn,
-                format!("the screen goes on: more than {MAX_WAITING} changes were waiting"),
-            );
-        }
         self.settle();
+    }
+
+    /// Lets a frozen screen go on once too much waits.
+    fn bound_waiting(&mut self) {
+        let Some(frozen) = &self.frozen else {
+            return;
+        };
+        let what = if frozen.waiting.len() > MAX_WAITING {
+            format!("{MAX_WAITING} changes")
+        } else if frozen.n_bytes > MAX_WAITING_BYTES {
+            format!("{} MiB", MAX_WAITING_BYTES >> 20)
+        } else {
+            return;
+        };
+        self.unfreeze();
+        self.say(
+            Tone::Warn,
+            format!("the screen goes on: more than {what} were waiting"),
+        );
     }
 
     /// Folds one change and keeps what rests on the history true.
@@ -132,6 +146,7 @@ impl State {
             self.frozen = Some(Frozen {
                 since: self.now,
                 waiting: Vec::new(),
+                n_bytes: 0,
             });
         }
     }
@@ -160,6 +175,7 @@ impl State {
                 self.pace.note(change.received);
                 self.note_sign(change.received);
             }
+            ChangeKind::Polled(failure) => self.polls.note(change.received, failure.as_deref()),
             ChangeKind::Counters(counters) if counters.bytes > self.history.counters.bytes => {
                 self.note_sign(change.received);
             }
@@ -172,6 +188,19 @@ impl State {
             self.last_sign = Some(at);
         }
     }
+}
+
+/// Bytes that a change holds beside its own few.
+fn weight(change: &Change) -> usize {
+    let carried = match &change.kind {
+        ChangeKind::Message(message) => match &message.payload {
+            Payload::Json(text) => text.len(),
+            Payload::Expired | Payload::Absent => 0,
+        },
+        ChangeKind::Attempt(attempt) => attempt.response.len(),
+        _ => 0,
+    };
+    carried + change.raw.as_ref().map_or(0, |raw| raw.len())
 }
 
 /// Whether a frozen screen holds the change back. What tells how far the screen can be trusted,

@@ -1,14 +1,14 @@
 //! The replay overlay: the plan before anything is sent, then the replays it sent, followed in
 //! the same place.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::list::Pick;
-use super::{Effect, ReplayRequest, State, Tone};
+use super::{Effect, ReplayRequest, ShownPlan, State, TOAST, Tone};
 use crate::app::Overlay;
 use crate::domain::{
-    Change, ChangeKind, EndpointId, History, MessageId, Origin, Plan, ReplayStep, Stage, Time,
-    Verdict, plan,
+    Change, ChangeKind, EndpointId, History, MessageId, Origin, Plan, Replay, ReplayState,
+    ReplayStep, Stage, Time, Verdict, plan, visible,
 };
 
 /// The route that the service's own resend takes, in a word (contracts.md, machine output).
@@ -25,6 +25,9 @@ pub struct ReplayOverlay {
     choices: HashMap<EndpointId, bool>,
     /// Numbers of the replays being followed; empty while the plan is shown.
     pub sent: Vec<u64>,
+    /// Whether the plan's own proposal is taken at the next look: only when the user asked for
+    /// the plan, never while it stands there.
+    is_new: bool,
 }
 
 impl ReplayOverlay {
@@ -40,11 +43,43 @@ impl ReplayOverlay {
             .collect()
     }
 
-    /// Plans again with what is known now; what the user chose stays chosen unless it is refused.
+    /// What the plan says would be sent.
+    pub fn shown(&self) -> Option<ShownPlan> {
+        self.is_planning().then(|| ShownPlan {
+            message: self.message.clone(),
+            chosen: self
+                .plan
+                .chosen()
+                .map(|item| item.endpoint.clone())
+                .collect(),
+        })
+    }
+
+    /// Whether the user left the endpoint out.
+    pub fn is_left_out(&self, endpoint: &EndpointId) -> bool {
+        self.choices.get(endpoint) == Some(&false)
+    }
+
+    /// Goes back to the plan, as if it was asked for anew.
+    pub fn renew(&mut self) {
+        self.sent.clear();
+        self.choices.clear();
+        self.is_new = true;
+    }
+
+    /// Plans again with what is known now. What the user chose stays chosen unless it is refused;
+    /// what stood there unchosen, or did not stand there, never becomes chosen by itself, as the
+    /// user may be about to press Enter.
     pub fn refresh(&mut self, history: &History, is_read_only: bool, now: Time) {
         if !self.is_planning() {
             return;
         }
+        let stood: HashSet<EndpointId> = self
+            .plan
+            .chosen()
+            .map(|item| item.endpoint.clone())
+            .collect();
+        let is_new = std::mem::take(&mut self.is_new);
         self.plan = plan(
             history,
             &self.message,
@@ -55,6 +90,8 @@ impl ReplayOverlay {
         for item in &mut self.plan.items {
             if let Some(choice) = self.choices.get(&item.endpoint) {
                 item.is_chosen = *choice && !matches!(item.verdict, Verdict::Refuse(_));
+            } else if !is_new {
+                item.is_chosen &= stood.contains(&item.endpoint);
             }
         }
     }
@@ -86,12 +123,15 @@ impl State {
             pick: Pick::default(),
             choices: HashMap::new(),
             sent: Vec::new(),
+            is_new: true,
         };
         overlay.refresh(&self.history, self.session.is_read_only, self.now.wall);
         if let Some(first) = overlay.plan.chosen().next() {
             overlay.pick = Pick::of(first.endpoint.clone());
         }
         overlay.sent = running;
+        // What stood on the screen before is not what stands there next.
+        self.viewport.plan = None;
         self.overlay = Some(Overlay::Replay(Box::new(overlay)));
     }
 
@@ -128,7 +168,8 @@ impl State {
         );
     }
 
-    /// Sends what is chosen, once. The step is written down before its effect is given out, so
+    /// Sends what is chosen, once, if that is what the last frame showed: keys typed ahead, and
+    /// what came since the frame, must never send what nobody saw. The step is written down before its effect is given out, so
     /// that no second press and no second overlay can send the same pair again.
     pub(super) fn send_replays(&mut self) -> Vec<Effect> {
         let Some(Overlay::Replay(mut overlay)) = self.overlay.take() else {
@@ -141,11 +182,20 @@ impl State {
         // The replays must be seen to move, and the plan must rest on all that is known.
         self.unfreeze();
         overlay.refresh(&self.history, self.session.is_read_only, self.now.wall);
-        let chosen: Vec<EndpointId> = overlay
-            .plan
-            .chosen()
-            .map(|item| item.endpoint.clone())
-            .collect();
+        let Some(ShownPlan { chosen, .. }) = overlay
+            .shown()
+            .filter(|planned| self.viewport.plan.as_ref() == Some(planned))
+        else {
+            self.overlay = Some(Overlay::Replay(overlay));
+            let words = if self.viewport.plan.is_some() {
+                "the plan changed, nothing was sent; look again, Enter sends it"
+            } else {
+                "the plan was not in sight yet, nothing was sent; look, Enter sends it"
+            };
+            self.say(Tone::Warn, words);
+            return Vec::new();
+        };
+        self.viewport.plan = None;
         let mut effects = Vec::new();
         for endpoint in chosen {
             if self
@@ -200,7 +250,6 @@ impl State {
 
     /// Tells the end of a replay, or that its outcome is unknown.
     pub(super) fn tell_replay(&mut self, number: u64) {
-        use crate::domain::ReplayState;
         let Some(replay) = self.history.replays.get(number) else {
             return;
         };
@@ -217,5 +266,39 @@ impl State {
             replay.words()
         );
         self.say(tone, text);
+    }
+
+    /// Quits; while a replay is under way only if asked a second time.
+    pub(super) fn quit(&mut self) -> Vec<Effect> {
+        let is_under_way = self.history.replays.all().iter().any(|replay| {
+            matches!(
+                replay.state,
+                ReplayState::Planned | ReplayState::Sending | ReplayState::Accepted
+            )
+        });
+        if is_under_way && self.now.mono > self.quits_until {
+            self.quits_until = self.now.mono + TOAST;
+            self.say(Tone::Warn, "a replay is under way; q again quits");
+            return Vec::new();
+        }
+        vec![Effect::Quit]
+    }
+
+    /// What is to be told at the end: each replay whose outcome is not known yet, in a line.
+    pub fn open_replays(&self) -> Vec<String> {
+        let replays = self.history.replays.all().iter();
+        replays
+            .filter(|replay| replay.state.is_open())
+            .map(|replay: &Replay| {
+                let message = replay.message.to_string();
+                let words = format!(
+                    "replay of {message} to {}: {}; reeltop attempts --message {message} tells \
+                     what became of it",
+                    self.history.endpoint_label(&replay.endpoint),
+                    replay.words(),
+                );
+                visible(&words).into_owned()
+            })
+            .collect()
     }
 }

@@ -109,7 +109,8 @@ impl State {
 
     pub(super) fn replay(&mut self) {
         if let Some(Overlay::Replay(overlay)) = &mut self.overlay {
-            overlay.sent.clear();
+            overlay.renew();
+            self.viewport.plan = None;
             self.settle();
             return;
         }

@@ -4,10 +4,12 @@ use super::filter::Filter;
 use super::list::{Cursor, Place, Slice};
 use super::subject::TaskSubject;
 use crate::domain::query::TaskFilter;
-use crate::domain::{Anchor, History, TaskId, TaskOrder, Time};
+use crate::domain::{Anchor, History, Moment, TaskId, TaskOrder, Time};
 
 /// Tasks tested in one slice, so that a slice costs a few milliseconds at most.
 const SLICE: usize = 4096;
+/// Between two scans of the whole list for the sake of names at least, in microseconds.
+pub const RESCAN: i64 = 10 * crate::domain::time::SECOND;
 
 /// The task list.
 #[derive(Debug, Default)]
@@ -24,6 +26,8 @@ struct Matches {
     bits: Vec<u64>,
     next: usize,
     is_stale: bool,
+    /// When the last rescan began; monotonic microseconds.
+    rescanned: Option<i64>,
 }
 
 impl TaskList {
@@ -36,6 +40,7 @@ impl TaskList {
                 bits: Vec::new(),
                 next: 0,
                 is_stale: false,
+                rescanned: None,
             });
         }
     }
@@ -86,13 +91,18 @@ impl TaskList {
         }
     }
 
-    /// Starts over if something changed since the last scan; what matched stays until then.
-    pub fn rescan_if_stale(&mut self, history: &History) {
+    /// Starts over if something changed since the last scan, though not all the time: while names
+    /// come in one by one, each would have every task tested again. What matched stays until then.
+    pub fn rescan_if_stale(&mut self, history: &History, now: Moment) {
         let is_idle = !self.is_scanning(history);
         if let Some(matches) = &mut self.matches
             && is_idle
             && matches.is_stale
+            && matches
+                .rescanned
+                .is_none_or(|last| now.mono - last >= RESCAN)
         {
+            matches.rescanned = Some(now.mono);
             matches.is_stale = false;
             matches.next = 0;
         }

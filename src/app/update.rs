@@ -75,8 +75,8 @@ impl State {
     fn tick(&mut self) -> Vec<Effect> {
         let now = self.now;
         self.toasts.retain(|toast| toast.until > now.mono);
-        self.tasks.rescan_if_stale(&self.history);
-        self.deliveries.rescan_if_stale(&self.history);
+        self.tasks.rescan_if_stale(&self.history, now);
+        self.deliveries.rescan_if_stale(&self.history, now);
         if let Some(Overlay::Replay(overlay)) = &mut self.overlay {
             overlay.refresh(&self.history, self.session.is_read_only, now.wall);
         }

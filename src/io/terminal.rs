@@ -149,13 +149,18 @@ impl Drop for Terminal {
 fn enter() -> io::Result<()> {
     enable_raw_mode()?;
     IS_ENTERED.store(true, Ordering::Release);
-    execute!(
+    let entered = execute!(
         io::stdout(),
         EnterAlternateScreen,
         EnableBracketedPaste,
         Hide,
         Clear(ClearType::All)
-    )
+    );
+    if entered.is_err() {
+        // Nobody holds the terminal yet who would give it back when let go.
+        restore();
+    }
+    entered
 }
 
 /// Gives the terminal back as it was. May be called from anywhere, any number of times.
@@ -174,6 +179,15 @@ pub fn restore() {
         Show
     );
     let _ = disable_raw_mode();
+}
+
+/// Tells lines on stderr, once the terminal is given back.
+pub fn tell_after(lines: &[String]) {
+    let mut out = io::stderr().lock();
+    for line in lines {
+        // There may be nobody left to be told.
+        let _ = writeln!(out, "reeltop: {line}");
+    }
 }
 
 fn lock() -> MutexGuard<'static, ()> {

@@ -27,7 +27,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut V
         height: upper_height,
         ..area
     };
-    facts(canvas, upper, state);
+    viewport.max_scroll = facts(canvas, upper, state);
     let bottom = Rect {
         y: area.y + upper_height,
         height: area.height - upper_height,
@@ -42,9 +42,10 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut V
     };
 }
 
-fn facts(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
+/// Paints the facts. Gives the lines that they can be scrolled by.
+fn facts(canvas: &mut Canvas<'_>, area: Rect, state: &State) -> usize {
     if area.height == 0 {
-        return;
+        return 0;
     }
     let sections = [
         link_lines(state),
@@ -63,33 +64,31 @@ fn facts(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
         let join = |column: Vec<(usize, Vec<Pieces<'static>>)>| -> Vec<Pieces<'static>> {
             column.into_iter().flat_map(|(_, lines)| lines).collect()
         };
-        column(
-            canvas,
-            Rect {
-                width: half,
-                ..area
-            },
-            state,
-            &join(left),
-        );
+        let left_area = Rect {
+            width: half,
+            ..area
+        };
+        let of_left = column(canvas, left_area, state, &join(left));
         let right_area = Rect {
             x: area.x + half,
             width: area.width - half,
             ..area
         };
-        column(canvas, right_area, state, &join(right));
+        of_left.max(column(canvas, right_area, state, &join(right)))
     } else {
-        column(canvas, area, state, &sections.concat());
+        column(canvas, area, state, &sections.concat())
     }
 }
 
-fn column(canvas: &mut Canvas<'_>, area: Rect, state: &State, lines: &[Pieces<'static>]) {
+fn column(canvas: &mut Canvas<'_>, area: Rect, state: &State, lines: &[Pieces<'static>]) -> usize {
     let inner = table::indented(area);
     let height = usize::from(area.height);
-    let top = state.health.scroll.min(lines.len().saturating_sub(height));
+    let max_scroll = lines.len().saturating_sub(height);
+    let top = state.health.scroll.min(max_scroll);
     for (at, line) in lines.iter().skip(top).take(height).enumerate() {
         canvas.line(inner, at as u16, line);
     }
+    max_scroll
 }
 
 fn section(title: &'static str) -> Pieces<'static> {
@@ -120,15 +119,16 @@ fn link_lines(state: &State) -> Vec<Pieces<'static>> {
             piece(Tone::Bad, why.to_string()),
         ]);
     }
-    if let Some((at, failure)) = &history.last_poll {
+    if let Some(at) = state.polls.well {
         let when = ago(state.now.wall, at.wall);
-        lines.push(match failure {
-            None => fact("last poll", format!("well, {when}")),
-            Some(failure) => vec![
-                dim(format!("  {:<16} ", "last poll")),
-                piece(Tone::Bad, format!("failed {when}: {failure}")),
-            ],
-        });
+        lines.push(fact("last poll", format!("well, {when}")));
+    }
+    if let Some((at, failure)) = state.polls.fresh_failure(state.now) {
+        let when = ago(state.now.wall, at.wall);
+        lines.push(vec![
+            dim(format!("  {:<16} ", "poll failed")),
+            piece(Tone::Bad, format!("{when}: {failure}")),
+        ]);
     }
     lines.push(Vec::new());
     lines

@@ -16,8 +16,9 @@ const LEGEND: [&str; 4] = [
     "READY 3/4: three of four features are final · est.: from the schedule",
 ];
 
-/// Paints the keys of the screen under it, and the glyphs.
-pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, scroll: usize) {
+/// Paints the keys of the screen under it, and the glyphs. Gives the lines that it can be
+/// scrolled by.
+pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, scroll: usize) -> usize {
     let mode = if state.pages.is_empty() {
         Mode::List
     } else {
@@ -44,10 +45,12 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, scroll: usize) {
         "Keys"
     };
     let inner = canvas.frame(place, title);
-    let top = scroll.min(lines.len().saturating_sub(room));
+    let max_scroll = lines.len().saturating_sub(room);
+    let top = scroll.min(max_scroll);
     for (at, line) in lines.iter().skip(top).take(room).enumerate() {
         canvas.line(inner, at as u16, line);
     }
+    max_scroll
 }
 
 /// A place in the middle, as large as asked for or as there is room.

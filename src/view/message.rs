@@ -3,13 +3,16 @@
 use ratatui::layout::Rect;
 
 use super::model::{bytes, delivery, millis};
-use super::paint::{Canvas, Pieces, dim, piece, plain, role};
+use super::paint::{Canvas, Pieces, dim, piece, plain, role, safe_start};
 use super::text::{cut, wrap};
 use super::theme::Role;
 use super::{json, table};
 use crate::app::page::{MessagePage, message_attempts, message_endpoints};
 use crate::app::{State, Tone};
 use crate::domain::{Attempt, AttemptId, Delivery, EndpointId, Payload, visible};
+
+/// Cells of an attempt's answer in its line at most.
+const ANSWER: usize = 120;
 
 /// A line of the attempts pane.
 struct Line {
@@ -192,8 +195,8 @@ pub fn attempt_pieces(
     ];
     let answer = attempt.response.trim();
     if !answer.is_empty() {
-        let answer = visible(answer);
-        pieces.push(dim(format!("  “{}”", cut(&answer, 120))));
+        let answer = safe_start(answer, ANSWER);
+        pieces.push(dim(format!("  “{}”", cut(&answer, ANSWER))));
     }
     pieces
 }

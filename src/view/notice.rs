@@ -52,7 +52,7 @@ fn reason(state: &State) -> (Tone, Vec<String>) {
                 ],
             );
         }
-        LinkState::Retrying { .. } => {
+        LinkState::Retrying { .. } if state.last_true().is_none() => {
             return (
                 Tone::Warn,
                 vec![

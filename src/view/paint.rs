@@ -54,12 +54,29 @@ pub fn said(words: &[(Tone, String)]) -> Pieces<'_> {
         .collect()
 }
 
-/// Cells that the pieces take.
+/// More cells than any line has; what a text has beyond them is never measured.
+const MANY_CELLS: usize = 1024;
+
+/// Cells that the pieces take; each counts as [`MANY_CELLS`] or somewhat more at most.
 pub fn pieces_width(pieces: &[Piece<'_>]) -> usize {
     pieces
         .iter()
-        .map(|piece| width(&visible(&piece.text)))
+        .map(|piece| width(&safe_start(&piece.text, MANY_CELLS)))
         .sum()
+}
+
+/// The start of a text that is enough for so many cells, made visible. A text of megabytes costs
+/// no more than one that fits: what is left out beyond it shows as `…`.
+pub fn safe_start(text: &str, cells: usize) -> Cow<'_, str> {
+    // A cell holds one character, or one with a few marks that combine with it.
+    let enough = cells.saturating_add(1).saturating_mul(4);
+    if text.len() <= enough {
+        return visible(text);
+    }
+    match text.char_indices().nth(enough) {
+        Some((end, _)) => Cow::Owned(format!("{}…", visible(&text[..end]))),
+        None => visible(text),
+    }
 }
 
 /// On which side of its column a cell stands.
@@ -85,16 +102,12 @@ impl Canvas<'_> {
         let limit = usize::from(area.width);
         let mut taken = 0;
         for (at, piece) in pieces.iter().enumerate() {
-            let text = visible(&piece.text);
             // The last cell is kept for a mark if more follows than fits.
             let room = limit - taken;
-            let rest = if at + 1 == pieces.len() {
-                0
-            } else {
-                pieces_width(&pieces[at + 1..])
-            };
+            let text = safe_start(&piece.text, room);
+            let has_more = pieces[at + 1..].iter().any(|piece| !piece.text.is_empty());
             let own = width(&text);
-            let shown = if own > room || own == room && rest > 0 && own > 1 {
+            let shown = if own > room || own == room && has_more && own > 1 {
                 cut(&text, if own > room { room } else { room - 1 })
             } else {
                 Cow::Borrowed(text.as_ref())
@@ -241,5 +254,21 @@ impl Columns {
             };
             canvas.line_at(column, row, cell, *side);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_megabytes_is_cut_before_it_is_measured() {
+        let long = "名\u{1b}".repeat(1_000_000);
+        let start = safe_start(&long, 10);
+        assert!(start.len() < 400 && start.ends_with('…'), "{start}");
+        assert!(width(&start) > 10 && !start.contains('\u{1b}'));
+        assert_eq!(safe_start("short", 2), "short");
+        assert_eq!(safe_start(&"ä".repeat(11), 2), "ä".repeat(11));
+        assert!(pieces_width(&[plain(long)]) > MANY_CELLS);
     }
 }

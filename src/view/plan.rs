@@ -9,14 +9,19 @@ use super::paint::{Canvas, Pieces, dim, piece, plain, role};
 use super::text::wrap;
 use super::theme::Role;
 use crate::app::replaying::ReplayOverlay;
-use crate::app::{State, Tone};
+use crate::app::{ShownPlan, State, Tone};
 use crate::domain::{PlanItem, Replay, Verdict, visible};
 
 /// A line of the overlay, and whether it is the one that the keys act on.
 type Line = (Pieces<'static>, bool);
 
-/// Paints the overlay.
-pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, overlay: &ReplayOverlay) {
+/// Paints the overlay. Gives what it said would be sent, if it had room to say so.
+pub fn draw(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    state: &State,
+    overlay: &ReplayOverlay,
+) -> Option<ShownPlan> {
     let width = area.width.saturating_sub(4).clamp(20, 96).min(area.width);
     let inner_width = usize::from(width).saturating_sub(4);
     let mut lines = vec![(about(state, overlay), false)];
@@ -52,6 +57,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, overlay: &Replay
     if inner.height >= 1 {
         canvas.line(inner, inner.height - 1, &[dim(foot)]);
     }
+    overlay.shown().filter(|_| room >= 1)
 }
 
 fn about(state: &State, overlay: &ReplayOverlay) -> Pieces<'static> {
@@ -75,7 +81,8 @@ fn plan_lines(overlay: &ReplayOverlay, width: usize) -> Vec<Line> {
     let picked = overlay.pick.row_in(&endpoints);
     let mut lines = Vec::new();
     for (at, item) in overlay.plan.items.iter().enumerate() {
-        lines.push((item_line(item), picked == Some(at)));
+        let is_left_out = overlay.is_left_out(&item.endpoint);
+        lines.push((item_line(item, is_left_out), picked == Some(at)));
         if let Verdict::Refuse(why) = &item.verdict {
             for text in wrap(&visible(why), width.saturating_sub(8)) {
                 lines.push((vec![dim(format!("        {text}"))], false));
@@ -107,7 +114,7 @@ fn plan_lines(overlay: &ReplayOverlay, width: usize) -> Vec<Line> {
     lines
 }
 
-fn item_line(item: &PlanItem) -> Pieces<'static> {
+fn item_line(item: &PlanItem, is_left_out: bool) -> Pieces<'static> {
     let check = match (&item.verdict, item.is_chosen) {
         (Verdict::Refuse(_), _) => " - ",
         (_, true) => "[x]",
@@ -120,7 +127,8 @@ fn item_line(item: &PlanItem) -> Pieces<'static> {
     };
     let why = match &item.verdict {
         Verdict::Skip(why) if !item.is_chosen => format!("{why}  "),
-        Verdict::Send if !item.is_chosen => "left out by you  ".to_owned(),
+        Verdict::Send if is_left_out => "left out by you  ".to_owned(),
+        Verdict::Send if !item.is_chosen => "new in this plan  ".to_owned(),
         _ => String::new(),
     };
     let label = super::text::cut_middle(&visible(&item.label), 16).into_owned();

@@ -1,5 +1,7 @@
 //! The dashboard's mind in scenes: messages in, effects out, and what the screen says.
 
+mod replays;
+
 use ratatui::crossterm::event::KeyEvent;
 use reeltop::app::{Effect, Msg, ReplayRequest, RowKey, Sight, State, update};
 use reeltop::domain::{
@@ -24,7 +26,7 @@ fn selected_line(state: &mut State) -> String {
     line.unwrap_or_default().to_owned()
 }
 
-fn step(number: u64, stage: Stage) -> Msg {
+pub fn step(number: u64, stage: Stage) -> Msg {
     Msg::Changed(vec![change(
         0,
         ChangeKind::Replay(Box::new(ReplayStep {
@@ -37,7 +39,7 @@ fn step(number: u64, stage: Stage) -> Msg {
     )])
 }
 
-fn request(number: u64) -> Effect {
+pub fn request(number: u64) -> Effect {
     Effect::Replay(ReplayRequest {
         number,
         message: MessageId::new("msg_failed"),
@@ -163,6 +165,48 @@ fn an_unknown_replay_stays_in_sight_until_its_attempt_is_found() {
     press(&mut state, "enter");
     let shown = picture(&mut state, 120, 36);
     assert!(shown.contains("delivered, found later"), "{shown}");
+}
+
+#[test]
+fn a_part_that_cannot_be_read_hides_not_that_another_is() {
+    let mut state = told();
+    let why = || reeltop::domain::Failure::new(FailureKind::Broken, "it answered 500", "");
+    let link = LinkState::Stopped { why: why() };
+    let polled = |failure| change(0, ChangeKind::Polled(failure));
+    let told = vec![
+        change(0, ChangeKind::Link(Box::new(link))),
+        polled(None),
+        polled(Some(Box::new(why()))),
+    ];
+    update(&mut state, Msg::Changed(told));
+    press(&mut state, "5");
+    let shown = picture(&mut state, 120, 36);
+    assert!(
+        shown.contains("polling, no stream") && shown.contains("poll failed"),
+        "{shown}"
+    );
+    update(&mut state, Msg::Tick(before(-60)));
+    assert!(picture(&mut state, 120, 36).contains("not connected"));
+}
+
+#[test]
+fn the_way_back_from_the_end_is_as_long_as_the_way_there() {
+    let mut state = told();
+    press(&mut state, "5");
+    picture(&mut state, 60, 14);
+    let mut seen = Vec::new();
+    for name in ["?", "5"] {
+        press(&mut state, name);
+        picture(&mut state, 60, 14);
+        for name in ["G", "k", "j", "g"] {
+            update(&mut state, Msg::Key(key(name)));
+            seen.push(picture(&mut state, 60, 14));
+        }
+        assert_eq!(seen[0], seen[2]);
+        assert!(seen[0] != seen[1] && seen[0] != seen[3]);
+        seen.clear();
+        press(&mut state, "esc");
+    }
 }
 
 #[test]

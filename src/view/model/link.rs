@@ -33,7 +33,7 @@ pub fn words(state: &State) -> Said {
 
 /// Whether reads by REST answer, though there is no stream.
 pub fn is_polling(state: &State) -> bool {
-    matches!(state.history.last_poll, Some((_, None)))
+    state.polls.go_well(state.now)
 }
 
 /// What is wrong with the link, what to do, and how old the screen is; nothing if all is well.

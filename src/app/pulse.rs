@@ -1,0 +1,75 @@
+//! How much comes in and how well: the pace of the stream, and how the reads by REST go.
+
+use std::collections::VecDeque;
+
+use crate::domain::{Failure, Moment};
+
+/// How reading by REST goes. More than one part reads, and each tells how it went, so that a part
+/// that fails must not hide that another goes well.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Polls {
+    pub well: Option<Moment>,
+    pub failed: Option<(Moment, Failure)>,
+}
+
+impl Polls {
+    /// For so long one well answered read tells that reads are answered.
+    const FRESH: i64 = 20 * crate::domain::time::SECOND;
+
+    pub(super) fn note(&mut self, at: Moment, failure: Option<&Failure>) {
+        match failure {
+            None => self.well = Some(at),
+            Some(failure) => self.failed = Some((at, failure.clone())),
+        }
+    }
+
+    /// Whether reads are answered: one was, a short time ago.
+    pub fn go_well(&self, now: Moment) -> bool {
+        self.well.is_some_and(|at| now.mono - at.mono < Self::FRESH)
+    }
+
+    /// The last failure, while it is news.
+    pub fn fresh_failure(&self, now: Moment) -> Option<&(Moment, Failure)> {
+        let failed = self.failed.as_ref()?;
+        let is_alone = self.well.is_none_or(|at| at.mono < failed.0.mono);
+        (is_alone || now.mono - failed.0.mono < Self::FRESH).then_some(failed)
+    }
+}
+
+/// Events a second, over the last whole seconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pace {
+    counts: VecDeque<(i64, u64)>,
+}
+
+/// Whole seconds that the pace is taken over.
+const PACE_SECONDS: i64 = 5;
+
+impl Pace {
+    pub(super) fn note(&mut self, at: Moment) {
+        let second = at.mono / crate::domain::time::SECOND;
+        match self.counts.back_mut() {
+            Some((last, count)) if *last == second => *count += 1,
+            _ => self.counts.push_back((second, 1)),
+        }
+        while self
+            .counts
+            .front()
+            .is_some_and(|(first, _)| *first + PACE_SECONDS < second)
+        {
+            self.counts.pop_front();
+        }
+    }
+
+    /// Events a second, the running second left out.
+    pub fn per_second(&self, now: Moment) -> f64 {
+        let second = now.mono / crate::domain::time::SECOND;
+        let sum: u64 = self
+            .counts
+            .iter()
+            .filter(|(at, _)| (second - PACE_SECONDS..second).contains(at))
+            .map(|(_, count)| count)
+            .sum();
+        sum as f64 / PACE_SECONDS as f64
+    }
+}
