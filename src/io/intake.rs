@@ -26,7 +26,7 @@ use crate::domain::{
 
 /// Looks under way at once.
 const LOOKS: usize = 8;
-/// How long a close waits for what is under way.
+/// How long a close waits for what is under way: a replay's request above all.
 const GRACE: Duration = Duration::from_millis(800);
 /// Counters are told this often, if they differ.
 const COUNTED_EVERY: Duration = Duration::from_secs(1);
@@ -172,16 +172,23 @@ impl Hose {
 
     /// Sends a replay, at most once; its stages arrive as changes.
     pub fn replay(&self, order: ReplayOrder) {
-        let pair = (order.message.clone(), order.endpoint.clone());
-        let is_free = self.in_flight().insert(pair.clone());
-        let Some(client) = self.inner.client.clone().filter(|_| is_free) else {
-            return self.refuse(order);
+        let Some(client) = self.inner.client.clone() else {
+            let what = "there is no server to send it to";
+            let hint = "set the URL to that of an Aspect API";
+            return self.refuse(order, Failure::new(FailureKind::Local, what, hint));
         };
+        let pair = (order.message.clone(), order.endpoint.clone());
+        if !self.in_flight().insert(pair.clone()) {
+            let what = "a replay of this message to this endpoint is under way";
+            let failure = Failure::new(FailureKind::Local, what, "wait for its end");
+            return self.refuse(order, failure);
+        }
         let (outlet, watch) = (self.inner.outlet.clone(), self.inner.open_replays.clone());
+        let posts = self.inner.tracker.clone();
         // Not the hose itself, whose end stops this.
         let hose = Arc::downgrade(&self.inner);
         self.inner.spawn(async move {
-            let followed = sender::replay(&client, &outlet, &order, sender::FOLLOW).await;
+            let followed = sender::tracked(&client, &outlet, &order, sender::FOLLOW, &posts).await;
             if followed == Followed::Open {
                 watch
                     .lock()
@@ -198,9 +205,7 @@ impl Hose {
         });
     }
 
-    fn refuse(&self, order: ReplayOrder) {
-        let what = "a replay of this message to this endpoint is under way";
-        let failure = Failure::new(FailureKind::Local, what, "wait for its end");
+    fn refuse(&self, order: ReplayOrder, failure: Failure) {
         let step = ReplayStep {
             replay: order.number,
             message: order.message,
@@ -223,7 +228,8 @@ impl Hose {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends everything, within a second.
+    /// Ends everything, within a second. A replay's request under way has that long to end, and
+    /// tells how it did if the changes are still received.
     pub async fn close(self) {
         self.inner.stop.cancel();
         self.inner.tracker.close();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
+use tokio_util::task::TaskTracker;
 
 use super::client::http::Sent;
 use super::client::{Client, FULL_PAGE};
@@ -46,31 +47,33 @@ pub async fn replay(
     order: &ReplayOrder,
     follow: Duration,
 ) -> Followed {
-    let tell = |stage: Stage| {
-        let step = ReplayStep {
-            replay: order.number,
-            message: order.message.clone(),
-            endpoint: order.endpoint.clone(),
-            route: BY_SERVER,
-            stage,
-        };
-        outlet.tell(Origin::User, ChangeKind::Replay(Box::new(step)))
-    };
-    tell(Stage::Planned).await;
+    tracked(client, outlet, order, follow, &TaskTracker::new()).await
+}
+
+/// The same, with the POST as a task of its own in `posts`: once begun it goes on if this is
+/// dropped, so that whoever ends the program can wait for it.
+pub async fn tracked(
+    client: &Client,
+    outlet: &Outlet,
+    order: &ReplayOrder,
+    follow: Duration,
+    posts: &TaskTracker,
+) -> Followed {
+    tell(outlet, order, Stage::Planned).await;
     let Ability::Offered(route) = outlet.abilities().resend else {
         let failure = Failure::new(
             FailureKind::NotOffered,
             "this server offers no resend",
             "set resend_path in the profile if it has one",
         );
-        tell(Stage::Refused(failure)).await;
+        tell(outlet, order, Stage::Refused(failure)).await;
         return Followed::Settled;
     };
     let before = match attempts(client, &order.message).await {
         Ok(attempts) => attempts,
         Err(failure) => {
             let what = format!("its attempts could not be read first: {}", failure.what);
-            tell(Stage::Refused(Failure { what, ..failure })).await;
+            tell(outlet, order, Stage::Refused(Failure { what, ..failure })).await;
             return Followed::Settled;
         }
     };
@@ -81,36 +84,57 @@ pub async fn replay(
         .collect();
     let mut told = HashMap::new();
     tell_attempts(outlet, before, &mut told).await;
-    tell(Stage::Sending {
-        before: ids.clone(),
-    })
-    .await;
-    let key = format!("reeltop-{}", uuid::Uuid::new_v4());
-    match client
-        .resend(&route, &order.message, &order.endpoint, &key)
-        .await
-    {
-        Sent::Accepted => {
-            tell(Stage::Accepted).await;
+    let before = ids.clone();
+    tell(outlet, order, Stage::Sending { before }).await;
+    let posting = posts.spawn(post(client.clone(), outlet.clone(), order.clone(), route));
+    match posting.await {
+        Ok(Sent::Accepted) => {
             let followed = find(client, outlet, order, &ids, &mut told, follow).await;
             if followed == Followed::Open {
                 let why = format!(
                     "accepted, but no attempt was seen in {}s; a disabled endpoint is sent nothing",
                     follow.as_secs()
                 );
-                tell(Stage::Unknown(why)).await;
+                tell(outlet, order, Stage::Unknown(why)).await;
             }
             followed
         }
-        Sent::Refused(failure) => {
-            tell(Stage::Refused(failure)).await;
-            Followed::Settled
-        }
-        Sent::Unknown(why) => {
-            tell(Stage::Unknown(why)).await;
+        Ok(Sent::Refused(_)) => Followed::Settled,
+        Ok(Sent::Unknown(_)) => find(client, outlet, order, &ids, &mut told, follow).await,
+        Err(error) => {
+            let why = format!("the request was broken off: {error}");
+            tell(outlet, order, Stage::Unknown(why)).await;
             find(client, outlet, order, &ids, &mut told, follow).await
         }
     }
+}
+
+async fn tell(outlet: &Outlet, order: &ReplayOrder, stage: Stage) {
+    let step = ReplayStep {
+        replay: order.number,
+        message: order.message.clone(),
+        endpoint: order.endpoint.clone(),
+        route: BY_SERVER,
+        stage,
+    };
+    outlet
+        .tell(Origin::User, ChangeKind::Replay(Box::new(step)))
+        .await;
+}
+
+/// Makes the POST and tells how it ended.
+async fn post(client: Client, outlet: Outlet, order: ReplayOrder, route: String) -> Sent {
+    let key = format!("reeltop-{}", uuid::Uuid::new_v4());
+    let sent = client
+        .resend(&route, &order.message, &order.endpoint, &key)
+        .await;
+    let stage = match &sent {
+        Sent::Accepted => Stage::Accepted,
+        Sent::Refused(failure) => Stage::Refused(failure.clone()),
+        Sent::Unknown(why) => Stage::Unknown(why.clone()),
+    };
+    tell(&outlet, &order, stage).await;
+    sent
 }
 
 /// Looks for a manual attempt that was not there before, at a slowing pace.

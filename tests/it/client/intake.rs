@@ -15,7 +15,7 @@ use crate::server::support::{PATIENCE, Receiver, create_endpoint, start};
 
 pub struct Watcher {
     pub hose: Hose,
-    changes: mpsc::Receiver<Vec<Change>>,
+    pub changes: mpsc::Receiver<Vec<Change>>,
     pub history: History,
     last_seq: u64,
 }

@@ -1,8 +1,12 @@
 //! The poller against servers of which one part fails: the others are read all the same.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use reeltop::domain::Ability;
+use reeltop::domain::{Ability, ChangeKind, EndpointId, LinkState, MessageId, ReplayState, Stage};
+use reeltop::io::config::Source;
+use reeltop::io::intake::ReplayOrder;
 
 use super::intake::Watcher;
 use super::source;
@@ -134,6 +138,112 @@ async fn an_endpoint_list_whose_rest_fails_deletes_nothing() {
     let mut watcher = Watcher::open(source);
     watcher
         .until("both", |history| history.endpoints.len() == 2)
+        .await;
+    watcher.hose.close().await;
+}
+
+fn order() -> ReplayOrder {
+    ReplayOrder {
+        number: 1,
+        message: MessageId::new("msg_1"),
+        endpoint: EndpointId::new("ep_a"),
+    }
+}
+
+/// The last stage of a replay among the changes that still wait.
+fn last_stage(watcher: &mut Watcher) -> Option<Stage> {
+    let mut last = None;
+    while let Ok(batch) = watcher.changes.try_recv() {
+        for change in batch {
+            if let ChangeKind::Replay(step) = change.kind {
+                last = Some(step.stage);
+            }
+        }
+    }
+    last
+}
+
+#[tokio::test]
+async fn a_close_leaves_a_request_under_way_its_grace() {
+    let server = Scripted::start(|_, request| {
+        if request.starts_with("post ") {
+            answer("202 Accepted", "", "{}")
+        } else if request.starts_with("get /webhooks/delivery-attempts") {
+            json(r#"{"data":[],"done":true}"#)
+        } else {
+            rest(request)
+        }
+    })
+    .await;
+    let mut source = source(&server.url);
+    source.resend_path = Some("/again/{message_id}".to_owned());
+    let mut watcher = Watcher::open(source);
+    watcher
+        .until("a route", |history| history.abilities.resend.is_offered())
+        .await;
+    watcher.hose.replay(order());
+    watcher
+        .until("sending", |history| {
+            history
+                .replays
+                .get(1)
+                .is_some_and(|replay| replay.state == ReplayState::Sending)
+        })
+        .await;
+    let hose = watcher.hose.clone();
+    let closing = Instant::now();
+    hose.close().await;
+    assert!(closing.elapsed() < Duration::from_secs(1));
+    assert_eq!(last_stage(&mut watcher), Some(Stage::Accepted));
+}
+
+#[tokio::test]
+async fn without_a_server_a_replay_is_refused_in_its_own_words() {
+    let mut watcher = Watcher::open(Source::new("http://u:hunter2@x:99999", "sk_test"));
+    watcher
+        .until("the stop", |history| {
+            matches!(&history.link, LinkState::Stopped { why } if !why.to_string().contains("hunter2"))
+        })
+        .await;
+    for _ in 0..2 {
+        watcher.hose.replay(order());
+        let batch = watcher.changes.recv().await.unwrap();
+        let ChangeKind::Replay(step) = &batch[0].kind else {
+            panic!("{batch:?}")
+        };
+        assert!(
+            matches!(&step.stage, Stage::Refused(why) if why.what.contains("no server")),
+            "{step:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_the_server_publishes_is_asked_for_until_it_answers() {
+    let is_up = Arc::new(AtomicBool::new(false));
+    let up = Arc::clone(&is_up);
+    let server = Scripted::start(move |_, request| {
+        if !request.starts_with("get /openapi.json") {
+            rest(request)
+        } else if up.load(Ordering::SeqCst) {
+            json(r#"{"openapi":"3.1.0","paths":{}}"#)
+        } else {
+            answer("503 x", "", "")
+        }
+    })
+    .await;
+    let mut watcher = Watcher::open(source(&server.url));
+    watcher
+        .until("the stream", |history| {
+            history.abilities.stream.is_offered()
+        })
+        .await;
+    assert_eq!(watcher.history.abilities.resend, Ability::Unknown);
+    is_up.store(true, Ordering::SeqCst);
+    watcher
+        .until("an answer", |history| {
+            history.abilities.resend != Ability::Unknown
+        })
         .await;
     watcher.hose.close().await;
 }
