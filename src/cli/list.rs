@@ -1,5 +1,6 @@
 //! `reeltop messages`, `attempts` and `endpoints`: pages of the logs, as table or JSON lines.
 
+use std::collections::HashSet;
 use std::collections::{BTreeMap, HashMap};
 
 use super::args::{AttemptsArgs, EndpointsArgs, MessagesArgs, SourceArgs};
@@ -34,6 +35,9 @@ pub fn say_unreadable(found: &[Unreadable]) {
     }
 }
 
+/// Pages of one list read by one command at most.
+const MAX_PAGES: usize = 400;
+
 /// Pages a list until `limit` rows are there or it ends. Returns whether it ended.
 async fn paged<T, F>(
     limit: usize,
@@ -44,19 +48,28 @@ where
 {
     let mut rows = Vec::new();
     let mut cursor: Option<String> = None;
-    loop {
+    let mut seen = HashSet::new();
+    for _ in 0..MAX_PAGES {
         let wanted = limit.saturating_sub(rows.len());
         if wanted == 0 {
             return Ok((rows, false));
         }
         let next = page(wanted.min(FULL_PAGE), cursor.clone()).await?;
         say_unreadable(&next.unreadable);
-        rows.extend(next.rows.into_iter().take(wanted));
-        if next.is_last || next.next == cursor {
+        // A row that comes again, because the list moved on or the server repeats itself, counts once.
+        let is_new = |row: &Row<T>| match row.raw.get("id") {
+            Some(id) => seen.insert(id.to_string()),
+            None => true,
+        };
+        let n_before = rows.len();
+        rows.extend(next.rows.into_iter().filter(is_new).take(wanted));
+        if next.is_last || next.next == cursor || rows.len() == n_before {
             return Ok((rows, true));
         }
         cursor = next.next;
     }
+    note(&format!("only the first {MAX_PAGES} pages were read"));
+    Ok((rows, false))
 }
 
 /// `reeltop messages`

@@ -107,8 +107,13 @@ async fn gather(
         Ok(page) => {
             abilities.endpoint_list =
                 crate::domain::Ability::Offered("GET /webhooks/endpoints".to_owned());
+            let is_whole = page.is_last && page.unreadable.is_empty();
+            let ids = page.rows.iter().map(|row| row.value.id.clone()).collect();
             for row in page.rows {
                 fold(ChangeKind::Endpoint(Box::new(row.value)));
+            }
+            if is_whole {
+                fold(ChangeKind::EndpointsListed(ids));
             }
         }
         Err(failure) if is_hopeless(failure.kind) => return Err(failure.into()),

@@ -17,6 +17,9 @@ use crate::io::stream::{Step, Stream};
 use print::{Form, Printer};
 
 /// Follows the stream. 0 when it was asked to end, 1 when there is no stream.
+/// Longest `--last-event-id` that is sent, in bytes.
+const MAX_ID_BYTES: usize = 4096;
+
 pub async fn run(args: TailArgs, from: SourceArgs) -> Outcome {
     let query = Query::parse(&args.query.join(" ")).map_err(|why| usage("QUERY", why))?;
     let (source, client) = source::client(&from)?;
@@ -30,8 +33,12 @@ pub async fn run(args: TailArgs, from: SourceArgs) -> Outcome {
     if args.limit == Some(0) {
         return Ok(0);
     }
-    let found = stream_only(&client, source.events_path.as_deref()).await?;
     let last_event_id = args.last_event_id.as_deref().unwrap_or_default();
+    if last_event_id.chars().any(char::is_control) || last_event_id.len() > MAX_ID_BYTES {
+        let what = format!("--last-event-id {last_event_id:.40} cannot be sent in a header");
+        return Err(Stop::Usage(what));
+    }
+    let found = stream_only(&client, source.events_path.as_deref()).await?;
     let stream = Stream::new(client.clone(), found.url, Clock::new(), last_event_id);
     let ended = follow(stream, &mut printer, args.no_reconnect).await;
     match ended {

@@ -53,7 +53,11 @@ pub async fn run(args: TasksArgs, from: SourceArgs) -> Outcome {
             .map(|row| cells(&row.value, name(row), zone))
             .collect();
         let if_empty = if args.ids.is_empty() {
-            "no active tasks match"
+            if args.query.is_some() {
+                "no active tasks match"
+            } else {
+                "no active tasks"
+            }
         } else {
             "no such tasks"
         };

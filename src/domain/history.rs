@@ -51,7 +51,7 @@ impl Default for Bounds {
             tasks: 2_000_000,
             events: 50_000,
             event_ids: 100_000,
-            messages: 50_000,
+            messages: 20_000,
             endpoints: 10_000,
             asset_names: 200_000,
         }

@@ -55,15 +55,22 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// `converged · gap 42s · 3 repaired`, or that nothing was compared.
+    /// `converged · gap 42s · 3 repaired`, then what could not be known.
     pub fn words(&self) -> String {
-        if self.compared.is_none() {
-            return self
-                .caveat
-                .clone()
-                .unwrap_or_else(|| "nothing was compared".to_owned());
+        match (&self.caveat, self.compared) {
+            (Some(caveat), Some(_)) => format!("{} · {caveat}", self.summary()),
+            (Some(caveat), None) => caveat.clone(),
+            (None, _) => self.summary(),
         }
-        let mut words = String::from("converged");
+    }
+
+    /// The same without what could not be known; that there is such is still said.
+    pub fn summary(&self) -> String {
+        let mut words = String::from(match (self.compared, &self.caveat) {
+            (None, _) => return "nothing was compared".to_owned(),
+            (Some(_), Some(_)) => "converged in part",
+            (Some(_), None) => "converged",
+        });
         if let Some((from, to)) = self.gap {
             words.push_str(" · gap ");
             words.push_str(&super::time::duration_words(to.since(from)));
@@ -71,10 +78,6 @@ impl Proof {
         let _ = write!(words, " · {} repaired", self.repaired.len());
         if self.found > 0 {
             let _ = write!(words, " · {} found in the log", self.found);
-        }
-        if let Some(caveat) = &self.caveat {
-            words.push_str(" · ");
-            words.push_str(caveat);
         }
         words
     }

@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 use super::model::{ago, bytes, link};
 use super::paint::{Canvas, Pieces, dim, piece, plain, role};
 use super::table;
+use super::text::wrap;
 use super::theme::Role;
 use crate::app::page::{unreadable, unreadable_numbers};
 use crate::app::{State, Tone, Viewport};
@@ -134,6 +135,9 @@ fn link_lines(state: &State) -> Vec<Pieces<'static>> {
     lines
 }
 
+/// Width that what could not be known is wrapped to.
+const CAVEAT_WIDTH: usize = 44;
+
 fn proof_lines(state: &State) -> Vec<Pieces<'static>> {
     let mut lines = vec![section("COMPARISONS WITH THE SERVER")];
     for proof in state.history.proofs.iter().rev().take(4) {
@@ -142,15 +146,20 @@ fn proof_lines(state: &State) -> Vec<Pieces<'static>> {
         } else {
             Tone::Ok
         };
+        // What could not be known is said in whole, on lines of its own.
         lines.push(vec![
             dim(format!("  {:<9} ", ago(state.now.wall, proof.at))),
-            piece(tone, proof.words()),
+            piece(tone, proof.summary()),
             dim(format!(
                 " · {} compared, {} held",
                 proof.compared.unwrap_or(0),
                 proof.held
             )),
         ]);
+        let caveat = proof.caveat.as_deref().unwrap_or_default();
+        for line in wrap(caveat, CAVEAT_WIDTH) {
+            lines.push(vec![piece(tone, format!("            {line}"))]);
+        }
     }
     if state.history.proofs.is_empty() {
         lines.push(vec![dim("  none yet")]);

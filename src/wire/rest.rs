@@ -95,9 +95,6 @@ pub fn asset_name(body: &[u8]) -> Result<Option<Arc<str>>, Unreadable> {
 }
 
 fn parse(place: &'static str, body: &[u8]) -> Result<Value, Unreadable> {
-    if body.is_empty() {
-        return Ok(Value::Null);
-    }
     serde_json::from_slice(body).map_err(|error| {
         let start = body.trim_ascii_start();
         let why = if start.starts_with(b"<") {

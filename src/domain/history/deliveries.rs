@@ -48,7 +48,7 @@ pub enum OutcomeState {
 }
 
 /// Largest sum of payloads and responses kept.
-const MAX_BYTES: usize = 256 << 20;
+const MAX_BYTES: usize = 128 << 20;
 /// Longest response kept, in bytes; services cut there too.
 const MAX_RESPONSE_BYTES: usize = 20_000;
 /// Most attempts kept for one message.

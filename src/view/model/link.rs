@@ -46,7 +46,8 @@ pub fn trouble(state: &State) -> Option<Vec<String>> {
         _ => return None,
     };
     let mut lines = vec![format!("{what}: {}.", why.what.trim_end_matches('.'))];
-    if why.kind == FailureKind::Unauthorized && !state.session.key_origin.is_empty() {
+    let origin = &state.session.key_origin;
+    if why.kind == FailureKind::Unauthorized && !origin.is_empty() && !why.hint.contains(origin) {
         lines.push(format!("The key came from {}.", state.session.key_origin));
     }
     if !why.hint.is_empty() {
