@@ -46,6 +46,10 @@ pub struct SourceArgs {
     /// Make no request that changes anything
     #[arg(long, global = true)]
     pub read_only: bool,
+    /// Colours of the dashboard; `NO_COLOR` in the environment means mono
+    #[arg(long, global = true, value_name = "THEME", default_value = "dark",
+          value_parser = ["dark", "light", "mono"])]
+    pub theme: String,
     /// Show times in UTC instead of the local zone
     #[arg(long, global = true)]
     pub utc: bool,

@@ -11,11 +11,12 @@ use super::{demo, source};
 use crate::io::config::Source;
 use crate::io::{Clock, intake};
 use crate::runtime::{self, Settings};
+use crate::view::theme::ThemeName;
 
 /// `reeltop`: the dashboard of the configured server.
 pub async fn run(args: SourceArgs) -> ExitCode {
     match source::configured(&args) {
-        Ok(source) => end(open(source, args.utc).await),
+        Ok(source) => end(open(source, &args).await),
         Err(stop) => conclude(Err(stop)),
     }
 }
@@ -28,7 +29,7 @@ pub async fn demo(args: DemoArgs, given: SourceArgs) -> ExitCode {
     };
     let mut source = Source::demo(&stage.url(), stage.api_key().to_owned());
     source.read_only = given.read_only;
-    let result = open(source, given.utc).await;
+    let result = open(source, &given).await;
     stage.stop().await;
     end(result)
 }
@@ -44,17 +45,17 @@ fn end(result: anyhow::Result<()>) -> ExitCode {
 }
 
 /// Opens the dashboard on a source.
-async fn open(source: Source, utc: bool) -> anyhow::Result<()> {
+async fn open(source: Source, args: &SourceArgs) -> anyhow::Result<()> {
     let settings = Settings {
         source_name: source.name.clone(),
         is_demo: source.is_demo,
         is_read_only: source.read_only,
-        utc_offset_seconds: if utc { 0 } else { local_offset() },
+        utc_offset_seconds: if args.utc { 0 } else { local_offset() },
         key_origin: source.key_origin.clone(),
         base_url: source.url.clone(),
         no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
         is_ascii: !is_utf8(),
-        ..Settings::default()
+        theme: theme(&args.theme),
     };
     #[cfg(debug_assertions)]
     panic_if_asked();
@@ -75,6 +76,14 @@ fn panic_if_asked() {
             }
             panic!("asked for by a test");
         });
+    }
+}
+
+fn theme(name: &str) -> ThemeName {
+    match name {
+        "light" => ThemeName::Light,
+        "mono" => ThemeName::Mono,
+        _ => ThemeName::Dark,
     }
 }
 
