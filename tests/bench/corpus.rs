@@ -46,7 +46,10 @@ pub fn task_uuid(number: u64) -> String {
 }
 
 fn write_envelope(text: &mut String, rng: &mut Rng, event: &str, number: usize, n_tasks: u64) {
-    let (task, asset) = (task_uuid(rng.u64(..n_tasks)), uuid_of(rng.u128(..)));
+    let number_of_task = rng.u64(..n_tasks);
+    let (task, asset) = (task_uuid(number_of_task), uuid_of(rng.u128(..)));
+    // A task's creation never changes, so that it is the one it was preloaded with.
+    let created = format!("2026-11-22T09:00:00.{number_of_task:06}Z");
     let user = "5f0c1c1e-93a1-4a55-8a3b-6a2f0a8c7e11";
     let (second, micros) = (number / 10_000 % 60, rng.u32(..1_000_000));
     let hour = 10 + number / 60_000 % 10;
@@ -55,7 +58,6 @@ fn write_envelope(text: &mut String, rng: &mut Rng, event: &str, number: usize, 
     } else {
         format!("2026-11-22T{hour}:20:{second:02}Z")
     };
-    let created = "2026-11-22T09:00:00.123456Z";
     let mut state = || STATES[rng.usize(..STATES.len())];
     let features = format!(
         r#"{{"proxy":{{"state":"{}"}},"preview":{{"state":"{}"}},"visual":{{"state":"{}"}},"transcription":{{"state":"{}"}}}}"#,
