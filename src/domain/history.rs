@@ -19,7 +19,6 @@ pub use window::{Anchor, SortBy, TaskOrder, Window};
 use super::change::{Change, ChangeKind, Origin, Unreadable};
 use super::endpoint::Endpoint;
 use super::event::{Event, EventType};
-use super::failure::Failure;
 use super::feature::FeatureState;
 use super::id::{AssetId, EndpointId, TaskId};
 use super::link::{Abilities, LinkCounters, LinkState, Proof};
@@ -86,7 +85,6 @@ pub struct History {
     pub n_unreadable: u64,
     /// Words of the service that we do not know, with how often each was seen.
     pub new_words: BTreeMap<String, u64>,
-    pub last_poll: Option<(Moment, Option<Failure>)>,
     pub replays: Replays,
     /// When the last sign of life came by the stream.
     pub last_event: Option<Moment>,
@@ -134,7 +132,6 @@ impl History {
             unreadable: VecDeque::new(),
             n_unreadable: 0,
             new_words: BTreeMap::new(),
-            last_poll: None,
             replays: Replays::default(),
             last_event: None,
             asset_names: HashMap::new(),
@@ -188,9 +185,8 @@ impl History {
                 self.n_unreadable += 1;
                 push_bounded(&mut self.unreadable, (received, *what), MAX_UNREADABLE);
             }
-            ChangeKind::Polled(failure) => {
-                self.last_poll = Some((received, failure.map(|failure| *failure)));
-            }
+            // How well polling goes is told by its latest answers, not folded.
+            ChangeKind::Polled(_) => {}
             ChangeKind::Replay(step) => {
                 let number = step.replay;
                 self.replays.step(*step, received);
