@@ -33,7 +33,9 @@ pub use history::{
     History, OutcomeState, SortBy, TaskOrder, TaskRow, TaskSight, Tasks, Window,
 };
 pub use id::{AssetId, AttemptId, EndpointId, EventId, Id, MessageId, TaskId, UserId};
-pub use link::{Abilities, Ability, LinkCounters, LinkState, Proof};
+pub use link::{
+    Abilities, Ability, LinkCounters, LinkState, MAX_REPAIRS, Proof, Repair, RepairedBy,
+};
 pub use message::{Message, Payload};
 pub use plan::{Plan, PlanItem, Verdict, plan};
 pub use query::Query;

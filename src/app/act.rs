@@ -91,7 +91,7 @@ impl State {
     fn refresh(&mut self) -> Vec<Effect> {
         let is_down = matches!(
             self.history.link,
-            LinkState::Retrying { .. } | LinkState::Stopped { .. }
+            LinkState::Retrying { .. } | LinkState::Polling { .. } | LinkState::Stopped { .. }
         );
         if is_down {
             self.say(Tone::Info, "connecting and reading everything again");

@@ -13,7 +13,7 @@ pub struct Polls {
 }
 
 impl Polls {
-    /// For so long one well answered read tells that reads are answered.
+    /// For so long a failure is news, though another part reads well.
     const FRESH: i64 = 20 * crate::domain::time::SECOND;
 
     pub(super) fn note(&mut self, at: Moment, failure: Option<&Failure>) {
@@ -21,11 +21,6 @@ impl Polls {
             None => self.well = Some(at),
             Some(failure) => self.failed = Some((at, failure.clone())),
         }
-    }
-
-    /// Whether reads are answered: one was, a short time ago.
-    pub fn go_well(&self, now: Moment) -> bool {
-        self.well.is_some_and(|at| now.mono - at.mono < Self::FRESH)
     }
 
     /// The last failure, while it is news.

@@ -22,6 +22,8 @@ pub enum Origin {
     Poll,
     Inference,
     User,
+    /// Read from the journal of an earlier run; true when it was recorded.
+    Journal,
 }
 
 impl Origin {
@@ -32,6 +34,7 @@ impl Origin {
             Self::Poll => "poll",
             Self::Inference => "inference",
             Self::User => "user",
+            Self::Journal => "journal",
         }
     }
 }

@@ -4,7 +4,11 @@ use std::fmt::Write;
 
 use super::failure::Failure;
 use super::id::TaskId;
+use super::task::TaskState;
 use super::time::Time;
+
+/// Repairs of one comparison that are kept to be looked at.
+pub const MAX_REPAIRS: usize = 1000;
 
 /// The honest states of the link.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +23,9 @@ pub enum LinkState {
     Stale { since: Time },
     /// The link broke; the next try comes at `at`.
     Retrying { at: Time, tries: u32, why: Failure },
-    /// No stream will be tried by itself; REST is polled where it answers.
+    /// There is no stream here; REST is polled and answers. The stream is tried in the background.
+    Polling { why: Failure },
+    /// No stream will be tried by itself, and REST does not answer either.
     Stopped { why: Failure },
 }
 
@@ -31,9 +37,32 @@ impl LinkState {
             Self::Live => "live",
             Self::Stale { .. } => "stale",
             Self::Retrying { .. } => "retrying",
+            Self::Polling { .. } => "polling",
             Self::Stopped { .. } => "stopped",
         }
     }
+}
+
+/// A task whose state was wrong here until a comparison mended it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repair {
+    pub task: TaskId,
+    /// As it was known before; `None` if the task was not known.
+    pub before: Option<TaskState>,
+    /// As it is; `None` if the service does not know the task any more.
+    pub after: Option<TaskState>,
+    pub how: RepairedBy,
+}
+
+/// Where the right state was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RepairedBy {
+    /// The list of active tasks.
+    Snapshot,
+    /// `/tasks/{id}`: it had left the list.
+    Reading,
+    /// The message log: it began and ended in the gap.
+    Log,
 }
 
 /// What the comparison after a (re)connect found.
@@ -43,8 +72,10 @@ pub struct Proof {
     pub gap: Option<(Time, Time)>,
     /// Active tasks in the snapshot; `None` if it could not be read, so that nothing was compared.
     pub compared: Option<usize>,
-    /// Tasks whose state we had wrong until the snapshot.
-    pub repaired: Vec<TaskId>,
+    /// Tasks whose state we had wrong until the comparison, at most [`MAX_REPAIRS`] of them.
+    pub repaired: Vec<Repair>,
+    /// How many were repaired, those beyond the bound included.
+    pub n_repaired: usize,
     /// Tasks that began and ended inside the gap, found in the message log.
     pub found: usize,
     /// Frames that came during the catch-up and were folded after it.
@@ -75,7 +106,7 @@ impl Proof {
             words.push_str(" · gap ");
             words.push_str(&super::time::duration_words(to.since(from)));
         }
-        let _ = write!(words, " · {} repaired", self.repaired.len());
+        let _ = write!(words, " · {} repaired", self.n_repaired);
         if self.found > 0 {
             let _ = write!(words, " · {} found in the log", self.found);
         }

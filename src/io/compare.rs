@@ -7,7 +7,9 @@ use futures_util::{StreamExt, stream};
 
 use super::client::{Client, FULL_PAGE};
 use crate::domain::time::{SECOND, duration_words};
-use crate::domain::{Failure, FailureKind, Observation, TaskId, Time, Unreadable};
+use crate::domain::{
+    Failure, FailureKind, MAX_REPAIRS, Observation, Repair, RepairedBy, TaskId, Time, Unreadable,
+};
 use crate::wire::rest::Logged;
 use std::cmp::Ordering;
 
@@ -68,7 +70,8 @@ pub struct Compared {
     pub messages: Vec<Logged>,
     pub unreadable: Vec<Unreadable>,
     /// Tasks whose state we had wrong.
-    pub repaired: Vec<TaskId>,
+    pub repaired: Vec<Repair>,
+    pub n_repaired: usize,
     /// Tasks that began and ended in the gap.
     pub n_found: usize,
     /// What could not be known.
@@ -95,6 +98,7 @@ pub async fn compare(
         ));
     }
     let active: HashSet<TaskId> = found.tasks.iter().map(|seen| seen.task.clone()).collect();
+    let n_listed = found.tasks.len();
     read_missing(client, known, &active, &mut found).await;
     if known.is_overfull {
         found
@@ -106,7 +110,7 @@ pub async fn compare(
         read_log(client, gap, &mut found).await;
         note_found(known, &active, gap, &mut found);
     }
-    note_repaired(known, &mut found);
+    note_repaired(known, n_listed, &mut found);
     Ok(found)
 }
 
@@ -242,25 +246,54 @@ fn note_found(known: &Known, active: &HashSet<TaskId>, gap: (Time, Time), found:
     found.n_found = unseen.len();
 }
 
-fn note_repaired(known: &Known, found: &mut Compared) {
+/// What was known otherwise than it is now, each task once, as its newest sight says.
+fn note_repaired(known: &Known, n_listed: usize, found: &mut Compared) {
     let logged = found
         .messages
         .iter()
         .filter_map(|logged| logged.task.as_ref());
-    let mut repaired: Vec<TaskId> = found
-        .tasks
+    let sights = found.tasks.iter().enumerate().map(|(at, seen)| {
+        let how = if at < n_listed {
+            RepairedBy::Snapshot
+        } else {
+            RepairedBy::Reading
+        };
+        (seen, how)
+    });
+    let mut newest: HashMap<&TaskId, (&Observation, RepairedBy)> = HashMap::new();
+    for (seen, how) in sights.chain(logged.map(|seen| (seen, RepairedBy::Log))) {
+        let held = match newest.get(&seen.task) {
+            Some((held, _)) => held,
+            None => match known.tasks.get(&seen.task) {
+                Some(held) => held,
+                None => continue,
+            },
+        };
+        if seen.order(held) == Ordering::Greater {
+            newest.insert(&seen.task, (seen, how));
+        }
+    }
+    let before = |task: &TaskId| known.tasks.get(task);
+    let mut repaired: Vec<Repair> = newest
         .iter()
-        .chain(logged)
-        .filter(|seen| {
-            known.tasks.get(&seen.task).is_some_and(|held| {
-                seen.order(held) == Ordering::Greater && seen.features != held.features
-            })
+        .filter(|(task, (seen, _))| before(task).is_some_and(|held| held.features != seen.features))
+        .map(|(task, (seen, how))| Repair {
+            task: (*task).clone(),
+            before: before(task).map(Observation::state),
+            after: Some(seen.state()),
+            how: *how,
         })
-        .map(|seen| seen.task.clone())
-        .chain(found.gone.iter().cloned())
         .collect();
-    repaired.sort();
-    repaired.dedup();
+    repaired.extend(found.gone.iter().map(|task| Repair {
+        task: task.clone(),
+        before: before(task).map(Observation::state),
+        after: None,
+        how: RepairedBy::Reading,
+    }));
+    repaired.sort_by(|a, b| a.task.cmp(&b.task));
+    repaired.dedup_by(|a, b| a.task == b.task);
+    found.n_repaired = repaired.len();
+    repaired.truncate(MAX_REPAIRS);
     found.repaired = repaired;
 }
 

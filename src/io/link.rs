@@ -344,6 +344,8 @@ impl Link {
                 let wait = self.client.http.waits.stopped / 2;
                 self.discover_at.get_or_insert(Instant::now() + wait);
                 self.enter(LinkState::Stopped { why }).await;
+                // Whether reads answer without a stream is seen at once.
+                self.compare_at = Some(Instant::now());
             }
             Step::Chunk(_) => {}
         }
@@ -384,6 +386,9 @@ impl Link {
             Ok(found) => {
                 self.compare_wait = Duration::ZERO;
                 self.fold(found, gap).await;
+                if let Some(LinkState::Stopped { why }) = self.state.clone() {
+                    self.enter(LinkState::Polling { why }).await;
+                }
                 self.outlet.tell_polled(None).await;
             }
             Err(failure) => self.not_compared(failure).await,
@@ -436,6 +441,7 @@ impl Link {
             gap,
             compared: Some(found.n_active),
             repaired: found.repaired,
+            n_repaired: found.n_repaired,
             found: found.n_found,
             held: n_held,
             caveat: (!caveats.is_empty()).then(|| caveats.join("; ")),
@@ -468,6 +474,9 @@ impl Link {
             FailureKind::Unauthorized | FailureKind::NotOffered | FailureKind::NotAspect
         );
         self.outlet.tell_polled(Some(failure.clone())).await;
+        if let Some(LinkState::Polling { why }) = self.state.clone() {
+            self.enter(LinkState::Stopped { why }).await;
+        }
         let first = self.client.http.waits.pace();
         self.compare_wait = if is_hopeless {
             MAX_COMPARE_WAIT
@@ -481,6 +490,7 @@ impl Link {
                 gap: None,
                 compared: None,
                 repaired: Vec::new(),
+                n_repaired: 0,
                 found: 0,
                 held: 0,
                 caveat: Some(format!("nothing was compared: {}", failure.what)),

@@ -153,7 +153,7 @@ fn notices(canvas: &mut Canvas<'_>, area: Rect, row: u16, state: &State) -> u16 
         && matches!(state.history.link, LinkState::Stopped { .. });
     if let Some(lines) = link::trouble(state).filter(|_| !is_bare) {
         let tone = match state.history.link {
-            LinkState::Stopped { .. } if !link::is_polling(state) => Tone::Bad,
+            LinkState::Stopped { .. } => Tone::Bad,
             _ => Tone::Warn,
         };
         let room = usize::from(inner.width).saturating_sub(2);

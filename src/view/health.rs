@@ -114,7 +114,10 @@ fn link_lines(state: &State) -> Vec<Pieces<'static>> {
         fact("server", state.session.base_url.clone()),
         fact("key from", state.session.key_origin.clone()),
     ];
-    if let LinkState::Retrying { why, .. } | LinkState::Stopped { why } = &history.link {
+    if let LinkState::Retrying { why, .. }
+    | LinkState::Polling { why }
+    | LinkState::Stopped { why } = &history.link
+    {
         lines.push(vec![
             dim(format!("  {:<16} ", "why")),
             piece(Tone::Bad, why.to_string()),

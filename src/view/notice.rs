@@ -62,7 +62,7 @@ fn reason(state: &State) -> (Tone, Vec<String>) {
                 ],
             );
         }
-        LinkState::Stopped { .. } if !link::is_polling(state) => {
+        LinkState::Stopped { .. } => {
             let mut lines = link::trouble(state).unwrap_or_default();
             lines.push("ctrl-r tries again; reeltop demo needs no account.".to_owned());
             return (Tone::Bad, lines);

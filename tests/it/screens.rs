@@ -3,7 +3,9 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use reeltop::app::{Msg, State, update};
-use reeltop::domain::{ChangeKind, Failure, FailureKind, LinkState, Proof, Unreadable};
+use reeltop::domain::{
+    ChangeKind, Failure, FailureKind, LinkState, Proof, Repair, RepairedBy, TaskState, Unreadable,
+};
 use reeltop::view::theme::{Theme, ThemeName};
 
 use crate::support::{before, change, fresh, picture, press, styled, told};
@@ -49,7 +51,13 @@ fn health() {
     let proof = Proof {
         gap: Some((before(120).wall, before(78).wall)),
         compared: Some(6),
-        repaired: vec![crate::support::task_id(1)],
+        repaired: vec![Repair {
+            task: crate::support::task_id(1),
+            before: Some(TaskState::Processing),
+            after: Some(TaskState::Completed),
+            how: RepairedBy::Reading,
+        }],
+        n_repaired: 1,
         found: 0,
         held: 2,
         caveat: None,

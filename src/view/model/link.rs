@@ -24,24 +24,20 @@ pub fn words(state: &State) -> Said {
             };
             (Tone::Warn, format!("↻ retrying {when}, try {}", tries + 1))
         }
-        LinkState::Stopped { .. } if is_polling(state) => {
-            (Tone::Warn, "◌ polling, no stream".to_owned())
-        }
+        LinkState::Polling { .. } => (Tone::Warn, "◌ polling, no stream".to_owned()),
         LinkState::Stopped { .. } => (Tone::Bad, "✗ not connected".to_owned()),
     }
 }
 
 /// Whether reads by REST answer, though there is no stream.
 pub fn is_polling(state: &State) -> bool {
-    state.polls.go_well(state.now)
+    matches!(state.history.link, LinkState::Polling { .. })
 }
 
 /// What is wrong with the link, what to do, and how old the screen is; nothing if all is well.
 pub fn trouble(state: &State) -> Option<Vec<String>> {
     let (why, what) = match &state.history.link {
-        LinkState::Stopped { why } if is_polling(state) => {
-            (why, "No event stream, so reeltop polls")
-        }
+        LinkState::Polling { why } => (why, "No event stream, so reeltop polls"),
         LinkState::Retrying { why, .. } | LinkState::Stopped { why } => (why, "Not connected"),
         _ => return None,
     };

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use reeltop::domain::{Ability, Change, History, LinkState, Proof, TaskId, TaskState};
+use reeltop::domain::{
+    Ability, Change, History, LinkState, Proof, Repair, RepairedBy, TaskId, TaskState,
+};
 use reeltop::io::Clock;
 use reeltop::io::config::Source;
 use reeltop::io::intake::{self, Hose, Look};
@@ -137,7 +139,13 @@ async fn a_gap_is_repaired_and_what_began_and_ended_in_it_is_found() {
 
     let proof = watcher.until_live(2).await;
     assert!(proof.gap.is_some());
-    assert_eq!(proof.repaired, [TaskId::new(&before)]);
+    let repair = Repair {
+        task: TaskId::new(&before),
+        before: Some(TaskState::Queued),
+        after: Some(TaskState::Completed),
+        how: RepairedBy::Reading,
+    };
+    assert_eq!(proof.repaired, [repair]);
     assert_eq!(proof.found, 1);
     assert_eq!(proof.caveat, None, "{proof:?}");
     assert!(
