@@ -5,7 +5,6 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::rest::URLS;
 use crate::domain::{MASK, masked_url, masked_urls};
 
 /// Ends of the names of fields that hold secrets, in small letters without `_` and `-`.
@@ -23,31 +22,32 @@ const SECRETS: [&str; 10] = [
 ];
 
 /// Masks the URLs of a row, and fields whose name says that they are secret, at any depth. What
-/// stands under the names in `spared` is left as it came.
-pub(super) fn hide(row: &mut Map<String, Value>, spared: &[&str]) {
+/// stands under the names in `urls` is taken for a URL whatever it is; what stands under those in
+/// `spared` is left as it came.
+pub(super) fn hide(row: &mut Map<String, Value>, urls: &[&str], spared: &[&str]) {
     for (name, value) in row.iter_mut() {
         if spared.contains(&name.as_str()) || value.is_null() {
             continue;
         }
         if is_secret(name) {
             *value = Value::String(MASK.to_owned());
-        } else if let (true, Value::String(url)) = (URLS.contains(&name.as_str()), &mut *value) {
+        } else if let (true, Value::String(url)) = (urls.contains(&name.as_str()), &mut *value) {
             *url = masked_url(url).into_owned();
         } else {
-            hide_value(value);
+            hide_value(value, urls);
         }
     }
 }
 
-fn hide_value(value: &mut Value) {
+fn hide_value(value: &mut Value, urls: &[&str]) {
     match value {
         Value::String(text) => {
             if let Cow::Owned(masked) = masked_urls(text) {
                 *text = masked;
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(hide_value),
-        Value::Object(inner) => hide(inner, &[]),
+        Value::Array(items) => items.iter_mut().for_each(|item| hide_value(item, urls)),
+        Value::Object(inner) => hide(inner, urls, &[]),
         _ => {}
     }
 }
@@ -79,7 +79,7 @@ mod tests {
             "n": 7
         });
         if let Value::Object(row) = &mut row {
-            hide(row, &["response"]);
+            hide(row, &["endpoint_url"], &["response"]);
         }
         assert_eq!(
             row,

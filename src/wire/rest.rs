@@ -137,7 +137,7 @@ fn page<T>(
     };
     for mut raw in listed.rows {
         if let (Some(spared), Value::Object(raw)) = (hides, &mut raw) {
-            hide(raw, spared);
+            hide(raw, &URLS, spared);
         }
         let refused = match raw {
             Value::Object(raw) => match read(&raw) {

@@ -116,8 +116,14 @@ async fn rows_beyond_the_limit_of_a_list_are_counted() {
     let page = Client::new(&source).unwrap().active_tasks().await.unwrap();
     assert_eq!(page.rows.len(), 3);
     let said: Vec<&str> = page.unreadable.iter().map(|row| &*row.why).collect();
-    assert!(said.iter().any(|why| why.starts_with("7 rows beyond")), "{said:?}");
-    assert!(said.iter().any(|why| why.starts_with("800 more rows")), "{said:?}");
+    assert!(
+        said.iter().any(|why| why.starts_with("7 rows beyond")),
+        "{said:?}"
+    );
+    assert!(
+        said.iter().any(|why| why.starts_with("800 more rows")),
+        "{said:?}"
+    );
     assert!(said.len() < 300);
 }
 
