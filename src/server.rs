@@ -126,17 +126,15 @@ pub struct Running {
     _stop_on_drop: [DropGuard; 2],
 }
 
-/// Whether so many tasks a minute can be simulated.
-pub fn is_rate(tasks_per_minute: f64) -> bool {
-    tasks_per_minute.is_finite() && tasks_per_minute >= 0.0
-}
-
 /// Starts the server; it listens when this returns.
 ///
 /// Fails when the address cannot be bound, or with `InvalidInput` for a rate or a time scale that
 /// is no use.
 pub async fn start(options: Options) -> io::Result<Running> {
-    if !TIME_SCALES.contains(&options.time_scale) || !is_rate(options.tasks_per_minute) {
+    let sound = TIME_SCALES.contains(&options.time_scale)
+        && options.tasks_per_minute.is_finite()
+        && options.tasks_per_minute >= 0.0;
+    if !sound {
         let text =
             "the time scale must lie between 0.001 and 1000000, and the rate of tasks not below 0";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text));

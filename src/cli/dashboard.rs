@@ -12,7 +12,6 @@ use crate::io::config::Source;
 use crate::io::{Clock, intake};
 use crate::runtime::{self, Settings};
 use crate::server::chaos::Choice;
-use crate::server::is_rate;
 use crate::view::theme::ThemeName;
 
 /// `reeltop`: the dashboard of the configured server.
@@ -29,10 +28,6 @@ pub async fn demo(args: DemoArgs, given: SourceArgs) -> ExitCode {
         Ok(chaos) => chaos,
         Err(error) => return conclude(Err(usage("--chaos", error))),
     };
-    if !is_rate(args.rate) {
-        let why = "the rate of tasks must be a number not below 0";
-        return conclude(Err(usage("--rate", why)));
-    }
     let stage = match demo::stage(args.seed, args.rate, args.api_key, chaos).await {
         Ok(stage) => stage,
         Err(error) => return end(Err(error)),
@@ -60,6 +55,7 @@ async fn open(source: Source, args: &SourceArgs) -> anyhow::Result<()> {
         source_name: source.name.clone(),
         is_demo: source.is_demo,
         is_read_only: source.read_only,
+        bounds: source.limits.bounds(),
         utc_offset_seconds: if args.utc { 0 } else { local_offset() },
         key_origin: source.key_origin.clone(),
         base_url: source.url.clone(),
