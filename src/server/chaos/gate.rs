@@ -67,18 +67,16 @@ pub async fn pass(State(chaos): State<Chaos>, request: Request, next: Next) -> R
     }
     let faults = chaos.faults();
     let (method, uri) = (request.method().clone(), request.uri().clone());
-    let mut response = match refusal(&chaos, faults, route, &uri, request.headers()) {
-        Some(refusal) => {
-            chaos.figures().count_refused();
-            refusal
-        }
-        None => {
-            let response = next.run(request).await;
-            if route == Route::Stream {
-                stream(&chaos, faults, response)
-            } else {
-                rest(&chaos, faults, &method, &uri, response).await
-            }
+    let refusal = refusal(&chaos, faults, route, &uri, request.headers());
+    let mut response = if let Some(refusal) = refusal {
+        chaos.figures().count_refused();
+        refusal
+    } else {
+        let response = next.run(request).await;
+        if route == Route::Stream {
+            stream(&chaos, faults, response)
+        } else {
+            rest(&chaos, faults, &method, &uri, response).await
         }
     };
     let headers = response.headers_mut();
