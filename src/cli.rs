@@ -7,6 +7,7 @@ mod generate;
 mod lens;
 mod list;
 mod output;
+mod reading;
 mod replay;
 mod serve;
 mod source;
