@@ -30,7 +30,8 @@ pub use failure::{Failure, FailureKind};
 pub use feature::{Extra, Feature, FeatureState, Features, KNOWN_FEATURES, Tally};
 pub use history::{
     Anchor, Applied, Bounds, Columns, Deliveries, Delivery, EndpointOutcome, EventEntry, Events,
-    History, OutcomeState, SortBy, TaskOrder, TaskRow, TaskSight, Tasks, Window,
+    Example, History, NewWord, NewWords, OutcomeState, SortBy, TaskOrder, TaskRow, TaskSight,
+    Tasks, WORD_KINDS, Window, WordKind, WordSeen,
 };
 pub use id::{AssetId, AttemptId, EndpointId, EventId, Id, MessageId, TaskId, UserId};
 pub use link::{
@@ -41,6 +42,6 @@ pub use plan::{Plan, PlanItem, Verdict, plan};
 pub use query::Query;
 pub use replay::{Replay, ReplayState, ReplayStep, Replays, Stage};
 pub use safe::visible;
-pub use schedule::{Forecast, RetrySchedule};
+pub use schedule::{Forecast, PublishedRetries, RetrySchedule};
 pub use task::{Observation, TASK_STATES, TaskState};
 pub use time::{Moment, Time};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::attempt::Attempt;
 use super::endpoint::Endpoint;
 use super::event::Event;
+use super::history::WordSeen;
 use super::id::{AssetId, EndpointId, TaskId};
 use super::link::{Abilities, LinkCounters, LinkState, Proof};
 use super::message::Message;
@@ -74,6 +75,8 @@ pub enum ChangeKind {
     Abilities(Box<Abilities>),
     /// Something came that could not be read, or was passed over; it is counted and kept.
     Unreadable(Box<Unreadable>),
+    /// A field of the service that we do not know; what it holds is kept in the raw bytes.
+    NewWord(Box<WordSeen>),
     /// A poll ended well (`None`) or badly.
     Polled(Option<Box<super::failure::Failure>>),
     Replay(Box<ReplayStep>),

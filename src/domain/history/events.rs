@@ -49,6 +49,7 @@ pub struct Events {
     seen_order: VecDeque<EventId>,
     horizon: usize,
     total: u64,
+    inferred: u64,
     duplicates: u64,
 }
 
@@ -67,6 +68,7 @@ impl Events {
             seen_order: VecDeque::new(),
             horizon: horizon.max(1),
             total: 0,
+            inferred: 0,
             duplicates: 0,
         }
     }
@@ -98,6 +100,7 @@ impl Events {
             self.bytes += raw.len();
         }
         self.total += 1;
+        self.inferred += u64::from(entry.origin == Origin::Inference);
         self.entries.push_back(entry);
         while self.entries.len() > self.limit
             || self.bytes > self.max_bytes && self.entries.len() > 1
@@ -126,6 +129,11 @@ impl Events {
     /// Events ever taken in, those that left the ring included.
     pub fn total(&self) -> u64 {
         self.total
+    }
+
+    /// Of these, events that the service did not send: we made them from differences.
+    pub fn inferred(&self) -> u64 {
+        self.inferred
     }
 
     /// Events that came a second time within the horizon.
