@@ -12,6 +12,7 @@ mod feature;
 mod history;
 mod id;
 mod link;
+mod mask;
 mod message;
 mod plan;
 pub mod query;
@@ -37,6 +38,7 @@ pub use id::{AssetId, AttemptId, EndpointId, EventId, Id, MessageId, TaskId, Use
 pub use link::{
     Abilities, Ability, LinkCounters, LinkState, MAX_REPAIRS, Proof, Repair, RepairedBy,
 };
+pub use mask::{MASK, masked_url, masked_urls, without};
 pub use message::{Message, Payload};
 pub use plan::{Plan, PlanItem, Verdict, plan};
 pub use query::Query;
