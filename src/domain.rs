@@ -21,6 +21,7 @@ mod safe;
 mod schedule;
 mod task;
 pub mod time;
+mod words;
 
 pub use attempt::{Attempt, AttemptStatus, FailureClass, Trigger};
 pub use backoff::{Backoff, MAX_CONNECTIONS, Pace};
@@ -31,8 +32,7 @@ pub use failure::{Failure, FailureKind};
 pub use feature::{Extra, Feature, FeatureState, Features, KNOWN_FEATURES, Tally};
 pub use history::{
     Anchor, Applied, Bounds, Columns, Deliveries, Delivery, EndpointOutcome, EventEntry, Events,
-    Example, History, NewWord, NewWords, OutcomeState, SortBy, TaskOrder, TaskRow, TaskSight,
-    Tasks, WORD_KINDS, Window, WordKind, WordSeen,
+    History, OutcomeState, SortBy, TaskOrder, TaskRow, TaskSight, Tasks, Window,
 };
 pub use id::{AssetId, AttemptId, EndpointId, EventId, Id, MessageId, TaskId, UserId};
 pub use link::{
@@ -47,3 +47,4 @@ pub use safe::visible;
 pub use schedule::{Forecast, PublishedRetries, RetrySchedule};
 pub use task::{Observation, TASK_STATES, TaskState};
 pub use time::{Moment, Time};
+pub use words::{Example, NewWord, NewWords, WORD_KINDS, WordKind, WordSeen};

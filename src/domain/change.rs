@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::attempt::Attempt;
 use super::endpoint::Endpoint;
 use super::event::Event;
-use super::history::WordSeen;
 use super::id::{AssetId, EndpointId, TaskId};
 use super::link::{Abilities, LinkCounters, LinkState, Proof};
 use super::message::Message;
 use super::replay::ReplayStep;
 use super::task::Observation;
 use super::time::Moment;
+use super::words::WordSeen;
 
 /// Where a change came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

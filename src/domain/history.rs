@@ -6,7 +6,6 @@ mod events;
 mod seen;
 mod tasks;
 mod window;
-mod words;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -17,7 +16,6 @@ pub use deliveries::{Deliveries, Delivery, EndpointOutcome, OutcomeState};
 pub use events::{EventEntry, Events, TaskSight};
 pub use tasks::{Columns, Sighted, TaskRow, Tasks};
 pub use window::{Anchor, SortBy, TaskOrder, Window};
-pub use words::{Example, NewWord, NewWords, WORD_KINDS, WordKind, WordSeen};
 
 use super::change::{Change, ChangeKind, Origin, Unreadable};
 use super::endpoint::Endpoint;
@@ -30,6 +28,7 @@ use super::replay::Replays;
 use super::schedule::RetrySchedule;
 use super::task::{Observation, TaskState};
 use super::time::Moment;
+use super::words::{Example, NewWords, WordKind, WordSeen};
 
 /// How much is kept in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

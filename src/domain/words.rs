@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::super::time::Moment;
+use super::time::Moment;
 
 /// Words of one kind that are kept.
 const MAX_WORDS: usize = 200;
