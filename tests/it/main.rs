@@ -3,6 +3,7 @@
 
 mod cli;
 mod client;
+mod convergence;
 mod dashboard;
 mod limits;
 mod proxy;
