@@ -22,7 +22,7 @@ use crate::server::support::call;
 /// Events in the server's ring.
 const RING: usize = 8;
 /// After the faults, the client has this long.
-const PATIENCE: Duration = Duration::from_secs(6);
+const PATIENCE: Duration = Duration::from_secs(5);
 /// … and what it then holds must stay so for this long.
 const STAYS: Duration = Duration::from_millis(150);
 /// The most connections to the stream that the configured waits allow in a second: twelve within
@@ -212,12 +212,12 @@ fn differences(history: &History, truth: &[Observation]) -> Vec<String> {
             None => {}
             Some(row) if row.is_gone() => wrong.push(format!("{} is said to be gone", task.task)),
             Some(row) if row.features() != task.features => wrong.push(format!(
-                "{} is {:?} and held as {:?}, updated {:?} and {:?}, by {:?}",
+                "{} is held as {:?} and is {:?}, updated {:?} and {:?}, by {:?}",
                 task.task,
-                task.state(),
                 row.state(),
-                task.updated,
+                task.state(),
                 row.updated(),
+                task.updated,
                 row.origin(),
             )),
             Some(_) => {}
