@@ -53,6 +53,7 @@ actions! {
     Replay "replay" "plan a replay; nothing is sent before you confirm";
     Choose "choose" "choose or leave out an endpoint of the plan";
     Send "send" "send what is chosen, once";
+    Losses "losses" "what this screen's list dropped, or what of it could not be read";
     Copy "copy" "copy the id of what is selected, or the JSON";
     Freeze "freeze" "freeze the screen, or let it go on";
     Refresh "refresh" "read everything again now, and reconnect if the link is down";

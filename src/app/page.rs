@@ -3,6 +3,7 @@
 use super::document::DocumentPane;
 use super::endpoints::EndpointList;
 use super::list::{Pick, Step};
+use super::listing::{Entry, ListPage, Listing, health_entries};
 use crate::domain::{AttemptId, EndpointId, History, MessageId, Payload, TaskId};
 
 /// A detail over the list.
@@ -14,6 +15,7 @@ pub enum Page {
     Endpoint(EndpointPage),
     Event(EventPage),
     Unreadable(UnreadablePage),
+    List(ListPage),
 }
 
 /// A task: its events in pane 0, its messages in pane 1.
@@ -63,13 +65,20 @@ pub struct UnreadablePage {
     pub excerpt: DocumentPane,
 }
 
-/// The Health screen: facts in pane 0, what could not be read in pane 1.
+/// The Health screen: what can be opened in pane 0, facts in pane 1.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct HealthPage {
     pub pane: usize,
     /// Lines of the facts scrolled away.
     pub scroll: usize,
-    pub unreadable: Pick<u64>,
+    pub pick: Pick<Entry>,
+}
+
+impl HealthPage {
+    /// The row that is picked among what can be opened.
+    pub fn picked(&self) -> Option<Entry> {
+        self.pick.current(&health_entries()).cloned()
+    }
 }
 
 impl Page {
@@ -117,6 +126,13 @@ impl Page {
         Self::Unreadable(UnreadablePage {
             number,
             excerpt: DocumentPane::default(),
+        })
+    }
+
+    pub fn list(what: Listing) -> Self {
+        Self::List(ListPage {
+            what,
+            pick: Pick::default(),
         })
     }
 
@@ -175,12 +191,12 @@ impl Page {
             }
             Self::Unreadable(page) => {
                 if page.excerpt.document.lines.is_empty()
-                    && let Some((_, what)) = unreadable(history, page.number)
+                    && let Some((_, what)) = history.unreadable.get(page.number)
                 {
                     page.excerpt.show(&what.excerpt.as_str().into());
                 }
             }
-            Self::Task(_) | Self::Endpoint(_) => {}
+            Self::Task(_) | Self::Endpoint(_) | Self::List(_) => {}
         }
     }
 
@@ -207,6 +223,7 @@ impl Page {
                     .collect();
                 page.attempts.step(step, &ids);
             }
+            Self::List(page) => page.pick.step(step, &page.what.entries(history)),
             _ => {}
         }
     }
@@ -263,22 +280,4 @@ pub fn endpoint_attempts(
         .flat_map(|activity| activity.recent.iter().rev())
         .map(|(_, message, attempt)| (message.clone(), attempt.clone()))
         .collect()
-}
-
-/// Numbers of what could not be read and is still kept, newest first.
-pub fn unreadable_numbers(history: &History) -> Vec<u64> {
-    let newest = history.n_unreadable;
-    (0..history.unreadable.len() as u64)
-        .map(|back| newest - back)
-        .collect()
-}
-
-/// What could not be read, by its number.
-pub fn unreadable(
-    history: &History,
-    number: u64,
-) -> Option<&(crate::domain::Moment, crate::domain::Unreadable)> {
-    let back = usize::try_from(history.n_unreadable.checked_sub(number)?).ok()?;
-    let at = history.unreadable.len().checked_sub(back + 1)?;
-    history.unreadable.get(at)
 }

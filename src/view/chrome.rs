@@ -10,7 +10,7 @@ use crate::app::action::Action;
 use crate::app::page::Page;
 use crate::app::prompt::Prompt;
 use crate::app::{Overlay, SCREENS, Screen, State, Tone};
-use crate::domain::{LinkState, TASK_STATES};
+use crate::domain::LinkState;
 
 mod crumbs;
 mod header;
@@ -301,20 +301,6 @@ pub fn toasts(canvas: &mut Canvas<'_>, body: Rect, state: &State) {
     }
 }
 
-/// Counters by state, for the summary of tasks.
-fn task_counters(state: &State) -> Pieces<'static> {
-    let mut pieces = vec![plain(" ")];
-    for task_state in TASK_STATES {
-        let n = state.history.tasks.count(task_state);
-        let (glyph, tone) = super::model::task_glyph(task_state);
-        let tone = if n == 0 { Tone::Dim } else { tone };
-        pieces.push(piece(tone, glyph));
-        let words = format!(" {n} {}   ", task_state.name());
-        pieces.push(if n == 0 { dim(words) } else { plain(words) });
-    }
-    pieces
-}
-
 /// The title of a page in the path.
 fn page_title(page: &Page) -> &'static str {
     match page {
@@ -324,5 +310,6 @@ fn page_title(page: &Page) -> &'static str {
         Page::Endpoint(_) => "endpoint",
         Page::Event(_) => "event",
         Page::Unreadable(_) => "could not be read",
+        Page::List(_) => "list",
     }
 }

@@ -2,10 +2,10 @@
 
 use ratatui::layout::Rect;
 
-use super::model::{ago, bytes, event_glyph};
+use super::model::{ago, bytes, event_glyph, provenance};
 use super::paint::{Canvas, Pieces, dim, piece, plain};
 use super::{json, table};
-use crate::app::page::{EventPage, UnreadablePage, unreadable};
+use crate::app::page::{EventPage, UnreadablePage};
 use crate::app::{State, Tone};
 
 /// Paints an event. Gives the rows of its text.
@@ -24,9 +24,8 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &EventPage
                     piece(tone, glyph),
                     plain(format!(" {}", entry.kind.name())),
                     dim(format!(
-                        " · published {published} ({}) · by {}",
-                        ago(now, entry.time()),
-                        entry.origin.name()
+                        " · published {published} · {}",
+                        provenance::words(entry.origin, entry.received.wall, now)
                     )),
                 ],
                 vec![dim(format!("id {}", entry.id))],
@@ -47,7 +46,7 @@ pub fn draw_unreadable(
     page: &UnreadablePage,
 ) -> usize {
     let now = state.shown_at().wall;
-    let facts: Vec<Pieces<'_>> = match unreadable(&state.history, page.number) {
+    let facts: Vec<Pieces<'_>> = match state.history.unreadable.get(page.number) {
         Some((at, what)) => vec![
             vec![
                 piece(Tone::Warn, "? could not be read"),

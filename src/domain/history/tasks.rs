@@ -35,11 +35,14 @@ struct Slot {
     asset: [u8; 16],
     event: [u8; 16],
     published: i64,
-    /// Seconds since 1970 at which the newest sight was received.
+    /// Seconds since 1970 at which the newest sight was received, or last confirmed.
     received: u32,
     user: u32,
     /// Low bits of the ring position of its newest event; 0 is none.
     newest_event: u32,
+    /// How often the link had been lost by then, its low bits.
+    n_losses: u16,
+    /// Where the newest sight, or its last confirmation, came from.
     origin: Origin,
     flags: u8,
 }
@@ -52,6 +55,7 @@ const EMPTY: Slot = Slot {
     received: 0,
     user: 0,
     newest_event: 0,
+    n_losses: 0,
     origin: Origin::Stream,
     flags: 0,
 };
@@ -95,6 +99,8 @@ pub struct Tasks {
     counts: [usize; TASK_STATES.len()],
     limit: usize,
     evicted: u64,
+    /// How often the link was lost, the low bits.
+    n_losses: u16,
 }
 
 /// What one sight of a task did.
@@ -127,6 +133,7 @@ impl Tasks {
             counts: [0; TASK_STATES.len()],
             limit: limit.max(16),
             evicted: 0,
+            n_losses: 0,
         }
     }
 
@@ -174,6 +181,8 @@ impl Tasks {
         let is_back = self.slot(at).flags & GONE != 0 && origin == Origin::Snapshot;
         if order == Ordering::Greater || is_back && order == Ordering::Equal {
             self.write(at, seen, origin, received);
+        } else if origin != Origin::Journal && self.updated[at as usize] == seen.updated.0 {
+            self.confirm(at, origin, received);
         }
         let after = self.state_at(at);
         Sighted {
@@ -182,6 +191,20 @@ impl Tasks {
             after,
             is_newest: order == Ordering::Greater,
         }
+    }
+
+    /// Notes that the state held was told again, whole or as of the same change.
+    fn confirm(&mut self, at: u32, origin: Origin, received: Moment) {
+        let n_losses = self.n_losses;
+        let slot = self.slot_mut(at);
+        slot.received = slot.received.max(whole_seconds(received));
+        slot.origin = origin;
+        slot.n_losses = n_losses;
+    }
+
+    /// From now on every task is in doubt until it is seen again: the link was lost.
+    pub(super) fn begin_doubt(&mut self) {
+        self.n_losses = self.n_losses.wrapping_add(1);
     }
 
     /// Notes that the service no longer knows the task. Returns whether we did.
@@ -310,9 +333,10 @@ impl Tasks {
             asset,
             event,
             published: seen.published.map_or(NO_TIME, |time| time.0),
-            received: (received.wall.0 / super::super::time::SECOND) as u32,
+            received: whole_seconds(received),
             user: user.unwrap_or(0),
             newest_event,
+            n_losses: self.n_losses,
             origin,
             flags,
         };
@@ -440,6 +464,10 @@ impl Tasks {
     }
 }
 
+fn whole_seconds(moment: Moment) -> u32 {
+    (moment.wall.0 / super::super::time::SECOND) as u32
+}
+
 fn part(bytes: [u8; 16], is_rare: bool, text: Option<&Arc<str>>) -> Id {
     match text {
         Some(text) if is_rare => Id::Text(text.clone()),
@@ -525,13 +553,24 @@ impl TaskRow<'_> {
         })
     }
 
+    /// Where the newest sight came from, or what confirmed it last.
     pub fn origin(&self) -> Origin {
         self.tasks.slot(self.at).origin
     }
 
-    /// When the newest sight was received, in whole seconds.
+    /// When the newest sight was received, or last confirmed, in whole seconds.
     pub fn received(&self) -> Time {
         Time::from_seconds(i64::from(self.tasks.slot(self.at).received))
+    }
+
+    /// Whether nobody has told its state since the link was last lost.
+    pub(super) fn is_before_the_loss(&self) -> bool {
+        self.tasks.slot(self.at).n_losses != self.tasks.n_losses
+    }
+
+    /// Whether no feature is queued, processing or unknown.
+    pub fn is_done(&self) -> bool {
+        self.is_gone() || self.features().tally().unfinished == 0
     }
 
     /// Whether the service answered 404 for it.

@@ -2,6 +2,7 @@
 
 use ratatui::layout::Rect;
 
+use super::super::listing;
 use super::super::model::{asset_label, task_label};
 use super::super::paint::{Canvas, Pieces, dim, plain, role};
 use super::super::text::cut_middle;
@@ -61,6 +62,7 @@ fn name(state: &State, page: &Page) -> String {
             None => "event, no longer kept".to_owned(),
         },
         Page::Unreadable(_) => page_title(page).to_owned(),
+        Page::List(page) => listing::title(page.what),
     };
     cut_middle(&visible(&text), 40).into_owned()
 }
