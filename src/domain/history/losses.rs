@@ -83,6 +83,7 @@ pub struct Dropped {
 pub struct Losses {
     dropped: [Dropped; BOUNDS.len()],
     unreadable: [u64; PARTS.len()],
+    n_dropped: u64,
 }
 
 impl Losses {
@@ -106,13 +107,21 @@ impl Losses {
         self.unreadable[Part::of(what) as usize] += 1;
     }
 
-    /// Takes in how much a bound has let go in all.
-    pub(super) fn note(&mut self, bound: Bound, n: u64, now: Moment) {
-        let held = &mut self.dropped[bound as usize];
-        if n > held.n {
-            held.n = n;
-            held.first.get_or_insert(now);
-            held.last = Some(now);
+    /// Takes in how much the bounds have let go in all.
+    pub(super) fn note(&mut self, now_dropped: &[(Bound, u64)], now: Moment) {
+        let n_dropped = now_dropped.iter().map(|(_, n)| n).sum();
+        // This is done for each change, most of which drop nothing.
+        if n_dropped == self.n_dropped {
+            return;
+        }
+        self.n_dropped = n_dropped;
+        for (bound, n) in now_dropped {
+            let held = &mut self.dropped[*bound as usize];
+            if *n > held.n {
+                held.n = *n;
+                held.first.get_or_insert(now);
+                held.last = Some(now);
+            }
         }
     }
 }
@@ -127,16 +136,15 @@ mod tests {
             assert_eq!(bound as usize, at);
         }
         let mut losses = Losses::default();
-        losses.note(Bound::Attempts, 2, Moment::default());
-        losses.note(Bound::Messages, 3, Moment::default());
+        let late = Moment {
+            mono: 9,
+            ..Moment::default()
+        };
         losses.note(
-            Bound::Messages,
-            3,
-            Moment {
-                mono: 9,
-                ..Moment::default()
-            },
+            &[(Bound::Attempts, 2), (Bound::Messages, 3)],
+            Moment::default(),
         );
+        losses.note(&[(Bound::Attempts, 2), (Bound::Messages, 3)], late);
         assert_eq!(losses.dropped(Part::Deliveries), 5);
         assert_eq!(losses.by(Bound::Messages).last, Some(Moment::default()));
         assert_eq!(

@@ -74,7 +74,7 @@ impl History {
     /// Takes in what the bounds let go.
     pub(super) fn note_losses(&mut self, received: Moment) {
         let deliveries = &self.deliveries;
-        for (bound, n) in [
+        let now_dropped = [
             (Bound::Tasks, self.tasks.evicted()),
             (Bound::AssetNames, self.n_names_dropped),
             (Bound::Events, self.events.evicted()),
@@ -82,9 +82,8 @@ impl History {
             (Bound::Attempts, deliveries.n_attempts_dropped()),
             (Bound::Answers, deliveries.n_answers_cut()),
             (Bound::Endpoints, self.n_endpoints_dropped),
-        ] {
-            self.losses.note(bound, n, received);
-        }
+        ];
+        self.losses.note(&now_dropped, received);
     }
 
     /// How much a bound keeps at most.
