@@ -10,7 +10,7 @@ use crate::app::action::Action;
 use crate::app::page::Page;
 use crate::app::prompt::Prompt;
 use crate::app::{Overlay, SCREENS, Screen, State, Tone};
-use crate::domain::LinkState;
+use crate::domain::{LinkState, visible};
 
 mod crumbs;
 mod header;
@@ -158,7 +158,7 @@ fn notices(canvas: &mut Canvas<'_>, area: Rect, row: u16, state: &State) -> u16 
         };
         let room = usize::from(inner.width).saturating_sub(2);
         let text = lines.join(" ");
-        let wrapped = wrap(&crate::domain::visible(&text), room);
+        let wrapped = wrap(&visible(&text), room);
         let n_max = if area.height >= 16 { 3 } else { 1 };
         for (at, line) in wrapped.iter().take(n_max).enumerate() {
             let is_cut = at + 1 == n_max && wrapped.len() > n_max;
@@ -182,7 +182,14 @@ fn notices(canvas: &mut Canvas<'_>, area: Rect, row: u16, state: &State) -> u16 
         } else {
             Tone::Ok
         };
-        canvas.line(inner, row, &[piece(tone, format!(" {} ", proof.words()))]);
+        let room = usize::from(inner.width).saturating_sub(2);
+        let words = visible(&proof.words()).into_owned();
+        let words = if width(&words) <= room {
+            words
+        } else {
+            format!("{} · 5 tells more", proof.summary())
+        };
+        canvas.line(inner, row, &[piece(tone, format!(" {words} "))]);
     }
     1
 }

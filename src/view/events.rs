@@ -122,5 +122,7 @@ fn gap_line(state: &State, gap: &Gap, is_selected: bool) -> list::Line<'static> 
         () => Role::Text,
     };
     let when = format!("{:<9} ", ago(now, gap.to.unwrap_or(now)));
-    list::Line::across(vec![dim(when), piece(tone, "◌ "), role(kind, words)])
+    let words = words.into_iter().map(|words| role(kind, words));
+    let head = [dim(when), piece(tone, "◌ ")];
+    list::Line::across(head.into_iter().chain(words).collect())
 }

@@ -43,9 +43,8 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut V
 /// Paints what can be opened. Gives the rows there is room for.
 fn menu(canvas: &mut Canvas<'_>, area: Rect, state: &State, has_focus: bool) -> usize {
     let width = table::indented(area).width;
-    let name = if width >= 56 { 24 } else { 12 };
     let layout = Layout {
-        columns: Columns::new(width, &[(name, Side::Left), (0, Side::Left)], 1),
+        columns: Columns::new(width, &[(12, Side::Left), (0, Side::Left)], 1),
         titles: if has_focus {
             &["ENTER OPENS", ""]
         } else {
@@ -167,14 +166,9 @@ fn fact(name: &str, text: impl Into<String>) -> Pieces<'static> {
 fn link_lines(state: &State) -> Vec<Pieces<'static>> {
     let history = &state.history;
     let (tone, words) = link::words(state);
-    let since = duration_words(state.now.wall.since(history.link_since.wall));
     let mut lines = vec![
         section("LINK"),
-        vec![
-            dim(format!("  {:<16} ", "state")),
-            piece(tone, words),
-            dim(format!(", for {since}")),
-        ],
+        vec![dim(format!("  {:<16} ", "state")), piece(tone, words)],
         fact("server", state.session.base_url.clone()),
         fact("key from", state.session.key_origin.clone()),
     ];

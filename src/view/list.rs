@@ -117,9 +117,7 @@ fn rows<'a, K>(
         };
         let row = at as u16;
         match line.cells.as_slice() {
-            [across] => {
-                canvas.line(inner, row, across);
-            }
+            [across] => canvas.whole(inner, row, across.clone()),
             cells => layout.columns.row(canvas, inner, row, cells),
         }
         if let Some(mark) = line.mark {

@@ -18,10 +18,10 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &ListPage)
     // The list keeps some lines, however much there is to say above it.
     let room = usize::from(area.height.saturating_sub(4));
     let inner = table::indented(area);
-    for (at, line) in facts.iter().take(room).enumerate() {
-        canvas.line(inner, at as u16, line);
-    }
     let used = facts.len().min(room) as u16;
+    for (at, line) in facts.into_iter().take(room).enumerate() {
+        canvas.whole(inner, at as u16, line);
+    }
     let below = table::below(area, used + u16::from(used > 0));
     let entries = page.what.entries(&state.history);
     list::picked(
@@ -120,12 +120,8 @@ fn layout(what: Listing, width: u16) -> Layout {
     let is_wide = width >= 76;
     let (columns, titles): (_, &[_]) = match what {
         Listing::Proofs if is_wide => (
-            Columns::new(
-                width,
-                &[(9, Left), (0, Left), (8, Right), (8, Right), (7, Right)],
-                1,
-            ),
-            &["WHEN", "RESULT", "COMPARED", "REPAIRED", "IN LOG"],
+            Columns::new(width, &[(9, Left), (0, Left), (8, Right)], 1),
+            &["WHEN", "RESULT", "COMPARED"],
         ),
         Listing::Proofs => (
             Columns::new(width, &[(8, Left), (0, Left)], 1),
@@ -227,20 +223,7 @@ fn proof_cells(
         return vec![when, result];
     }
     let compared = found.compared.map_or("·".to_owned(), |n| n.to_string());
-    let count = |n: usize| {
-        vec![if n == 0 {
-            dim("0")
-        } else {
-            plain(n.to_string())
-        }]
-    };
-    vec![
-        when,
-        result,
-        vec![plain(compared)],
-        count(found.n_repaired),
-        count(found.found),
-    ]
+    vec![when, result, vec![plain(compared)]]
 }
 
 fn repair_cells(layout: &Layout, repair: &Repair, name: Pieces<'static>) -> Vec<Pieces<'static>> {

@@ -127,12 +127,13 @@ impl Canvas<'_> {
         taken as u16
     }
 
-    /// Puts the pieces on a line that fit in whole, each that does not left out.
+    /// Puts the pieces on a line that fit in whole and leaves out each that does not, but for the
+    /// first, which is cut.
     pub fn whole(&mut self, area: Rect, row: u16, pieces: Pieces<'_>) {
         let mut taken: Pieces<'_> = Vec::new();
         for piece in pieces {
             let own = pieces_width(std::slice::from_ref(&piece));
-            if pieces_width(&taken) + own <= usize::from(area.width) {
+            if taken.is_empty() || pieces_width(&taken) + own <= usize::from(area.width) {
                 taken.push(piece);
             }
         }

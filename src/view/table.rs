@@ -57,7 +57,7 @@ pub fn missed(canvas: &mut Canvas<'_>, area: Rect, n_new: u64) {
 
 /// The cell beside the selection's mark, where it is told what is to be thought of a row.
 pub fn beside_mark(area: Rect) -> Rect {
-    let x = (1 + u16::from(area.width >= 60)).min(area.width);
+    let x = u16::from(area.width < 60).min(area.width);
     Rect {
         x: area.x + x,
         width: (area.width - x).min(1),

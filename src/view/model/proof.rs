@@ -1,6 +1,5 @@
 //! Comparisons, gaps and bounds in words.
 
-use super::Said;
 use crate::app::Tone;
 use crate::domain::time::duration_words;
 use crate::domain::{Bound, Gap, Proof, RepairedBy, Time};
@@ -68,27 +67,31 @@ pub fn bound_words(bound: Bound, limit: usize) -> String {
     }
 }
 
-/// A gap in words: `gap 12:03:10 to 12:03:52, 3 states repaired`.
-pub fn gap_words(gap: &Gap, now: Time, offset: i32) -> Said {
-    let mut words = format!("gap {}", span(gap.from, gap.to, now, offset));
+/// A gap in words, by parts: `gap 12:03:10 to 12:03:52 (42s)`, `, 3 states repaired`. What matters
+/// least comes last.
+pub fn gap_words(gap: &Gap, now: Time, offset: i32) -> (Tone, Vec<String>) {
+    let mut words = vec![format!("gap {}", span(gap.from, gap.to, now, offset))];
     let Some((_, found)) = gap.proof else {
-        words.push_str(", nothing is heard");
+        words.push(", nothing is heard".to_owned());
         return (Tone::Warn, words);
     };
-    words.push_str(&match found.n_repaired {
+    if !found.is_whole {
+        words.push(", not all of it is known".to_owned());
+    }
+    words.push(match found.n_repaired {
         0 => ", no state was wrong".to_owned(),
         1 => ", 1 state repaired".to_owned(),
         n => format!(", {n} states repaired"),
     });
     if found.found > 0 {
-        words.push_str(&format!(", {} found in the log", tasks(found.found)));
+        words.push(format!(", {} found in the log", tasks(found.found)));
     }
-    if found.is_whole {
-        (Tone::Info, words)
+    let tone = if found.is_whole {
+        Tone::Info
     } else {
-        words.push_str(", not all of it is known");
-        (Tone::Warn, words)
-    }
+        Tone::Warn
+    };
+    (tone, words)
 }
 
 /// `12:03:10 to 12:03:52 (42s)`, with the date where it began on another day.
