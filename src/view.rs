@@ -96,8 +96,8 @@ fn draw_body(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut 
         Some(Page::Event(page)) => {
             viewport.rows = event::draw(canvas, area, state, page);
         }
-        Some(Page::Unreadable(page)) => {
-            viewport.rows = event::draw_unreadable(canvas, area, state, page);
+        Some(Page::Excerpt(page)) => {
+            viewport.rows = event::draw_excerpt(canvas, area, state, page);
         }
         Some(Page::List(page)) => {
             viewport.rows = listing::draw(canvas, area, state, page);

@@ -3,10 +3,12 @@
 pub mod bodies;
 mod envelope;
 pub mod events;
+mod hide;
 pub mod lenient;
 pub mod normal;
 pub mod openapi;
 pub mod rest;
+pub mod shape;
 pub mod signature;
 pub mod sse;
 mod task;

@@ -1,9 +1,11 @@
 //! Pages that are one list over the history: the comparisons after reconnects, what one repaired,
 //! what was dropped or could not be read, and what is new in the service.
 
+use super::document::DocumentPane;
 use super::list::Pick;
 use super::page::Page;
-use crate::domain::{BOUNDS, Bound, History, PARTS, Part, TaskId};
+use crate::domain::{BOUNDS, Bound, History, NewWord, PARTS, Part, TaskId, WordKind};
+use std::sync::Arc;
 
 /// What a list page lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +28,7 @@ pub enum Entry {
     Bound(Bound),
     /// By its number among all that could not be read.
     Unreadable(u64),
-    Word(String),
+    Word(WordKind, Arc<str>),
 }
 
 /// A page that is one list.
@@ -60,7 +62,11 @@ impl Listing {
                     .map(|(number, _)| Entry::Unreadable(number));
                 bounds.map(Entry::Bound).chain(unreadable).collect()
             }
-            Self::Words => history.new_words.keys().cloned().map(Entry::Word).collect(),
+            Self::Words => {
+                let words = history.new_words.iter();
+                let entry = |word: &NewWord| Entry::Word(word.kind, word.word.clone());
+                words.map(entry).collect()
+            }
         }
     }
 }
@@ -71,10 +77,44 @@ impl Entry {
         match self {
             Self::Listing(what) => Some(Page::list(*what)),
             Self::Repaired(task) => Some(Page::task(task.clone())),
-            Self::Unreadable(number) => Some(Page::unreadable(*number)),
-            Self::Bound(_) | Self::Word(_) => None,
+            Self::Unreadable(_) | Self::Word(..) => Some(Page::excerpt(self.clone())),
+            Self::Bound(_) => None,
         }
     }
+}
+
+/// The beginning of something as it came: of what could not be read, or where a word was seen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExcerptPage {
+    pub of: Entry,
+    pub excerpt: DocumentPane,
+}
+
+impl ExcerptPage {
+    pub(super) fn refresh(&mut self, history: &History) {
+        if !self.excerpt.document.lines.is_empty() {
+            return;
+        }
+        let text = match &self.of {
+            Entry::Unreadable(number) => {
+                let kept = history.unreadable.get(*number);
+                kept.map(|(_, what)| what.excerpt.as_str())
+            }
+            Entry::Word(kind, word) => {
+                new_word(history, *kind, word).map(|word| word.example.excerpt.as_str())
+            }
+            _ => None,
+        };
+        if let Some(text) = text {
+            self.excerpt.show(&text.into());
+        }
+    }
+}
+
+/// A word that is new to us, if it still is listed.
+pub fn new_word<'a>(history: &'a History, kind: WordKind, word: &str) -> Option<&'a NewWord> {
+    let mut words = history.new_words.iter();
+    words.find(|known| known.kind == kind && *known.word == *word)
 }
 
 /// What can be opened from the Health screen.

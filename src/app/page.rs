@@ -3,7 +3,7 @@
 use super::document::DocumentPane;
 use super::endpoints::EndpointList;
 use super::list::{Pick, Step};
-use super::listing::{Entry, ListPage, Listing, health_entries};
+use super::listing::{Entry, ExcerptPage, ListPage, Listing, health_entries};
 use crate::domain::{AttemptId, EndpointId, History, MessageId, Payload, TaskId};
 
 /// A detail over the list.
@@ -14,7 +14,7 @@ pub enum Page {
     Attempt(AttemptPage),
     Endpoint(EndpointPage),
     Event(EventPage),
-    Unreadable(UnreadablePage),
+    Excerpt(ExcerptPage),
     List(ListPage),
 }
 
@@ -56,13 +56,6 @@ pub struct EndpointPage {
 pub struct EventPage {
     pub position: u64,
     pub raw: DocumentPane,
-}
-
-/// Something that could not be read, by its number among all such.
-#[derive(Debug, Clone, PartialEq)]
-pub struct UnreadablePage {
-    pub number: u64,
-    pub excerpt: DocumentPane,
 }
 
 /// The Health screen: what can be opened in pane 0, facts in pane 1.
@@ -122,9 +115,9 @@ impl Page {
         })
     }
 
-    pub fn unreadable(number: u64) -> Self {
-        Self::Unreadable(UnreadablePage {
-            number,
+    pub fn excerpt(of: Entry) -> Self {
+        Self::Excerpt(ExcerptPage {
+            of,
             excerpt: DocumentPane::default(),
         })
     }
@@ -159,7 +152,7 @@ impl Page {
             Self::Message(page) if page.pane == 1 => Some(&mut page.payload),
             Self::Attempt(page) => Some(&mut page.response),
             Self::Event(page) => Some(&mut page.raw),
-            Self::Unreadable(page) => Some(&mut page.excerpt),
+            Self::Excerpt(page) => Some(&mut page.excerpt),
             _ => None,
         }
     }
@@ -189,13 +182,7 @@ impl Page {
                     page.raw.show(&String::from_utf8_lossy(raw).into());
                 }
             }
-            Self::Unreadable(page) => {
-                if page.excerpt.document.lines.is_empty()
-                    && let Some((_, what)) = history.unreadable.get(page.number)
-                {
-                    page.excerpt.show(&what.excerpt.as_str().into());
-                }
-            }
+            Self::Excerpt(page) => page.refresh(history),
             Self::Task(_) | Self::Endpoint(_) | Self::List(_) => {}
         }
     }

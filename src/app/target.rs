@@ -158,7 +158,7 @@ impl State {
                 let (message, _) = self.picked_attempt(page).ok_or(NO_MESSAGE)?;
                 return Ok((message, Some(own.endpoint.clone())));
             }
-            Some(Page::Unreadable(_) | Page::List(_)) => None,
+            Some(Page::Excerpt(_) | Page::List(_)) => None,
         };
         message.map(|message| (message, None)).ok_or(NO_MESSAGE)
     }
@@ -223,11 +223,11 @@ impl State {
                 let entries = page.what.entries(&self.history);
                 match page.pick.current(&entries)? {
                     Entry::Repaired(task) => ("task id", task.to_string()),
-                    Entry::Word(word) => ("word", word.clone()),
+                    Entry::Word(_, word) => ("word", word.to_string()),
                     _ => return None,
                 }
             }
-            Page::Unreadable(_) => return None,
+            Page::Excerpt(_) => return None,
         };
         Some((what.to_owned(), id))
     }

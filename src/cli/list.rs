@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::collections::{BTreeMap, HashMap};
 
 use super::args::{AttemptsArgs, EndpointsArgs, MessagesArgs, SourceArgs};
+use super::lens::Lens;
 use super::output::{Outcome, Output, Stop, note, usage, when, zone};
-use super::rows::{AttemptSubject, EndpointSubject, MessageSubject};
 use super::source;
 use crate::domain::{
     Attempt, AttemptId, Endpoint, EndpointId, Failure, FailureKind, MessageId, Query, Unreadable,
@@ -100,13 +100,13 @@ pub async fn messages(args: MessagesArgs, from: SourceArgs) -> Outcome {
         }
         found
     };
-    let matches = |row: &&Row<Logged>| {
-        query.matches(&MessageSubject {
-            message: &row.value.message,
-            task: row.value.task.as_ref(),
-        })
-    };
-    let rows: Vec<&Row<Logged>> = rows.iter().filter(matches).collect();
+    let mut lens = Lens::new(&query, client, rows.len());
+    lens.take_messages(rows.iter().map(|row| &row.value)).await;
+    let rows: Vec<&Row<Logged>> = rows
+        .iter()
+        .filter(|row| lens.shows_message(&row.value.message.id))
+        .collect();
+    code |= u8::from(!lens.end());
     let mut out = Output::new();
     if args.json {
         for row in rows {
@@ -169,10 +169,13 @@ pub async fn attempts(args: AttemptsArgs, from: SourceArgs) -> Outcome {
         }
         (None, None) => everywhere(&client, args.limit).await?,
     };
+    let mut lens = Lens::new(&query, &client, rows.len());
+    lens.take_attempts(rows.iter().map(|row| &row.value)).await;
     let rows: Vec<&Row<Attempt>> = rows
         .iter()
-        .filter(|row| query.matches(&AttemptSubject(&row.value)))
+        .filter(|row| lens.shows_attempt(&row.value))
         .collect();
+    let is_whole = lens.end() && is_whole;
     let mut out = Output::new();
     if args.json {
         for row in rows {
@@ -264,7 +267,7 @@ async fn at_endpoint(
 }
 
 /// Whether the endpoint list, which is not documented, is simply not offered.
-fn is_unlisted(failure: &Failure) -> bool {
+pub fn is_unlisted(failure: &Failure) -> bool {
     matches!(
         failure.kind,
         FailureKind::NotOffered
@@ -380,7 +383,11 @@ pub async fn endpoints(args: EndpointsArgs, from: SourceArgs) -> Outcome {
     if is_inferred {
         note("this server lists no endpoints; these are the ones seen in its latest attempts");
     }
-    rows.retain(|(endpoint, _)| query.matches(&EndpointSubject(endpoint)));
+    let mut lens = Lens::new(&query, &client, 0);
+    let ids = rows.iter().map(|(endpoint, _)| endpoint.id.clone());
+    lens.take_endpoints(ids.collect()).await;
+    rows.retain(|(endpoint, _)| lens.shows_endpoint(endpoint));
+    let code = u8::from(!lens.end());
     let mut out = Output::new();
     if args.json {
         for (endpoint, raw) in &rows {
@@ -398,7 +405,7 @@ pub async fn endpoints(args: EndpointsArgs, from: SourceArgs) -> Outcome {
         )?;
     }
     out.flush()?;
-    Ok(0)
+    Ok(code)
 }
 
 fn endpoint_cells(endpoint: &Endpoint) -> Vec<String> {

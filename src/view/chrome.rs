@@ -316,7 +316,7 @@ fn page_title(page: &Page) -> &'static str {
         Page::Attempt(_) => "attempt",
         Page::Endpoint(_) => "endpoint",
         Page::Event(_) => "event",
-        Page::Unreadable(_) => "could not be read",
+        Page::Excerpt(_) => "its beginning",
         Page::List(_) => "list",
     }
 }

@@ -247,11 +247,13 @@ fn counter_lines(state: &State) -> Vec<Pieces<'static>> {
         ),
         fact(
             "events",
-            format!(
-                "{} new, {} repeated",
-                history.events.total(),
-                history.events.duplicates()
-            ),
+            match (history.events.inferred(), history.events.duplicates()) {
+                (0, repeated) => format!("{} new, {repeated} repeated", history.events.total()),
+                (made, repeated) => format!(
+                    "{} new, {repeated} repeated, {made} made from polls",
+                    history.events.total() - made
+                ),
+            },
         ),
         fact("skipped", format!("{} too large", counters.oversized)),
         fact("unreadable", count(state.dropped())),

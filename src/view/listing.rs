@@ -8,7 +8,7 @@ use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role};
 use super::table;
 use super::text::{cut_middle, wrap};
 use super::theme::Role;
-use crate::app::listing::{Entry, ListPage, Listing};
+use crate::app::listing::{Entry, ListPage, Listing, new_word};
 use crate::app::{State, Tone};
 use crate::domain::{Bound, Proof, Repair, TaskState, visible};
 
@@ -77,7 +77,14 @@ fn facts(state: &State, what: Listing, width: usize) -> Vec<Pieces<'static>> {
             None => vec![vec![dim("no longer in memory")]],
         },
         Listing::Losses(part) => vec![loss_words(state, part)],
-        Listing::Proofs | Listing::Words => Vec::new(),
+        Listing::Words => match state.history.new_words.n_beyond() {
+            0 => Vec::new(),
+            n => vec![vec![piece(
+                Tone::Warn,
+                format!("{n} more sights of words that had no room in this list"),
+            )]],
+        },
+        Listing::Proofs => Vec::new(),
     }
 }
 
@@ -147,9 +154,13 @@ fn layout(what: Listing, width: u16) -> Layout {
             Columns::new(width, &[(9, Left), (12, Left), (7, Right), (0, Left)], 3),
             &["WHEN", "WHERE", "COUNT", "WHAT"],
         ),
+        Listing::Words if is_wide => (
+            Columns::new(width, &[(10, Left), (0, Left), (7, Right), (26, Left)], 1),
+            &["KIND", "WORD", "COUNT", "FIRST SEEN IN"],
+        ),
         Listing::Words => (
-            Columns::new(width, &[(0, Left), (7, Right)], 0),
-            &["WORD", "COUNT"],
+            Columns::new(width, &[(10, Left), (0, Left), (7, Right)], 1),
+            &["KIND", "WORD", "COUNT"],
         ),
     };
     Layout { columns, titles }
@@ -191,11 +202,13 @@ fn cells(
                 vec![piece(Tone::Warn, "? "), plain(what.why.clone())],
             ]
         }
-        (_, Entry::Word(word)) => {
-            let n = history.new_words.get(word)?;
+        (_, Entry::Word(kind, word)) => {
+            let new = new_word(history, *kind, word)?;
             vec![
-                named(word, layout.columns.width(0)),
-                vec![plain(n.to_string())],
+                vec![dim(new.kind.name())],
+                named(word, layout.columns.width(1)),
+                vec![plain(new.count.to_string())],
+                vec![dim(new.example.seen_in.clone())],
             ]
         }
         _ => return None,

@@ -45,6 +45,7 @@ pub struct Gap {
 pub struct GapFound {
     pub n_repaired: usize,
     pub found: usize,
+    pub backfilled: usize,
     /// Whether nothing of it stayed unknown.
     pub is_whole: bool,
 }
@@ -91,6 +92,7 @@ pub struct Events {
     max_bytes: usize,
     seen: Seen,
     total: u64,
+    inferred: u64,
     duplicates: u64,
 }
 
@@ -109,6 +111,7 @@ impl Events {
             max_bytes: MAX_RING_BYTES,
             seen: Seen::new(horizon),
             total: 0,
+            inferred: 0,
             duplicates: 0,
         }
     }
@@ -147,6 +150,7 @@ impl Events {
             self.bytes += raw.len();
         }
         self.total += 1;
+        self.inferred += u64::from(entry.origin == Origin::Inference);
         self.rows.push_back(EventRow::Event(entry));
         self.bound();
         (position as u32).max(1)
@@ -239,6 +243,11 @@ impl Events {
     /// Events ever taken in, those that left the ring included.
     pub fn total(&self) -> u64 {
         self.total
+    }
+
+    /// Of these, events that the service did not send: we made them from differences.
+    pub fn inferred(&self) -> u64 {
+        self.inferred
     }
 
     /// Events that left the ring.

@@ -53,6 +53,10 @@ impl<T> Kept<T> {
         self.rows.iter()
     }
 
+    pub(super) fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut T> {
+        self.rows.iter_mut()
+    }
+
     /// The one with this number, if it is still kept.
     pub fn get(&self, number: u64) -> Option<&T> {
         let back = usize::try_from(self.total.checked_sub(number)?).ok()?;

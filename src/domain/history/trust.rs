@@ -17,14 +17,9 @@ fn is_open(link: &LinkState) -> bool {
 
 impl History {
     pub(super) fn take_link(&mut self, state: LinkState, received: Moment) {
-        if std::mem::discriminant(&state) != std::mem::discriminant(&self.link) {
-            self.link_since = match &state {
-                LinkState::Stale { since } => Moment {
-                    wall: *since,
-                    ..received
-                },
-                _ => received,
-            };
+        // A try more, or another reason, is still the same state.
+        if state.name() != self.link.name() || self.link_since == Moment::default() {
+            self.link_since = received;
         }
         if is_open(&self.link) && !is_open(&state) {
             let from = match &self.link {
@@ -49,11 +44,25 @@ impl History {
         let found = GapFound {
             n_repaired: proof.n_repaired,
             found: proof.found,
+            backfilled: proof.backfilled,
             is_whole: proof.caveat.is_none(),
         };
         let number = self.proofs.push(proof);
+        self.bound_repairs();
         if let Some(gap) = gap {
             self.events.end_gap(gap, number, found);
+        }
+    }
+
+    /// Older proofs let their repairs go and keep the count.
+    fn bound_repairs(&mut self) {
+        let mut n_kept = 0;
+        for proof in self.proofs.iter_mut().rev() {
+            n_kept += proof.repaired.len();
+            if n_kept > super::MAX_KEPT_REPAIRS {
+                n_kept -= proof.repaired.len();
+                proof.repaired = Vec::new();
+            }
         }
     }
 

@@ -29,6 +29,9 @@ pub fn details(found: &Proof, offset: i32) -> Vec<String> {
     if found.gap.is_some() {
         said.push(format!("{} began and ended in the gap", tasks(found.found)));
     }
+    if found.backfilled > 0 {
+        said.push(format!("{} events back-filled by id", found.backfilled));
+    }
     if found.held > 0 {
         said.push(format!("{} events waited meanwhile", found.held));
     }
@@ -83,6 +86,9 @@ pub fn gap_words(gap: &Gap, now: Time, offset: i32) -> (Tone, Vec<String>) {
         1 => ", 1 state repaired".to_owned(),
         n => format!(", {n} states repaired"),
     });
+    if found.backfilled > 0 {
+        words.push(format!(", {} events back-filled by id", found.backfilled));
+    }
     if found.found > 0 {
         words.push(format!(", {} found in the log", tasks(found.found)));
     }

@@ -55,6 +55,7 @@ fn proof(caveat: Option<&str>) -> Proof {
         n_repaired: 4,
         found: 1,
         held: 2,
+        backfilled: 17,
         caveat: caveat.map(str::to_owned),
         at: before(5).wall,
     }
