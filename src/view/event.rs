@@ -75,9 +75,10 @@ pub fn draw_excerpt(
         _ => None,
     };
     let facts = facts.unwrap_or_else(|| vec![vec![dim("no longer in memory")]]);
-    let title = match page.excerpt.document.text().is_empty() {
-        true => "NOTHING OF IT WAS KEPT",
-        false => "ITS BEGINNING",
+    let title = if page.excerpt.document.text().is_empty() {
+        "NOTHING OF IT WAS KEPT"
+    } else {
+        "ITS BEGINNING"
     };
     document(canvas, area, &facts, title, &page.excerpt)
 }

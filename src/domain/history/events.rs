@@ -51,10 +51,6 @@ pub struct GapFound {
 }
 
 /// A row of the ring.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every row is an event, and none is boxed for the sake of the few that are not"
-)]
 #[derive(Debug, Clone)]
 pub enum EventRow {
     Event(EventEntry),

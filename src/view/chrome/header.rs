@@ -30,15 +30,12 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
     let fitting = all
         .iter()
         .find(|(left, right)| pieces_width(left) + pieces_width(right) + 2 <= room);
-    match fitting {
-        Some((left, right)) => {
-            canvas.line(area, 0, left);
-            canvas.line_right(area, 0, right);
-        }
-        None => {
-            let link = few_rights.last().map_or(&[][..], Vec::as_slice);
-            canvas.line(area, 0, link);
-        }
+    if let Some((left, right)) = fitting {
+        canvas.line(area, 0, left);
+        canvas.line_right(area, 0, right);
+    } else {
+        let link = few_rights.last().map_or(&[][..], Vec::as_slice);
+        canvas.line(area, 0, link);
     }
 }
 

@@ -231,8 +231,8 @@ fn unfinished_tasks_fade_when_the_link_is_lost_until_they_are_told_again() {
 fn silence_fades_what_was_told_before_it_and_a_sign_of_life_brings_it_back() {
     let mut state = told();
     let since = before(1).wall;
-    let stale = link(0, LinkState::Stale { since });
-    update(&mut state, Msg::Changed(vec![stale]));
+    let silence = link(0, LinkState::Stale { since });
+    update(&mut state, Msg::Changed(vec![silence]));
     assert_eq!(mark_of(&mut state, "interview_raw"), '◌');
     assert!(picture(&mut state, 120, 36).contains("◌ stale, silent 1s"));
     update(&mut state, Msg::Changed(vec![link(0, LinkState::Live)]));
