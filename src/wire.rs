@@ -7,6 +7,7 @@ pub mod lenient;
 pub mod normal;
 pub mod openapi;
 pub mod rest;
+pub mod shape;
 pub mod signature;
 pub mod sse;
 mod task;

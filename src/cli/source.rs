@@ -20,17 +20,21 @@ pub fn nothing_configured() -> String {
     )
 }
 
-/// The configured server; exit code 2 if there is none, or half of one.
-pub fn configured(args: &SourceArgs) -> Result<Source, Stop> {
-    let flags = Flags {
+/// What the command line says of the source.
+pub fn flags(args: &SourceArgs) -> Flags {
+    Flags {
         url: args.url.clone(),
         events_path: args.events_path.clone(),
         profile: args.profile.clone(),
         config: args.config.clone(),
         max_event_bytes: args.max_event_bytes,
         read_only: args.read_only,
-    };
-    match Source::configured(&flags) {
+    }
+}
+
+/// The configured server; exit code 2 if there is none, or half of one.
+pub fn configured(args: &SourceArgs) -> Result<Source, Stop> {
+    match Source::configured(&flags(args)) {
         Ok(Some((source, notes))) => {
             for text in &notes {
                 note(text);

@@ -197,7 +197,13 @@ impl Client {
         self.http.route(&segments, &[])
     }
 
-    async fn read<T>(
+    /// `GET /users/me`: whether the key opens the door.
+    pub async fn user(&self) -> Result<(), Failure> {
+        self.read(&["users", "me"], &[], rest::user).await
+    }
+
+    /// Reads any route by a decoder.
+    pub async fn read<T>(
         &self,
         segments: &[&str],
         query: &[(&str, &str)],
