@@ -12,6 +12,7 @@ mod feature;
 mod history;
 mod id;
 mod link;
+mod mask;
 mod message;
 mod plan;
 pub mod query;
@@ -20,6 +21,7 @@ mod safe;
 mod schedule;
 mod task;
 pub mod time;
+mod words;
 
 pub use attempt::{Attempt, AttemptStatus, FailureClass, Trigger};
 pub use backoff::{Backoff, MAX_CONNECTIONS, Pace};
@@ -36,11 +38,13 @@ pub use id::{AssetId, AttemptId, EndpointId, EventId, Id, MessageId, TaskId, Use
 pub use link::{
     Abilities, Ability, LinkCounters, LinkState, MAX_REPAIRS, Proof, Repair, RepairedBy,
 };
+pub use mask::{MASK, masked_url, masked_urls, without};
 pub use message::{Message, Payload};
 pub use plan::{Plan, PlanItem, Verdict, plan};
 pub use query::Query;
 pub use replay::{Replay, ReplayState, ReplayStep, Replays, Stage};
 pub use safe::visible;
-pub use schedule::{Forecast, RetrySchedule};
+pub use schedule::{Forecast, PublishedRetries, RetrySchedule};
 pub use task::{Observation, TASK_STATES, TaskState};
 pub use time::{Moment, Time};
+pub use words::{Example, NewWord, NewWords, WORD_KINDS, WordKind, WordSeen};

@@ -12,8 +12,8 @@ use tokio::sync::mpsc::Receiver;
 
 use crate::app::keymap::Keymap;
 use crate::app::{Effect, Msg, Session, Sight, State, update};
-use crate::domain::Change;
 use crate::domain::time::SECOND;
+use crate::domain::{Bounds, Change};
 use crate::io::clock::Clock;
 use crate::io::intake::{Hose, Look, ReplayOrder};
 use crate::io::terminal::{self, Asked, Keys, Signals, Terminal};
@@ -36,6 +36,8 @@ pub struct Settings {
     pub source_name: String,
     pub is_demo: bool,
     pub is_read_only: bool,
+    /// How much is kept in memory.
+    pub bounds: Bounds,
     /// Seconds east of UTC of the zone that times are shown in.
     pub utc_offset_seconds: i32,
     /// Where the key came from, in words.
@@ -67,6 +69,7 @@ pub async fn run(
         source_name: settings.source_name,
         is_demo: settings.is_demo,
         is_read_only: settings.is_read_only,
+        bounds: settings.bounds,
         utc_offset: settings.utc_offset_seconds,
         key_origin: settings.key_origin,
         base_url: settings.base_url,

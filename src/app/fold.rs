@@ -40,6 +40,9 @@ impl Touched {
 impl State {
     /// Takes a batch of changes in: folds them, or holds them back while the screen is frozen.
     pub(super) fn take_changes(&mut self, changes: Vec<Change>) {
+        if self.frozen.is_none() {
+            self.history.warm(&changes);
+        }
         for change in changes {
             self.note_time(change.received);
             self.note_life(&change);
@@ -214,6 +217,7 @@ fn holds_back(kind: &ChangeKind) -> bool {
             | ChangeKind::Proof(_)
             | ChangeKind::Polled(_)
             | ChangeKind::Unreadable(_)
+            | ChangeKind::NewWord(_)
             | ChangeKind::Replay(_)
     )
 }

@@ -50,6 +50,7 @@ async fn open(source: Source, args: &SourceArgs) -> anyhow::Result<()> {
         source_name: source.name.clone(),
         is_demo: source.is_demo,
         is_read_only: source.read_only,
+        bounds: source.limits.bounds(),
         utc_offset_seconds: if args.utc { 0 } else { local_offset() },
         key_origin: source.key_origin.clone(),
         base_url: source.url.clone(),

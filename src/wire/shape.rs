@@ -1,135 +1,76 @@
-//! The form in which a list came: how it is wrapped, how it is paged, which names its rows use.
-//! For people who want to know what a service really answers; the reading itself is `rest`.
+//! How deep and how large a JSON text is, told before it is parsed: a body within its limit of
+//! bytes may still unfold to thirty times that in memory.
 
-use std::fmt::Write as _;
+use memchr::memchr2;
 
-use serde_json::{Map, Value};
-
-use super::lenient::{CURSORS, place_of_rows};
-use super::rest;
-
-/// Words by which an answer says whether there is more.
-const ENDS: [&str; 3] = ["done", "has_more", "hasMore"];
-
-/// A field by its meaning, and the names under which it is known, the documented one first.
-pub type Known = (&'static str, &'static [&'static str]);
-
-/// The fields of a task that are looked for.
-pub const TASK: [Known; 3] = [
-    ("id", &["id", "task_id", "taskId"]),
-    ("asset", &["asset_id", "assetId"]),
-    ("updated", &["updated", "updated_at", "updatedAt"]),
-];
-/// The fields of a message that are looked for.
-pub const MESSAGE: [Known; 5] = [
-    ("id", &rest::MESSAGE_IDS),
-    ("event id", &rest::EVENT_IDS),
-    ("type", &rest::EVENT_TYPES),
-    ("time", &rest::MESSAGE_TIMES),
-    ("payload", &rest::PAYLOADS),
-];
-/// The fields of an attempt that are looked for.
-pub const ATTEMPT: [Known; 7] = [
-    ("id", &rest::ATTEMPT_IDS),
-    ("message", &rest::OF_MESSAGE),
-    ("endpoint", &rest::AT_ENDPOINT),
-    ("status", &rest::STATUSES),
-    ("code", &rest::CODES),
-    ("trigger", &rest::TRIGGERS),
-    ("time", &rest::ATTEMPT_TIMES),
-];
-/// The fields of an endpoint that are looked for.
-pub const ENDPOINT: [Known; 3] = [
-    ("id", &["id", "endpoint_id", "endpointId"]),
-    ("url", &rest::URLS),
-    ("event types", &rest::WANTED),
-];
-
-/// The form of one answer.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// Bounds on the shape of one JSON text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
-    /// Where the rows lie: empty for a bare array, else `data`, `data.messages`.
-    pub place: String,
-    /// Fields of the envelope that tell of further pages, as they are named here.
-    pub paging: Vec<String>,
-    /// Fields of the first row that are not named as documented: meaning, and name here.
-    pub aliases: Vec<(&'static str, String)>,
-    /// Meanings that no field of the first row has.
-    pub absent: Vec<&'static str>,
+    /// Objects and lists within one another.
+    pub depth: usize,
+    /// Values of every kind together.
+    pub values: usize,
+}
+
+/// What goes beyond a bound; the parser itself goes no deeper than [`MAX_DEPTH`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Beyond {
+    #[error("JSON nested deeper than {0} levels")]
+    Depth(usize),
+    #[error("JSON of more than {0} values")]
+    Values(usize),
+}
+
+/// The deepest nesting that the parser takes.
+pub const MAX_DEPTH: usize = 127;
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            depth: 64,
+            values: 2_000_000,
+        }
+    }
 }
 
 impl Shape {
-    /// In words: `bare, no paging`, `wrapped in data, paged by iterator and done, id is msgId`.
-    pub fn words(&self) -> String {
-        let mut words = match self.place.as_str() {
-            "" => "a bare array".to_owned(),
-            place => format!("wrapped in {place}"),
-        };
-        if self.paging.is_empty() {
-            words.push_str(", no paging");
-        } else {
-            let _ = write!(words, ", paged by {}", self.paging.join(" and "));
-        }
-        for (meaning, name) in &self.aliases {
-            let _ = write!(words, ", {meaning} is {name}");
-        }
-        if !self.absent.is_empty() {
-            let _ = write!(words, ", without {}", self.absent.join(" or "));
-        }
-        words
-    }
-}
-
-/// Reads the form of a list; an answer that is none has the empty form.
-pub fn of(body: &[u8], known: &[Known]) -> Shape {
-    let Ok(body) = serde_json::from_slice::<Value>(body) else {
-        return Shape::default();
-    };
-    let place = body.as_object().and_then(place_of_rows).unwrap_or_default();
-    let mut shape = Shape {
-        place: place.join("."),
-        paging: paging(&body),
-        ..Shape::default()
-    };
-    let rows = place.iter().try_fold(&body, |found, name| found.get(name));
-    let first = rows.and_then(|rows| rows.get(0)).and_then(Value::as_object);
-    let Some(first) = first else { return shape };
-    for (meaning, names) in known {
-        match name_of(first, names) {
-            None => shape.absent.push(meaning),
-            Some(name) if Some(&name) != names.first() => {
-                shape.aliases.push((meaning, name.to_owned()));
+    /// Checks a text, which need not be sound JSON.
+    pub fn check(self, json: &[u8]) -> Result<(), Beyond> {
+        let (mut depth, mut n_values) = (0_usize, 1_usize);
+        let mut at = 0;
+        while let Some(&byte) = json.get(at) {
+            at += 1;
+            match byte {
+                b'"' => at = end_of_string(json, at),
+                b'[' | b'{' => {
+                    depth += 1;
+                    n_values += 1;
+                    if depth > self.depth {
+                        return Err(Beyond::Depth(self.depth));
+                    }
+                }
+                b']' | b'}' => depth = depth.saturating_sub(1),
+                b',' => n_values += 1,
+                _ => {}
             }
-            Some(_) => {}
+            if n_values > self.values {
+                return Err(Beyond::Values(self.values));
+            }
         }
+        Ok(())
     }
-    shape
 }
 
-fn name_of<'a>(row: &Map<String, Value>, names: &[&'a str]) -> Option<&'a str> {
-    names
-        .iter()
-        .find(|name| row.get(**name).is_some_and(|value| !value.is_null()))
-        .copied()
-}
-
-fn paging(body: &Value) -> Vec<String> {
-    let inner = body.get("data").and_then(Value::as_object);
-    let levels = || [body.as_object(), inner].into_iter().flatten();
-    let named = |names: &[&'static str]| levels().find_map(|level| present(level, names));
-    [named(&CURSORS), named(&ENDS)]
-        .into_iter()
-        .flatten()
-        .map(str::to_owned)
-        .collect()
-}
-
-/// The first of these fields that is there, null or not: the last page has no cursor.
-fn present(level: &Map<String, Value>, names: &[&'static str]) -> Option<&'static str> {
-    names
-        .iter()
-        .find(|name| level.contains_key(**name))
-        .copied()
+/// The place behind the quote that ends a string which begins at `at`.
+fn end_of_string(json: &[u8], mut at: usize) -> usize {
+    while let Some(length) = json.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        at += length + 1;
+        if json[at - 1] == b'"' {
+            return at;
+        }
+        at += 1;
+    }
+    json.len()
 }
 
 #[cfg(test)]
@@ -137,27 +78,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn forms_are_told_in_words() {
-        for (body, known, expected) in [
-            ("[]", &MESSAGE[..], "a bare array, no paging"),
-            (
-                r#"{"data":[{"id":"m","event_id":"e","event_type":"t","timestamp":1,"payload":{}}],"iterator":null,"done":true}"#,
-                &MESSAGE[..],
-                "wrapped in data, paged by iterator and done",
-            ),
-            (
-                r#"{"data":{"deliveries":[{"id":"a","msgId":"m","endpointId":"e","status":1,"responseStatusCode":200,"timestamp":1}],"hasMore":false}}"#,
-                &ATTEMPT[..],
-                "wrapped in data.deliveries, paged by hasMore, message is msgId, endpoint is endpointId, code is responseStatusCode, without trigger",
-            ),
-            (
-                r#"{"hooks":[{"id":"ep","endpointUrl":"u","eventTypes":[]}]}"#,
-                &ENDPOINT[..],
-                "wrapped in hooks, no paging, url is endpointUrl, event types is eventTypes",
-            ),
-            ("<html>", &TASK[..], "a bare array, no paging"),
+    fn depth_and_values_are_counted_outside_strings() {
+        let shape = Shape {
+            depth: 3,
+            values: 6,
+        };
+        for fine in [
+            "",
+            "7",
+            r#"{"a":[{"b":"[[[[[[,,,,,,,,"}]}"#,
+            r#"["\"[[[[","\\",1]"#,
+            "]]]][[[",
         ] {
-            assert_eq!(of(body.as_bytes(), known).words(), expected, "{body}");
+            assert_eq!(shape.check(fine.as_bytes()), Ok(()), "{fine}");
         }
+        assert_eq!(shape.check(b"[[[["), Err(Beyond::Depth(3)));
+        assert_eq!(shape.check(br#"["\\",[[["#), Err(Beyond::Depth(3)));
+        assert_eq!(shape.check(b"[1,2,3,4,5,6]"), Err(Beyond::Values(6)));
+        assert_eq!(shape.check(b"[[],[],[],[]]"), Err(Beyond::Values(6)));
+    }
+
+    #[test]
+    fn the_parser_takes_the_deepest_that_is_allowed() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).is_ok();
+        assert!(parse(&nested(MAX_DEPTH)));
+        assert!(!parse(&nested(MAX_DEPTH + 1)));
     }
 }

@@ -55,6 +55,7 @@ const ROOMS: [(&str, &[&str], &[&str]); 11] = [
             "futures_util",
             "reqwest",
             "reqwest_eventsource",
+            "memchr",
             "serde",
             "serde_json",
             "toml",

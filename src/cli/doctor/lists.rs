@@ -5,8 +5,8 @@ use std::io;
 use super::report::{Line, Report, unread};
 use crate::domain::{EndpointId, Failure, MessageId, Unreadable};
 use crate::io::client::Client;
+use crate::wire::form::{self, Form, Known};
 use crate::wire::rest::{self, Page};
-use crate::wire::shape::{self, Known, Shape};
 
 /// Rows that are asked for: enough to see the form, few enough that there is a next page.
 const LIMIT: &str = "2";
@@ -15,11 +15,11 @@ const LIMIT: &str = "2";
 pub async fn tasks(client: &Client, report: &mut Report) -> io::Result<Option<usize>> {
     const CHECK: &str = "tasks";
     let read = client.read(&["tasks", "active"], &[], |body| {
-        Ok((rest::tasks(body)?, shape::of(body, &shape::TASK)))
+        Ok((rest::tasks(body)?, form::of(body, &form::TASK)))
     });
     match read.await {
-        Ok((page, shape)) => {
-            report.say(&told(CHECK, &page, &shape, "active", None))?;
+        Ok((page, form)) => {
+            report.say(&told(CHECK, &page, &form, "active", None))?;
             Ok(Some(page.rows.len()))
         }
         Err(failure) => {
@@ -32,7 +32,7 @@ pub async fn tasks(client: &Client, report: &mut Report) -> io::Result<Option<us
 /// The webhook logs and the endpoints.
 pub async fn logs(client: &Client, report: &mut Report) -> io::Result<()> {
     let route = ["webhooks", "messages"];
-    let newest = list(client, &route, &[], &shape::MESSAGE, rest::messages).await;
+    let newest = list(client, &route, &[], &form::MESSAGE, rest::messages).await;
     let message = newest.as_ref().ok().and_then(|(page, ..)| {
         let first = page.rows.first()?;
         Some(first.value.message.id.clone())
@@ -40,7 +40,7 @@ pub async fn logs(client: &Client, report: &mut Report) -> io::Result<()> {
     report.say(&say("messages", newest))?;
 
     let read = client.read(&["webhooks", "endpoints"], &[], |body| {
-        Ok((rest::endpoints(body)?, shape::of(body, &shape::ENDPOINT)))
+        Ok((rest::endpoints(body)?, form::of(body, &form::ENDPOINT)))
     });
     let endpoints = read.await;
     let endpoint = endpoints.as_ref().ok().and_then(|(page, _)| {
@@ -49,7 +49,7 @@ pub async fn logs(client: &Client, report: &mut Report) -> io::Result<()> {
     });
     report.say(&attempts(client, message, endpoint).await)?;
     let line = match &endpoints {
-        Ok((page, shape)) => told("endpoints", page, shape, "in all", None),
+        Ok((page, form)) => told("endpoints", page, form, "in all", None),
         Err(failure) => {
             let hint = "reeltop rebuilds the list from the attempts, and says so".to_owned();
             Line {
@@ -79,13 +79,13 @@ async fn attempts(
     };
     let read = |body: &[u8]| rest::attempts(body, message.as_ref(), endpoint.as_ref());
     let by_filter = [(filter, id.as_str())];
-    let found = list(client, &newer, &by_filter, &shape::ATTEMPT, read).await;
+    let found = list(client, &newer, &by_filter, &form::ATTEMPT, read).await;
     let Err(failure) = found else {
         return say(CHECK, found);
     };
     let older = ["webhooks", "endpoints", &id, "deliveries"];
     if endpoint.is_some()
-        && let Ok(found) = list(client, &older, &[], &shape::ATTEMPT, read).await
+        && let Ok(found) = list(client, &older, &[], &form::ATTEMPT, read).await
     {
         let mut line = say(CHECK, Ok(found));
         line.detail = format!("by the older route: {}", line.detail);
@@ -95,7 +95,7 @@ async fn attempts(
 }
 
 /// A page, its form, and whether the next page brings other rows; `None` if there is none.
-type Read<T> = (Page<T>, Shape, Option<bool>);
+type Read<T> = (Page<T>, Form, Option<bool>);
 
 /// The first page of a list, and whether there is a second that differs.
 async fn list<T: PartialEq>(
@@ -107,24 +107,24 @@ async fn list<T: PartialEq>(
 ) -> Result<Read<T>, Failure> {
     let mut query = filter.to_vec();
     query.push(("limit", LIMIT));
-    let (page, shape) = client
+    let (page, form) = client
         .read(route, &query, |body| {
-            Ok((read(body)?, shape::of(body, known)))
+            Ok((read(body)?, form::of(body, known)))
         })
         .await?;
     let next = page.next.as_deref().filter(|_| !page.is_last);
     let Some(next) = next else {
-        return Ok((page, shape, None));
+        return Ok((page, form, None));
     };
     query.push(("iterator", next));
     let second = client.read(route, &query, read).await?;
     let is_other = second.rows != page.rows;
-    Ok((page, shape, Some(is_other)))
+    Ok((page, form, Some(is_other)))
 }
 
 fn say<T>(check: &'static str, found: Result<Read<T>, Failure>) -> Line {
     match found {
-        Ok((page, shape, pages)) => told(check, &page, &shape, "read", pages),
+        Ok((page, form, pages)) => told(check, &page, &form, "read", pages),
         Err(failure) => unread(check, &failure),
     }
 }
@@ -132,11 +132,11 @@ fn say<T>(check: &'static str, found: Result<Read<T>, Failure>) -> Line {
 fn told<T>(
     check: &'static str,
     page: &Page<T>,
-    shape: &Shape,
+    form: &Form,
     what: &str,
     pages: Option<bool>,
 ) -> Line {
-    let mut detail = format!("{} {what}, {}", page.rows.len(), shape.words());
+    let mut detail = format!("{} {what}, {}", page.rows.len(), form.words());
     if let Some(unread) = page.unreadable.first() {
         let n = page.unreadable.len();
         let detail = format!("{detail}; {n} rows cannot be read: {}", unread.why);

@@ -173,7 +173,7 @@ mod tests {
             (Some(0), State::Ok, "agree"),
             (Some(-4 * SECOND), State::Ok, "agree"),
             (Some(30 * SECOND), State::Warning, "30s ahead of"),
-            (Some(-300 * SECOND), State::Warning, "5m behind"),
+            (Some(-300 * SECOND), State::Warning, "5m00s behind"),
             (Some(i64::MAX), State::Warning, "ahead"),
             (None, State::Warning, "Date"),
         ] {

@@ -15,9 +15,10 @@ impl Link {
         let received = self.outlet.clock().now();
         self.last_byte = Some(received);
         let mut n_unreadable = 0;
+        let shape = self.client.http.limits.shape();
         self.stream.take(chunk, |frame| {
             let mut raw: Option<Arc<[u8]>> = None;
-            let outcome = events::decode(&frame, |kind| {
+            let outcome = events::decode_within(&frame, shape, |kind| {
                 let raw = raw.get_or_insert_with(|| frame.data.into()).clone();
                 drafts.push(Draft {
                     received,
