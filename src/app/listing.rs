@@ -3,7 +3,6 @@
 
 use super::document::DocumentPane;
 use super::list::Pick;
-use super::page::Page;
 use crate::domain::{BOUNDS, Bound, History, NewWord, PARTS, Part, TaskId, WordKind};
 use std::sync::Arc;
 
@@ -67,18 +66,6 @@ impl Listing {
                 let entry = |word: &NewWord| Entry::Word(word.kind, word.word.clone());
                 words.map(entry).collect()
             }
-        }
-    }
-}
-
-impl Entry {
-    /// The page that tells more of it, if there is one.
-    pub fn page(&self) -> Option<Page> {
-        match self {
-            Self::Listing(what) => Some(Page::list(*what)),
-            Self::Repaired(task) => Some(Page::task(task.clone())),
-            Self::Unreadable(_) | Self::Word(..) => Some(Page::excerpt(self.clone())),
-            Self::Bound(_) => None,
         }
     }
 }

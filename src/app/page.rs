@@ -115,6 +115,16 @@ impl Page {
         })
     }
 
+    /// The page that tells more of a row, if there is one.
+    pub fn of(entry: &Entry) -> Option<Self> {
+        match entry {
+            Entry::Listing(what) => Some(Self::list(*what)),
+            Entry::Repaired(task) => Some(Self::task(task.clone())),
+            Entry::Unreadable(_) | Entry::Word(..) => Some(Self::excerpt(entry.clone())),
+            Entry::Bound(_) => None,
+        }
+    }
+
     pub fn excerpt(of: Entry) -> Self {
         Self::Excerpt(ExcerptPage {
             of,

@@ -39,7 +39,7 @@ impl State {
                 Screen::Events => self.listed_event().and_then(|at| self.event_or_proof(at)),
                 Screen::Deliveries => self.listed_message().map(Page::message),
                 Screen::Endpoints => self.listed_endpoint().map(Page::endpoint),
-                Screen::Health => self.health.picked().and_then(|entry| entry.page()),
+                Screen::Health => self.health.picked().and_then(|entry| Page::of(&entry)),
             },
         };
         let Some(mut page) = next else {
@@ -89,7 +89,7 @@ impl State {
                 .map(|(message, attempt)| Page::attempt(message, attempt)),
             Page::List(page) => {
                 let entries = page.what.entries(history);
-                page.pick.current(&entries).and_then(Entry::page)
+                page.pick.current(&entries).and_then(Page::of)
             }
             _ => None,
         }
