@@ -180,9 +180,9 @@ impl Http {
         let response = self.open(url, &headers, Some(within), with_key).await?;
         let (status, answer_headers) = (response.status(), response.headers().clone());
         if let Some(date) = failure::date(&answer_headers) {
-            // The date is cut to its second: on average it is half of one later.
-            let here = Clock::new().now().wall;
-            let ahead = date.plus(SECOND / 2).0.saturating_sub(here.0);
+            // The date is cut to its second: the clocks are taken to agree as far as it allows.
+            let least = date.0.saturating_sub(Clock::new().now().wall.0);
+            let ahead = 0.clamp(least, least.saturating_add(SECOND));
             self.ahead.store(ahead, Ordering::Relaxed);
         }
         let body = self
