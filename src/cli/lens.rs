@@ -5,8 +5,8 @@ use std::collections::HashSet;
 
 use futures_util::{StreamExt, stream};
 
-use super::list::find_messages;
 use super::output::{Stop, note, usage};
+use super::reading::{find_messages, is_unlisted};
 use crate::app::subject::{AttemptSubject, DeliverySubject, EndpointSubject, TaskSubject};
 use crate::domain::query::{Field, Test};
 use crate::domain::{
@@ -244,7 +244,7 @@ impl<'a> Lens<'a> {
                 .into_iter()
                 .for_each(|row| self.fold(ChangeKind::Endpoint(Box::new(row.value)))),
             // Without the list, which is not documented, ids and URLs of attempts are what there is.
-            Err(failure) if super::list::is_unlisted(&failure) => {}
+            Err(failure) if is_unlisted(&failure) => {}
             Err(failure) => self.note_failure(failure),
         }
     }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::args::{AttemptsArgs, EndpointsArgs, MessagesArgs, SourceArgs};
 use super::lens::Lens;
 use super::output::{Outcome, Output, Stop, note, usage, when, zone};
+use super::reading::{SEARCHED_PAGES, find_messages, is_unlisted};
 use super::source;
 use crate::domain::{
     Attempt, AttemptId, Endpoint, EndpointId, Failure, FailureKind, MessageId, Query, Unreadable,
@@ -14,8 +15,6 @@ use crate::io::client::{Client, FULL_PAGE};
 use crate::wire::normal;
 use crate::wire::rest::{Logged, Page, Row};
 
-/// Pages of the message log in which a message is looked for.
-pub const SEARCHED_PAGES: usize = 40;
 /// Messages whose attempts are walked where endpoints cannot be listed.
 const WALKED: usize = 50;
 
@@ -136,27 +135,6 @@ pub async fn messages(args: MessagesArgs, from: SourceArgs) -> Outcome {
     Ok(code)
 }
 
-/// Looks for messages in the log, newest first; a route for one message is not documented.
-pub async fn find_messages(client: &Client, ids: &[String]) -> Result<Vec<Row<Logged>>, Failure> {
-    let mut wanted: Vec<MessageId> = ids.iter().map(|id| MessageId::new(id)).collect();
-    let mut found = Vec::new();
-    let mut cursor: Option<String> = None;
-    for _ in 0..SEARCHED_PAGES {
-        let page = client.messages(FULL_PAGE, cursor.as_deref()).await?;
-        for row in page.rows {
-            if let Some(at) = wanted.iter().position(|id| *id == row.value.message.id) {
-                wanted.swap_remove(at);
-                found.push(row);
-            }
-        }
-        if wanted.is_empty() || page.is_last || page.next == cursor {
-            break;
-        }
-        cursor = page.next;
-    }
-    Ok(found)
-}
-
 /// `reeltop attempts`
 pub async fn attempts(args: AttemptsArgs, from: SourceArgs) -> Outcome {
     let query = query(args.query.as_deref())?;
@@ -264,17 +242,6 @@ async fn at_endpoint(
         }
     }
     Ok((rows, numbers))
-}
-
-/// Whether the endpoint list, which is not documented, is simply not offered.
-pub fn is_unlisted(failure: &Failure) -> bool {
-    matches!(
-        failure.kind,
-        FailureKind::NotOffered
-            | FailureKind::Forbidden
-            | FailureKind::Invalid
-            | FailureKind::NotAspect
-    )
 }
 
 /// What was read of several logs, and the first that failed.

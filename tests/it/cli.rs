@@ -1,7 +1,6 @@
 //! The headless commands as a shell sees them: lines on stdout, words on stderr, exit codes.
 
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
 
 use reeltop::server::{Options, Running};
 use serde_json::Value;
@@ -326,17 +325,17 @@ async fn tail_filters_polls_and_stops_on_ctrl_c() {
         "--limit",
         "2",
     ];
+    let requests = || server.chaos().read_figures().requests;
+    let before = requests();
     let polling = tokio::spawn(run(reeltop(&url, &key, &arguments)));
-    let until = std::time::Instant::now() + Duration::from_secs(20);
-    let mut n_tasks = 0;
-    while !polling.is_finished() && std::time::Instant::now() < until {
-        // The first look is only compared with, so that one of these comes after it.
-        server
-            .backend()
-            .create_task(&format!("asset{n_tasks}"), &["proxy"])
-            .unwrap();
-        n_tasks += 1;
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    // The first look is only compared with. After the try at a stream and two looks begun, it is
+    // over.
+    crate::server::support::eventually("two looks", || async {
+        (requests() >= before + 3).then_some(())
+    })
+    .await;
+    for asset in ["one", "two"] {
+        server.backend().create_task(asset, &["proxy"]).unwrap();
     }
     let (code, lines, errors) = polling.await.unwrap();
     assert_eq!((code, lines.len()), (0, 2), "{errors}");
