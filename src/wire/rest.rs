@@ -31,6 +31,8 @@ pub struct Page<T> {
     pub next: Option<String>,
     /// Whether nothing older can be asked for.
     pub is_last: bool,
+    /// Whether there was `null` where the list should be, which was taken for an empty one.
+    pub is_null: bool,
 }
 
 /// A message, and the task that its payload shows.
@@ -97,6 +99,15 @@ pub fn asset_name(body: &[u8]) -> Result<Option<Arc<str>>, Unreadable> {
     .map(Into::into))
 }
 
+/// Reads `GET /users/me`: whether it is somebody at all.
+pub fn user(body: &[u8]) -> Result<(), Unreadable> {
+    let value = parse("user", body)?;
+    match unwrap_one(&value, "user").as_object() {
+        Some(user) if first(user, &["id", "user_id", "userId"]).is_some() => Ok(()),
+        _ => Err(unreadable("user", "JSON, but no user in it", body)),
+    }
+}
+
 fn parse(place: &'static str, body: &[u8]) -> Result<Value, Unreadable> {
     serde_json::from_slice(body).map_err(|error| {
         let start = body.trim_ascii_start();
@@ -134,6 +145,7 @@ fn page<T>(
         unreadable: Vec::new(),
         next: listed.next,
         is_last,
+        is_null: listed.is_null && listed.rows.is_empty(),
     };
     for mut raw in listed.rows {
         if let (Some(spared), Value::Object(raw)) = (hides, &mut raw) {

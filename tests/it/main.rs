@@ -5,6 +5,7 @@ mod cli;
 mod client;
 mod convergence;
 mod dashboard;
+mod doctor;
 mod limits;
 mod proxy;
 mod pty;

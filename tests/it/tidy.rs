@@ -54,6 +54,7 @@ const ROOMS: [(&str, &[&str], &[&str]); 11] = [
             "tokio_util",
             "futures_util",
             "reqwest",
+            "reqwest_eventsource",
             "memchr",
             "serde",
             "serde_json",
@@ -116,7 +117,7 @@ const ROOMS: [(&str, &[&str], &[&str]); 11] = [
 ];
 
 /// Files that may do less (or are the only ones that may do it): crate, and who may name it.
-const ONLY_IN: [(&str, &str, &[&str]); 5] = [
+const ONLY_IN: [(&str, &str, &[&str]); 6] = [
     (
         "app",
         "crossterm",
@@ -125,6 +126,7 @@ const ONLY_IN: [(&str, &str, &[&str]); 5] = [
     ("io", "ratatui", &["io/terminal.rs"]),
     ("io", "crossterm", &["io/terminal.rs"]),
     ("io", "signal_hook", &["io/terminal.rs"]),
+    ("io", "reqwest_eventsource", &["io/opinion.rs"]),
     ("server", "reqwest", &["server/engine.rs"]),
 ];
 

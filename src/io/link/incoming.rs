@@ -88,7 +88,7 @@ impl Link {
         if drafts.is_empty() {
             return;
         }
-        if self.is_open && self.comparison.is_some() {
+        if self.is_open && !self.is_caught_up && self.comparison.is_some() {
             self.held_bytes += drafts
                 .iter()
                 .map(|draft| draft.raw.as_ref().map_or(0, |raw| raw.len()))

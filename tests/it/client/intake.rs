@@ -104,7 +104,7 @@ async fn the_first_connection_shows_what_is_there_and_then_what_happens() {
         .until("abilities", |history| {
             history.abilities.resend.is_offered()
                 && history.abilities.endpoint_list.is_offered()
-                && history.abilities.stream == Ability::Offered("/events".to_owned())
+                && history.abilities.stream == Ability::Offered("published: /events".to_owned())
                 && history.abilities.retry_schedule.is_some()
         })
         .await;
