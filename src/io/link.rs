@@ -64,7 +64,8 @@ pub struct Link {
     /// Whether the last comparison left tasks open that must be looked at again.
     is_unsettled: bool,
     known: Known,
-    /// Since when bytes may have been missed; `None` before the first connection.
+    began: Time,
+    /// Since when bytes may have been missed; `None` while nothing was.
     gap_from: Option<Time>,
     last_byte: Option<Moment>,
     comparison: Option<Comparison>,
@@ -104,6 +105,7 @@ impl Link {
         let how = path.map_or(How::Guessed, |_| How::Configured);
         let finding = Finding::new(url.clone(), how);
         let stream = Stream::new(client.clone(), url, outlet.clock(), "");
+        let began = outlet.clock().now().wall;
         Ok(Self {
             client,
             outlet,
@@ -117,6 +119,7 @@ impl Link {
             is_compared: false,
             is_unsettled: false,
             known: Known::default(),
+            began,
             gap_from: None,
             last_byte: None,
             comparison: None,
@@ -289,6 +292,9 @@ impl Link {
             // Where the wall clock was set back meanwhile, what it said then is of no use.
             let by_mono = now.wall.plus(-now.mono.saturating_sub(last.mono));
             self.gap_from.get_or_insert(last.wall.min(by_mono));
+        } else {
+            // Before the first connection, what happens is missed from the beginning on.
+            self.gap_from.get_or_insert(self.began);
         }
         self.has_forgotten |= self.stream.take_forgotten();
         // Without a stream, the active tasks are polled.

@@ -27,7 +27,7 @@ pub async fn examine(
     let heard = match listen(client, &found.url, wait).await {
         Ok(heard) => heard,
         Err(failure) => {
-            let detail = format!("no stream ({} path): {}", found.how, failure.what);
+            let detail = format!("no stream ({} path): {}", found.how.words(), failure.what);
             let polls = "without it the dashboard polls the active tasks, and tail ends with 1";
             let hint = if failure.hint.is_empty() {
                 polls.to_owned()
@@ -37,7 +37,7 @@ pub async fn examine(
             return report.say(&Line::failed(CHECK, detail, hint));
         }
     };
-    report.say(&opened(&heard, found.how))?;
+    report.say(&opened(&heard, found.how.words()))?;
     report.say(&events(&heard, n_tasks))?;
     report.say(&heartbeat(&heard, client.http.waits))?;
     report.say(&second::judge(&heard))

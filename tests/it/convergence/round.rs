@@ -22,7 +22,7 @@ use crate::server::support::call;
 /// Events in the server's ring.
 const RING: usize = 8;
 /// After the faults, the client has this long.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(8);
 /// … and what it then holds must stay so for this long.
 const STAYS: Duration = Duration::from_millis(150);
 /// The most connections to the stream that the configured waits allow in a second: twelve within
