@@ -22,7 +22,7 @@ use crate::server::support::call;
 /// Events in the server's ring.
 const RING: usize = 8;
 /// After the faults, the client has this long.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(8);
 /// … and what it then holds must stay so for this long.
 const STAYS: Duration = Duration::from_millis(150);
 /// The most connections to the stream that the configured waits allow in a second: twelve within
@@ -231,7 +231,8 @@ fn differences(history: &History, truth: &[Observation]) -> Vec<String> {
         }
     }
     let n_unseen = unseen(history, truth);
-    let is_said = history.proofs.iter().any(|proof| proof.caveat.is_some());
+    let is_said =
+        history.n_unreadable > 0 || history.proofs.iter().any(|proof| proof.caveat.is_some());
     if n_unseen > 0 && !is_said {
         wrong.push(format!(
             "{n_unseen} tasks were never seen, and nothing is said"
