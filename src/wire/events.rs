@@ -449,14 +449,21 @@ mod tests {
                 let outcome = decode(&frame, |change| match change {
                     ChangeKind::Event(Event {
                         task: Some(task), ..
-                    }) => assert_eq!(task.task, same.task, "{}", frame.text()),
+                    }) => {
+                        let task = Observation {
+                            published: same.published,
+                            event: same.event.clone(),
+                            ..task
+                        };
+                        assert_eq!(task, same, "{}", frame.text());
+                    }
                     ChangeKind::Unreadable(_) => n_told += 1,
                     _ => {}
                 });
                 n_told += usize::from(outcome.is_err());
             }
         }
-        assert!(n_told > 1000, "{n_told}");
+        assert!(n_told > 900, "{n_told}");
     }
 
     #[test]
