@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{Link, MAX_COMPARE_WAIT};
 use crate::domain::time::SECOND;
 use crate::domain::{
-    ChangeKind, EventId, Failure, FailureKind, LinkState, Origin, Proof, Repair, Time,
+    ChangeKind, EventId, Failure, FailureKind, LinkState, Observation, Origin, Proof, Repair, Time,
 };
 use crate::io::compare::{Compared, compare};
 use crate::io::outlet::Draft;
@@ -125,7 +125,7 @@ impl Link {
             return is_news.then(|| (found.repaired.clone(), found.n_repaired));
         }
         let is_late = |repair: &&Repair| {
-            let now = self.known.get(&repair.task).map(|seen| seen.state());
+            let now = self.known.get(&repair.task).map(Observation::state);
             !found.fresh.contains(&repair.task) && now == repair.before
         };
         let late: Vec<Repair> = found.repaired.iter().filter(is_late).cloned().collect();

@@ -24,7 +24,11 @@ pub struct Watcher {
 
 impl Watcher {
     pub fn open(source: Source) -> Self {
-        let (hose, changes) = intake::open(source, Clock::new());
+        Self::with_clock(source, Clock::new())
+    }
+
+    pub fn with_clock(source: Source, clock: Clock) -> Self {
+        let (hose, changes) = intake::open(source, clock);
         Self {
             hose,
             changes,
