@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use reeltop::domain::{Change, History, LinkState, Observation, TaskId};
+use reeltop::domain::{Change, History, LinkState, Observation, Part, TaskId};
 use reeltop::io::Clock;
 use reeltop::io::config::Source;
 use reeltop::io::intake::{self, Hose};
@@ -232,7 +232,7 @@ fn differences(history: &History, truth: &[Observation]) -> Vec<String> {
     }
     let n_unseen = unseen(history, truth);
     let is_said =
-        history.n_unreadable > 0 || history.proofs.iter().any(|proof| proof.caveat.is_some());
+        history.losses.unreadable(Part::Events) > 0 || history.proofs.iter().any(|proof| proof.caveat.is_some());
     if n_unseen > 0 && !is_said {
         wrong.push(format!(
             "{n_unseen} tasks were never seen, and nothing is said"
