@@ -484,11 +484,7 @@ fn every_rule_catches_a_planted_violation() {
             "fn f() { tokio::spawn(x) }",
             "must not name the crate tokio",
         ),
-        (
-            "app/update.rs",
-            "fn f() { tracing::info!() }",
-            "must not name the crate tracing",
-        ),
+        ("app/update.rs", "use tracing::info;", "the crate tracing"),
         (
             "server/routes.rs",
             "use reqwest::Client;",
@@ -504,11 +500,7 @@ fn every_rule_catches_a_planted_violation() {
             "fn f() { std::fs::read(p) }",
             "must not say std::fs",
         ),
-        (
-            "wire/sse.rs",
-            "use std::net::TcpStream;",
-            "must not say std::net",
-        ),
+        ("wire/sse.rs", "use std::net::TcpStream;", "say std::net"),
         (
             "app/update.rs",
             "fn f() { println!() }",
