@@ -6,6 +6,7 @@ pub mod events;
 pub mod lenient;
 pub mod normal;
 pub mod openapi;
+pub mod record;
 pub mod rest;
 pub mod signature;
 pub mod sse;

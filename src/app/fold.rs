@@ -215,6 +215,7 @@ fn holds_back(kind: &ChangeKind) -> bool {
             | ChangeKind::Polled(_)
             | ChangeKind::Unreadable(_)
             | ChangeKind::Replay(_)
+            | ChangeKind::Journal(_)
     )
 }
 

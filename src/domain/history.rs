@@ -21,6 +21,7 @@ use super::endpoint::Endpoint;
 use super::event::{Event, EventType};
 use super::feature::FeatureState;
 use super::id::{AssetId, EndpointId, TaskId};
+use super::journal::Journal;
 use super::link::{Abilities, LinkCounters, LinkState, Proof};
 use super::replay::Replays;
 use super::schedule::RetrySchedule;
@@ -86,6 +87,7 @@ pub struct History {
     /// Words of the service that we do not know, with how often each was seen.
     pub new_words: BTreeMap<String, u64>,
     pub replays: Replays,
+    pub journal: Journal,
     /// When the last sign of life came by the stream.
     pub last_event: Option<Moment>,
     asset_names: HashMap<AssetId, Arc<str>>,
@@ -133,6 +135,7 @@ impl History {
             n_unreadable: 0,
             new_words: BTreeMap::new(),
             replays: Replays::default(),
+            journal: Journal::default(),
             last_event: None,
             asset_names: HashMap::new(),
             listed: None,
@@ -187,6 +190,7 @@ impl History {
             }
             // How well polling goes is told by its latest answers, not folded.
             ChangeKind::Polled(_) => {}
+            ChangeKind::Journal(journal) => self.journal = *journal,
             ChangeKind::Replay(step) => {
                 let number = step.replay;
                 self.replays.step(*step, received);
