@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::client::Client;
 use super::compare::{Compared, Known, compare};
 use super::discover::{Found, discover};
+use super::journal::Resume;
 use super::outlet::{Draft, Outlet};
 use super::stream::{Step, Stream};
 use crate::domain::{
@@ -59,6 +60,8 @@ pub struct Link {
     /// Since when bytes may have been missed; `None` before the first connection.
     gap_from: Option<Time>,
     last_byte: Option<Moment>,
+    /// The event id that was noted last as a place to resume.
+    noted_id: String,
     comparison: Option<Comparison>,
     compare_at: Option<Instant>,
     compare_wait: Duration,
@@ -109,6 +112,7 @@ impl Link {
             known: Known::default(),
             gap_from: None,
             last_byte: None,
+            noted_id: String::new(),
             comparison: None,
             compare_at: None,
             compare_wait: Duration::ZERO,
@@ -122,6 +126,14 @@ impl Link {
             discover_at: None,
             discover_wait: Duration::ZERO,
         })
+    }
+
+    /// Goes on where an earlier run ended: the time since is a gap like any other.
+    pub fn resume(&mut self, from: &Resume) {
+        from.known.iter().for_each(|seen| self.known.see(seen));
+        self.gap_from = from.gap_from;
+        self.stream.resume_after(&from.last_event_id);
+        self.noted_id.clone_from(&from.last_event_id);
     }
 
     /// Runs until it is dropped.
@@ -273,6 +285,7 @@ impl Link {
     /// Sends events on, or holds them while a comparison of this connection runs.
     async fn pass_on(&mut self, drafts: Vec<Draft>) {
         if drafts.is_empty() {
+            self.note_place();
             return;
         }
         if self.is_open && self.comparison.is_some() {
@@ -296,6 +309,23 @@ impl Link {
             }
         }
         self.outlet.send(drafts).await;
+        self.note_place();
+    }
+
+    /// Notes how far all that came was sent, for a later run to go on there.
+    fn note_place(&mut self) {
+        if !self.held.is_empty() {
+            return;
+        }
+        let id = self.stream.decoder().last_event_id();
+        if *id != *self.noted_id {
+            id.clone_into(&mut self.noted_id);
+            self.outlet.note_resumable(id);
+        }
+        // Until a comparison has ended well, the gap is not over.
+        if let (None, true, Some(at)) = (self.gap_from, self.is_caught_up, self.last_byte) {
+            self.outlet.note_alive(at.wall);
+        }
     }
 
     async fn change_state(&mut self, step: Step) {
