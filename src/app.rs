@@ -26,7 +26,9 @@ use std::collections::{HashSet, VecDeque};
 
 use crossterm::event::KeyEvent;
 
-use crate::domain::{AssetId, Change, EndpointId, History, MessageId, Moment, Proof, TaskId, Time};
+use crate::domain::{
+    AssetId, Bounds, Change, EndpointId, History, MessageId, Moment, Proof, TaskId, Time,
+};
 use deliveries::DeliveryList;
 use endpoints::EndpointList;
 use events::EventList;
@@ -45,6 +47,8 @@ pub struct Session {
     pub source_name: String,
     pub is_demo: bool,
     pub is_read_only: bool,
+    /// How much is kept in memory.
+    pub bounds: Bounds,
     /// Seconds east of UTC of the zone that times are shown in.
     pub utc_offset: i32,
     /// Where the key came from, in words.
@@ -255,9 +259,9 @@ pub struct State {
 impl State {
     pub fn new(session: Session, keymap: Keymap) -> Self {
         Self {
+            history: History::new(session.bounds),
             session,
             keymap,
-            history: History::default(),
             now: Moment::default(),
             screen: Screen::default(),
             tasks: TaskList::default(),

@@ -4,6 +4,7 @@ pub mod args;
 mod dashboard;
 pub mod demo;
 mod generate;
+mod journal;
 mod list;
 mod output;
 mod replay;

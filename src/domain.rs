@@ -13,6 +13,7 @@ mod history;
 mod id;
 mod journal;
 mod link;
+mod mask;
 mod message;
 mod plan;
 pub mod query;
@@ -38,6 +39,7 @@ pub use journal::{Journal, NotRecording, Recording};
 pub use link::{
     Abilities, Ability, LinkCounters, LinkState, MAX_REPAIRS, Proof, Repair, RepairedBy,
 };
+pub use mask::{MASK, masked_url, masked_urls, without};
 pub use message::{Message, Payload};
 pub use plan::{Plan, PlanItem, Verdict, plan};
 pub use query::Query;

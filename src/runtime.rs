@@ -12,8 +12,8 @@ use tokio::sync::mpsc::Receiver;
 
 use crate::app::keymap::Keymap;
 use crate::app::{Effect, Msg, Session, Sight, State, update};
-use crate::domain::Change;
 use crate::domain::time::SECOND;
+use crate::domain::{Bounds, Change};
 use crate::io::clock::Clock;
 use crate::io::intake::{Hose, Look, ReplayOrder};
 use crate::io::terminal::{self, Asked, Keys, Signals, Terminal};
@@ -36,6 +36,8 @@ pub struct Settings {
     pub source_name: String,
     pub is_demo: bool,
     pub is_read_only: bool,
+    /// How much is kept in memory.
+    pub bounds: Bounds,
     /// Seconds east of UTC of the zone that times are shown in.
     pub utc_offset_seconds: i32,
     /// Where the key came from, in words.
@@ -67,6 +69,7 @@ pub async fn run(
         source_name: settings.source_name,
         is_demo: settings.is_demo,
         is_read_only: settings.is_read_only,
+        bounds: settings.bounds,
         utc_offset: settings.utc_offset_seconds,
         key_origin: settings.key_origin,
         base_url: settings.base_url,
@@ -86,13 +89,17 @@ pub async fn run(
         was_suspended: false,
         last_frame: None,
         is_over: false,
+        ended_by: None,
     };
     let result = running.run().await;
-    let open = running.state.open_replays();
+    let (open, ended_by) = (running.state.open_replays(), running.ended_by);
     drop(running);
     terminal::restore();
     terminal::tell_after(&open);
     hose.close().await;
+    if let Some(number) = ended_by {
+        terminal::die_by(number)?;
+    }
     if terminal::has_panicked() {
         bail!("a part of reeltop panicked; what it said stands above");
     }
@@ -126,6 +133,8 @@ struct Loop {
     was_suspended: bool,
     last_frame: Option<Instant>,
     is_over: bool,
+    /// The signal that asked for the end.
+    ended_by: Option<i32>,
 }
 
 /// What the loop woke up for.
@@ -268,9 +277,7 @@ impl Loop {
     fn obey(&mut self, asked: Asked) -> anyhow::Result<()> {
         match asked {
             Asked::End(number) => {
-                terminal::restore();
-                terminal::tell_after(&self.state.open_replays());
-                terminal::die_by(number)?;
+                self.ended_by = Some(number);
                 self.is_over = true;
             }
             Asked::Stop => self.suspend()?,

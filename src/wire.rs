@@ -3,11 +3,13 @@
 pub mod bodies;
 mod envelope;
 pub mod events;
+mod hide;
 pub mod lenient;
 pub mod normal;
 pub mod openapi;
 pub mod record;
 pub mod rest;
+pub mod shape;
 pub mod signature;
 pub mod sse;
 mod task;

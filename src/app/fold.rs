@@ -40,6 +40,9 @@ impl Touched {
 impl State {
     /// Takes a batch of changes in: folds them, or holds them back while the screen is frozen.
     pub(super) fn take_changes(&mut self, changes: Vec<Change>) {
+        if self.frozen.is_none() {
+            self.history.warm(&changes);
+        }
         for change in changes {
             self.note_time(change.received);
             self.note_life(&change);

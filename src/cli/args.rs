@@ -1,6 +1,8 @@
 //! What can be typed on the command line, and nothing else: this file depends on clap alone, and
 //! on secrecy for what must not be shown.
 
+mod number;
+
 use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,6 +12,8 @@ use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Args as ClapArgs, Parser, Subcommand};
 use secrecy::SecretString;
+
+use number::{duration, event_bytes, tasks_per_minute, time_scale};
 
 /// top for media-processing tasks and their webhooks
 ///
@@ -41,11 +45,20 @@ pub struct SourceArgs {
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Largest event taken from the stream, in bytes; a larger one is skipped and counted
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, global = true, value_name = "N", value_parser = event_bytes)]
     pub max_event_bytes: Option<usize>,
     /// Make no request that changes anything
     #[arg(long, global = true)]
     pub read_only: bool,
+    /// Send the key unencrypted (http) to a host that is not this machine
+    #[arg(long, global = true)]
+    pub allow_http: bool,
+    /// Trust the certificates in this file (PEM) beside those of this machine
+    #[arg(long, global = true, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// Neither read nor write the journal of earlier runs
+    #[arg(long, global = true)]
+    pub no_journal: bool,
     /// Colours of the dashboard; `NO_COLOR` in the environment means mono
     #[arg(long, global = true, value_name = "THEME", default_value = "dark",
           value_parser = ["dark", "light", "mono"])]
@@ -89,7 +102,7 @@ pub struct DemoArgs {
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,
     /// Tasks created per minute
-    #[arg(long, default_value_t = 30.0, value_name = "TASKS_PER_MINUTE")]
+    #[arg(long, default_value_t = 30.0, value_parser = tasks_per_minute, value_name = "TASKS_PER_MINUTE")]
     pub rate: f64,
     /// Key of the demo's server, for other tools that look at it too; made if absent
     #[arg(
@@ -120,10 +133,10 @@ pub struct ServeArgs {
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,
     /// Simulate this many new tasks per minute (0: none)
-    #[arg(long, default_value_t = 0.0, value_name = "TASKS_PER_MINUTE")]
+    #[arg(long, default_value_t = 0.0, value_parser = tasks_per_minute, value_name = "TASKS_PER_MINUTE")]
     pub simulate: f64,
     /// Divide simulated processing, retry delays and retention by this
-    #[arg(long, default_value_t = 1.0, value_name = "X")]
+    #[arg(long, default_value_t = 1.0, value_parser = time_scale, value_name = "X")]
     pub time_scale: f64,
     /// Print one JSON line {"`url":…,"api_key"`:…} when ready
     #[arg(long)]
@@ -262,27 +275,5 @@ impl TypedValueParser for KeyParser {
         };
         let text = format!("the API key (--api-key or REELTOP_SERVE_KEY) {wrong}\n");
         Err(clap::Error::raw(ErrorKind::ValueValidation, text).with_cmd(command))
-    }
-}
-
-/// Reads `500ms`, `60s`, `5m`, `2h`; a bare number is seconds.
-fn duration(text: &str) -> Result<Duration, String> {
-    let split = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let number: f64 = number
-        .parse()
-        .map_err(|_| format!("{text:?} is no time, try 60s or 5m"))?;
-    let seconds = match unit {
-        "ms" => number / 1000.0,
-        "" | "s" => number,
-        "m" => number * 60.0,
-        "h" => number * 3600.0,
-        _ => return Err(format!("unknown unit {unit:?}, take ms, s, m or h")),
-    };
-    match Duration::try_from_secs_f64(seconds) {
-        Ok(time) if time <= Duration::from_hours(24) => Ok(time),
-        _ => Err(format!("{text:?} is out of range, at most 24h")),
     }
 }

@@ -29,6 +29,8 @@ pub fn configured(args: &SourceArgs) -> Result<Source, Stop> {
         config: args.config.clone(),
         max_event_bytes: args.max_event_bytes,
         read_only: args.read_only,
+        allow_http: args.allow_http,
+        ca_file: args.ca_file.clone(),
     };
     match Source::configured(&flags) {
         Ok(Some((source, notes))) => {

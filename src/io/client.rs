@@ -14,13 +14,15 @@ use self::http::{Http, Sent};
 use super::config::Source;
 use crate::domain::{
     AssetId, Attempt, Endpoint, EndpointId, Failure, FailureKind, MessageId, Observation, TaskId,
-    Unreadable,
+    Unreadable, visible,
 };
 use crate::wire::openapi::{self, Published};
 use crate::wire::rest::{self, Logged, Page, Row};
 
 /// Rows of a page: the most that Svix gives.
 pub const FULL_PAGE: usize = 250;
+/// Rows of one page that could not be read and are kept to be looked at.
+const MAX_UNREADABLE: usize = 200;
 /// Pages of the endpoint list, at most.
 const MAX_ENDPOINT_PAGES: usize = 40;
 /// How long `/openapi.json` may take; it is only a hint.
@@ -42,7 +44,7 @@ impl Client {
 
     /// `GET /tasks/active`
     pub async fn active_tasks(&self) -> Result<Page<Observation>, Failure> {
-        self.read(&["tasks", "active"], &[], rest::tasks).await
+        self.page(&["tasks", "active"], &[], rest::tasks).await
     }
 
     /// `GET /tasks/{id}`
@@ -65,7 +67,7 @@ impl Client {
         cursor: Option<&str>,
     ) -> Result<Page<Logged>, Failure> {
         let page = self
-            .read(
+            .page(
                 &["webhooks", "messages"],
                 &query(&[], limit, cursor).pairs(),
                 rest::messages,
@@ -84,7 +86,7 @@ impl Client {
         let id = message.to_string();
         let query = query(&[("message_id", &id)], limit, cursor);
         let route = ["webhooks", "delivery-attempts"];
-        self.read(&route, &query.pairs(), |body| {
+        self.page(&route, &query.pairs(), |body| {
             rest::attempts(body, Some(message), None)
         })
         .await
@@ -102,7 +104,7 @@ impl Client {
         let read = |body: &[u8]| rest::attempts(body, None, Some(endpoint));
         let by_filter = query(&[("endpoint_id", &id)], limit, cursor);
         let page = self
-            .read(&["webhooks", "delivery-attempts"], &by_filter.pairs(), read)
+            .page(&["webhooks", "delivery-attempts"], &by_filter.pairs(), read)
             .await;
         match page {
             Err(failure)
@@ -110,7 +112,7 @@ impl Client {
             {
                 let plain = query(&[], limit, cursor);
                 let older = ["webhooks", "endpoints", &id, "deliveries"];
-                self.read(&older, &plain.pairs(), read)
+                self.page(&older, &plain.pairs(), read)
                     .await
                     .map_err(|_| failure)
             }
@@ -145,7 +147,7 @@ impl Client {
 
     async fn endpoint_page(&self, cursor: Option<&str>) -> Result<Page<Endpoint>, Failure> {
         let cursor: Vec<(&str, &str)> = cursor.iter().map(|at| ("iterator", *at)).collect();
-        self.read(&["webhooks", "endpoints"], &cursor, rest::endpoints)
+        self.page(&["webhooks", "endpoints"], &cursor, rest::endpoints)
             .await
     }
 
@@ -154,6 +156,7 @@ impl Client {
     pub async fn published(&self) -> Result<Option<Published>, Failure> {
         let url = self.http.route(&["openapi.json"], &[])?;
         match self.http.get(&url, HINT, false).await {
+            Ok(body) if self.http.limits.shape().check(&body).is_err() => Ok(None),
             Ok(body) => Ok(openapi::read(&body)),
             Err(failed) if failed.is_final => Ok(None),
             Err(failed) => Err(failed.failure),
@@ -197,6 +200,38 @@ impl Client {
         self.http.route(&segments, &[])
     }
 
+    /// Reads a page of a list. Rows beyond the limit are counted and left out.
+    async fn page<T>(
+        &self,
+        segments: &[&str],
+        query: &[(&str, &str)],
+        decode: impl FnOnce(&[u8]) -> Result<Page<T>, Unreadable>,
+    ) -> Result<Page<T>, Failure> {
+        let mut page = self.read(segments, query, decode).await?;
+        let limit = self.http.limits.list_rows;
+        let n_beyond = page.rows.len().saturating_sub(limit);
+        page.rows.truncate(limit);
+        // Each of these keeps a piece of its row; a list of nothing else must not pile up.
+        let n_hidden = page.unreadable.len().saturating_sub(MAX_UNREADABLE);
+        page.unreadable.truncate(MAX_UNREADABLE);
+        for (count, why) in [
+            (
+                n_beyond,
+                "rows beyond the limit of a list (limits.list_rows)",
+            ),
+            (n_hidden, "more rows that lack what every row has"),
+        ] {
+            if count > 0 {
+                page.unreadable.push(Unreadable {
+                    place: "list",
+                    why: format!("{count} {why}"),
+                    excerpt: String::new(),
+                });
+            }
+        }
+        Ok(page)
+    }
+
     async fn read<T>(
         &self,
         segments: &[&str],
@@ -209,6 +244,15 @@ impl Client {
             .get(&url, self.http.waits.answer, true)
             .await
             .map_err(|failed: Failed| failed.failure)?;
+        self.http.limits.shape().check(&body).map_err(|beyond| {
+            let what = format!(
+                "{} answered {beyond} for {}",
+                failure::origin(&url),
+                visible(url.path())
+            );
+            let hint = "raise limits.json_depth or limits.json_values if it is right";
+            Failure::new(FailureKind::TooLarge, what, hint)
+        })?;
         decode(&body).map_err(|what| failure::unreadable(&what, &url))
     }
 }

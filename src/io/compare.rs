@@ -262,15 +262,14 @@ fn note_repaired(known: &Known, n_listed: usize, found: &mut Compared) {
     });
     let mut newest: HashMap<&TaskId, (&Observation, RepairedBy)> = HashMap::new();
     for (seen, how) in sights.chain(logged.map(|seen| (seen, RepairedBy::Log))) {
-        let held = match newest.get(&seen.task) {
-            Some((held, _)) => held,
-            None => match known.tasks.get(&seen.task) {
-                Some(held) => held,
-                None => continue,
-            },
+        let held = newest.get(&seen.task).copied();
+        let Some((held, told)) = held.or_else(|| Some((known.tasks.get(&seen.task)?, how))) else {
+            continue;
         };
         if seen.order(held) == Ordering::Greater {
-            newest.insert(&seen.task, (seen, how));
+            // The log tells a little more of the same state; who told it first counts.
+            let is_same = seen.features == held.features;
+            newest.insert(&seen.task, (seen, if is_same { told } else { how }));
         }
     }
     let before = |task: &TaskId| known.tasks.get(task);

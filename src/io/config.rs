@@ -1,19 +1,24 @@
 //! Configuration: which server, with which key, within which bounds.
 
+mod authorities;
 mod file;
+mod keeping;
 mod key;
+mod limits;
 mod resolve;
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::Url;
+use reqwest::{Certificate, Url};
 use secrecy::SecretString;
 use serde::Deserialize;
 
 pub use file::{File, Profile, default_path};
+pub use keeping::Keeping;
 pub use key::KeyFrom;
+pub use limits::Limits;
 pub use resolve::{Chosen, is_loopback, resolve, shown};
 
 use crate::domain::Backoff;
@@ -30,6 +35,10 @@ pub struct Flags {
     pub config: Option<PathBuf>,
     pub max_event_bytes: Option<usize>,
     pub read_only: bool,
+    /// Send the key unencrypted to a host that is not this machine.
+    pub allow_http: bool,
+    /// Certificates to trust beside those of this machine.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// What is wrong with the configuration, in one sentence.
@@ -53,8 +62,12 @@ pub struct Source {
     pub resend_path: Option<String>,
     pub is_demo: bool,
     pub read_only: bool,
+    /// Certificate authorities trusted beside those of this machine.
+    pub authorities: Vec<Certificate>,
     pub limits: Limits,
     pub waits: Waits,
+    /// What the journal keeps of it.
+    pub keeping: Keeping,
 }
 
 impl fmt::Debug for Source {
@@ -86,8 +99,10 @@ impl Source {
             resend_path: None,
             is_demo: false,
             read_only: false,
+            authorities: Vec::new(),
             limits: Limits::default(),
             waits: Waits::default(),
+            keeping: Keeping::default(),
         }
     }
 
@@ -108,6 +123,8 @@ impl Source {
             return Ok(None);
         };
         let (key, warning) = chosen.key.read()?;
+        let ca_file = flags.ca_file.as_ref().or(chosen.settings.ca_file.as_ref());
+        let authorities = ca_file.map(|path| authorities::read(path)).transpose()?;
         let place = chosen.key.place();
         let mut source = Self {
             key_origin: match &chosen.profile {
@@ -117,8 +134,10 @@ impl Source {
             events_path: flags.events_path.clone().or(chosen.settings.events_path),
             resend_path: chosen.settings.resend_path,
             read_only: flags.read_only || chosen.settings.read_only,
+            authorities: authorities.unwrap_or_default(),
             limits: file.limits,
             waits: file.waits,
+            keeping: file.journal,
             ..Self::new(&chosen.url, key)
         };
         if let Some(profile) = chosen.profile {
@@ -129,28 +148,6 @@ impl Source {
         }
         let notes = chosen.notes.into_iter().chain(warning).collect();
         Ok(Some((source, notes)))
-    }
-}
-
-/// Bounds on what comes from outside, in bytes (contracts.md, "Size limits of the client").
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    pub event_bytes: usize,
-    pub rest_body_bytes: usize,
-    pub header_bytes: usize,
-    /// Redirects followed, within one origin.
-    pub redirects: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            event_bytes: 16 << 20,
-            rest_body_bytes: 32 << 20,
-            header_bytes: 64 << 10,
-            redirects: 5,
-        }
     }
 }
 

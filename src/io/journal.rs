@@ -20,7 +20,7 @@ use secrecy::SecretString;
 use tokio::sync::{mpsc as tokio_mpsc, oneshot, watch};
 
 use super::clock::Clock;
-use crate::domain::{Change, ChangeKind, Journal, MessageId, Observation, Origin, Time};
+use crate::domain::{Bounds, Change, ChangeKind, Journal, MessageId, Observation, Origin, Time};
 use crate::wire::record::is_kept;
 
 pub use file::{BlockInfo, Entry, Facts, File, Trouble};
@@ -47,6 +47,8 @@ pub struct Settings {
     pub temporary: Option<PathBuf>,
     /// What must never reach the file, whatever carries it.
     pub secrets: Vec<SecretString>,
+    /// How much is kept in memory, and so is worth reading at a start.
+    pub bounds: Bounds,
 }
 
 impl Settings {
@@ -57,6 +59,7 @@ impl Settings {
             max_bytes: 512 << 20,
             temporary: None,
             secrets: Vec::new(),
+            bounds: Bounds::default(),
         }
     }
 }
@@ -87,8 +90,8 @@ pub struct Opening {
 enum Order {
     Record(Vec<Change>),
     Resumable(Arc<str>),
-    /// Writes all that waits now, and says so.
-    Flush(oneshot::Sender<()>),
+    /// Writes all that waits, ends, and says so.
+    End(oneshot::Sender<()>),
 }
 
 #[derive(Debug, Default)]
@@ -145,11 +148,13 @@ impl Recorder {
         self.shared.alive.fetch_max(at.0, Ordering::Relaxed);
     }
 
-    /// Writes all that waits. Whether it was done within the time.
-    pub async fn flush(&self, within: Duration) -> bool {
+    /// Writes all that waits and ends the recording. Whether it was done within the time.
+    pub async fn end(&self, within: Duration) -> bool {
         let (done, told) = oneshot::channel();
-        self.to.send(Order::Flush(done)).is_ok()
-            && tokio::time::timeout(within, told).await.is_ok_and(|told| told.is_ok())
+        self.to.send(Order::End(done)).is_ok()
+            && tokio::time::timeout(within, told)
+                .await
+                .is_ok_and(|told| told.is_ok())
     }
 }
 

@@ -74,7 +74,10 @@ impl Stream {
     /// A subscription that makes its first connection when it is first asked for a step.
     pub fn new(client: Client, url: Url, clock: Clock, last_event_id: &str) -> Self {
         let backoff = client.http.waits.backoff();
-        let decoder = Decoder::new(client.http.limits.event_bytes).resuming(last_event_id);
+        let limits = client.http.limits;
+        let decoder = Decoder::new(limits.event_bytes)
+            .giving_up_after(limits.longest_line())
+            .resuming(last_event_id);
         Self {
             client,
             url,
@@ -340,11 +343,8 @@ async fn request(client: Client, url: Url, last_event_id: String) -> Result<Resp
     let (server, path) = (origin(&url), visible(url.path()));
     let what = format!("{server}{path} is no event stream: its content type is {given}");
     let hint = "name the stream's path with --events-path";
-    Err(Failed::last(Failure::new(
-        FailureKind::NotAspect,
-        what,
-        hint,
-    )))
+    let failure = Failure::new(FailureKind::NotAspect, what, hint);
+    Err(Failed::last(client.http.tidied(failure)))
 }
 
 async fn refusal(client: &Client, url: &Url, mut response: Response, deadline: Instant) -> Failed {
@@ -356,7 +356,7 @@ async fn refusal(client: &Client, url: &Url, mut response: Response, deadline: I
             _ => break,
         }
     }
-    let mut failed = failure::status(status, &headers, &body, url, &client.http.key_origin);
+    let mut failed = client.http.refusal(status, &headers, &body, url);
     if failed.failure.kind == FailureKind::Unauthorized && !client.http.is_ours(url) {
         let (there, home) = (origin(url), origin(client.http.base()));
         failed.failure.what = format!("{}, {there} wants a key", status.as_u16());

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::lenient::excerpt;
+use super::shape::Shape;
 use super::sse::Frame;
 use super::task::{IdText, TaskBody, TimeText, id_text, lenient_task};
 use crate::domain::{
@@ -37,8 +39,6 @@ const GREETINGS: [&str; 8] = [
 const MAX_WRAPPERS: usize = 4;
 /// Most events taken from one frame that carries an array.
 const MAX_IN_ONE_FRAME: usize = 10_000;
-/// How much of a frame is kept beside what could not be read of it, in bytes.
-const MAX_EXCERPT: usize = 4096;
 
 /// The documented envelope.
 #[derive(Deserialize)]
@@ -67,7 +67,16 @@ struct AssetBody<'a> {
 
 /// Reads a frame and gives what it tells to `sink`: its events, and a note for each part that
 /// could not be read. An error says why none of it can.
-pub fn decode(frame: &Frame<'_>, mut sink: impl FnMut(ChangeKind)) -> Result<Read, String> {
+pub fn decode(frame: &Frame<'_>, sink: impl FnMut(ChangeKind)) -> Result<Read, String> {
+    decode_within(frame, Shape::default(), sink)
+}
+
+/// The same within bounds that are configured. A frame beyond them is not read.
+pub fn decode_within(
+    frame: &Frame<'_>,
+    shape: Shape,
+    mut sink: impl FnMut(ChangeKind),
+) -> Result<Read, String> {
     if let Some((event, named)) = documented(frame.data) {
         let n_changes = 1 + usize::from(named.is_some());
         if let Some(named) = named {
@@ -76,6 +85,9 @@ pub fn decode(frame: &Frame<'_>, mut sink: impl FnMut(ChangeKind)) -> Result<Rea
         sink(ChangeKind::Event(event));
         return Ok(Read::Changes(n_changes));
     }
+    shape
+        .check(frame.data)
+        .map_err(|beyond| beyond.to_string())?;
     let text = frame.text();
     let value: Value = match serde_json::from_str(&text) {
         Ok(value) => value,
@@ -113,7 +125,7 @@ pub fn decode(frame: &Frame<'_>, mut sink: impl FnMut(ChangeKind)) -> Result<Rea
         ("an event whose task cannot be read", found.n_taskless),
     ] {
         if count > 0 {
-            let excerpt = text[..text.floor_char_boundary(MAX_EXCERPT)].to_owned();
+            let excerpt = excerpt(frame.data);
             let why = format!("{why} ({count})");
             sink(ChangeKind::Unreadable(Box::new(Unreadable {
                 place: "stream",

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::domain::{AttemptStatus, Time, Trigger};
+use crate::domain::{AttemptStatus, Time, Trigger, masked_urls};
 
 /// Longest part of what could not be read that is kept, in bytes.
 const MAX_EXCERPT: usize = 4096;
@@ -244,10 +244,13 @@ pub fn trigger(value: &Value) -> Trigger {
     }
 }
 
-/// The beginning of what could not be read.
+/// The beginning of what could not be read, with the secrets of URLs masked.
 pub fn excerpt(bytes: &[u8]) -> String {
-    let cut = bytes.get(..MAX_EXCERPT).unwrap_or(bytes);
-    String::from_utf8_lossy(cut).into_owned()
+    // A cut within a URL would hide that what stands before it is a password.
+    let start = bytes.get(..2 * MAX_EXCERPT).unwrap_or(bytes);
+    let text = String::from_utf8_lossy(start);
+    let safe = masked_urls(&text);
+    safe[..safe.floor_char_boundary(MAX_EXCERPT)].to_owned()
 }
 
 /// What an error answer says: `detail` as text, as a list of faults or as an object, `message`,
@@ -262,9 +265,10 @@ pub fn error_text(body: &[u8]) -> String {
             .find_map(spoken)
     });
     let found = found.unwrap_or_else(|| text.split_whitespace().collect::<Vec<_>>().join(" "));
+    let found = masked_urls(&found);
     match found.char_indices().nth(200) {
         Some((end, _)) => format!("{}…", &found[..end]),
-        None => found,
+        None => found.into_owned(),
     }
 }
 

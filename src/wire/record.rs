@@ -11,8 +11,8 @@
 mod columns;
 mod fields;
 mod kinds;
-mod mask;
 mod packed;
+mod redact;
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use fields::{Fields, Writer, put_number, put_signed, take_number, take_signed};
 use packed::{Packing, Unpacking};
 
 pub use kinds::is_kept;
-pub use mask::redact;
+pub use redact::redact;
 
 use crate::domain::{Change, ChangeKind, Origin, Time};
 

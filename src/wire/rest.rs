@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::hide::hide;
 use super::lenient::{
     excerpt, first, flag, id_text, list, status, time, trigger, unwrap_one, whole,
 };
@@ -41,7 +42,7 @@ pub struct Logged {
 
 /// Reads `GET /tasks/active`.
 pub fn tasks(body: &[u8]) -> Result<Page<Observation>, Unreadable> {
-    page("tasks", body, |row| {
+    page("tasks", body, None, |row| {
         lenient_task(&Value::Object(row.clone())).or_else(|| lenient_task(row.get("task")?))
     })
 }
@@ -61,7 +62,7 @@ pub fn task(body: &[u8]) -> Result<Row<Observation>, Unreadable> {
 
 /// Reads a page of `GET /webhooks/messages`.
 pub fn messages(body: &[u8]) -> Result<Page<Logged>, Unreadable> {
-    page("messages", body, message)
+    page("messages", body, None, message)
 }
 
 /// Reads a page of `GET /webhooks/delivery-attempts`; `of` and `at` fill in what rows leave out
@@ -71,12 +72,14 @@ pub fn attempts(
     of: Option<&MessageId>,
     at: Option<&EndpointId>,
 ) -> Result<Page<Attempt>, Unreadable> {
-    page("attempts", body, |row| attempt(row, of, at))
+    page("attempts", body, Some(&RESPONSES), |row| {
+        attempt(row, of, at)
+    })
 }
 
 /// Reads the endpoint list.
 pub fn endpoints(body: &[u8]) -> Result<Page<Endpoint>, Unreadable> {
-    page("endpoints", body, endpoint)
+    page("endpoints", body, Some(&[]), endpoint)
 }
 
 /// Reads an asset's name out of `GET /assets/{id}`.
@@ -114,9 +117,12 @@ fn unreadable(place: &'static str, why: impl Into<String>, bytes: &[u8]) -> Unre
     }
 }
 
+/// Reads a list row by row. With `hides`, secrets are taken out of each row, but for what stands
+/// under the names in it.
 fn page<T>(
     place: &'static str,
     body: &[u8],
+    hides: Option<&[&str]>,
     read: impl Fn(&Map<String, Value>) -> Option<T>,
 ) -> Result<Page<T>, Unreadable> {
     let Some(listed) = list(parse(place, body)?) else {
@@ -129,7 +135,10 @@ fn page<T>(
         next: listed.next,
         is_last,
     };
-    for raw in listed.rows {
+    for mut raw in listed.rows {
+        if let (Some(spared), Value::Object(raw)) = (hides, &mut raw) {
+            hide(raw, &URLS, spared);
+        }
         let refused = match raw {
             Value::Object(raw) => match read(&raw) {
                 Some(value) => {
@@ -508,6 +517,27 @@ mod tests {
             .collect();
         assert_eq!(types, ["task.completed", "task.failed", "task.progress"]);
         assert_eq!(endpoint.rate_limit, Some(5));
+    }
+
+    #[test]
+    fn what_is_secret_in_an_endpoint_comes_no_further() {
+        let body = r#"{"data":[{"endpoint":{"id":"ep","url":"https://u:hunter2@x.example/?k=hunter2"},"secret":"hunter2"},{"url":"https://u:hunter2@x"},"https://u:hunter2@x"]}"#;
+        let page = endpoints(body.as_bytes()).unwrap();
+        assert_eq!(&*page.rows[0].value.url, "https://***@x.example/?k=***");
+        let body = body.replace("\"id\"", "\"msg_id\":\"m\",\"endpoint_id\":\"ep\",\"id\"");
+        let body = body
+            .replace(r#"{"endpoint":"#, "")
+            .replace(r#","secret":"hunter2"}"#, "");
+        let tries = attempts(body.as_bytes(), None, None).unwrap();
+        assert_eq!(&*tries.rows[0].value.url, "https://***@x.example/?k=***");
+        let strange = endpoints(br#"{"b":"https://u:hunter2@x"}"#).unwrap_err();
+        for seen in [
+            format!("{page:?}"),
+            format!("{tries:?}"),
+            format!("{strange:?}"),
+        ] {
+            assert!(!seen.contains("hunter2"), "{seen}");
+        }
     }
 
     #[test]

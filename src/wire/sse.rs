@@ -30,7 +30,7 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// No line end came within four times the largest event: the connection is of no more use.
+/// No line end came within the longest line: the connection is of no more use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no line end within {within} bytes")]
 pub struct EndlessLine {
@@ -68,6 +68,7 @@ enum Data {
 #[derive(Debug)]
 pub struct Decoder {
     max_event: usize,
+    max_line: usize,
     /// How many bytes of a byte order mark were seen at the start; 3 when it is over.
     bom: usize,
     /// Whether the last line ended in CR, so that an LF right after it belongs to it.
@@ -98,8 +99,10 @@ const BOM: [u8; 3] = [0xef, 0xbb, 0xbf];
 impl Decoder {
     /// A decoder that passes over events of more than `max_event` bytes.
     pub fn new(max_event: usize) -> Self {
+        let max_event = max_event.max(16);
         Self {
-            max_event: max_event.max(16),
+            max_event,
+            max_line: max_event.saturating_mul(4),
             bom: 0,
             after_cr: false,
             carry: Vec::new(),
@@ -116,6 +119,14 @@ impl Decoder {
             retry_ms: None,
             counters: Counters::default(),
         }
+    }
+
+    /// Gives a connection up when no line end comes within `max_line` bytes, instead of within four
+    /// times the largest event; never within less than one event.
+    #[must_use]
+    pub fn giving_up_after(mut self, max_line: usize) -> Self {
+        self.max_line = max_line.max(self.max_event);
+        self
     }
 
     /// Starts with a last event id, as after a restart.
@@ -141,7 +152,9 @@ impl Decoder {
 
     /// Makes ready for a new connection: what was unfinished is dropped, ids and retry persist.
     pub fn reconnect(&mut self) {
-        let fresh = Self::new(self.max_event).resuming(&self.last_id);
+        let fresh = Self::new(self.max_event)
+            .giving_up_after(self.max_line)
+            .resuming(&self.last_id);
         let old = mem::replace(self, fresh);
         self.retry_ms = old.retry_ms;
         self.counters = old.counters;
@@ -188,7 +201,7 @@ impl Decoder {
         }
         self.extend_carry(&chunk[at..]);
         self.own_data(chunk);
-        if self.line_bytes > self.max_event.saturating_mul(4) {
+        if self.line_bytes > self.max_line {
             return Err(EndlessLine {
                 within: self.line_bytes,
             });

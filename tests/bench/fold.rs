@@ -168,6 +168,7 @@ fn fold(corpus: &Corpus, history: &mut History) {
                 .unwrap();
             })
             .unwrap();
+        history.warm(&batch);
         history.apply_all(batch.drain(..));
     }
 }

@@ -1,5 +1,6 @@
 //! The real client: against the embedded server, and against answers that no sound server gives.
 
+mod bounds;
 mod intake;
 mod polling;
 mod rest;

@@ -4,6 +4,7 @@
 mod cli;
 mod client;
 mod dashboard;
+mod limits;
 mod proxy;
 mod pty;
 mod replay;

@@ -10,9 +10,9 @@ use ratatui::style::{Color, Modifier};
 use reeltop::app::keymap::Keymap;
 use reeltop::app::{Effect, Msg, Session, State, update};
 use reeltop::domain::{
-    Abilities, Ability, AssetId, Attempt, AttemptId, AttemptStatus, Change, ChangeKind, Endpoint,
-    EndpointId, Event, EventId, EventType, Feature, FeatureState, Features, LinkState, Message,
-    MessageId, Moment, Observation, Origin, Payload, TaskId, Time, Trigger, UserId,
+    Abilities, Ability, AssetId, Attempt, AttemptId, AttemptStatus, Bounds, Change, ChangeKind,
+    Endpoint, EndpointId, Event, EventId, EventType, Feature, FeatureState, Features, LinkState,
+    Message, MessageId, Moment, Observation, Origin, Payload, TaskId, Time, Trigger, UserId,
 };
 use reeltop::view::theme::{Theme, ThemeName};
 
@@ -37,6 +37,7 @@ pub fn fresh() -> State {
         source_name: "embedded server".into(),
         is_demo: true,
         is_read_only: false,
+        bounds: Bounds::default(),
         utc_offset: 0,
         key_origin: "ASPECT_API_KEY".into(),
         base_url: "https://api.example.com".into(),

@@ -54,6 +54,7 @@ const ROOMS: [(&str, &[&str], &[&str]); 11] = [
             "tokio_util",
             "futures_util",
             "reqwest",
+            "memchr",
             "serde",
             "serde_json",
             "toml",

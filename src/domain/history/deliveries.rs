@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::super::attempt::{Attempt, AttemptStatus, Trigger};
 use super::super::id::{AttemptId, EndpointId, EventId, MessageId, TaskId};
@@ -94,6 +94,17 @@ impl Delivery {
         self.outcomes
             .iter()
             .find(|outcome| outcome.endpoint == *endpoint)
+    }
+
+    /// Whether every endpoint that was tried has got it, or was given up on purpose.
+    pub fn is_delivered(&self) -> bool {
+        let is_over = |outcome: &EndpointOutcome| {
+            matches!(
+                outcome.state,
+                OutcomeState::Delivered | OutcomeState::Canceled
+            )
+        };
+        !self.outcomes.is_empty() && self.outcomes.iter().all(is_over)
     }
 
     /// Whether an endpoint that was tried has not got it.
@@ -334,11 +345,18 @@ impl Deliveries {
         }
     }
 
-    /// Lets the oldest go, a sixteenth of all at once, so that moving the order is rare.
+    /// Lets the oldest that were delivered go, then the oldest of the others, a sixteenth of all at
+    /// once, so that moving the order is rare.
     fn evict(&mut self) {
         let n_leaving = (self.rows.len() / 16).max(1).min(self.order.len());
-        let leaving: Vec<(Time, MessageId)> = self.order.drain(..n_leaving).collect();
-        for (_, id) in leaving {
+        let rows = &self.rows;
+        let is_finished = |id: &MessageId| rows.get(id).is_none_or(Delivery::is_delivered);
+        let ids = || self.order.iter().map(|(_, id)| id);
+        let finished = ids().filter(|id| is_finished(id));
+        let others = ids().filter(|id| !is_finished(id));
+        let leaving: HashSet<MessageId> = finished.chain(others).take(n_leaving).cloned().collect();
+        self.order.retain(|(_, id)| !leaving.contains(id));
+        for id in leaving {
             self.forget_links(&id);
             if let Some(row) = self.rows.remove(&id) {
                 self.failing -= usize::from(row.is_failing());

@@ -3,14 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use hashbrown::HashSet;
-
 use super::super::change::Origin;
 use super::super::event::EventType;
 use super::super::feature::Features;
 use super::super::id::{EventId, TaskId};
 use super::super::task::TaskState;
 use super::super::time::{Moment, Time};
+use super::seen::Seen;
 
 /// One event of the ring.
 #[derive(Debug, Clone)]
@@ -45,9 +44,7 @@ pub struct Events {
     limit: usize,
     bytes: usize,
     max_bytes: usize,
-    seen: HashSet<EventId>,
-    seen_order: VecDeque<EventId>,
-    horizon: usize,
+    seen: Seen,
     total: u64,
     duplicates: u64,
 }
@@ -63,9 +60,7 @@ impl Events {
             limit: limit.max(1),
             bytes: 0,
             max_bytes: MAX_RING_BYTES,
-            seen: HashSet::new(),
-            seen_order: VecDeque::new(),
-            horizon: horizon.max(1),
+            seen: Seen::new(horizon),
             total: 0,
             duplicates: 0,
         }
@@ -73,17 +68,22 @@ impl Events {
 
     /// Whether the id is new within the horizon; counts it as a duplicate if it is not.
     pub(super) fn is_first_sight(&mut self, id: &EventId) -> bool {
-        if !self.seen.insert(id.clone()) {
-            self.duplicates += 1;
-            return false;
-        }
-        if self.seen_order.len() >= self.horizon
-            && let Some(oldest) = self.seen_order.pop_front()
-        {
-            self.seen.remove(&oldest);
-        }
-        self.seen_order.push_back(id.clone());
-        true
+        let is_new = self.seen.insert(id);
+        self.duplicates += u64::from(!is_new);
+        is_new
+    }
+
+    /// Touches what taking in the n-th of some events will need: its id's place, and the entry
+    /// that leaves for it.
+    pub(super) fn warm(&self, nth: usize, id: &EventId) -> usize {
+        let is_full = self.entries.len() + nth >= self.limit || self.bytes >= self.max_bytes;
+        let leaving = self.entries.get(nth).filter(|_| is_full);
+        let leaving = leaving.map_or(0, |entry| {
+            let raw = entry.raw.as_ref().and_then(|raw| raw.first());
+            let has_task = usize::from(entry.task.is_some());
+            raw.map_or(has_task, |&byte| usize::from(byte) ^ has_task)
+        });
+        self.seen.warm(nth, id) ^ leaving
     }
 
     /// Takes an entry in and gives its position's low bits, never 0.

@@ -159,6 +159,16 @@ impl Tasks {
             .copied()
     }
 
+    /// Touches what a sight of the task will read and write.
+    pub(super) fn warm(&self, task: &TaskId) -> usize {
+        let Some(at) = self.find(task).map(|at| at as usize) else {
+            return 0;
+        };
+        usize::from(self.state[at] ^ self.ready[at])
+            ^ self.features[at] as usize
+            ^ (self.updated[at] ^ self.created[at]) as usize
+    }
+
     /// Folds one sight of a task; the newest counts, whatever the order of arrival.
     pub fn sight(&mut self, seen: &Observation, origin: Origin, received: Moment) -> Sighted {
         let hash = self.hasher.hash_one(&seen.task.0);

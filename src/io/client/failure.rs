@@ -107,12 +107,22 @@ pub fn transport(error: &reqwest::Error, url: &Url, answer: Duration) -> Failure
             "the server is slow or stuck; try again",
         );
     }
+    if lower.contains("message head is too large") {
+        return large_headers(url, "what the HTTP library takes");
+    }
     if lower.contains("invalid http") || lower.contains("parse") {
         let what = format!("{server} does not answer in HTTP: {cause}");
         return Failure::new(FailureKind::NotAspect, what, "check the URL and its port");
     }
     let what = format!("the connection to {server} broke: {cause}");
     Failure::new(FailureKind::Broken, what, "try again")
+}
+
+/// From an answer whose headers are larger than a limit.
+pub fn large_headers(url: &Url, limit: &str) -> Failure {
+    let what = format!("the headers of {} are larger than {limit}", origin(url));
+    let hint = "is this an Aspect API? if it is, raise limits.header_bytes";
+    Failure::new(FailureKind::TooLarge, what, hint)
 }
 
 fn chain(error: &reqwest::Error) -> Vec<String> {

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::{Certificate, Client, Method, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::failure::{self, Failed, origin};
 use crate::domain::time::SECOND;
-use crate::domain::{Failure, FailureKind, visible};
+use crate::domain::{Failure, FailureKind, MASK, visible, without};
 use crate::io::clock::Clock;
 use crate::io::config::{Limits, Source, Waits, is_loopback, shown};
 
@@ -22,6 +22,7 @@ pub struct Http {
     base: Url,
     key: Option<SecretString>,
     is_read_only: bool,
+    authorities: Vec<Certificate>,
     pub key_origin: String,
     pub limits: Limits,
     pub waits: Waits,
@@ -51,6 +52,34 @@ pub enum Sent {
     Unknown(String),
 }
 
+/// Why a request got no answer.
+enum Unsent {
+    /// Read-only mode forbids it; nothing was sent.
+    Forbidden,
+    Broken(reqwest::Error),
+}
+
+impl Unsent {
+    fn failed(self, url: &Url, answer: Duration) -> Failed {
+        match self {
+            Self::Forbidden => Failed::last(forbidden()),
+            Self::Broken(error) => {
+                let failure = failure::transport(&error, url, answer);
+                if failure.kind == FailureKind::TooLarge {
+                    Failed::last(failure)
+                } else {
+                    Failed::passing(failure)
+                }
+            }
+        }
+    }
+}
+
+fn forbidden() -> Failure {
+    let hint = "read_only in the profile or --read-only forbids it";
+    Failure::new(FailureKind::Local, "read-only mode", hint)
+}
+
 impl Http {
     /// Fails only for a URL that is none.
     pub fn new(source: &Source) -> Result<Self, Failure> {
@@ -66,6 +95,7 @@ impl Http {
             base,
             key: source.key.clone(),
             is_read_only: source.read_only,
+            authorities: source.authorities.clone(),
             key_origin: source.key_origin.clone(),
             limits: source.limits,
             waits: source.waits,
@@ -161,13 +191,19 @@ impl Http {
         if status.is_success() {
             return Ok(body);
         }
-        Err(failure::status(
-            status,
-            &answer_headers,
-            &body,
-            url,
-            &self.key_origin,
-        ))
+        Err(self.refusal(status, &answer_headers, &body, url))
+    }
+
+    /// An answer whose status is no success, in words that do not hold the key.
+    pub fn refusal(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &[u8],
+        url: &Url,
+    ) -> Failed {
+        let body = self.without_key(body.to_vec());
+        failure::status(status, headers, &body, url, &self.key_origin)
     }
 
     /// How far the service's clock was ahead of ours at its last answer, in microseconds, to about
@@ -202,18 +238,63 @@ impl Http {
             {
                 request = request.header(AUTHORIZATION, key);
             }
-            let response = request.send().await.map_err(|error| {
-                Failed::passing(failure::transport(&error, &at, self.waits.answer))
-            })?;
+            let response = self
+                .send(request)
+                .await
+                .map_err(|unsent| unsent.failed(&at, self.waits.answer))?;
             self.check_headers(&response, &at)?;
             let status = response.status().as_u16();
             if !matches!(status, 301 | 302 | 303 | 307 | 308) {
                 return Ok(response);
             }
-            let next =
-                redirect(&response, &at, &seen, self.limits.redirects).map_err(Failed::last)?;
+            let next = redirect(&response, &at, &seen, self.limits.redirects)
+                .map_err(|failure| Failed::last(self.tidied(failure)))?;
             seen.push(next.clone());
             at = next;
+        }
+    }
+
+    /// The one place where a request goes out, so that read-only mode has one gate.
+    async fn send(&self, request: RequestBuilder) -> Result<Response, Unsent> {
+        let (client, request) = request.build_split();
+        let request = request.map_err(Unsent::Broken)?;
+        let is_reading = matches!(*request.method(), Method::GET | Method::HEAD);
+        if self.is_read_only && !is_reading {
+            return Err(Unsent::Forbidden);
+        }
+        client.execute(request).await.map_err(Unsent::Broken)
+    }
+
+    /// A server may say in any text what it was sent; the key is taken out before anyone sees it.
+    fn without_key(&self, bytes: Vec<u8>) -> Vec<u8> {
+        let Some(key) = &self.key else {
+            return bytes;
+        };
+        let key = key.expose_secret().as_bytes();
+        if key.is_empty() || memchr::memmem::find(&bytes, key).is_none() {
+            return bytes;
+        }
+        let mut clean = Vec::with_capacity(bytes.len());
+        let mut done = 0;
+        for at in memchr::memmem::find_iter(&bytes, key) {
+            clean.extend_from_slice(&bytes[done..at]);
+            clean.extend_from_slice(MASK.as_bytes());
+            done = at + key.len();
+        }
+        clean.extend_from_slice(&bytes[done..]);
+        clean
+    }
+
+    /// A failure in words that do not hold the key.
+    pub fn tidied(&self, failure: Failure) -> Failure {
+        let Some(key) = &self.key else {
+            return failure;
+        };
+        let key = key.expose_secret();
+        Failure {
+            what: without(&failure.what, key).into_owned(),
+            hint: without(&failure.hint, key).into_owned(),
+            ..failure
         }
     }
 
@@ -226,15 +307,9 @@ impl Http {
         if size <= self.limits.header_bytes {
             return Ok(());
         }
-        let what = format!(
-            "the headers of {} are larger than {} bytes",
-            origin(url),
-            self.limits.header_bytes
-        );
-        Err(Failed::last(Failure::new(
-            FailureKind::TooLarge,
-            what,
-            "is this an Aspect API?",
+        Err(Failed::last(failure::large_headers(
+            url,
+            &format!("{} bytes", self.limits.header_bytes),
         )))
     }
 
@@ -274,15 +349,11 @@ impl Http {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(body.into())
+        Ok(self.without_key(body).into())
     }
 
     /// Sends a POST once: never repeated, never redirected; in read-only mode not at all.
     pub async fn post_once(&self, url: &Url, body: String, idempotency_key: &str) -> Sent {
-        if self.is_read_only {
-            let hint = "read_only in the profile or --read-only forbids it";
-            return Sent::Refused(Failure::new(FailureKind::Local, "read-only mode", hint));
-        }
         let client = match self.single() {
             Ok(client) => client,
             Err(failure) => return Sent::Refused(failure),
@@ -297,9 +368,10 @@ impl Http {
         if let Some(key) = self.authorization() {
             request = request.header(AUTHORIZATION, key);
         }
-        let response = match request.send().await {
+        let response = match self.send(request).await {
             Ok(response) => response,
-            Err(error) => {
+            Err(Unsent::Forbidden) => return Sent::Refused(forbidden()),
+            Err(Unsent::Broken(error)) => {
                 let failure = failure::transport(&error, url, self.waits.answer);
                 // Only a connection that was never made is certain to have carried nothing.
                 return if error.is_connect() {
@@ -317,7 +389,7 @@ impl Http {
             .body(response, url, self.waits.answer)
             .await
             .unwrap_or_default();
-        let failure = failure::status(status, &headers, &body, url, &self.key_origin).failure;
+        let failure = self.refusal(status, &headers, &body, url).failure;
         if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT {
             Sent::Refused(failure)
         } else {
@@ -365,6 +437,11 @@ impl Http {
         } else {
             builder
         };
+        let builder = self
+            .authorities
+            .iter()
+            .cloned()
+            .fold(builder, reqwest::ClientBuilder::add_root_certificate);
         // One on this machine may be met by either scheme.
         if self.is_ours(url) && url.scheme() == "http" {
             // No certificate will be looked at, so that none need be loaded.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, Limits, Waits};
+use super::{ConfigError, Keeping, Limits, Waits};
 
 /// What the file may hold.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -18,6 +18,7 @@ pub struct File {
     pub profiles: BTreeMap<String, Profile>,
     pub limits: Limits,
     pub waits: Waits,
+    pub journal: Keeping,
 }
 
 /// One server and how to get in.
@@ -32,6 +33,8 @@ pub struct Profile {
     pub resend_path: Option<String>,
     pub read_only: bool,
     pub allow_http: bool,
+    /// Certificates to trust beside those of this machine.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl File {
@@ -134,6 +137,10 @@ mod tests {
         for (text, line, word) in [
             ("[limits]\nevent_bytes = \"x\"", 2, "invalid type"),
             ("[limits]\n\nevent_byte = 1", 3, "unknown field"),
+            ("[limits]\nevent_bytes = 0", 2, "not from 16 to"),
+            ("[limits]\njson_depth = 128", 2, "not from 8 to 127"),
+            ("[limits]\n\ntasks = -1", 3, "not from 16 to"),
+            ("[limits]\nline_bytes = 99999999999", 2, "not from 16 to"),
             ("\n[waits]\nidle = \"soon\"", 3, "no time"),
             ("profile = ", 1, ""),
         ] {

@@ -42,10 +42,10 @@ pub fn resolve(
         })
     };
     if let Some(url) = &flags.url {
-        return by_flag(url, profile, key(), env).map(Some);
+        return by_flag(url, flags, profile, key(), env).map(Some);
     }
     if let Some((name, settings)) = profile {
-        let mut chosen = by_profile(&name, &settings, env)?;
+        let mut chosen = by_profile(&name, &settings, flags, env)?;
         for variable in [URL_VARIABLE, KEY_VARIABLE] {
             if set(variable).is_some() && chosen.key.place() != variable {
                 chosen.notes.push(format!(
@@ -56,13 +56,13 @@ pub fn resolve(
         return Ok(Some(chosen));
     }
     match (set(URL_VARIABLE), key()) {
-        (Some(url), Some(key)) => Ok(Some(plain(&url, key)?)),
+        (Some(url), Some(key)) => Ok(Some(plain(&url, key, flags)?)),
         (Some(url), None) => Err(ConfigError(format!(
             "{URL_VARIABLE} is set to {}, but there is no key for it: set {KEY_VARIABLE}",
             shown(&url)
         ))),
         (None, Some(key)) => {
-            let mut chosen = plain(DEFAULT_URL, key)?;
+            let mut chosen = plain(DEFAULT_URL, key, flags)?;
             if let Some(name) = &file.profile {
                 chosen.notes.push(format!(
                     "{KEY_VARIABLE} is set, so that {DEFAULT_URL} is used instead of profile {name}; name it with --profile {name} to use it"
@@ -71,7 +71,7 @@ pub fn resolve(
             Ok(Some(chosen))
         }
         (None, None) => match &file.profile {
-            Some(name) => by_profile(name, &find(file, name)?, env).map(Some),
+            Some(name) => by_profile(name, &find(file, name)?, flags, env).map(Some),
             None => Ok(None),
         },
     }
@@ -91,6 +91,7 @@ fn find(file: &File, name: &str) -> Result<Profile, ConfigError> {
 
 fn by_flag(
     url: &str,
+    flags: &Flags,
     profile: Option<(String, Profile)>,
     key: Option<KeyFrom>,
     env: &dyn Fn(&str) -> Option<String>,
@@ -103,14 +104,14 @@ fn by_flag(
     };
     let is_its_own = settings.url.as_deref().is_some_and(same);
     if let Some(name) = name.filter(|_| is_its_own) {
-        return by_profile(&name, &settings, env);
+        return by_profile(&name, &settings, flags, env);
     }
     // What a profile says of its own server is not true of another.
     let settings = Profile {
         read_only: settings.read_only,
         ..Profile::default()
     };
-    let url = checked(url, "--url", false)?;
+    let url = checked(url, "--url", flags.allow_http)?;
     let Some(key) = key else {
         return Err(ConfigError(format!(
             "--url {url} has no key: set {KEY_VARIABLE} (a profile's key goes only to that profile's URL)"
@@ -128,6 +129,7 @@ fn by_flag(
 fn by_profile(
     name: &str,
     settings: &Profile,
+    flags: &Flags,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Chosen, ConfigError> {
     let Some(url) = &settings.url else {
@@ -135,7 +137,8 @@ fn by_profile(
             "profile {name} has no url: add url = \"https://…\" to it"
         )));
     };
-    let url = checked(url, &format!("profile {name}"), settings.allow_http)?;
+    let allow_http = settings.allow_http || flags.allow_http;
+    let url = checked(url, &format!("profile {name}"), allow_http)?;
     let key = match (&settings.key_env, &settings.key_file, &settings.key_command) {
         (Some(variable), None, None) => {
             let value = env(variable)
@@ -172,9 +175,9 @@ fn by_profile(
     })
 }
 
-fn plain(url: &str, key: KeyFrom) -> Result<Chosen, ConfigError> {
+fn plain(url: &str, key: KeyFrom, flags: &Flags) -> Result<Chosen, ConfigError> {
     Ok(Chosen {
-        url: checked(url, URL_VARIABLE, false)?,
+        url: checked(url, URL_VARIABLE, flags.allow_http)?,
         key,
         profile: None,
         settings: Profile::default(),
@@ -200,7 +203,7 @@ pub(super) fn checked(url: &str, place: &str, allow_http: bool) -> Result<String
         "http" if allow_http || is_loopback(&parsed) => {}
         "http" => {
             return Err(refuse(
-                "would send the key unencrypted: use https, or a profile with allow_http = true",
+                "would send the key unencrypted: use https, or say --allow-http (allow_http = true in a profile)",
             ));
         }
         _ => return Err(refuse("is neither http nor https")),
@@ -485,6 +488,30 @@ mod tests {
             let error = try_with(&flags, &[KEY, PROD], FILE).unwrap_err();
             assert!(error.contains("allow_http"), "{error}");
         }
+        let allowed = Flags {
+            allow_http: true,
+            ..url_flag("http://flag.example")
+        };
+        is(&pair(&allowed, &[KEY], ""), "http://flag.example", "sk_env");
+        let plain = ("ASPECT_BASE_URL", "http://env.example");
+        let allowed = Flags {
+            allow_http: true,
+            ..Flags::default()
+        };
+        is(
+            &pair(&allowed, &[KEY, plain], ""),
+            "http://env.example",
+            "sk_env",
+        );
+        let allowed = Flags {
+            allow_http: true,
+            ..profile_flag("plain")
+        };
+        is(
+            &pair(&allowed, &[PROD], FILE),
+            "http://plain.example",
+            "sk_prod",
+        );
         for bad in ["nonsense", "ftp://x", "https://u:p@x", "https://x?a=1", ""] {
             assert!(try_with(&url_flag(bad), &[KEY], "").is_err(), "{bad}");
         }

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::file::{Entry, File, Trouble, weight};
 use super::reopen::reopen;
 use super::{Order, Resume, Settings, Shared, is_urgent, place};
-use crate::domain::{Bounds, Change, ChangeKind, Journal, NotRecording, Recording, Time};
+use crate::domain::{Change, ChangeKind, Journal, NotRecording, Recording, Time};
 use crate::io::clock::Clock;
 
 /// From the first change that waits until all that wait are written: with the writing itself, less
@@ -50,7 +50,7 @@ pub(super) struct Writer {
     noted_missed: u64,
     pruned: Option<Instant>,
     told: Option<Instant>,
-    flushes: Vec<oneshot::Sender<()>>,
+    ended: Option<oneshot::Sender<()>>,
     run: u64,
 }
 
@@ -86,7 +86,7 @@ impl Writer {
             noted_missed: 0,
             pruned: None,
             told: None,
-            flushes: Vec::new(),
+            ended: None,
             run,
         }
     }
@@ -99,12 +99,18 @@ impl Writer {
         self.open();
         self.tell(true);
         while self.turn() {}
+        self.shared.is_open.store(false, Ordering::Relaxed);
+        self.retry_at = None;
         self.write();
+        self.file = None;
         self.tell(true);
         if let Some(folder) = &self.settings.temporary {
-            self.file = None;
             // What cannot be removed lies in the platform's temporary folder.
             let _ = fs::remove_dir_all(folder);
+        }
+        self.lock = None;
+        if let Some(done) = self.ended.take() {
+            let _ = done.send(());
         }
     }
 
@@ -122,7 +128,7 @@ impl Writer {
             Err(Trouble::Unusable(_)) => return Resume::default(),
         };
         let mut emit = |changes| to.blocking_send(changes).is_ok();
-        let found = reopen(&file, &Bounds::default(), self.clock.now(), &mut emit);
+        let found = reopen(&file, &self.settings.bounds, self.clock.now(), &mut emit);
         drop(file);
         self.state.n_restored = found.n_restored;
         self.state.n_damaged = found.n_damaged;
@@ -245,9 +251,9 @@ impl Writer {
                 self.last_event_id = Some(id);
                 self.due.get_or_insert(Instant::now() + EVERY);
             }
-            Ok(Order::Flush(done)) => {
-                self.flushes.push(done);
-                self.due = Some(Instant::now());
+            Ok(Order::End(done)) => {
+                self.ended = Some(done);
+                return false;
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return false,
@@ -291,9 +297,6 @@ impl Writer {
         }
         if self.file.is_none() {
             self.drop_waiting();
-        }
-        for done in self.flushes.drain(..) {
-            let _ = done.send(());
         }
     }
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::fields::{Fields, Writer, read_id};
-use super::mask::masked;
 use crate::domain::{
     Abilities, Ability, AssetId, Attempt, AttemptId, AttemptStatus, ChangeKind, Endpoint,
     EndpointId, Event, EventId, EventType, Failure, FailureKind, Feature, FeatureState, Features,
     LinkState, Message, MessageId, Observation, Payload, Proof, Repair, RepairedBy, ReplayStep,
     Stage, TaskId, TaskState, Time, Trigger, Unreadable, UserId,
+    masked_url,
 };
 
 /// The bits of the packed features that mean something.
@@ -248,7 +248,7 @@ fn write_attempt(attempt: &Attempt, to: &mut Writer) {
     to.id(1, &attempt.id.0);
     to.id(2, &attempt.message.0);
     to.id(3, &attempt.endpoint.0);
-    to.text(4, &masked(&attempt.url));
+    to.text(4, &masked_url(&attempt.url));
     to.number(5, attempt.started.0);
     to.text(6, attempt.status.name());
     to.number(7, i64::from(attempt.code));
@@ -281,7 +281,7 @@ fn read_attempt(from: Fields<'_>) -> Option<Attempt> {
 
 fn write_endpoint(endpoint: &Endpoint, to: &mut Writer) {
     to.id(1, &endpoint.id.0);
-    to.text(2, &masked(&endpoint.url));
+    to.text(2, &masked_url(&endpoint.url));
     to.text(3, &endpoint.description);
     if let Some(types) = &endpoint.event_types {
         to.nested(4, |to| types.iter().for_each(|kind| to.text(1, kind.name())));

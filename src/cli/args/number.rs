@@ -1,0 +1,58 @@
+//! Numbers on the command line, each within what is of use.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// Reads the size of the largest event.
+pub(super) fn event_bytes(text: &str) -> Result<usize, String> {
+    whole(text, 16..=1 << 30)
+}
+
+/// Reads a rate of simulated tasks.
+pub(super) fn tasks_per_minute(text: &str) -> Result<f64, String> {
+    real(text, 0.0..=1_000_000.0)
+}
+
+/// Reads how much quicker the embedded server's time passes.
+pub(super) fn time_scale(text: &str) -> Result<f64, String> {
+    real(text, 0.001..=1_000_000.0)
+}
+
+/// Reads `500ms`, `60s`, `5m`, `2h`; a bare number is seconds.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let split = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let number: f64 = number
+        .parse()
+        .map_err(|_| format!("{text:?} is no time, try 60s or 5m"))?;
+    let seconds = match unit {
+        "ms" => number / 1000.0,
+        "" | "s" => number,
+        "m" => number * 60.0,
+        "h" => number * 3600.0,
+        _ => return Err(format!("unknown unit {unit:?}, take ms, s, m or h")),
+    };
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(time) if time <= Duration::from_hours(24) => Ok(time),
+        _ => Err(format!("{text:?} is out of range, at most 24h")),
+    }
+}
+
+fn whole(text: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| {
+        format!(
+            "give a whole number from {} to {}",
+            range.start(),
+            range.end()
+        )
+    })
+}
+
+fn real(text: &str, range: RangeInclusive<f64>) -> Result<f64, String> {
+    // What is no number lies in no range.
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("give a number from {} to {}", range.start(), range.end()))
+}

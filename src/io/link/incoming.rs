@@ -1,0 +1,115 @@
+//! What the stream brings: frames become changes, which go out, or are held while a comparison of
+//! this connection runs.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::Link;
+use crate::domain::{ChangeKind, Moment, Origin, Unreadable};
+use crate::io::outlet::Draft;
+use crate::wire::events;
+use crate::wire::lenient::excerpt;
+
+impl Link {
+    pub(super) fn decode(&mut self, chunk: &[u8], drafts: &mut Vec<Draft>) {
+        let received = self.outlet.clock().now();
+        self.last_byte = Some(received);
+        let mut n_unreadable = 0;
+        let shape = self.client.http.limits.shape();
+        self.stream.take(chunk, |frame| {
+            let mut raw: Option<Arc<[u8]>> = None;
+            let outcome = events::decode_within(&frame, shape, |kind| {
+                let raw = raw.get_or_insert_with(|| frame.data.into()).clone();
+                drafts.push(Draft {
+                    received,
+                    origin: Origin::Stream,
+                    raw: Some(raw),
+                    kind,
+                });
+            });
+            if let Err(why) = outcome {
+                n_unreadable += 1;
+                let what = Unreadable {
+                    place: "stream",
+                    why,
+                    excerpt: excerpt(frame.data),
+                };
+                let kind = ChangeKind::Unreadable(Box::new(what));
+                drafts.push(Draft {
+                    received,
+                    origin: Origin::Stream,
+                    raw: None,
+                    kind,
+                });
+            }
+        });
+        self.outlet
+            .gauges()
+            .unreadable
+            .fetch_add(n_unreadable, Ordering::Relaxed);
+        self.count(received, drafts);
+    }
+
+    /// Brings the shared counters up to date, and says it where events were skipped.
+    pub(super) fn count(&mut self, received: Moment, drafts: &mut Vec<Draft>) {
+        let counters = self.stream.decoder().counters();
+        let gauges = self.outlet.gauges();
+        gauges.frames.store(counters.frames, Ordering::Relaxed);
+        gauges.comments.store(counters.comments, Ordering::Relaxed);
+        gauges
+            .oversized
+            .store(counters.oversized, Ordering::Relaxed);
+        gauges.bytes.store(self.stream.bytes(), Ordering::Relaxed);
+        gauges
+            .connections
+            .store(self.stream.connections(), Ordering::Relaxed);
+        let n_skipped = counters.oversized - self.seen.oversized;
+        if n_skipped > 0 {
+            let limit = self.client.http.limits.event_bytes;
+            let why = format!("{n_skipped} events larger than {limit} bytes were skipped");
+            let what = Unreadable {
+                place: "stream",
+                why,
+                excerpt: String::new(),
+            };
+            let kind = ChangeKind::Unreadable(Box::new(what));
+            drafts.push(Draft {
+                received,
+                origin: Origin::Stream,
+                raw: None,
+                kind,
+            });
+        }
+        self.seen = counters;
+    }
+
+    /// Sends events on, or holds them while a comparison of this connection runs.
+    pub(super) async fn pass_on(&mut self, drafts: Vec<Draft>) {
+        if drafts.is_empty() {
+            self.note_place();
+            return;
+        }
+        if self.is_open && self.comparison.is_some() {
+            self.held_bytes += drafts
+                .iter()
+                .map(|draft| draft.raw.as_ref().map_or(0, |raw| raw.len()))
+                .sum::<usize>();
+            self.held.extend(drafts);
+            return;
+        }
+        self.send(drafts).await;
+    }
+
+    pub(super) async fn send(&mut self, drafts: Vec<Draft>) {
+        for draft in &drafts {
+            match &draft.kind {
+                ChangeKind::Event(event) => event.task.iter().for_each(|task| self.known.see(task)),
+                ChangeKind::Task(task) => self.known.see(task),
+                ChangeKind::TaskGone(task) => self.known.forget(task),
+                _ => {}
+            }
+        }
+        self.outlet.send(drafts).await;
+        self.note_place();
+    }
+}

@@ -1,0 +1,191 @@
+//! Reading the lists: endpoints, messages, attempts, as far down as is not known yet.
+
+use super::reading::{Round, Sight};
+use super::{ATTEMPTS, ENDPOINTS, MESSAGES, Poller};
+use crate::domain::{Attempt, ChangeKind, Endpoint, EndpointId, Failure, FailureKind, Unreadable};
+use crate::io::client::FULL_PAGE;
+use crate::wire::rest::Page;
+
+/// Rows asked for once the first look is over.
+const SMALL_PAGE: usize = 50;
+/// Endpoints looked at in one round; the others have their turn in the next.
+const MAX_ENDPOINTS: usize = 20;
+
+impl Poller {
+    pub(super) async fn endpoints(&mut self) -> Result<(), Failure> {
+        if !self.is_worth(ENDPOINTS) {
+            return Ok(());
+        }
+        let page = self.client.endpoints().await;
+        let Some(page) = self.offered(ENDPOINTS, page).await? else {
+            return Ok(());
+        };
+        // An endpoint that could not be read is not deleted.
+        let is_whole = page.is_last && page.unreadable.is_empty();
+        self.tell_unreadable(page.unreadable).await;
+        let endpoints: Vec<Endpoint> = page.rows.into_iter().map(|row| row.value).collect();
+        let mut ids: Vec<EndpointId> = endpoints
+            .iter()
+            .map(|endpoint| endpoint.id.clone())
+            .collect();
+        ids.sort();
+        let mut kinds: Vec<ChangeKind> = endpoints
+            .into_iter()
+            .filter(|endpoint| self.held.endpoints.get(&endpoint.id) != Some(endpoint))
+            .map(|endpoint| ChangeKind::Endpoint(Box::new(endpoint)))
+            .collect();
+        if is_whole && self.listed.as_ref() != Some(&ids) {
+            kinds.push(ChangeKind::EndpointsListed(ids.clone().into()));
+            self.listed = Some(ids);
+        }
+        self.tell(kinds).await;
+        Ok(())
+    }
+
+    pub(super) async fn messages(&mut self) -> Result<(), Failure> {
+        if !self.is_worth(MESSAGES) {
+            return Ok(());
+        }
+        // The first look reads two pages of history, and whatever is missed later is paged for.
+        let mut round = Round::new(self.message_log.clone(), 0, 2);
+        while !round.is_over() {
+            let page = self.client.messages(limit(&round), round.cursor()).await;
+            let page = match self.offered(MESSAGES, page).await {
+                Ok(Some(page)) => page,
+                Ok(None) => return Ok(()),
+                Err(failure) => {
+                    if is_lost(&round, &failure) {
+                        self.tell_lost("messages", &failure).await;
+                        self.message_log = round.give_up();
+                    }
+                    return Err(failure);
+                }
+            };
+            self.tell_unreadable(page.unreadable).await;
+            let mut sight = Sight::new(page.rows.iter().map(|row| row.value.message.accepted));
+            let mut kinds = Vec::new();
+            let mut is_known = true;
+            for row in page.rows {
+                let held = self
+                    .held
+                    .deliveries
+                    .get(&row.value.message.id)
+                    .and_then(|held| held.message.as_ref());
+                if held == Some(&row.value.message) {
+                    continue;
+                }
+                is_known &= held.is_some();
+                kinds.push(ChangeKind::Message(Box::new(row.value.message)));
+                kinds.extend(row.value.task.map(ChangeKind::Task));
+            }
+            self.tell(kinds).await;
+            if sight.newest > Some(self.newest.0) {
+                let seen = self.outlet.clock().now().mono;
+                self.newest = (sight.newest.unwrap_or_default(), seen);
+            }
+            sight.is_known = is_known;
+            sight.is_last = page.is_last;
+            sight.next = page.next;
+            round.took(sight);
+        }
+        self.message_log = round.end();
+        Ok(())
+    }
+
+    pub(super) async fn attempts(&mut self) -> Result<(), Failure> {
+        if !self.is_worth(ATTEMPTS) {
+            return Ok(());
+        }
+        let known: Vec<EndpointId> = self.held.endpoints.keys().cloned().collect();
+        self.attempt_logs
+            .retain(|id, _| self.held.endpoints.contains_key(id));
+        let n_known = known.len();
+        let now = known
+            .into_iter()
+            .cycle()
+            .skip(self.turn)
+            .take(n_known.min(MAX_ENDPOINTS));
+        let now: Vec<EndpointId> = now.collect();
+        self.turn = (self.turn + now.len()) % n_known.max(1);
+        let mut first = Ok(());
+        for endpoint in now {
+            match self.attempts_at(&endpoint).await {
+                // A deleted endpoint has no log any more; the list will say so.
+                Err(failure) if failure.kind == FailureKind::NotFound => {}
+                outcome => first = first.and(outcome),
+            }
+        }
+        first
+    }
+
+    pub(super) async fn attempts_at(&mut self, endpoint: &EndpointId) -> Result<(), Failure> {
+        let margin = i64::try_from(self.client.http.waits.delivery_timeout.as_micros())
+            .unwrap_or(0)
+            .saturating_mul(2);
+        let reading = self.attempt_logs.get(endpoint).cloned().unwrap_or_default();
+        let mut round = Round::new(reading, margin, 1);
+        while !round.is_over() {
+            let page = self
+                .client
+                .attempts_at(endpoint, limit(&round), round.cursor())
+                .await;
+            let page = match self.offered(ATTEMPTS, page).await {
+                Ok(Some(page)) => page,
+                Ok(None) => return Ok(()),
+                Err(failure) => {
+                    if is_lost(&round, &failure) {
+                        self.tell_lost("attempts", &failure).await;
+                        self.attempt_logs.insert(endpoint.clone(), round.give_up());
+                    }
+                    return Err(failure);
+                }
+            };
+            let mut sight = Sight::new(page.rows.iter().map(|row| row.value.started));
+            sight.is_last = page.is_last;
+            sight.next.clone_from(&page.next);
+            sight.is_known = self.take_attempts(page).await;
+            round.took(sight);
+        }
+        self.attempt_logs.insert(endpoint.clone(), round.end());
+        Ok(())
+    }
+
+    pub(super) async fn tell_lost(&self, place: &'static str, failure: &Failure) {
+        let what = Unreadable {
+            place,
+            why: format!("rows between two looks could not be read: {}", failure.what),
+            excerpt: String::new(),
+        };
+        self.tell_unreadable(vec![what]).await;
+    }
+
+    /// Tells the attempts that are new or changed; returns whether there were none.
+    pub(super) async fn take_attempts(&mut self, page: Page<Attempt>) -> bool {
+        self.tell_unreadable(page.unreadable).await;
+        let mut is_known = true;
+        let mut kinds = Vec::new();
+        for row in page.rows {
+            let held = self.held.deliveries.get(&row.value.message);
+            let held = held.and_then(|held| held.attempt(&row.value.id));
+            if held != Some(&row.value) {
+                is_known = false;
+                kinds.push(ChangeKind::Attempt(Box::new(row.value)));
+            }
+        }
+        self.tell(kinds).await;
+        is_known
+    }
+}
+
+fn limit(round: &Round) -> usize {
+    if round.is_wide() {
+        FULL_PAGE
+    } else {
+        SMALL_PAGE
+    }
+}
+
+/// Whether what was left over of an earlier round can no longer be asked for.
+fn is_lost(round: &Round, failure: &Failure) -> bool {
+    round.is_in_hole() && matches!(failure.kind, FailureKind::Invalid | FailureKind::NotFound)
+}

@@ -1,0 +1,153 @@
+//! What is pending: messages whose attempts are awaited, looked at by id, and whether the next look
+//! should come soon.
+
+use std::collections::HashSet;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use super::{ATTEMPTS, Poller};
+use crate::domain::time::SECOND;
+use crate::domain::{
+    Delivery, Endpoint, Failure, FailureKind, Forecast, MessageId, OutcomeState, Time,
+};
+use crate::io::client::FULL_PAGE;
+
+/// Messages looked at by id in one round.
+const MAX_PENDING: usize = 20;
+/// Messages of the newest that are weighed for what is pending.
+const WEIGHED: usize = 500;
+/// A message without attempts is waited for this long.
+const AWAIT_FIRST: i64 = 600 * SECOND;
+/// An automatic retry within this time is waited for at the quick pace…
+const SOON: i64 = 30 * SECOND;
+/// … and this long after it was due.
+const OVERDUE: i64 = 120 * SECOND;
+/// A message with an open replay is looked at for this long.
+const WATCH: Duration = Duration::from_hours(24);
+
+impl Poller {
+    /// Looks at pending messages by id, those that were looked at longest ago first.
+    pub(super) async fn pending(&mut self) -> Result<(), Failure> {
+        if !self.is_worth(ATTEMPTS) {
+            return Ok(());
+        }
+        let mut pending = self.pending_messages();
+        if self.held.endpoints.is_empty() {
+            // Endpoints that cannot be listed are found by the attempts of messages.
+            pending.extend(
+                self.held
+                    .deliveries
+                    .newest()
+                    .take(MAX_PENDING)
+                    .map(|held| held.id.clone()),
+            );
+        }
+        let mut seen = HashSet::new();
+        pending.retain(|id| seen.insert(id.clone()));
+        pending.sort_by_key(|id| self.looked.get(id).copied().unwrap_or(0));
+        pending.truncate(MAX_PENDING);
+        self.looked.retain(|_, round| *round + 100 > self.round);
+        let mut first = Ok(());
+        for message in pending {
+            self.looked.insert(message.clone(), self.round);
+            let page = self.client.attempts_of(&message, FULL_PAGE, None).await;
+            match self.offered(ATTEMPTS, page).await {
+                Ok(Some(page)) => {
+                    self.take_attempts(page).await;
+                }
+                Ok(None) => {}
+                Err(failure) if failure.kind == FailureKind::NotFound => {}
+                Err(failure) => first = first.and(Err(failure)),
+            }
+        }
+        first
+    }
+
+    pub(super) fn pending_messages(&self) -> Vec<MessageId> {
+        let now = self.service_now();
+        let mut pending = self.watched();
+        pending.extend(
+            self.held
+                .deliveries
+                .newest()
+                .take(WEIGHED)
+                .filter(|held| is_sending(held) || self.is_unsent(held, now))
+                .map(|held| held.id.clone()),
+        );
+        pending
+    }
+
+    /// The service's clock, as its newest message tells it: ours may be wrong.
+    pub(super) fn service_now(&self) -> Time {
+        let (newest, seen) = self.newest;
+        newest.plus(self.outlet.clock().now().mono - seen)
+    }
+
+    /// Messages with open replays, without those that were watched long enough.
+    pub(super) fn watched(&self) -> Vec<MessageId> {
+        let mut open = self
+            .open_replays
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        open.retain(|_, since| since.elapsed() < WATCH);
+        open.keys().cloned().collect()
+    }
+
+    /// Whether no attempt was seen of a young message that some endpoint wants.
+    pub(super) fn is_unsent(&self, held: &Delivery, now: Time) -> bool {
+        let Some(message) = &held.message else {
+            return false;
+        };
+        let is_unsent = |endpoint: &Endpoint| {
+            let wants = endpoint
+                .event_types
+                .as_ref()
+                .is_none_or(|types| types.contains(&message.kind));
+            let existed = endpoint
+                .created
+                .is_none_or(|created| created <= message.accepted);
+            // What an endpoint known from attempts alone wants, nobody knows.
+            let is_told = !endpoint.disabled && !endpoint.is_inferred;
+            is_told && wants && existed && held.outcome(&endpoint.id).is_none()
+        };
+        now.since(message.accepted) < AWAIT_FIRST && self.held.endpoints.values().any(is_unsent)
+    }
+
+    /// Whether the next look should come soon. What has been pending for long is looked at as
+    /// well, but at the ordinary pace.
+    pub(super) fn is_pending(&self) -> bool {
+        let now = self.outlet.clock().now().wall;
+        let service_now = self.service_now();
+        !self.watched().is_empty()
+            || self.held.deliveries.newest().take(WEIGHED).any(|held| {
+                let is_young = service_now.since(held.time()) < AWAIT_FIRST;
+                is_young && is_sending(held)
+                    || self.is_unsent(held, service_now)
+                    || self.is_retry_near(held, now)
+            })
+    }
+
+    pub(super) fn is_retry_near(&self, held: &Delivery, now: Time) -> bool {
+        held.outcomes
+            .iter()
+            .filter(|outcome| outcome.state == OutcomeState::Failed)
+            .any(|outcome| {
+                match self
+                    .held
+                    .schedule
+                    .forecast(&held.attempts_at(&outcome.endpoint))
+                {
+                    Forecast::Next { at, .. } | Forecast::Uncertain { at, .. } => {
+                        at < now.plus(SOON) && now.since(at) < OVERDUE
+                    }
+                    _ => false,
+                }
+            })
+    }
+}
+
+fn is_sending(held: &Delivery) -> bool {
+    held.outcomes
+        .iter()
+        .any(|outcome| outcome.state == OutcomeState::Sending)
+}
