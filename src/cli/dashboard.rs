@@ -9,8 +9,8 @@ use super::args::{DemoArgs, SourceArgs};
 use super::output::{conclude, note};
 use super::{demo, journal, source};
 use crate::io::config::Source;
-use crate::io::{Clock, intake};
 use crate::io::journal::Settings;
+use crate::io::{Clock, intake};
 use crate::runtime;
 use crate::view::theme::ThemeName;
 
@@ -50,11 +50,7 @@ fn end(result: anyhow::Result<()>) -> ExitCode {
 }
 
 /// Opens the dashboard on a source.
-async fn open(
-    source: Source,
-    args: &SourceArgs,
-    journal: Option<Settings>,
-) -> anyhow::Result<()> {
+async fn open(source: Source, args: &SourceArgs, journal: Option<Settings>) -> anyhow::Result<()> {
     let settings = runtime::Settings {
         source_name: source.name.clone(),
         is_demo: source.is_demo,

@@ -185,7 +185,12 @@ pub fn open(settings: Settings, clock: Clock) -> Opening {
 /// Whether some reeltop records into this file now.
 pub fn is_recorded(file: &Path) -> bool {
     let lock = std::fs::File::open(place::beside(file, ".lock"));
-    lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
+    lock.is_ok_and(|lock| {
+        matches!(
+            lock.try_lock_shared(),
+            Err(std::fs::TryLockError::WouldBlock)
+        )
+    })
 }
 
 /// Whether a change of this kind must be in the file at once: what a user did.

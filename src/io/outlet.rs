@@ -9,8 +9,7 @@ use tokio::sync::mpsc;
 use super::clock::Clock;
 use super::journal::Recorder;
 use crate::domain::{
-    Abilities, AssetId, Change, ChangeKind, Failure, LinkCounters, Moment, Origin, Time,
-    Unreadable,
+    Abilities, AssetId, Change, ChangeKind, Failure, LinkCounters, Moment, Origin, Time, Unreadable,
 };
 
 /// Batches that wait for the reader before the socket is slowed.

@@ -1,6 +1,8 @@
 //! Screen 5: how far the rest can be trusted: link, comparisons, abilities, counters, bounds, and
 //! what could not be read.
 
+mod journal;
+
 use ratatui::layout::Rect;
 
 use super::model::{ago, bytes, link};
@@ -54,6 +56,7 @@ fn facts(canvas: &mut Canvas<'_>, area: Rect, state: &State) -> usize {
         ability_lines(state),
         counter_lines(state),
         memory_lines(state),
+        journal::lines(state),
         word_lines(state),
     ];
     if area.width >= 110 {

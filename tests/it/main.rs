@@ -4,9 +4,11 @@
 mod cli;
 mod client;
 mod dashboard;
+mod journal;
 mod limits;
 mod proxy;
 mod pty;
+mod record;
 mod replay;
 mod screens;
 mod scripted;

@@ -10,7 +10,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{
-    Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params,
+    Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior,
+    params,
 };
 
 use super::place;
@@ -163,7 +164,8 @@ impl File {
         let next: Option<i64> = db.query_row(last, [], |row| row.get(0)).optional()?;
         let open = "SELECT coalesce(sum(n), 0), coalesce(sum(typed_size + raw_size), 0)
                     FROM block WHERE is_open";
-        let (n_open, open_bytes) = db.query_row(open, [], |row| Ok((size_at(row, 0)?, size_at(row, 1)?)))?;
+        let (n_open, open_bytes) =
+            db.query_row(open, [], |row| Ok((size_at(row, 0)?, size_at(row, 1)?)))?;
         Ok(Self {
             db,
             next: next.unwrap_or(1),
@@ -223,7 +225,11 @@ impl File {
     /// Moments after which changes were not recorded, with their number and why, since a time.
     pub fn holes(&self, since: Time) -> Result<Vec<(Time, u64, String)>, Trouble> {
         let has_holes = "SELECT count(*) FROM sqlite_schema WHERE name = 'hole'";
-        if self.db.query_row(has_holes, [], |row| row.get::<_, i64>(0))? == 0 {
+        if self
+            .db
+            .query_row(has_holes, [], |row| row.get::<_, i64>(0))?
+            == 0
+        {
             return Ok(Vec::new());
         }
         let sql = "SELECT at, n, why FROM hole WHERE at >= ?1 ORDER BY at";
@@ -353,7 +359,10 @@ impl File {
         )?;
         transaction.execute("DELETE FROM hole WHERE at < ?1", [before.0])?;
         transaction.commit()?;
-        self.db.execute_batch("PRAGMA incremental_vacuum")?;
+        // Each step frees one page.
+        let mut vacuum = self.db.prepare("PRAGMA incremental_vacuum")?;
+        let mut steps = vacuum.query([])?;
+        while steps.next()?.is_some() {}
         Ok(n_gone as u64)
     }
 
@@ -392,12 +401,10 @@ impl Entry<'_> {
     fn facts(&self, to: &Transaction<'_>) -> Result<(), Trouble> {
         let sql = "INSERT OR REPLACE INTO fact (name, value) VALUES (?1, ?2)";
         if let Some(id) = self.last_event_id {
-            to.prepare(sql)?
-                .execute(params!["last_event_id", id])?;
+            to.prepare(sql)?.execute(params!["last_event_id", id])?;
         }
         if let Some(alive) = self.alive {
-            to.prepare(sql)?
-                .execute(params!["alive", alive.0])?;
+            to.prepare(sql)?.execute(params!["alive", alive.0])?;
         }
         if let Some((at, n, why)) = self.hole {
             let sql = "INSERT INTO hole (at, n, why) VALUES (?1, ?2, ?3)";
@@ -437,12 +444,7 @@ fn block_length(changes: &[&Change]) -> usize {
     fits.count()
 }
 
-fn insert(
-    to: &Transaction<'_>,
-    first: i64,
-    block: &Encoded,
-    is_open: bool,
-) -> Result<(), Trouble> {
+fn insert(to: &Transaction<'_>, first: i64, block: &Encoded, is_open: bool) -> Result<(), Trouble> {
     let sql = "INSERT INTO block
         (first, n, n_events, since, until, is_open, typed_size, raw_size, typed, raw)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";

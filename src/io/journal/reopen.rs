@@ -261,12 +261,7 @@ impl Telling<'_> {
         true
     }
 
-    fn push(
-        &mut self,
-        received: Time,
-        raw: Option<std::sync::Arc<[u8]>>,
-        kind: ChangeKind,
-    ) {
+    fn push(&mut self, received: Time, raw: Option<std::sync::Arc<[u8]>>, kind: ChangeKind) {
         self.batch.push(Change {
             seq: 0,
             received: self.moment(received),

@@ -97,7 +97,6 @@ impl Writer {
         drop(restored);
         let _ = resume.send(outcome);
         self.open();
-        self.tell(true);
         while self.turn() {}
         self.shared.is_open.store(false, Ordering::Relaxed);
         self.retry_at = None;
@@ -157,6 +156,7 @@ impl Writer {
                 self.file = Some(file);
                 self.state.recording = Recording::On;
                 self.prune();
+                self.tell(true);
             }
             Err(Trouble::Unusable(why)) => self.give_up(why),
             Err(Trouble::Corrupt(why)) => self.give_up(NotRecording::Failed(why)),
@@ -193,7 +193,9 @@ impl Writer {
                 false
             }
             Err(fs::TryLockError::Error(error)) => {
-                self.give_up(NotRecording::Failed(format!("it cannot be locked: {error}")));
+                self.give_up(NotRecording::Failed(format!(
+                    "it cannot be locked: {error}"
+                )));
                 false
             }
         }
@@ -239,7 +241,10 @@ impl Writer {
     fn turn(&mut self) -> bool {
         let until = [self.due, self.retry_at].into_iter().flatten().min();
         let order = match until {
-            None => self.orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            None => self
+                .orders
+                .recv()
+                .map_err(|_| RecvTimeoutError::Disconnected),
             Some(until) => {
                 let wait = until.saturating_duration_since(Instant::now());
                 self.orders.recv_timeout(wait)

@@ -7,8 +7,7 @@ use crate::domain::{
     Abilities, Ability, AssetId, Attempt, AttemptId, AttemptStatus, ChangeKind, Endpoint,
     EndpointId, Event, EventId, EventType, Failure, FailureKind, Feature, FeatureState, Features,
     LinkState, Message, MessageId, Observation, Payload, Proof, Repair, RepairedBy, ReplayStep,
-    Stage, TaskId, TaskState, Time, Trigger, Unreadable, UserId,
-    masked_url,
+    Stage, TaskId, TaskState, Time, Trigger, Unreadable, UserId, masked_url,
 };
 
 /// The bits of the packed features that mean something.
@@ -182,7 +181,8 @@ fn write_sight(seen: &Observation, to: &mut Writer) {
 }
 
 fn read_sight(from: Fields<'_>) -> Option<Observation> {
-    let mut features = Features::from_parts(u32::try_from(from.number(4)?).ok()? & KNOWN_STATES, None);
+    let mut features =
+        Features::from_parts(u32::try_from(from.number(4)?).ok()? & KNOWN_STATES, None);
     for extra in from.all(5).map(Fields) {
         features.set(
             Feature::new(extra.text(1)?),
@@ -284,7 +284,9 @@ fn write_endpoint(endpoint: &Endpoint, to: &mut Writer) {
     to.text(2, &masked_url(&endpoint.url));
     to.text(3, &endpoint.description);
     if let Some(types) = &endpoint.event_types {
-        to.nested(4, |to| types.iter().for_each(|kind| to.text(1, kind.name())));
+        to.nested(4, |to| {
+            types.iter().for_each(|kind| to.text(1, kind.name()))
+        });
     }
     if let Some(rate) = endpoint.rate_limit {
         to.number(5, rate as i64);
@@ -297,7 +299,9 @@ fn write_endpoint(endpoint: &Endpoint, to: &mut Writer) {
 
 fn read_endpoint(from: Fields<'_>) -> Option<Endpoint> {
     let types = from.nested(4).map(|types| {
-        let names = types.all(1).filter_map(|name| std::str::from_utf8(name).ok());
+        let names = types
+            .all(1)
+            .filter_map(|name| std::str::from_utf8(name).ok());
         names.map(EventType::new).collect()
     });
     Some(Endpoint {
@@ -378,11 +382,7 @@ fn write_proof(proof: &Proof, to: &mut Writer) {
     to.number(9, proof.at.0);
 }
 
-const WAYS: [RepairedBy; 3] = [
-    RepairedBy::Snapshot,
-    RepairedBy::Reading,
-    RepairedBy::Log,
-];
+const WAYS: [RepairedBy; 3] = [RepairedBy::Snapshot, RepairedBy::Reading, RepairedBy::Log];
 
 fn read_proof(from: Fields<'_>) -> Option<Proof> {
     let count = |tag| from.number(tag).and_then(|n| usize::try_from(n).ok());
@@ -424,7 +424,10 @@ fn write_abilities(abilities: &Abilities, to: &mut Writer) {
         });
     }
     if let Some(delays) = &abilities.retry_schedule {
-        let bytes: Vec<u8> = delays.iter().flat_map(|delay| delay.to_le_bytes()).collect();
+        let bytes: Vec<u8> = delays
+            .iter()
+            .flat_map(|delay| delay.to_le_bytes())
+            .collect();
         to.bytes(6, &bytes);
     }
 }
@@ -445,7 +448,9 @@ fn read_abilities(from: Fields<'_>) -> Abilities {
         messages: ability(4),
         attempts: ability(5),
         retry_schedule: from.bytes(6).map(|bytes| {
-            let delays = bytes.chunks_exact(8).filter_map(|delay| delay.try_into().ok());
+            let delays = bytes
+                .chunks_exact(8)
+                .filter_map(|delay| delay.try_into().ok());
             delays.map(f64::from_le_bytes).collect()
         }),
     }
