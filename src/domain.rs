@@ -22,6 +22,7 @@ mod safe;
 mod schedule;
 mod task;
 pub mod time;
+mod words;
 
 pub use attempt::{Attempt, AttemptStatus, FailureClass, Trigger};
 pub use backoff::{Backoff, MAX_CONNECTIONS, Pace};
@@ -45,6 +46,7 @@ pub use plan::{Plan, PlanItem, Verdict, plan};
 pub use query::Query;
 pub use replay::{Replay, ReplayState, ReplayStep, Replays, Stage};
 pub use safe::visible;
-pub use schedule::{Forecast, RetrySchedule};
+pub use schedule::{Forecast, PublishedRetries, RetrySchedule};
 pub use task::{Observation, TASK_STATES, TaskState};
 pub use time::{Moment, Time};
+pub use words::{Example, NewWord, NewWords, WORD_KINDS, WordKind, WordSeen};

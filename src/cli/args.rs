@@ -29,6 +29,7 @@ pub struct Args {
 }
 
 /// Which server to talk to, and how.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Debug, Clone, Default, ClapArgs)]
 #[command(next_help_heading = "Source")]
 pub struct SourceArgs {
@@ -102,8 +103,11 @@ pub struct DemoArgs {
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,
     /// Tasks created per minute
-    #[arg(long, default_value_t = 30.0, value_parser = tasks_per_minute, value_name = "TASKS_PER_MINUTE")]
+    #[arg(long, default_value_t = 30.0, allow_hyphen_values = true, value_parser = tasks_per_minute, value_name = "TASKS_PER_MINUTE")]
     pub rate: f64,
+    /// Faults of the demo's server, or `all` for a changing mix (see the README)
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    pub chaos: Vec<String>,
     /// Key of the demo's server, for other tools that look at it too; made if absent
     #[arg(
         long,
@@ -133,11 +137,14 @@ pub struct ServeArgs {
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,
     /// Simulate this many new tasks per minute (0: none)
-    #[arg(long, default_value_t = 0.0, value_parser = tasks_per_minute, value_name = "TASKS_PER_MINUTE")]
+    #[arg(long, default_value_t = 0.0, allow_hyphen_values = true, value_parser = tasks_per_minute, value_name = "TASKS_PER_MINUTE")]
     pub simulate: f64,
     /// Divide simulated processing, retry delays and retention by this
-    #[arg(long, default_value_t = 1.0, value_parser = time_scale, value_name = "X")]
+    #[arg(long, default_value_t = 1.0, allow_hyphen_values = true, value_parser = time_scale, value_name = "X")]
     pub time_scale: f64,
+    /// Faults to misbehave with, or `all` for a changing mix; an unknown name lists them all
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    pub chaos: Vec<String>,
     /// Print one JSON line {"`url":…,"api_key"`:…} when ready
     #[arg(long)]
     pub json: bool,

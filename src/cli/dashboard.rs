@@ -6,12 +6,13 @@ use anyhow::Context;
 use chrono::{Local, Offset};
 
 use super::args::{DemoArgs, SourceArgs};
-use super::output::{conclude, note};
+use super::output::{conclude, note, usage};
 use super::{demo, journal, source};
 use crate::io::config::Source;
 use crate::io::journal::Settings;
 use crate::io::{Clock, intake};
 use crate::runtime;
+use crate::server::chaos::Choice;
 use crate::view::theme::ThemeName;
 
 /// `reeltop`: the dashboard of the configured server.
@@ -27,7 +28,11 @@ pub async fn run(args: SourceArgs) -> ExitCode {
 
 /// `reeltop demo`: the dashboard on the embedded server, as an ordinary client.
 pub async fn demo(args: DemoArgs, given: SourceArgs) -> ExitCode {
-    let stage = match demo::stage(args.seed, args.rate, args.api_key).await {
+    let chaos = match Choice::named(&args.chaos) {
+        Ok(chaos) => chaos,
+        Err(error) => return conclude(Err(usage("--chaos", error))),
+    };
+    let stage = match demo::stage(args.seed, args.rate, args.api_key, chaos).await {
         Ok(stage) => stage,
         Err(error) => return end(Err(error)),
     };

@@ -1,6 +1,6 @@
 //! Which journal a command works with: that of the configured server, or none.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::args::SourceArgs;
 use crate::io::config::Source;
@@ -11,7 +11,7 @@ pub fn settings(source: &Source, args: &SourceArgs) -> Option<Settings> {
     if args.no_journal || !source.keeping.enabled {
         return None;
     }
-    Some(in_folder(default_folder()?, source))
+    Some(in_folder(&default_folder()?, source))
 }
 
 /// The demo's: in a folder of its own, which is removed at the end.
@@ -22,11 +22,11 @@ pub fn temporary(source: &Source, args: &SourceArgs) -> Option<Settings> {
     let folder = std::env::temp_dir().join(format!("reeltop-demo-{}", uuid::Uuid::new_v4()));
     Some(Settings {
         temporary: Some(folder.clone()),
-        ..in_folder(folder, source)
+        ..in_folder(&folder, source)
     })
 }
 
-fn in_folder(folder: PathBuf, source: &Source) -> Settings {
+fn in_folder(folder: &Path, source: &Source) -> Settings {
     let name = file_name(&source.name, &source.url);
     Settings {
         max_age: source.keeping.max_age,

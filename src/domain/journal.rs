@@ -1,6 +1,6 @@
 //! The journal as the rest sees it: whether what happens is recorded, where, and what was not.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// Whether what happens is being recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -51,7 +51,7 @@ pub struct Journal {
     pub recording: Recording,
     /// The file, as people name it; empty where there is none.
     pub file: String,
-    /// Bytes of the file and of what SQLite keeps beside it.
+    /// Bytes of the file and of what `SQLite` keeps beside it.
     pub bytes: u64,
     /// Changes that this run recorded.
     pub n_recorded: u64,
@@ -83,7 +83,7 @@ impl Journal {
             Recording::Not(why) => format!("not recording: {why}"),
         };
         if self.n_missed > 0 {
-            words.push_str(&format!(" · {} changes not recorded", self.n_missed));
+            let _ = write!(words, " · {} changes not recorded", self.n_missed);
         }
         words
     }

@@ -225,11 +225,13 @@ fn counter_lines(state: &State) -> Vec<Pieces<'static>> {
         ),
         fact(
             "events",
-            format!(
-                "{} new, {} repeated",
-                history.events.total(),
-                history.events.duplicates()
-            ),
+            match (history.events.inferred(), history.events.duplicates()) {
+                (0, repeated) => format!("{} new, {repeated} repeated", history.events.total()),
+                (made, repeated) => format!(
+                    "{} new, {repeated} repeated, {made} made from polls",
+                    history.events.total() - made
+                ),
+            },
         ),
         fact("skipped", format!("{} too large", counters.oversized)),
         fact("unreadable", count(state.dropped())),
@@ -281,11 +283,11 @@ fn word_lines(state: &State) -> Vec<Pieces<'static>> {
         return Vec::new();
     }
     let mut lines = vec![section("WORDS OF THE SERVICE THAT REELTOP DOES NOT KNOW")];
-    for (word, n) in words.iter().take(8) {
+    for word in words.iter().take(8) {
         lines.push(vec![
             piece(Tone::Warn, "  ? "),
-            plain(word.clone()),
-            dim(format!("  ×{n}")),
+            plain(format!("{} {}", word.kind.name(), word.word)),
+            dim(format!("  ×{}", word.count)),
         ]);
     }
     if words.len() > 8 {

@@ -126,9 +126,10 @@ fn lines(state: &State, page: &MessagePage, message: &Delivery, width: usize) ->
             lines.push(heading(vec![piece(tone, words)]));
         }
         let of = history.schedule.attempts();
-        for (number, attempt) in attempts.iter().enumerate().rev() {
+        for attempt in attempts.iter().rev() {
+            let number = message.number_of(&attempt.id).unwrap_or(0);
             lines.push(Line {
-                pieces: attempt_pieces(state, attempt, number + 1, of),
+                pieces: attempt_pieces(state, attempt, number, of),
                 attempt: Some(attempt.id.clone()),
             });
         }

@@ -96,17 +96,15 @@ pub fn encode<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Encoded {
     let mut packing = Packing::default();
     let mut before = 0;
     for change in changes {
-        let kind = match typed.push(&change.kind) {
-            Some(kind) => kind,
-            None => {
-                let mut row = Writer::default();
-                let Some(kind) = kinds::write(&change.kind, &mut row) else {
-                    continue;
-                };
-                put_number(&mut fields, row.0.len() as u64);
-                fields.append(&mut row.0);
-                kind
-            }
+        let kind = typed.push(&change.kind).or_else(|| {
+            let mut row = Writer::default();
+            let kind = kinds::write(&change.kind, &mut row)?;
+            put_number(&mut fields, row.0.len() as u64);
+            fields.append(&mut row.0);
+            Some(kind)
+        });
+        let Some(kind) = kind else {
+            continue;
         };
         let at = change.received.wall;
         kinds.push(kind);
@@ -176,7 +174,7 @@ pub fn decode(typed: &[u8], raw: Option<&[u8]>) -> Result<Decoded, Damaged> {
         let raw = match &mut unpacking {
             Some(unpacking) => {
                 let ids = (number == SIGHT_EVENT).then(|| columns.last_ids());
-                unpacking.next(length, ids.as_ref()).ok_or(Damaged::Bytes)?
+                unpacking.next(length, ids.as_ref())?
             }
             None => None,
         };

@@ -7,9 +7,10 @@ use proptest::option;
 use proptest::prelude::*;
 use reeltop::domain::{
     Abilities, Ability, AssetId, Attempt, AttemptId, AttemptStatus, Change, ChangeKind, Endpoint,
-    EndpointId, Event, EventId, EventType, Failure, FailureKind, Feature, FeatureState, Features,
-    LinkState, Message, MessageId, Moment, Observation, Origin, Payload, Proof, Repair, RepairedBy,
-    ReplayStep, Stage, TaskId, TaskState, Time, Trigger, Unreadable, UserId,
+    EndpointId, Event, EventId, EventType, Example, Failure, FailureKind, Feature, FeatureState,
+    Features, LinkState, Message, MessageId, Moment, Observation, Origin, Payload, Proof,
+    PublishedRetries, Repair, RepairedBy, ReplayStep, Stage, TaskId, TaskState, Time, Trigger,
+    Unreadable, UserId, WORD_KINDS, WordSeen,
 };
 use reeltop::wire::record::{Encoded, Record, decode, encode, redact};
 
@@ -248,12 +249,17 @@ fn told() -> impl Strategy<Value = ChangeKind> {
             repaired,
             found: n,
             held: n * 2,
+            backfilled: n * 3,
             caveat,
             at: Time(7),
         }))
     });
-    let delays = option::of(vec(0.0..1e6, 0..5));
-    let abilities = (delays, ".{1,20}").prop_map(|(retry_schedule, text)| {
+    let retries = (vec(0.0..1e6, 0..5), option::of(0.0..1e3));
+    let retries = retries.prop_map(|(delays, floor_after_timeout)| PublishedRetries {
+        delays,
+        floor_after_timeout,
+    });
+    let abilities = (option::of(retries), ".{1,20}").prop_map(|(retry_schedule, text)| {
         ChangeKind::Abilities(Box::new(Abilities {
             stream: Ability::Offered(text.clone()),
             resend: Ability::Absent(text),
@@ -266,6 +272,15 @@ fn told() -> impl Strategy<Value = ChangeKind> {
             place: "stream",
             why,
             excerpt,
+        }))
+    });
+    let word = (0..4_usize, ".{1,20}", any::<u32>(), ".{0,20}", ".{0,40}");
+    let word = word.prop_map(|(kind, word, count, seen_in, excerpt)| {
+        ChangeKind::NewWord(Box::new(WordSeen {
+            kind: WORD_KINDS[kind],
+            word: word.into(),
+            count: u64::from(count),
+            example: Example { seen_in, excerpt },
         }))
     });
     let step = (id(), id(), any::<u64>(), 0..5, vec(id(), 0..3), failure());
@@ -296,6 +311,7 @@ fn told() -> impl Strategy<Value = ChangeKind> {
         abilities.boxed(),
         unreadable.boxed(),
         step.boxed(),
+        word.boxed(),
         named.boxed(),
         id().prop_map(|id| ChangeKind::TaskGone(TaskId::new(&id))),
         failure().prop_map(|why| ChangeKind::Polled(Some(Box::new(why)))),

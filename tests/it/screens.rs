@@ -60,6 +60,7 @@ fn health() {
         n_repaired: 1,
         found: 0,
         held: 2,
+        backfilled: 0,
         caveat: None,
         at: before(5).wall,
     };

@@ -1,6 +1,6 @@
 //! Messages with their attempts, the outcome at each endpoint, and how many are broken.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hashbrown::{HashMap, HashSet};
 
@@ -17,6 +17,9 @@ pub struct Delivery {
     pub message: Option<Message>,
     /// Oldest first.
     attempts: Vec<Attempt>,
+    /// Attempts beyond the bound, of which only their place is kept, so that the others keep their
+    /// numbers.
+    let_go: BTreeMap<EndpointId, BTreeSet<(Time, AttemptId)>>,
     /// One for each endpoint that was tried, in order of endpoint id.
     pub outcomes: Vec<EndpointOutcome>,
 }
@@ -53,6 +56,10 @@ const MAX_BYTES: usize = 128 << 20;
 const MAX_RESPONSE_BYTES: usize = 20_000;
 /// Most attempts kept for one message.
 pub const MAX_ATTEMPTS: usize = 512;
+/// Most attempts of one message at one endpoint whose place alone is kept.
+const MAX_LET_GO: usize = 10_000;
+/// What such a place takes, in bytes, as the bound on all messages counts it.
+const PLACE_BYTES: usize = 64;
 
 impl Delivery {
     fn new(id: MessageId) -> Self {
@@ -60,16 +67,17 @@ impl Delivery {
             id,
             message: None,
             attempts: Vec::new(),
+            let_go: BTreeMap::new(),
             outcomes: Vec::new(),
         }
     }
 
-    /// All attempts, oldest first.
+    /// All attempts that are kept, oldest first.
     pub fn attempts(&self) -> &[Attempt] {
         &self.attempts
     }
 
-    /// The attempts at one endpoint, oldest first; the number of an attempt is its place here, from 1.
+    /// The attempts at one endpoint that are kept, oldest first.
     pub fn attempts_at(&self, endpoint: &EndpointId) -> Vec<&Attempt> {
         self.attempts
             .iter()
@@ -80,10 +88,40 @@ impl Delivery {
     /// The attempt's number among those of its message and endpoint, from 1.
     pub fn number_of(&self, attempt: &AttemptId) -> Option<usize> {
         let found = self.attempts.iter().find(|known| known.id == *attempt)?;
-        self.attempts_at(&found.endpoint)
+        let n_before = self
+            .attempts_at(&found.endpoint)
             .iter()
-            .position(|known| known.id == *attempt)
-            .map(|at| at + 1)
+            .position(|known| known.id == *attempt)?;
+        let place = (found.started, attempt.clone());
+        let let_go = self.let_go.get(&found.endpoint);
+        let n_let_go = let_go.map_or(0, |let_go| let_go.range(..place).count());
+        Some(n_let_go + n_before + 1)
+    }
+
+    /// Adds an attempt that is not known. Beyond the bound the oldest that was made by hand goes,
+    /// as the schedule is told by the others; the newest stays, and so does one that succeeded.
+    fn add(&mut self, attempt: Attempt) {
+        let let_go = self.let_go.get(&attempt.endpoint);
+        let place = (attempt.started, attempt.id.clone());
+        if let_go.is_some_and(|let_go| let_go.contains(&place)) {
+            return;
+        }
+        let at = self
+            .attempts
+            .partition_point(|known| (known.started, &known.id) < (attempt.started, &attempt.id));
+        self.attempts.insert(at, attempt);
+        if self.attempts.len() <= MAX_ATTEMPTS {
+            return;
+        }
+        let old = &self.attempts[..self.attempts.len() - 1];
+        let by_hand = old.iter().position(|known| {
+            known.trigger == Trigger::Manual && known.status != AttemptStatus::Success
+        });
+        let leaving = self.attempts.remove(by_hand.unwrap_or(0));
+        let let_go = self.let_go.entry(leaving.endpoint).or_default();
+        if let_go.len() < MAX_LET_GO {
+            let_go.insert((leaving.started, leaving.id));
+        }
     }
 
     pub fn attempt(&self, id: &AttemptId) -> Option<&Attempt> {
@@ -130,7 +168,9 @@ impl Delivery {
             _ => 0,
         };
         let attempts = self.attempts.iter();
+        let n_let_go: usize = self.let_go.values().map(BTreeSet::len).sum();
         payload
+            + n_let_go * PLACE_BYTES
             + attempts
                 .map(|attempt| attempt.response.len() + attempt.url.len())
                 .sum::<usize>()
@@ -146,12 +186,19 @@ impl Delivery {
         endpoints.dedup();
         self.outcomes = endpoints
             .into_iter()
-            .filter_map(|endpoint| outcome(endpoint, &self.attempts_at(endpoint)))
+            .filter_map(|endpoint| {
+                let n_let_go = self.let_go.get(endpoint).map_or(0, BTreeSet::len);
+                outcome(endpoint, &self.attempts_at(endpoint), n_let_go)
+            })
             .collect();
     }
 }
 
-fn outcome(endpoint: &EndpointId, attempts: &[&Attempt]) -> Option<EndpointOutcome> {
+fn outcome(
+    endpoint: &EndpointId,
+    attempts: &[&Attempt],
+    n_let_go: usize,
+) -> Option<EndpointOutcome> {
     let last = attempts.last()?;
     let state = if attempts
         .iter()
@@ -172,7 +219,7 @@ fn outcome(endpoint: &EndpointId, attempts: &[&Attempt]) -> Option<EndpointOutco
     Some(EndpointOutcome {
         endpoint: endpoint.clone(),
         state,
-        n_attempts: attempts.len(),
+        n_attempts: attempts.len() + n_let_go,
         n_automatic,
         last: last.id.clone(),
     })
@@ -308,13 +355,7 @@ impl Deliveries {
                     *known = attempt;
                 }
             } else {
-                let at = row.attempts.partition_point(|known| {
-                    (known.started, &known.id) < (attempt.started, &attempt.id)
-                });
-                row.attempts.insert(at, attempt);
-                if row.attempts.len() > MAX_ATTEMPTS {
-                    row.attempts.remove(0);
-                }
+                row.add(attempt);
             }
             row.settle();
         });
@@ -397,5 +438,55 @@ fn merge(new: Message, held: Message) -> Message {
         event: new.event.or(held.event),
         task: new.task.or(held.task),
         ..new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempt(n: i64, trigger: Trigger) -> Attempt {
+        Attempt {
+            id: AttemptId::new(&format!("atmpt_{n:05}")),
+            message: MessageId::new("msg"),
+            endpoint: EndpointId::new("ep"),
+            url: "".into(),
+            started: Time(n),
+            status: AttemptStatus::Fail,
+            code: 500,
+            duration_ms: None,
+            response: "".into(),
+            trigger,
+        }
+    }
+
+    #[test]
+    fn attempts_beyond_the_bound_leave_the_numbers_of_the_others_as_they_were() {
+        let all: Vec<Attempt> = (1..=MAX_ATTEMPTS as i64 + 88)
+            .map(|n| match n {
+                1..=8 => attempt(n, Trigger::Scheduled),
+                _ => attempt(n, Trigger::Manual),
+            })
+            .collect();
+        let orders = [all.clone(), all.iter().rev().cloned().collect()];
+        for told in orders {
+            let mut deliveries = Deliveries::new(10);
+            // Told twice, as a list is read again.
+            for attempt in told.iter().chain(&told) {
+                deliveries.take_attempt(attempt.clone());
+            }
+            let id = MessageId::new("msg");
+            let held = deliveries.get(&id).map(|held| {
+                let number = |n: i64| held.number_of(&attempt(n, Trigger::Manual).id);
+                let outcome = &held.outcomes[0];
+                (
+                    held.attempts().len(),
+                    [number(1), number(8), number(9), number(600)],
+                    (outcome.n_attempts, outcome.n_automatic),
+                )
+            });
+            let expected = [Some(1), Some(8), None, Some(600)];
+            assert_eq!(held, Some((MAX_ATTEMPTS, expected, (600, 8))));
+        }
     }
 }

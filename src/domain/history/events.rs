@@ -46,6 +46,7 @@ pub struct Events {
     max_bytes: usize,
     seen: Seen,
     total: u64,
+    inferred: u64,
     duplicates: u64,
 }
 
@@ -62,6 +63,7 @@ impl Events {
             max_bytes: MAX_RING_BYTES,
             seen: Seen::new(horizon),
             total: 0,
+            inferred: 0,
             duplicates: 0,
         }
     }
@@ -98,6 +100,7 @@ impl Events {
             self.bytes += raw.len();
         }
         self.total += 1;
+        self.inferred += u64::from(entry.origin == Origin::Inference);
         self.entries.push_back(entry);
         while self.entries.len() > self.limit
             || self.bytes > self.max_bytes && self.entries.len() > 1
@@ -126,6 +129,11 @@ impl Events {
     /// Events ever taken in, those that left the ring included.
     pub fn total(&self) -> u64 {
         self.total
+    }
+
+    /// Of these, events that the service did not send: we made them from differences.
+    pub fn inferred(&self) -> u64 {
+        self.inferred
     }
 
     /// Events that came a second time within the horizon.

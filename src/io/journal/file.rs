@@ -1,10 +1,11 @@
-//! The file: SQLite, one row for each block of changes, and a few facts.
+//! The file: `SQLite`, one row for each block of changes, and a few facts.
 //!
 //! What came within a second is one small row (`is_open`). Once enough of them stand, they are
 //! sealed: taken apart and put together into one block, which compresses far better. No row of one
 //! change each, and no index on an id, as both cost several times more (the row's key is the number
 //! of its first change).
 
+use std::fmt::Write;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -250,9 +251,10 @@ impl File {
     pub fn append(&mut self, entry: &Entry<'_>) -> Result<(), Trouble> {
         let (mut next, n_open, open_bytes) = (self.next, self.n_open, self.open_bytes);
         let outcome = self.try_append(entry, &mut next);
-        match outcome {
-            Ok(()) => self.next = next,
-            Err(_) => (self.n_open, self.open_bytes) = (n_open, open_bytes),
+        if outcome.is_ok() {
+            self.next = next;
+        } else {
+            (self.n_open, self.open_bytes) = (n_open, open_bytes);
         }
         outcome
     }
@@ -477,7 +479,7 @@ fn unpack(bytes: &[u8], size: usize) -> Result<Vec<u8>, Trouble> {
     zstd::bulk::decompress(bytes, size).map_err(|error| Trouble::Corrupt(error.to_string()))
 }
 
-/// Reads the first bytes of a file: whether it is SQLite's at all, and ours.
+/// Reads the first bytes of a file: whether it is `SQLite`'s at all, and ours.
 fn check_header(path: &Path) -> Result<(), Trouble> {
     use std::io::Read;
     let mut header = [0; 100];
@@ -529,7 +531,9 @@ fn immutable(path: &Path) -> Result<Connection, Trouble> {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
                 escaped.push(char::from(byte));
             }
-            _ => escaped.push_str(&format!("%{byte:02X}")),
+            _ => {
+                let _ = write!(escaped, "%{byte:02X}");
+            }
         }
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
@@ -537,4 +541,87 @@ fn immutable(path: &Path) -> Result<Connection, Trouble> {
         | OpenFlags::SQLITE_OPEN_URI;
     let address = PathBuf::from(format!("file:{escaped}?immutable=1"));
     Ok(Connection::open_with_flags(address, flags)?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+    use crate::domain::{AssetId, ChangeKind, Origin};
+
+    fn names(n: usize) -> Vec<Change> {
+        let name = |at: usize| ChangeKind::AssetNamed {
+            asset: AssetId::new(&format!("{at}")),
+            name: format!("{:x}", fastrand::u128(..)).into(),
+        };
+        (0..n)
+            .map(|at| Change {
+                seq: 0,
+                received: Moment::default(),
+                origin: Origin::Poll,
+                raw: Some(fastrand::u128(..).to_le_bytes().repeat(20).into()),
+                kind: name(at),
+            })
+            .collect()
+    }
+
+    fn append(file: &mut File, changes: &[Change]) -> Result<(), Trouble> {
+        file.append(&Entry {
+            changes,
+            ..Entry::default()
+        })
+    }
+
+    fn all(file: &File) -> usize {
+        let blocks = file.blocks(None).unwrap();
+        let read = |block: &BlockInfo| file.read(block.first, true).unwrap().records.len();
+        blocks.iter().map(read).sum()
+    }
+
+    #[test]
+    fn a_full_disk_is_said_and_harms_nothing_and_later_it_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = File::open(&folder.path().join("full.db")).unwrap();
+        file.bound(60).unwrap();
+        let changes = names(1500);
+        let mut n_done = 0;
+        let trouble = loop {
+            match append(&mut file, &changes) {
+                Ok(()) => n_done += changes.len(),
+                Err(trouble) => break trouble,
+            }
+        };
+        assert_eq!(trouble, Trouble::Unusable(NotRecording::Full));
+        assert!(n_done > 0);
+        assert_eq!(all(&file), n_done);
+        file.bound(1_000_000).unwrap();
+        append(&mut file, &names(5000)).unwrap();
+        assert_eq!(all(&file), n_done + 5000);
+        drop(file);
+        let again = File::open(&folder.path().join("full.db")).unwrap();
+        assert_eq!(all(&again), n_done + 5000);
+    }
+
+    #[test]
+    fn small_pieces_are_sealed_into_blocks() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = File::open(&folder.path().join("sealed.db")).unwrap();
+        let changes = names(10_000);
+        for piece in changes.chunks(7) {
+            append(&mut file, piece).unwrap();
+        }
+        let blocks = file.blocks(None).unwrap();
+        let n_large = blocks.iter().filter(|block| block.n > 4000).count();
+        assert_eq!((n_large, all(&file)), (2, 10_000));
+        let kinds: Vec<ChangeKind> = (blocks.iter())
+            .flat_map(|block| file.read(block.first, false).unwrap().records)
+            .map(|record| record.kind)
+            .collect();
+        assert!(
+            kinds
+                .iter()
+                .zip(&changes)
+                .all(|(kind, change)| *kind == change.kind)
+        );
+    }
 }

@@ -53,7 +53,7 @@ pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-/// Makes the file if it is not there, for its owner alone; SQLite gives what it keeps beside it
+/// Makes the file if it is not there, for its owner alone; `SQLite` gives what it keeps beside it
 /// the same mode.
 pub(super) fn make_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
@@ -63,7 +63,7 @@ pub(super) fn make_file(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// The file and what SQLite keeps beside it.
+/// The file and what `SQLite` keeps beside it.
 pub(super) fn parts(path: &Path) -> [PathBuf; 3] {
     ["", "-wal", "-shm"].map(|ending| beside(path, ending))
 }
@@ -74,7 +74,7 @@ pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// Bytes of the file and of what SQLite keeps beside it.
+/// Bytes of the file and of what `SQLite` keeps beside it.
 pub fn size(path: &Path) -> u64 {
     let size = |path: PathBuf| fs::metadata(path).map_or(0, |meta| meta.len());
     let [file, wal, _] = parts(path);

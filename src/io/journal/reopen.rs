@@ -76,6 +76,19 @@ struct Newest {
     listed: Option<ChangeKind>,
 }
 
+impl Newest {
+    /// Takes note of a change that replaces its like; whether none like it was told before.
+    fn take(&mut self, kind: &ChangeKind) -> bool {
+        match kind {
+            ChangeKind::AssetNamed { asset, .. } => self.assets.insert(asset.clone()),
+            ChangeKind::Message(message) => self.messages.insert(message.id.clone()),
+            ChangeKind::Attempt(attempt) => self.attempts.insert(attempt.id.clone()),
+            ChangeKind::Endpoint(endpoint) => self.endpoints.insert(endpoint.id.clone()),
+            _ => false,
+        }
+    }
+}
+
 struct Telling<'a> {
     now: Moment,
     emit: &'a mut dyn FnMut(Vec<Change>) -> bool,
@@ -152,18 +165,6 @@ impl Telling<'_> {
             ChangeKind::TaskGone(task) => {
                 self.unfinished.remove(task);
             }
-            ChangeKind::AssetNamed { asset, .. } => {
-                self.newest.assets.insert(asset.clone());
-            }
-            ChangeKind::Message(message) => {
-                self.newest.messages.insert(message.id.clone());
-            }
-            ChangeKind::Attempt(attempt) => {
-                self.newest.attempts.insert(attempt.id.clone());
-            }
-            ChangeKind::Endpoint(endpoint) => {
-                self.newest.endpoints.insert(endpoint.id.clone());
-            }
             ChangeKind::EndpointsListed(_) => self.newest.listed = Some(record.kind.clone()),
             ChangeKind::Replay(step) => {
                 self.replays.push_back((record.received, (**step).clone()));
@@ -173,6 +174,14 @@ impl Telling<'_> {
                 self.proofs.push_back((record.received, (**proof).clone()));
                 return;
             }
+            ChangeKind::AssetNamed { .. }
+            | ChangeKind::Message(_)
+            | ChangeKind::Attempt(_)
+            | ChangeKind::Endpoint(_) => {
+                self.newest.take(&record.kind);
+            }
+            ChangeKind::NewWord(_) => {}
+            // What was true of the link and the server in an earlier run says nothing of now.
             _ => return,
         }
         self.push(record.received, record.raw, record.kind);
@@ -196,32 +205,9 @@ impl Telling<'_> {
                 self.take_older_sight(at, seen);
             }
             ChangeKind::Task(seen) => self.take_older_sight(at, seen),
-            ChangeKind::TaskGone(task) => {
-                // Whoever saw it later knows better.
-                if !self.sights.contains_key(&task) {
-                    self.gone.push((at, task));
-                }
-            }
-            ChangeKind::AssetNamed { ref asset, .. } => {
-                if self.newest.assets.insert(asset.clone()) {
-                    self.push(at, None, record.kind);
-                }
-            }
-            ChangeKind::Message(ref message) => {
-                if self.newest.messages.insert(message.id.clone()) {
-                    self.push(at, None, record.kind);
-                }
-            }
-            ChangeKind::Attempt(ref attempt) => {
-                if self.newest.attempts.insert(attempt.id.clone()) {
-                    self.push(at, None, record.kind);
-                }
-            }
-            ChangeKind::Endpoint(ref endpoint) => {
-                if self.newest.endpoints.insert(endpoint.id.clone()) {
-                    self.push(at, None, record.kind);
-                }
-            }
+            // Whoever saw it later knows better.
+            ChangeKind::TaskGone(task) if self.sights.contains_key(&task) => {}
+            ChangeKind::TaskGone(task) => self.gone.push((at, task)),
             ChangeKind::EndpointsListed(_) => {
                 self.newest.listed.get_or_insert(record.kind);
             }
@@ -231,6 +217,7 @@ impl Telling<'_> {
             ChangeKind::Proof(proof) if self.proofs.len() < MAX_PROOFS => {
                 self.proofs.push_front((at, *proof));
             }
+            kind if self.newest.take(&kind) => self.push(at, None, kind),
             _ => {}
         }
     }

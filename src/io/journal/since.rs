@@ -10,7 +10,7 @@ use crate::wire::record::Record;
 pub struct Since {
     file: File,
     blocks: std::vec::IntoIter<BlockInfo>,
-    since: Time,
+    from: Time,
     /// Blocks that could not be read.
     pub n_damaged: u64,
 }
@@ -24,7 +24,7 @@ pub fn since(path: &Path, since: Time) -> Result<Option<Since>, Trouble> {
     Ok(Some(Since {
         file,
         blocks,
-        since,
+        from: since,
         n_damaged: 0,
     }))
 }
@@ -44,7 +44,7 @@ impl Iterator for Since {
             let block = self.blocks.next()?;
             match self.file.read(block.first, true) {
                 Ok(mut found) => {
-                    found.records.retain(|record| record.received >= self.since);
+                    found.records.retain(|record| record.received >= self.from);
                     return Some(found.records);
                 }
                 Err(_) => self.n_damaged += 1,

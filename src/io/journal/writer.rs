@@ -117,14 +117,13 @@ impl Writer {
     fn restore(&mut self, to: &mpsc::Sender<Vec<Change>>) -> Resume {
         let file = match File::open_to_read(&self.settings.file) {
             Ok(Some(file)) => file,
-            Ok(None) => return Resume::default(),
             Err(Trouble::Corrupt(why)) => {
                 self.take_lock();
                 self.set_aside(&why);
                 return Resume::default();
             }
-            // Said when it is opened to be written.
-            Err(Trouble::Unusable(_)) => return Resume::default(),
+            // What is amiss is said when it is opened to be written.
+            Ok(None) | Err(Trouble::Unusable(_)) => return Resume::default(),
         };
         let mut emit = |changes| to.blocking_send(changes).is_ok();
         let found = reopen(&file, &self.settings.bounds, self.clock.now(), &mut emit);

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::fields::{Fields, Writer, read_id};
 use crate::domain::{
     Abilities, Ability, AssetId, Attempt, AttemptId, AttemptStatus, ChangeKind, Endpoint,
-    EndpointId, Event, EventId, EventType, Failure, FailureKind, Feature, FeatureState, Features,
-    LinkState, Message, MessageId, Observation, Payload, Proof, Repair, RepairedBy, ReplayStep,
-    Stage, TaskId, TaskState, Time, Trigger, Unreadable, UserId, masked_url,
+    EndpointId, Event, EventId, EventType, Example, Failure, FailureKind, Feature, FeatureState,
+    Features, LinkState, Message, MessageId, Observation, Payload, Proof, PublishedRetries, Repair,
+    RepairedBy, ReplayStep, Stage, TaskId, TaskState, Time, Trigger, Unreadable, UserId,
+    WORD_KINDS, WordSeen, masked_url,
 };
 
 /// The bits of the packed features that mean something.
@@ -27,6 +28,7 @@ const ABILITIES: u8 = 12;
 const UNREADABLE: u8 = 13;
 const POLL_FAILED: u8 = 14;
 const REPLAY: u8 = 15;
+const NEW_WORD: u8 = 16;
 
 /// Whether the journal keeps changes of this kind. What tells only of this run is not kept: counters
 /// begin anew, polls that went well say nothing, and the journal does not write of itself.
@@ -91,6 +93,10 @@ pub(super) fn write(kind: &ChangeKind, to: &mut Writer) -> Option<u8> {
             to.text(3, &what.excerpt);
             UNREADABLE
         }
+        ChangeKind::NewWord(seen) => {
+            write_word(seen, to);
+            NEW_WORD
+        }
         ChangeKind::Polled(Some(failure)) => {
             write_failure(failure, to);
             POLL_FAILED
@@ -129,6 +135,7 @@ pub(super) fn read(number: u8, from: Fields<'_>) -> Option<ChangeKind> {
             why: from.text(2)?.to_owned(),
             excerpt: from.text(3).unwrap_or_default().to_owned(),
         })),
+        NEW_WORD => ChangeKind::NewWord(Box::new(read_word(from)?)),
         POLL_FAILED => ChangeKind::Polled(Some(Box::new(read_failure(from)?))),
         REPLAY => ChangeKind::Replay(Box::new(read_step(from)?)),
         _ => return None,
@@ -285,7 +292,7 @@ fn write_endpoint(endpoint: &Endpoint, to: &mut Writer) {
     to.text(3, &endpoint.description);
     if let Some(types) = &endpoint.event_types {
         to.nested(4, |to| {
-            types.iter().for_each(|kind| to.text(1, kind.name()))
+            types.iter().for_each(|kind| to.text(1, kind.name()));
         });
     }
     if let Some(rate) = endpoint.rate_limit {
@@ -380,6 +387,7 @@ fn write_proof(proof: &Proof, to: &mut Writer) {
         to.text(8, caveat);
     }
     to.number(9, proof.at.0);
+    to.number(10, proof.backfilled as i64);
 }
 
 const WAYS: [RepairedBy; 3] = [RepairedBy::Snapshot, RepairedBy::Reading, RepairedBy::Log];
@@ -403,6 +411,7 @@ fn read_proof(from: Fields<'_>) -> Option<Proof> {
         n_repaired: count(5).unwrap_or(0),
         found: count(6).unwrap_or(0),
         held: count(7).unwrap_or(0),
+        backfilled: count(10).unwrap_or(0),
         caveat: from.text(8).map(str::to_owned),
         at: time(from, 9)?,
     })
@@ -423,12 +432,14 @@ fn write_abilities(abilities: &Abilities, to: &mut Writer) {
             Ability::Absent(why) => to.text(2, why),
         });
     }
-    if let Some(delays) = &abilities.retry_schedule {
-        let bytes: Vec<u8> = delays
-            .iter()
-            .flat_map(|delay| delay.to_le_bytes())
-            .collect();
-        to.bytes(6, &bytes);
+    if let Some(retries) = &abilities.retry_schedule {
+        to.nested(6, |to| {
+            let delays = retries.delays.iter().flat_map(|delay| delay.to_le_bytes());
+            to.bytes(1, &delays.collect::<Vec<u8>>());
+            if let Some(floor) = retries.floor_after_timeout {
+                to.bytes(2, &floor.to_le_bytes());
+            }
+        });
     }
 }
 
@@ -447,13 +458,36 @@ fn read_abilities(from: Fields<'_>) -> Abilities {
         endpoint_list: ability(3),
         messages: ability(4),
         attempts: ability(5),
-        retry_schedule: from.bytes(6).map(|bytes| {
-            let delays = bytes
-                .chunks_exact(8)
-                .filter_map(|delay| delay.try_into().ok());
-            delays.map(f64::from_le_bytes).collect()
+        retry_schedule: from.nested(6).map(|retries| PublishedRetries {
+            delays: (retries.bytes(1).unwrap_or_default().as_chunks().0.iter())
+                .map(|delay| f64::from_le_bytes(*delay))
+                .collect(),
+            floor_after_timeout: (retries.bytes(2))
+                .and_then(|floor| floor.try_into().ok())
+                .map(f64::from_le_bytes),
         }),
     }
+}
+
+fn write_word(seen: &WordSeen, to: &mut Writer) {
+    to.text(1, seen.kind.name());
+    to.text(2, &seen.word);
+    to.number(3, seen.count as i64);
+    to.text(4, &seen.example.seen_in);
+    to.text(5, &seen.example.excerpt);
+}
+
+fn read_word(from: Fields<'_>) -> Option<WordSeen> {
+    let kind = from.text(1)?;
+    Some(WordSeen {
+        kind: WORD_KINDS.into_iter().find(|known| known.name() == kind)?,
+        word: from.text(2)?.into(),
+        count: from.number(3)? as u64,
+        example: Example {
+            seen_in: from.text(4).unwrap_or_default().to_owned(),
+            excerpt: from.text(5).unwrap_or_default().to_owned(),
+        },
+    })
 }
 
 const FAILURES: [FailureKind; 12] = [

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::Damaged;
 use super::columns::RowIds;
 use crate::domain::Id;
 
@@ -103,25 +104,30 @@ impl<'a> Unpacking<'a> {
         }
     }
 
-    /// A row's raw bytes; the outer `None` says that they are damaged.
-    pub fn next(&mut self, length: u64, ids: Option<&RowIds>) -> Option<Option<Arc<[u8]>>> {
+    /// A row's raw bytes, if it has any.
+    pub fn next(
+        &mut self,
+        length: u64,
+        ids: Option<&RowIds>,
+    ) -> Result<Option<Arc<[u8]>>, Damaged> {
         let raw = match length {
             NONE => None,
             SHARED => self.before.take(),
             _ => {
                 let length = length - 2;
-                let bytes = usize::try_from(length >> 1).ok()?;
-                let (packed, rest) = self.rest.split_at_checked(bytes)?;
+                let bytes = usize::try_from(length >> 1).ok();
+                let split = bytes.and_then(|bytes| self.rest.split_at_checked(bytes));
+                let (packed, rest) = split.ok_or(Damaged::Bytes)?;
                 self.rest = rest;
                 Some(if length & 1 == MARKED {
-                    self.unmark(packed, ids?)
+                    self.unmark(packed, ids.ok_or(Damaged::Bytes)?)
                 } else {
                     packed.into()
                 })
             }
         };
         self.before.clone_from(&raw);
-        Some(raw)
+        Ok(raw)
     }
 
     fn unmark(&mut self, packed: &[u8], ids: &RowIds) -> Arc<[u8]> {
