@@ -3,6 +3,7 @@
 pub mod args;
 mod dashboard;
 pub mod demo;
+mod doctor;
 mod generate;
 mod journal;
 mod lens;
@@ -43,6 +44,7 @@ pub fn main() -> ExitCode {
         Command::Attempts(args) => headless(list::attempts(args, source)),
         Command::Endpoints(args) => headless(list::endpoints(args, source)),
         Command::Replay(args) => headless(replay::run(args, source)),
+        Command::Doctor(args) => headless(doctor::run(args, source)),
         Command::Completions { shell } => conclude(generate::completions(&shell)),
         Command::Man => conclude(generate::man()),
     }

@@ -87,6 +87,11 @@ pub enum Command {
     Endpoints(EndpointsArgs),
     /// Replay messages: plan, confirm, send once, follow to the attempt it caused
     Replay(ReplayArgs),
+    /// Look at everything between this terminal and the service, and say what is wrong
+    ///
+    /// Configuration, name, connection, key, stream, logs, clock and terminal, one line each: ok,
+    /// warning or failed, with what to do. Nothing is changed anywhere and no key is shown.
+    Doctor(DoctorArgs),
     /// Print a shell completion script
     Completions {
         /// Shell to print it for
@@ -254,6 +259,16 @@ pub struct ReplayArgs {
     /// How long to wait for the attempt that the replay causes
     #[arg(long, default_value = "60s", value_parser = duration, value_name = "TIME")]
     pub wait: Duration,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct DoctorArgs {
+    /// How long to listen to the stream for an event and a heartbeat
+    #[arg(long, default_value = "20s", value_parser = duration, value_name = "TIME")]
+    pub wait: Duration,
+    /// One JSON object a line: check, state, detail, hint
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Reads the key of the embedded server. Its errors say what is wrong and not what was given, as

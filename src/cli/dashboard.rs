@@ -103,7 +103,7 @@ fn local_offset() -> i32 {
 }
 
 /// Whether the locale says UTF-8; the first of these that is set counts (POSIX).
-fn is_utf8() -> bool {
+pub fn is_utf8() -> bool {
     ["LC_ALL", "LC_CTYPE", "LANG"]
         .into_iter()
         .filter_map(|name| std::env::var(name).ok())

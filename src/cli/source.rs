@@ -20,9 +20,9 @@ pub fn nothing_configured() -> String {
     )
 }
 
-/// The configured server; exit code 2 if there is none, or half of one.
-pub fn configured(args: &SourceArgs) -> Result<Source, Stop> {
-    let flags = Flags {
+/// What the command line says of the source.
+pub fn flags(args: &SourceArgs) -> Flags {
+    Flags {
         url: args.url.clone(),
         events_path: args.events_path.clone(),
         profile: args.profile.clone(),
@@ -31,8 +31,12 @@ pub fn configured(args: &SourceArgs) -> Result<Source, Stop> {
         read_only: args.read_only,
         allow_http: args.allow_http,
         ca_file: args.ca_file.clone(),
-    };
-    match Source::configured(&flags) {
+    }
+}
+
+/// The configured server; exit code 2 if there is none, or half of one.
+pub fn configured(args: &SourceArgs) -> Result<Source, Stop> {
+    match Source::configured(&flags(args)) {
         Ok(Some((source, notes))) => {
             for text in &notes {
                 note(text);

@@ -302,7 +302,11 @@ impl Stream {
 }
 
 /// Asks for the stream; gives the answer only if it is one.
-async fn request(client: Client, url: Url, last_event_id: String) -> Result<Response, Failed> {
+pub(super) async fn request(
+    client: Client,
+    url: Url,
+    last_event_id: String,
+) -> Result<Response, Failed> {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

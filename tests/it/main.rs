@@ -4,6 +4,7 @@
 mod cli;
 mod client;
 mod dashboard;
+mod doctor;
 mod journal;
 mod limits;
 mod proxy;

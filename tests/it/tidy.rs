@@ -54,6 +54,7 @@ const ROOMS: [(&str, &[&str], &[&str]); 11] = [
             "tokio_util",
             "futures_util",
             "reqwest",
+            "reqwest_eventsource",
             "memchr",
             "serde",
             "serde_json",
@@ -119,7 +120,7 @@ const ROOMS: [(&str, &[&str], &[&str]); 11] = [
 ];
 
 /// Files that may do less (or are the only ones that may do it): crate, and who may name it.
-const ONLY_IN: [(&str, &str, &[&str]); 7] = [
+const ONLY_IN: [(&str, &str, &[&str]); 8] = [
     (
         "app",
         "crossterm",
@@ -130,6 +131,7 @@ const ONLY_IN: [(&str, &str, &[&str]); 7] = [
     ("io", "signal_hook", &["io/terminal.rs"]),
     ("io", "rusqlite", &["io/journal/file.rs"]),
     ("io", "zstd", &["io/journal/file.rs"]),
+    ("io", "reqwest_eventsource", &["io/opinion.rs"]),
     ("server", "reqwest", &["server/engine.rs"]),
 ];
 

@@ -180,8 +180,9 @@ impl Http {
         let response = self.open(url, &headers, Some(within), with_key).await?;
         let (status, answer_headers) = (response.status(), response.headers().clone());
         if let Some(date) = failure::date(&answer_headers) {
-            // The date is cut to its second: on average it is half of one later.
-            let ahead = date.plus(SECOND / 2).since(Clock::new().now().wall);
+            // The date is cut to its second: the clocks are taken to agree as far as it allows.
+            let least = date.0.saturating_sub(Clock::new().now().wall.0);
+            let ahead = 0.clamp(least, least.saturating_add(SECOND));
             self.ahead.store(ahead, Ordering::Relaxed);
         }
         let body = self
@@ -252,6 +253,17 @@ impl Http {
             seen.push(next.clone());
             at = next;
         }
+    }
+
+    /// A GET for another reader of the stream, by a client of its own, with the key where that may
+    /// go.
+    pub fn reader_of(&self, url: &Url) -> Result<RequestBuilder, Failure> {
+        let client = self.builder(url).build().map_err(|error| unmade(&error))?;
+        let request = client.get(url.clone());
+        Ok(match self.authorization().filter(|_| self.is_ours(url)) {
+            Some(key) => request.header(AUTHORIZATION, key),
+            None => request,
+        })
     }
 
     /// The one place where a request goes out, so that read-only mode has one gate.
@@ -459,15 +471,14 @@ fn made(
     if let Some(client) = cell.get() {
         return Ok(client);
     }
-    let client = make().map_err(|error| {
-        let what = format!("the HTTP client cannot start: {error}");
-        Failure::new(
-            FailureKind::Local,
-            what,
-            "check the proxy variables and certificate store",
-        )
-    })?;
+    let client = make().map_err(|error| unmade(&error))?;
     Ok(cell.get_or_init(|| client))
+}
+
+fn unmade(error: &reqwest::Error) -> Failure {
+    let what = format!("the HTTP client cannot start: {error}");
+    let hint = "check the proxy variables and certificate store";
+    Failure::new(FailureKind::Local, what, hint)
 }
 
 /// Where a redirect leads, if it may be followed: within the origin, not in a circle, not too far.
