@@ -32,8 +32,9 @@ pub use event::{Event, EventType};
 pub use failure::{Failure, FailureKind};
 pub use feature::{Extra, Feature, FeatureState, Features, KNOWN_FEATURES, Tally};
 pub use history::{
-    Anchor, Applied, Bounds, Columns, Deliveries, Delivery, EndpointOutcome, EventEntry, Events,
-    History, OutcomeState, SortBy, TaskOrder, TaskRow, TaskSight, Tasks, Window,
+    Anchor, Applied, BOUNDS, Bound, Bounds, Columns, Deliveries, Delivery, Dropped,
+    EndpointOutcome, EventEntry, EventRow, Events, Gap, GapFound, History, Kept, Losses,
+    OutcomeState, PARTS, Part, SortBy, TaskOrder, TaskRow, TaskSight, Tasks, Window,
 };
 pub use id::{AssetId, AttemptId, EndpointId, EventId, Id, MessageId, TaskId, UserId};
 pub use journal::{Journal, NotRecording, Recording};

@@ -3,17 +3,22 @@
 mod age;
 mod deliveries;
 mod events;
+mod kept;
+mod losses;
 mod seen;
 mod tasks;
+mod trust;
 mod window;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
-pub use deliveries::{Deliveries, Delivery, EndpointOutcome, OutcomeState};
-pub use events::{EventEntry, Events, TaskSight};
+pub use deliveries::{Deliveries, Delivery, EndpointOutcome, OutcomeState, Told};
+pub use events::{EventEntry, EventRow, Events, Gap, GapFound, TaskSight};
+pub use kept::Kept;
+pub use losses::{BOUNDS, Bound, Dropped, Losses, PARTS, Part};
 pub use tasks::{Columns, Sighted, TaskRow, Tasks};
 pub use window::{Anchor, SortBy, TaskOrder, Window};
 
@@ -82,11 +87,12 @@ pub struct History {
     pub link: LinkState,
     pub link_since: Moment,
     pub counters: LinkCounters,
-    pub proofs: VecDeque<Proof>,
+    /// The comparisons after reconnects.
+    pub proofs: Kept<Proof>,
     pub abilities: Abilities,
     pub schedule: RetrySchedule,
-    pub unreadable: VecDeque<(Moment, Unreadable)>,
-    pub n_unreadable: u64,
+    pub unreadable: Kept<(Moment, Unreadable)>,
+    pub losses: Losses,
     /// Words of the service that we do not know.
     pub new_words: NewWords,
     pub replays: Replays,
@@ -98,6 +104,8 @@ pub struct History {
     listed: Option<HashSet<EndpointId>>,
     /// Endpoints that left the list, so that their old attempts keep a name.
     deleted: HashMap<EndpointId, Endpoint>,
+    n_names_dropped: u64,
+    n_endpoints_dropped: u64,
     last_seq: u64,
 }
 
@@ -131,11 +139,11 @@ impl History {
             link: LinkState::Connecting,
             link_since: Moment::default(),
             counters: LinkCounters::default(),
-            proofs: VecDeque::new(),
+            proofs: Kept::new(MAX_PROOFS),
             abilities: Abilities::default(),
             schedule: RetrySchedule::default(),
-            unreadable: VecDeque::new(),
-            n_unreadable: 0,
+            unreadable: Kept::new(MAX_UNREADABLE),
+            losses: Losses::default(),
             new_words: NewWords::default(),
             replays: Replays::default(),
             journal: Journal::default(),
@@ -143,6 +151,8 @@ impl History {
             asset_names: HashMap::new(),
             listed: None,
             deleted: HashMap::new(),
+            n_names_dropped: 0,
+            n_endpoints_dropped: 0,
             last_seq: 0,
         }
     }
@@ -150,6 +160,13 @@ impl History {
     /// Folds one change. The same observations in any order, cut anywhere, twice, give the same
     /// tasks, messages and attempts.
     pub fn apply(&mut self, change: Change) -> Applied {
+        let received = change.received;
+        let applied = self.fold(change);
+        self.note_losses(received);
+        applied
+    }
+
+    fn fold(&mut self, change: Change) -> Applied {
         let Change {
             seq,
             received,
@@ -165,17 +182,13 @@ impl History {
                 self.tasks.mark_gone(&task);
             }
             ChangeKind::AssetNamed { asset, name } => self.name_asset(asset, name),
-            ChangeKind::Message(message) => self.take_message(*message, received),
-            ChangeKind::Attempt(attempt) => return self.take_attempt(*attempt, received),
+            ChangeKind::Message(message) => self.take_message(*message, (origin, received)),
+            ChangeKind::Attempt(attempt) => {
+                return self.take_attempt(*attempt, (origin, received));
+            }
             ChangeKind::Endpoint(endpoint) => self.take_endpoint(*endpoint),
             ChangeKind::EndpointsListed(ids) => self.take_endpoint_list(&ids),
-            ChangeKind::Link(state) => {
-                // A try more, or another reason, is still the same state.
-                if state.name() != self.link.name() || self.link_since == Moment::default() {
-                    self.link_since = received;
-                }
-                self.link = *state;
-            }
+            ChangeKind::Link(state) => self.take_link(*state, received),
             ChangeKind::Counters(counters) => self.counters = *counters,
             ChangeKind::Proof(proof) => self.take_proof(*proof),
             ChangeKind::Abilities(abilities) => {
@@ -189,8 +202,8 @@ impl History {
                 self.abilities = *abilities;
             }
             ChangeKind::Unreadable(what) => {
-                self.n_unreadable += 1;
-                push_bounded(&mut self.unreadable, (received, *what), MAX_UNREADABLE);
+                self.losses.note_unreadable(&what);
+                self.unreadable.push((received, *what));
             }
             ChangeKind::NewWord(seen) => {
                 let WordSeen {
@@ -352,27 +365,15 @@ impl History {
         self.tasks.sight(seen, origin, received)
     }
 
-    fn take_message(&mut self, message: Message, received: Moment) {
+    fn take_message(&mut self, message: Message, told: Told) {
         if let EventType::Other(name) = &message.kind
             && self.deliveries.get(&message.id).is_none()
         {
             let example = || example_of("message", &message.id, None);
             self.new_words
-                .see(WordKind::EventType, name, 1, received, example);
+                .see(WordKind::EventType, name, 1, told.1, example);
         }
-        self.deliveries.take_message(message);
-    }
-
-    fn take_proof(&mut self, proof: Proof) {
-        push_bounded(&mut self.proofs, proof, MAX_PROOFS);
-        let mut n_kept = 0;
-        for proof in self.proofs.iter_mut().rev() {
-            n_kept += proof.repaired.len();
-            if n_kept > MAX_KEPT_REPAIRS {
-                n_kept -= proof.repaired.len();
-                proof.repaired = Vec::new();
-            }
-        }
+        self.deliveries.take_message(message, told);
     }
 
     fn announce(&self, sighted: Sighted) -> Applied {
@@ -384,7 +385,7 @@ impl History {
         }
     }
 
-    fn take_attempt(&mut self, attempt: super::attempt::Attempt, received: Moment) -> Applied {
+    fn take_attempt(&mut self, attempt: super::attempt::Attempt, told: Told) -> Applied {
         // Where the service lists its endpoints, one that is not listed was deleted.
         if self.listed.is_none() && !self.endpoints.contains_key(&attempt.endpoint) {
             self.take_endpoint(Endpoint::inferred(
@@ -393,7 +394,7 @@ impl History {
             ));
         }
         let pair = (attempt.message.clone(), attempt.endpoint.clone());
-        self.deliveries.take_attempt(attempt);
+        self.deliveries.take_attempt(attempt, told);
         let Some(number) = self.replays.latest_of(&pair.0, &pair.1) else {
             return Applied::Shown;
         };
@@ -402,7 +403,7 @@ impl History {
         };
         if self
             .replays
-            .settle(&pair.0, &pair.1, &delivery.attempts_at(&pair.1), received)
+            .settle(&pair.0, &pair.1, &delivery.attempts_at(&pair.1), told.1)
         {
             Applied::Replay(number)
         } else {
@@ -430,6 +431,8 @@ impl History {
         if self.endpoints.len() < self.bounds.endpoints || self.endpoints.contains_key(&endpoint.id)
         {
             self.endpoints.insert(endpoint.id.clone(), endpoint);
+        } else {
+            self.n_endpoints_dropped += 1;
         }
     }
 
@@ -452,6 +455,7 @@ impl History {
             && !self.asset_names.contains_key(&asset)
         {
             // Names are a convenience that can be read again, so that the simplest bound will do.
+            self.n_names_dropped += self.asset_names.len() as u64;
             self.asset_names.clear();
         }
         self.asset_names.insert(asset, name);
@@ -461,14 +465,6 @@ impl History {
 fn example_of(what: &str, id: &dyn std::fmt::Display, raw: Option<&[u8]>) -> Example {
     Example::new(format!("{what} {id}"), raw.unwrap_or_default())
 }
-
-fn push_bounded<T>(queue: &mut VecDeque<T>, item: T, limit: usize) {
-    if queue.len() >= limit {
-        queue.pop_front();
-    }
-    queue.push_back(item);
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::failure::{Failure, FailureKind};

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use hashbrown::{HashMap, HashSet};
 
 use super::super::attempt::{Attempt, AttemptStatus, Trigger};
+use super::super::change::Origin;
 use super::super::id::{AttemptId, EndpointId, EventId, MessageId, TaskId};
 use super::super::message::{Message, Payload};
-use super::super::time::Time;
+use super::super::time::{Moment, Time};
 
 /// A message with what became of it.
 #[derive(Debug, Clone)]
@@ -22,7 +23,12 @@ pub struct Delivery {
     let_go: BTreeMap<EndpointId, BTreeSet<(Time, AttemptId)>>,
     /// One for each endpoint that was tried, in order of endpoint id.
     pub outcomes: Vec<EndpointOutcome>,
+    /// Where the latest news of it came from, and when that was received.
+    pub told: Told,
 }
+
+/// Where news came from, and when it was received.
+pub type Told = (Origin, Moment);
 
 /// How one message stands at one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +59,7 @@ pub enum OutcomeState {
 /// Largest sum of payloads and responses kept.
 const MAX_BYTES: usize = 128 << 20;
 /// Longest response kept, in bytes; services cut there too.
-const MAX_RESPONSE_BYTES: usize = 20_000;
+pub const MAX_RESPONSE_BYTES: usize = 20_000;
 /// Most attempts kept for one message.
 pub const MAX_ATTEMPTS: usize = 512;
 /// Most attempts of one message at one endpoint whose place alone is kept.
@@ -69,6 +75,7 @@ impl Delivery {
             attempts: Vec::new(),
             let_go: BTreeMap::new(),
             outcomes: Vec::new(),
+            told: Told::default(),
         }
     }
 
@@ -100,18 +107,19 @@ impl Delivery {
 
     /// Adds an attempt that is not known. Beyond the bound the oldest that was made by hand goes,
     /// as the schedule is told by the others; the newest stays, and so does one that succeeded.
-    fn add(&mut self, attempt: Attempt) {
+    /// Returns whether one went.
+    fn add(&mut self, attempt: Attempt) -> bool {
         let let_go = self.let_go.get(&attempt.endpoint);
         let place = (attempt.started, attempt.id.clone());
         if let_go.is_some_and(|let_go| let_go.contains(&place)) {
-            return;
+            return false;
         }
         let at = self
             .attempts
             .partition_point(|known| (known.started, &known.id) < (attempt.started, &attempt.id));
         self.attempts.insert(at, attempt);
         if self.attempts.len() <= MAX_ATTEMPTS {
-            return;
+            return false;
         }
         let old = &self.attempts[..self.attempts.len() - 1];
         let by_hand = old.iter().position(|known| {
@@ -122,6 +130,7 @@ impl Delivery {
         if let_go.len() < MAX_LET_GO {
             let_go.insert((leaving.started, leaving.id));
         }
+        true
     }
 
     pub fn attempt(&self, id: &AttemptId) -> Option<&Attempt> {
@@ -236,6 +245,8 @@ pub struct Deliveries {
     limit: usize,
     bytes: usize,
     evicted: u64,
+    n_attempts_dropped: u64,
+    n_answers_cut: u64,
 }
 
 impl Deliveries {
@@ -249,6 +260,8 @@ impl Deliveries {
             limit: limit.max(1),
             bytes: 0,
             evicted: 0,
+            n_attempts_dropped: 0,
+            n_answers_cut: 0,
         }
     }
 
@@ -268,6 +281,16 @@ impl Deliveries {
     /// Messages that left memory because of the limit.
     pub fn evicted(&self) -> u64 {
         self.evicted
+    }
+
+    /// Attempts that left memory though their message did not.
+    pub fn n_attempts_dropped(&self) -> u64 {
+        self.n_attempts_dropped
+    }
+
+    /// Answers of receivers of which the end was not kept.
+    pub fn n_answers_cut(&self) -> u64 {
+        self.n_answers_cut
     }
 
     pub fn get(&self, id: &MessageId) -> Option<&Delivery> {
@@ -314,7 +337,7 @@ impl Deliveries {
 
     /// Takes a message in. What an earlier answer knew and this one leaves out stays known,
     /// whichever came first.
-    pub(super) fn take_message(&mut self, message: Message) {
+    pub(super) fn take_message(&mut self, message: Message, told: Told) {
         let held = self
             .rows
             .get(&message.id)
@@ -334,15 +357,17 @@ impl Deliveries {
                 .push_back(merged.id.clone());
         }
         let id = merged.id.clone();
-        self.with(&id, |row| row.message = Some(merged));
+        self.with(&id, told, |row| row.message = Some(merged));
     }
 
-    pub(super) fn take_attempt(&mut self, mut attempt: Attempt) {
+    pub(super) fn take_attempt(&mut self, mut attempt: Attempt, told: Told) {
         if attempt.response.len() > MAX_RESPONSE_BYTES {
             let end = attempt.response.floor_char_boundary(MAX_RESPONSE_BYTES);
             attempt.response = attempt.response[..end].into();
+            self.n_answers_cut += 1;
         }
-        self.with(&attempt.message.clone(), |row| {
+        let mut has_dropped = false;
+        self.with(&attempt.message.clone(), told, |row| {
             if let Some(known) = row.attempts.iter_mut().find(|known| known.id == attempt.id) {
                 // An end is never taken back by an older answer that still says "sending".
                 let is_ended = |status: &AttemptStatus| {
@@ -355,14 +380,15 @@ impl Deliveries {
                     *known = attempt;
                 }
             } else {
-                row.add(attempt);
+                has_dropped = row.add(attempt);
             }
             row.settle();
         });
+        self.n_attempts_dropped += u64::from(has_dropped);
     }
 
     /// Changes one row, keeping the order, the counts and the limit.
-    fn with(&mut self, id: &MessageId, change: impl FnOnce(&mut Delivery)) {
+    fn with(&mut self, id: &MessageId, told: Told, change: impl FnOnce(&mut Delivery)) {
         let is_new = !self.rows.contains_key(id);
         let row = self
             .rows
@@ -370,6 +396,7 @@ impl Deliveries {
             .or_insert_with(|| Delivery::new(id.clone()));
         let (was_failing, before, light) = (row.is_failing(), row.time(), row.weight());
         change(row);
+        row.told = told;
         let (is_failing, after, heavy) = (row.is_failing(), row.time(), row.weight());
         self.bytes = self.bytes + heavy - if is_new { 0 } else { light };
         self.failing = self.failing + usize::from(is_failing) - usize::from(was_failing);
@@ -473,7 +500,7 @@ mod tests {
             let mut deliveries = Deliveries::new(10);
             // Told twice, as a list is read again.
             for attempt in told.iter().chain(&told) {
-                deliveries.take_attempt(attempt.clone());
+                deliveries.take_attempt(attempt.clone(), Told::default());
             }
             let id = MessageId::new("msg");
             let held = deliveries.get(&id).map(|held| {
