@@ -60,6 +60,9 @@ pub struct SourceArgs {
     /// Neither read nor write the journal of earlier runs
     #[arg(long, global = true)]
     pub no_journal: bool,
+    /// Write what reeltop does into this file: no key, no payload, safe to attach to a bug report
+    #[arg(long, global = true, value_name = "FILE", env = "REELTOP_LOG")]
+    pub log: Option<PathBuf>,
     /// Colours of the dashboard; `NO_COLOR` in the environment means mono
     #[arg(long, global = true, value_name = "THEME", default_value = "dark",
           value_parser = ["dark", "light", "mono"])]

@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 pub use file::{File, Profile, default_path};
 pub use keeping::Keeping;
-pub use key::KeyFrom;
+pub use key::{KeyFrom, from_home};
 pub use limits::Limits;
 pub use resolve::{Chosen, is_loopback, resolve, shown};
 

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::clock::Clock;
 use super::journal::Recorder;
+use super::log;
 use crate::domain::{
     Abilities, AssetId, Change, ChangeKind, Failure, LinkCounters, Moment, Origin, Time, Unreadable,
 };
@@ -125,6 +126,7 @@ impl Outlet {
             let mut batch = Vec::with_capacity(drafts.len().min(BATCH));
             for draft in drafts.by_ref().take(BATCH) {
                 *seq += 1;
+                log::change(&draft.kind);
                 batch.push(Change {
                     seq: *seq,
                     received: draft.received,

@@ -7,6 +7,7 @@ mod dashboard;
 mod doctor;
 mod journal;
 mod limits;
+mod log;
 mod proxy;
 mod pty;
 mod record;

@@ -8,6 +8,7 @@ use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, Keeping, Limits, Waits};
+use crate::io::log;
 
 /// What the file may hold.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -19,6 +20,7 @@ pub struct File {
     pub limits: Limits,
     pub waits: Waits,
     pub journal: Keeping,
+    pub log: log::Settings,
 }
 
 /// One server and how to get in.
