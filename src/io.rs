@@ -9,6 +9,7 @@ pub mod intake;
 pub mod known;
 pub mod link;
 pub mod listen;
+pub mod log;
 pub mod names;
 pub mod opinion;
 pub mod outlet;
