@@ -382,7 +382,7 @@ async fn a_clock_that_jumps_is_a_gap_which_is_caught_up() {
         _ => nothing(),
     })
     .await;
-    let mut watcher = Watcher::with_clock(quiet(&server.url), Clock::shifted_by(&SHIFT));
+    let mut watcher = Watcher::with_clock(quiet(&server.url), Clock::shifted_by(&SHIFT), None);
     watcher
         .until("live", |history| history.link == LinkState::Live)
         .await;
