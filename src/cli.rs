@@ -5,6 +5,7 @@ mod dashboard;
 pub mod demo;
 mod doctor;
 mod generate;
+mod journal;
 mod lens;
 mod list;
 mod output;
@@ -31,6 +32,9 @@ const INTERRUPTED: u8 = 130;
 pub fn main() -> ExitCode {
     let args = Args::parse();
     let source = args.source;
+    if let Err(stop) = source::begin_log(&source) {
+        return conclude(Err(stop));
+    }
     let Some(command) = args.command else {
         return block_on(dashboard::run(source));
     };

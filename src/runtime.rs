@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow, bail};
 use crossterm::event::{Event, KeyEventKind};
 use tokio::sync::mpsc::Receiver;
+use tracing::info;
 
 use crate::app::keymap::Keymap;
 use crate::app::{Effect, Msg, Session, Sight, State, update};
@@ -82,20 +83,24 @@ pub async fn run(
         changes: Some(changes),
         clock,
         screen: Screen::new(terminal, theme)?,
-        keys: Keys::open(),
+        keys: Keys::open().context("cannot read the keys")?,
         signals,
         is_dirty: true,
         had_key: false,
         was_suspended: false,
         last_frame: None,
         is_over: false,
+        ended_by: None,
     };
     let result = running.run().await;
-    let open = running.state.open_replays();
+    let (open, ended_by) = (running.state.open_replays(), running.ended_by);
     drop(running);
     terminal::restore();
     terminal::tell_after(&open);
     hose.close().await;
+    if let Some(number) = ended_by {
+        terminal::die_by(number)?;
+    }
     if terminal::has_panicked() {
         bail!("a part of reeltop panicked; what it said stands above");
     }
@@ -129,6 +134,8 @@ struct Loop {
     was_suspended: bool,
     last_frame: Option<Instant>,
     is_over: bool,
+    /// The signal that asked for the end.
+    ended_by: Option<i32>,
 }
 
 /// What the loop woke up for.
@@ -162,6 +169,8 @@ impl Loop {
                     self.tell(Msg::IntakeEnded)?;
                 }
                 Woken::Frame => {}
+                // A terminal that vanishes need not say so by a signal.
+                Woken::Second if terminal::is_gone() => return Ok(()),
                 Woken::Second => self.tell(Msg::Tick(self.clock.now()))?,
                 Woken::Scan => self.tell(Msg::Scan)?,
             }
@@ -193,7 +202,7 @@ impl Loop {
     async fn drain(&mut self) -> anyhow::Result<()> {
         let began = Instant::now();
         for _ in 0..MAX_KEYS {
-            let Some(event) = self.keys.waiting().await else {
+            let Some(event) = self.keys.waiting() else {
                 break;
             };
             self.take_event(event)?;
@@ -271,9 +280,8 @@ impl Loop {
     fn obey(&mut self, asked: Asked) -> anyhow::Result<()> {
         match asked {
             Asked::End(number) => {
-                terminal::restore();
-                terminal::tell_after(&self.state.open_replays());
-                terminal::die_by(number)?;
+                info!("ended by signal {number}");
+                self.ended_by = Some(number);
                 self.is_over = true;
             }
             Asked::Stop => self.suspend()?,

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use reqwest::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue};
 use reqwest::{Response, Url};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tracing::{info, warn};
 
 use super::client::Client;
 use super::client::failure::{self, Failed, origin};
@@ -96,6 +97,12 @@ impl Stream {
             has_forgotten: false,
             endless: None,
         }
+    }
+
+    /// Resumes after this event id, before the first connection.
+    pub fn resume_after(&mut self, last_event_id: &str) {
+        let decoder = Decoder::new(self.client.http.limits.event_bytes);
+        self.decoder = decoder.resuming(last_event_id);
     }
 
     /// Changes the address for the next connection.
@@ -231,12 +238,14 @@ impl Stream {
                     last_byte: now,
                     is_quiet: false,
                 };
+                info!("stream open (connection {})", self.connections);
                 Step::Opened
             }
             Err(failed) if failed.is_final => {
                 self.failures = self.failures.saturating_add(1);
                 let wait = self.client.http.waits.stopped.max(LEAST);
                 self.state = State::Waiting(Instant::now() + wait);
+                warn!("stream stopped: {}", failed.failure);
                 Step::Stopped(failed.failure)
             }
             Err(failed) => self.wait(failed, false),
@@ -331,6 +340,7 @@ impl Stream {
             .earliest(now.saturating_add(delay), self.backoff.health);
         let wait = Duration::from_micros(u64::try_from(at - now).unwrap_or(0));
         self.state = State::Waiting(Instant::now() + wait);
+        warn!("stream broken: {}; again in {wait:?}", failed.failure);
         Step::Broken {
             why: failed.failure,
             wait,

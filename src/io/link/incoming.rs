@@ -89,6 +89,7 @@ impl Link {
     /// Sends events on, or holds them while a comparison of this connection runs.
     pub(super) async fn pass_on(&mut self, drafts: Vec<Draft>) {
         if drafts.is_empty() {
+            self.note_place();
             return;
         }
         if self.is_open && !self.is_caught_up && self.comparison.is_some() {
@@ -120,5 +121,6 @@ impl Link {
             self.compare_wait = Duration::ZERO;
         }
         self.outlet.send(drafts).await;
+        self.note_place();
     }
 }

@@ -8,6 +8,7 @@ use reeltop::domain::{
 use reeltop::io::Clock;
 use reeltop::io::config::Source;
 use reeltop::io::intake::{self, Hose, Look};
+use reeltop::io::journal;
 use reeltop::server::{FeatureState, Options, Running};
 use tokio::sync::mpsc;
 
@@ -24,11 +25,15 @@ pub struct Watcher {
 
 impl Watcher {
     pub fn open(source: Source) -> Self {
-        Self::with_clock(source, Clock::new())
+        Self::with_clock(source, Clock::new(), None)
     }
 
-    pub fn with_clock(source: Source, clock: Clock) -> Self {
-        let (hose, changes) = intake::open(source, clock);
+    pub fn recording(source: Source, journal: Option<journal::Settings>) -> Self {
+        Self::with_clock(source, Clock::new(), journal)
+    }
+
+    pub fn with_clock(source: Source, clock: Clock, journal: Option<journal::Settings>) -> Self {
+        let (hose, changes) = intake::open_recording(source, clock, journal);
         Self {
             hose,
             changes,
@@ -56,7 +61,7 @@ impl Watcher {
         }
     }
 
-    async fn until_live(&mut self, n_proofs: usize) -> Proof {
+    pub async fn until_live(&mut self, n_proofs: usize) -> Proof {
         self.until("live", |history| {
             history.link == LinkState::Live && history.proofs.len() == n_proofs
         })
@@ -65,7 +70,7 @@ impl Watcher {
     }
 }
 
-fn source_of(server: &Running, url: &str) -> Source {
+pub fn source_of(server: &Running, url: &str) -> Source {
     let mut quiet = source(url);
     quiet.key = Some(server.api_key().into());
     // The server pings only now and then.
@@ -74,11 +79,11 @@ fn source_of(server: &Running, url: &str) -> Source {
     quiet
 }
 
-fn state(history: &History, task: &str) -> Option<TaskState> {
+pub fn state(history: &History, task: &str) -> Option<TaskState> {
     history.tasks.get(&TaskId::new(task)).map(|row| row.state())
 }
 
-fn finish(server: &Running, task: &str) {
+pub fn finish(server: &Running, task: &str) {
     assert!(
         server
             .backend()

@@ -1,6 +1,7 @@
 //! The link's truth: the stream found wherever it is, polls where there is none, repairs of what a
 //! list or the stream left out, and clocks that jump.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
@@ -110,7 +111,6 @@ async fn a_published_path_goes_before_the_list_and_401_ends_the_search() {
         "/openapi.json" => json(
             r#"{"paths":{"/log/events":{"get":{}},"/x/live":{"get":{"responses":{"200":{"content":{"text/event-stream":{}}}}}}}}"#,
         ),
-        "/x/live" => nothing(),
         "/log/events" => Reply::Hold(stream(": hello\n\n")),
         "/tasks/active" => json("[]"),
         _ => nothing(),
@@ -351,7 +351,7 @@ async fn events_of_the_gap_that_come_after_all_are_counted_once() {
                     at,
                     1,
                 );
-                frames += &format!("id: {id}\ndata: {data}\n\n");
+                let _ = write!(frames, "id: {id}\ndata: {data}\n\n");
             }
             Reply::Hold(stream(&frames))
         }
@@ -382,7 +382,7 @@ async fn a_clock_that_jumps_is_a_gap_which_is_caught_up() {
         _ => nothing(),
     })
     .await;
-    let mut watcher = Watcher::with_clock(quiet(&server.url), Clock::shifted_by(&SHIFT));
+    let mut watcher = Watcher::with_clock(quiet(&server.url), Clock::shifted_by(&SHIFT), None);
     watcher
         .until("live", |history| history.link == LinkState::Live)
         .await;
