@@ -96,7 +96,7 @@ fn attempts(
         let row = (at - top) as u16;
         canvas.line(inner, row, &line.pieces);
         if at == selected && has_focus && line.attempt.is_some() {
-            table::mark(canvas, body, row, true);
+            table::mark(canvas, body, row);
         }
     }
 }
