@@ -31,6 +31,9 @@ const INTERRUPTED: u8 = 130;
 pub fn main() -> ExitCode {
     let args = Args::parse();
     let source = args.source;
+    if let Err(stop) = source::begin_log(&source) {
+        return conclude(Err(stop));
+    }
     let Some(command) = args.command else {
         return block_on(dashboard::run(source));
     };

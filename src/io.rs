@@ -8,6 +8,7 @@ pub mod discover;
 pub mod intake;
 pub mod link;
 pub mod listen;
+pub mod log;
 pub mod names;
 pub mod opinion;
 pub mod outlet;

@@ -56,6 +56,9 @@ pub struct SourceArgs {
     /// Trust the certificates in this file (PEM) beside those of this machine
     #[arg(long, global = true, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
+    /// Write what reeltop does into this file: no key, no payload, safe to attach to a bug report
+    #[arg(long, global = true, value_name = "FILE", env = "REELTOP_LOG")]
+    pub log: Option<PathBuf>,
     /// Colours of the dashboard; `NO_COLOR` in the environment means mono
     #[arg(long, global = true, value_name = "THEME", default_value = "dark",
           value_parser = ["dark", "light", "mono"])]

@@ -1,9 +1,12 @@
 //! From the command line to a server: the configuration is read, its notes are said.
 
+use tracing::info;
+
 use super::args::SourceArgs;
 use super::output::{Stop, note};
 use crate::io::client::Client;
-use crate::io::config::{Flags, Source, default_path};
+use crate::io::config::{File, Flags, Source, default_path, from_home};
+use crate::io::log;
 
 /// What `reeltop` says when nothing at all is configured.
 pub fn nothing_configured() -> String {
@@ -18,6 +21,22 @@ pub fn nothing_configured() -> String {
          Another server: --url URL or ASPECT_BASE_URL beside the key.\n\
          Several servers: profiles in {file}"
     )
+}
+
+/// Begins the log, if there is to be one: flag over environment over file. A configuration that
+/// cannot be read is told by the command itself.
+pub fn begin_log(args: &SourceArgs) -> Result<(), Stop> {
+    let settings = File::load(args.config.as_deref()).unwrap_or_default().log;
+    let named = args.log.clone().filter(|path| !path.as_os_str().is_empty());
+    let Some(path) = named.or(settings.file) else {
+        return Ok(());
+    };
+    let path = from_home(&path);
+    log::open(&path, settings.level)
+        .map_err(|error| Stop::Usage(format!("the log {}: {error}", path.display())))?;
+    let (version, system) = (env!("CARGO_PKG_VERSION"), std::env::consts::OS);
+    info!("reeltop {version}, {system} {}", std::env::consts::ARCH);
+    Ok(())
 }
 
 /// What the command line says of the source.

@@ -123,9 +123,10 @@ struct Ear {
 
 impl Ear {
     fn new(client: &Client, url: Url, began: Instant) -> Self {
+        let limits = client.http.limits;
         Self {
             url,
-            decoder: Decoder::new(client.http.limits.event_bytes),
+            decoder: Decoder::new(limits.event_bytes).giving_up_after(limits.longest_line()),
             began,
             last_byte: began,
             silence: Duration::ZERO,

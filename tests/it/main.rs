@@ -6,6 +6,7 @@ mod client;
 mod dashboard;
 mod doctor;
 mod limits;
+mod log;
 mod proxy;
 mod pty;
 mod replay;

@@ -2,18 +2,20 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Certificate, Client, Method, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
+use tracing::{info, warn};
 
 use super::failure::{self, Failed, origin};
 use crate::domain::time::SECOND;
 use crate::domain::{Failure, FailureKind, MASK, visible, without};
 use crate::io::clock::Clock;
 use crate::io::config::{Limits, Source, Waits, is_loopback, shown};
+use crate::io::log;
 
 const AGENT: &str = concat!("reeltop/", env!("CARGO_PKG_VERSION"));
 
@@ -91,6 +93,15 @@ impl Http {
                 "it looks like https://api.aspect.inc",
             )
         })?;
+        if let Some(key) = &source.key {
+            log::conceal(key);
+        }
+        info!(
+            "server {}, key from {}, read-only {}",
+            origin(&base),
+            source.key_origin,
+            source.read_only
+        );
         Ok(Self {
             base,
             key: source.key.clone(),
@@ -274,7 +285,18 @@ impl Http {
         if self.is_read_only && !is_reading {
             return Err(Unsent::Forbidden);
         }
-        client.execute(request).await.map_err(Unsent::Broken)
+        let (method, url) = (request.method().clone(), request.url().clone());
+        let began = Instant::now();
+        let outcome = client.execute(request).await;
+        let (ms, path) = (began.elapsed().as_millis(), url.path());
+        match &outcome {
+            Ok(response) => info!("{method} {path} {} in {ms} ms", response.status().as_u16()),
+            Err(error) => {
+                let failure = failure::transport(error, &url, self.waits.answer);
+                warn!("{method} {path} failed after {ms} ms: {failure}");
+            }
+        }
+        outcome.map_err(Unsent::Broken)
     }
 
     /// A server may say in any text what it was sent; the key is taken out before anyone sees it.
