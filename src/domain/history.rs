@@ -6,6 +6,7 @@ mod events;
 mod kept;
 mod losses;
 mod seen;
+mod standing;
 mod tasks;
 mod trust;
 mod window;
@@ -19,6 +20,7 @@ pub use deliveries::{Deliveries, Delivery, EndpointOutcome, OutcomeState, Told};
 pub use events::{EventEntry, EventRow, Events, Gap, GapFound, TaskSight};
 pub use kept::Kept;
 pub use losses::{BOUNDS, Bound, Dropped, Losses, PARTS, Part};
+pub use standing::Standing;
 pub use tasks::{Columns, Sighted, TaskRow, Tasks};
 pub use window::{Anchor, SortBy, TaskOrder, Window};
 

@@ -29,7 +29,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &EndpointP
     if row + 2 > area.height {
         return 1;
     }
-    let rows = endpoint_attempts(&state.endpoints, &page.endpoint);
+    let rows = endpoint_attempts(&state.endpoints, &state.history, &page.endpoint);
     let ids: Vec<AttemptId> = rows.iter().map(|(_, attempt)| attempt.clone()).collect();
     let messages: HashMap<&AttemptId, &MessageId> =
         rows.iter().map(|(message, id)| (id, message)).collect();
@@ -59,17 +59,17 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &EndpointP
 }
 
 fn facts(state: &State, endpoint: &Endpoint) -> Vec<Pieces<'static>> {
-    let activity = state.endpoints.activity(&endpoint.id);
-    let (glyph, word, tone) = state_words(endpoint, activity);
+    let standing = state.history.deliveries.standing(&endpoint.id);
+    let (glyph, word, tone) = state_words(endpoint, standing);
     let now = state.shown_at().wall;
-    let (delivered, failing) =
-        activity.map_or((0, 0), |activity| (activity.delivered, activity.failing));
+    let standing = standing.unwrap_or_default();
     let fact = |name: &str, text: String| vec![dim(format!("{name:<11}")), plain(text)];
     let mut lines = vec![
         vec![
             piece(tone, format!("{glyph} {word}")),
             plain(format!(
-                " · messages: {delivered} delivered, {failing} failing"
+                " · messages: {} delivered, {} failing",
+                standing.delivered, standing.failing
             )),
         ],
         fact("url", endpoint.url.to_string()),

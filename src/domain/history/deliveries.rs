@@ -9,6 +9,7 @@ use super::super::change::Origin;
 use super::super::id::{AttemptId, EndpointId, EventId, MessageId, TaskId};
 use super::super::message::{Message, Payload};
 use super::super::time::{Moment, Time};
+use super::standing::{Standing, Standings};
 
 /// A message with what became of it.
 #[derive(Debug, Clone)]
@@ -242,6 +243,7 @@ pub struct Deliveries {
     by_event: HashMap<EventId, MessageId>,
     by_task: HashMap<TaskId, VecDeque<MessageId>>,
     failing: usize,
+    standings: Standings,
     limit: usize,
     bytes: usize,
     evicted: u64,
@@ -257,6 +259,7 @@ impl Deliveries {
             by_event: HashMap::new(),
             by_task: HashMap::new(),
             failing: 0,
+            standings: Standings::default(),
             limit: limit.max(1),
             bytes: 0,
             evicted: 0,
@@ -276,6 +279,11 @@ impl Deliveries {
     /// Messages that an endpoint which was tried has not got.
     pub fn failing(&self) -> usize {
         self.failing
+    }
+
+    /// How the messages stand at an endpoint, if one was tried there.
+    pub fn standing(&self, endpoint: &EndpointId) -> Option<Standing> {
+        self.standings.get(endpoint)
     }
 
     /// Messages that left memory because of the limit.
@@ -395,7 +403,9 @@ impl Deliveries {
             .entry(id.clone())
             .or_insert_with(|| Delivery::new(id.clone()));
         let (was_failing, before, light) = (row.is_failing(), row.time(), row.weight());
+        self.standings.remove(&row.outcomes);
         change(row);
+        self.standings.add(&row.outcomes);
         row.told = told;
         let (is_failing, after, heavy) = (row.is_failing(), row.time(), row.weight());
         self.bytes = self.bytes + heavy - if is_new { 0 } else { light };
@@ -428,6 +438,7 @@ impl Deliveries {
             self.forget_links(&id);
             if let Some(row) = self.rows.remove(&id) {
                 self.failing -= usize::from(row.is_failing());
+                self.standings.remove(&row.outcomes);
                 self.bytes -= row.weight();
                 self.evicted += 1;
             }
