@@ -5,8 +5,8 @@ mod deliveries;
 mod events;
 mod kept;
 mod losses;
+mod outcome;
 mod seen;
-mod standing;
 mod tasks;
 mod trust;
 mod window;
@@ -16,11 +16,11 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
-pub use deliveries::{Deliveries, Delivery, EndpointOutcome, OutcomeState, Told};
+pub use deliveries::{Deliveries, Delivery, Told};
 pub use events::{EventEntry, EventRow, Events, Gap, GapFound, TaskSight};
 pub use kept::Kept;
 pub use losses::{BOUNDS, Bound, Dropped, Losses, PARTS, Part};
-pub use standing::Standing;
+pub use outcome::{EndpointOutcome, OutcomeState, Standing};
 pub use tasks::{Columns, Sighted, TaskRow, Tasks};
 pub use window::{Anchor, SortBy, TaskOrder, Window};
 

@@ -1,9 +1,35 @@
-//! How the messages in memory stand at each endpoint, counted as they come, change and go.
+//! How a message stands at an endpoint, and how all of them in memory do, counted as they come,
+//! change and go.
 
 use hashbrown::HashMap;
 
-use super::super::id::EndpointId;
-use super::deliveries::{EndpointOutcome, OutcomeState};
+use super::super::id::{AttemptId, EndpointId};
+
+/// How one message stands at one endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointOutcome {
+    pub endpoint: EndpointId,
+    pub state: OutcomeState,
+    /// Attempts of every trigger.
+    pub n_attempts: usize,
+    /// Attempts that the service made by itself.
+    pub n_automatic: usize,
+    /// The newest attempt.
+    pub last: AttemptId,
+}
+
+/// How a message stands at an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OutcomeState {
+    /// An attempt succeeded.
+    Delivered,
+    /// The newest attempt is still under way.
+    Sending,
+    /// The service gave it up on purpose.
+    Canceled,
+    /// No attempt succeeded, and the newest failed.
+    Failed,
+}
 
 /// How many messages stand how at one endpoint.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
