@@ -2,6 +2,7 @@
 
 mod bounds;
 pub mod intake;
+mod link;
 mod polling;
 mod rest;
 mod stream;

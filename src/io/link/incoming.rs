@@ -89,7 +89,7 @@ impl Link {
             self.note_place();
             return;
         }
-        if self.is_open && self.comparison.is_some() {
+        if self.is_open && !self.is_caught_up && self.comparison.is_some() {
             self.held_bytes += drafts
                 .iter()
                 .map(|draft| draft.raw.as_ref().map_or(0, |raw| raw.len()))
