@@ -5,6 +5,7 @@ mod intake;
 mod polling;
 mod rest;
 mod stream;
+mod tls;
 
 use std::time::Duration;
 

@@ -72,7 +72,7 @@ pub fn transport(error: &reqwest::Error, url: &Url, answer: Duration) -> Failure
         if lower.contains("certificate") || lower.contains("unknownissuer") {
             return unreachable(
                 format!("the certificate of {server} is not valid: {cause}"),
-                "check the host name and this machine's clock and certificate store",
+                "check the host name and this machine's clock; --ca-file names a private authority",
             );
         }
         if lower.contains("tls") || lower.contains("handshake") || lower.contains("corrupt message")
