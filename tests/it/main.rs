@@ -4,7 +4,9 @@
 mod cli;
 mod client;
 mod dashboard;
+mod hostile;
 mod limits;
+mod planted;
 mod proxy;
 mod pty;
 mod replay;
