@@ -13,6 +13,7 @@ pub mod filter;
 mod fold;
 pub mod keymap;
 pub mod list;
+pub mod listing;
 pub mod page;
 pub mod prompt;
 mod pulse;
@@ -321,7 +322,7 @@ impl State {
     /// What could not be read or was passed over.
     pub fn dropped(&self) -> u64 {
         let counters = &self.history.counters;
-        (counters.oversized + counters.unreadable).max(self.history.n_unreadable)
+        (counters.oversized + counters.unreadable).max(self.history.unreadable.total())
     }
 
     /// When something was last received, if anything was.

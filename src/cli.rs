@@ -3,11 +3,13 @@
 pub mod args;
 mod dashboard;
 pub mod demo;
+mod doctor;
 mod generate;
+mod lens;
 mod list;
 mod output;
+mod reading;
 mod replay;
-mod rows;
 mod serve;
 mod source;
 mod tail;
@@ -32,6 +34,9 @@ pub fn main() -> ExitCode {
         Err(error) => return refused(&error),
     };
     let source = args.source;
+    if let Err(stop) = source::begin_log(&source) {
+        return conclude(Err(stop));
+    }
     let Some(command) = args.command else {
         return block_on(dashboard::run(source));
     };
@@ -44,6 +49,7 @@ pub fn main() -> ExitCode {
         Command::Attempts(args) => headless(list::attempts(args, source)),
         Command::Endpoints(args) => headless(list::endpoints(args, source)),
         Command::Replay(args) => headless(replay::run(args, source)),
+        Command::Doctor(args) => headless(doctor::run(args, source)),
         Command::Completions { shell } => conclude(generate::completions(&shell)),
         Command::Man => conclude(generate::man()),
     }

@@ -21,6 +21,7 @@ mod safe;
 mod schedule;
 mod task;
 pub mod time;
+mod words;
 
 pub use attempt::{Attempt, AttemptStatus, FailureClass, Trigger};
 pub use backoff::{Backoff, MAX_CONNECTIONS, Pace};
@@ -30,8 +31,9 @@ pub use event::{Event, EventType};
 pub use failure::{Failure, FailureKind};
 pub use feature::{Extra, Feature, FeatureState, Features, KNOWN_FEATURES, Tally};
 pub use history::{
-    Anchor, Applied, Bounds, Columns, Deliveries, Delivery, EndpointOutcome, EventEntry, Events,
-    History, OutcomeState, SortBy, TaskOrder, TaskRow, TaskSight, Tasks, Window,
+    Anchor, Applied, BOUNDS, Bound, Bounds, Columns, Deliveries, Delivery, Dropped,
+    EndpointOutcome, EventEntry, EventRow, Events, Gap, GapFound, History, Kept, Losses,
+    OutcomeState, PARTS, Part, SortBy, TaskOrder, TaskRow, TaskSight, Tasks, Window,
 };
 pub use id::{AssetId, AttemptId, EndpointId, EventId, Id, MessageId, TaskId, UserId};
 pub use link::{
@@ -43,6 +45,7 @@ pub use plan::{Plan, PlanItem, Verdict, plan};
 pub use query::Query;
 pub use replay::{Replay, ReplayState, ReplayStep, Replays, Stage};
 pub use safe::visible;
-pub use schedule::{Forecast, RetrySchedule};
+pub use schedule::{Forecast, PublishedRetries, RetrySchedule};
 pub use task::{Observation, TASK_STATES, TaskState};
 pub use time::{Moment, Time};
+pub use words::{Example, NewWord, NewWords, WORD_KINDS, WordKind, WordSeen};

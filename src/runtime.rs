@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow, bail};
 use crossterm::event::{Event, KeyEventKind};
 use tokio::sync::mpsc::Receiver;
+use tracing::info;
 
 use crate::app::keymap::Keymap;
 use crate::app::{Effect, Msg, Session, Sight, State, update};
@@ -271,6 +272,7 @@ impl Loop {
     fn obey(&mut self, asked: Asked) -> anyhow::Result<()> {
         match asked {
             Asked::End(number) => {
+                info!("ended by signal {number}");
                 terminal::restore();
                 terminal::tell_after(&self.state.open_replays());
                 terminal::die_by(number)?;

@@ -8,11 +8,14 @@
 //!   clients        simulator ──► backend
 //! ```
 //!
+//! Before the routes lies `chaos`, which answers badly on purpose while faults are switched on.
+//!
 //! `reeltop serve` and `reeltop demo` run it, and every test of the client runs against it.
 
 mod api;
 mod backend;
 mod catalog;
+pub mod chaos;
 mod clock;
 mod connection;
 mod delivery;
@@ -50,6 +53,7 @@ use tokio_util::task::TaskTracker;
 pub use backend::Backend;
 pub use tasks::FeatureState;
 
+use chaos::{Chaos, Choice};
 use connection::{Cut, CuttableListener};
 use delivery::OwnDelivery;
 use engine::HttpCourier;
@@ -87,6 +91,8 @@ pub struct Options {
     pub reader_queue: usize,
     /// A quiet stream gets a comment this often.
     pub ping_every: Duration,
+    /// Faults to switch on from the start.
+    pub chaos: Choice,
 }
 
 impl Default for Options {
@@ -102,6 +108,7 @@ impl Default for Options {
             ring_size: 4096,
             reader_queue: 4096,
             ping_every: Duration::from_secs(15),
+            chaos: Choice::default(),
         }
     }
 }
@@ -112,6 +119,7 @@ pub struct Running {
     addr: SocketAddr,
     api_key: SecretString,
     backend: Backend,
+    chaos: Chaos,
     stop: CancellationToken,
     cut: CancellationToken,
     tracker: TaskTracker,
@@ -163,12 +171,15 @@ pub async fn start(options: Options) -> io::Result<Running> {
     let simulation = simulator::run(backend.clone(), taken, pace);
     let until = stop.clone();
     tracker.spawn(async move { until.run_until_cancelled(simulation).await });
-    let router = routes::router(api::Api {
+    let chaos = Chaos::new(backend.clone(), options.seed, stop.clone(), tracker.clone());
+    chaos.switch(options.chaos);
+    let api = api::Api {
         backend: backend.clone(),
         key: Arc::new(api_key.clone()),
         ping_every: options.ping_every,
         started: std::time::Instant::now(),
-    });
+    };
+    let router = routes::router(api, &chaos);
     let service = router.into_make_service_with_connect_info::<Cut>();
     let listener = CuttableListener {
         listener,
@@ -183,6 +194,7 @@ pub async fn start(options: Options) -> io::Result<Running> {
         addr,
         api_key,
         backend,
+        chaos,
         stop,
         cut,
         tracker,
@@ -205,6 +217,11 @@ impl Running {
     /// publish events.
     pub fn backend(&self) -> &Backend {
         &self.backend
+    }
+
+    /// The switch of its faults.
+    pub fn chaos(&self) -> &Chaos {
+        &self.chaos
     }
 
     /// Stops: no new connection, streams end, deliveries under way are dropped. Ends within a

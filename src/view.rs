@@ -12,6 +12,8 @@ mod events;
 mod health;
 mod help;
 mod json;
+mod list;
+mod listing;
 mod message;
 pub mod model;
 mod notice;
@@ -94,8 +96,11 @@ fn draw_body(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut 
         Some(Page::Event(page)) => {
             viewport.rows = event::draw(canvas, area, state, page);
         }
-        Some(Page::Unreadable(page)) => {
-            viewport.rows = event::draw_unreadable(canvas, area, state, page);
+        Some(Page::Excerpt(page)) => {
+            viewport.rows = event::draw_excerpt(canvas, area, state, page);
+        }
+        Some(Page::List(page)) => {
+            viewport.rows = listing::draw(canvas, area, state, page);
         }
         None => match state.screen {
             Screen::Tasks => tasks::draw(canvas, area, state, viewport),

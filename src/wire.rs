@@ -3,6 +3,7 @@
 pub mod bodies;
 mod envelope;
 pub mod events;
+pub mod form;
 mod hide;
 pub mod lenient;
 pub mod normal;

@@ -1,13 +1,12 @@
 //! Actions and what they do, by what stands on the screen.
 
 use super::action::Action;
-use super::deliveries::DeliveryList;
-use super::list::Step;
-use super::page::{Page, unreadable_numbers};
+use super::list::{Listed, Step};
+use super::listing::{Listing, health_entries};
+use super::page::Page;
 use super::prompt::Prompt;
-use super::tasks::TaskList;
 use super::{Effect, Overlay, Screen, State, Tone};
-use crate::domain::LinkState;
+use crate::domain::{LinkState, Part};
 
 impl State {
     pub(super) fn paste(&mut self, text: &str) {
@@ -60,7 +59,24 @@ impl State {
             Action::Sort => self.sort(),
             Action::Reverse => self.reverse(),
             Action::Freeze => self.freeze(),
+            Action::Losses => return self.open_losses(),
             Action::Help => self.toggle_help(),
+        }
+        Vec::new()
+    }
+
+    /// Opens what the screen's part of the history lost; on Health, the list that is picked.
+    fn open_losses(&mut self) -> Vec<Effect> {
+        let part = match self.screen {
+            Screen::Tasks => Part::Tasks,
+            Screen::Events => Part::Events,
+            Screen::Deliveries | Screen::Endpoints => Part::Deliveries,
+            Screen::Health => return self.open(),
+        };
+        let what = Listing::Losses(part);
+        let is_open = matches!(self.pages.last(), Some(Page::List(page)) if page.what == what);
+        if !is_open {
+            self.pages.push(Page::list(what));
         }
         Vec::new()
     }
@@ -124,37 +140,12 @@ impl State {
         let now = self.shown_at().wall;
         let history = &self.history;
         match self.screen {
-            Screen::Tasks => {
-                let mut cursor = std::mem::take(&mut self.tasks.cursor);
-                cursor.step(step, rows, TaskList::ever(history), |place, height| {
-                    self.tasks.window(history, &place, height, now)
-                });
-                self.tasks.cursor = cursor;
-            }
-            Screen::Events => {
-                let mut cursor = std::mem::take(&mut self.events.cursor);
-                cursor.step(step, rows, history.events.total(), |place, height| {
-                    self.events.window(history, &place, height)
-                });
-                self.events.cursor = cursor;
-            }
-            Screen::Deliveries => {
-                let mut cursor = std::mem::take(&mut self.deliveries.cursor);
-                cursor.step(step, rows, DeliveryList::ever(history), |place, height| {
-                    self.deliveries.window(history, &place, height)
-                });
-                self.deliveries.cursor = cursor;
-            }
-            Screen::Endpoints => {
-                let mut cursor = std::mem::take(&mut self.endpoints.cursor);
-                cursor.step(step, rows, 0, |place, height| {
-                    self.endpoints.window(&place, height)
-                });
-                self.endpoints.cursor = cursor;
-            }
-            Screen::Health if self.health.pane == 1 => {
-                let numbers = unreadable_numbers(history);
-                self.health.unreadable.step(step, &numbers);
+            Screen::Tasks => self.tasks.step(step, rows, history, now),
+            Screen::Events => self.events.step(step, rows, history, now),
+            Screen::Deliveries => self.deliveries.step(step, rows, history, now),
+            Screen::Endpoints => self.endpoints.step(step, rows, history, now),
+            Screen::Health if self.health.pane == 0 => {
+                self.health.pick.step(step, &health_entries());
             }
             Screen::Health => {
                 self.health.scroll = scroll(self.health.scroll, step, max_scroll);

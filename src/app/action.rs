@@ -47,12 +47,13 @@ actions! {
     Deliveries "deliveries" "screen 3, deliveries";
     Endpoints "endpoints" "screen 4, endpoints";
     Health "health" "screen 5, health of the link";
-    Filter "filter" "filter as you type: failed, visual:processing, endpoint:…, !word";
+    Filter "filter" "filter as you type: failed, visual:processing, !word";
     Sort "sort" "sort by the next column";
     Reverse "reverse" "reverse the order";
     Replay "replay" "plan a replay; nothing is sent before you confirm";
     Choose "choose" "choose or leave out an endpoint of the plan";
     Send "send" "send what is chosen, once";
+    Losses "losses" "what of this list was dropped, or could not be read";
     Copy "copy" "copy the id of what is selected, or the JSON";
     Freeze "freeze" "freeze the screen, or let it go on";
     Refresh "refresh" "read everything again now, and reconnect if the link is down";

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::filter::Filter;
-use super::list::{Cursor, Place, Slice, slice_of};
+use super::list::{Cursor, Listed, Place, Slice, cursor_of, slice_of};
 use super::subject::DeliverySubject;
 use super::tasks::RESCAN;
 use crate::domain::{Delivery, History, MessageId, Moment, Time};
@@ -59,11 +59,6 @@ impl DeliveryList {
         if self.filter.set(text) {
             self.matches = self.filter.is_active().then(Matches::default);
         }
-    }
-
-    /// Rows ever seen, for the count of new ones.
-    pub fn ever(history: &History) -> u64 {
-        history.deliveries.len() as u64 + history.deliveries.evicted()
     }
 
     pub fn is_scanning(&self, history: &History) -> bool {
@@ -154,12 +149,21 @@ impl DeliveryList {
             matches.next = 0;
         }
     }
+}
 
-    pub fn window(
+impl Listed for DeliveryList {
+    cursor_of!(MessageId);
+
+    fn ever(&self, history: &History) -> u64 {
+        history.deliveries.len() as u64 + history.deliveries.evicted()
+    }
+
+    fn window(
         &self,
         history: &History,
         place: &Place<MessageId>,
         height: usize,
+        _now: Time,
     ) -> Slice<MessageId> {
         let len = self
             .matches

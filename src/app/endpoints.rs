@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::filter::Filter;
-use super::list::{Cursor, Place, Slice, slice_of};
+use super::list::{Cursor, Listed, Place, Slice, cursor_of, slice_of};
 use super::subject::EndpointSubject;
 use crate::domain::{
     Attempt, AttemptId, EndpointId, EndpointOutcome, History, MessageId, OutcomeState, Time,
@@ -180,8 +180,23 @@ impl EndpointList {
         }
         self.rows = rows;
     }
+}
 
-    pub fn window(&self, place: &Place<EndpointId>, height: usize) -> Slice<EndpointId> {
+impl Listed for EndpointList {
+    cursor_of!(EndpointId);
+
+    /// Endpoints are few and stay, so that none is told to be new.
+    fn ever(&self, _: &History) -> u64 {
+        0
+    }
+
+    fn window(
+        &self,
+        _: &History,
+        place: &Place<EndpointId>,
+        height: usize,
+        _now: Time,
+    ) -> Slice<EndpointId> {
         slice_of(
             self.rows.len(),
             place,

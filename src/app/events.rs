@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use super::filter::Filter;
-use super::list::{Cursor, Place, Slice, slice_of};
+use super::list::{Cursor, Listed, Place, Slice, cursor_of, slice_of};
 use super::subject::EventSubject;
-use crate::domain::History;
+use crate::domain::{EventRow, History, Time};
 
 /// Events tested in one slice.
 const SLICE: usize = 4096;
@@ -34,7 +34,7 @@ struct Matches {
 impl EventList {
     pub fn set_filter(&mut self, text: &str, history: &History) {
         if self.filter.set(text) {
-            let end = history.events.first_position() + history.events.len() as u64;
+            let end = history.events.next_position();
             self.matches = self.filter.is_active().then(|| Matches {
                 passing: VecDeque::new(),
                 tested_down_to: end,
@@ -83,7 +83,7 @@ impl EventList {
             return;
         };
         let first = history.events.first_position();
-        let end = first + history.events.len() as u64;
+        let end = history.events.next_position();
         for position in matches.tested_up_to.max(first)..end {
             if passes(&self.filter, history, position) {
                 matches.passing.push_back(position);
@@ -94,8 +94,22 @@ impl EventList {
             matches.passing.pop_front();
         }
     }
+}
 
-    pub fn window(&self, history: &History, place: &Place<u64>, height: usize) -> Slice<u64> {
+impl Listed for EventList {
+    cursor_of!(u64);
+
+    fn ever(&self, history: &History) -> u64 {
+        history.events.total()
+    }
+
+    fn window(
+        &self,
+        history: &History,
+        place: &Place<u64>,
+        height: usize,
+        _now: Time,
+    ) -> Slice<u64> {
         let first = history.events.first_position();
         let len = self
             .matches
@@ -120,13 +134,21 @@ impl EventList {
             Some(matches) => matches.passing.get(turned(index)?).copied(),
             None => Some(first + turned(index)? as u64),
         };
-        slice_of(len, place, height, index_of, key_at)
+        let slice = slice_of(len, place, height, index_of, key_at);
+        let tested = self.matches.as_ref().map_or(0, |it| it.tested_down_to);
+        Slice {
+            // Gaps are no events, so that none counts as one that matches.
+            matching: len.saturating_sub(history.events.n_gaps_from(tested)),
+            ..slice
+        }
     }
 }
 
+/// Whether a row is shown. No filter hides that there was a gap.
 fn passes(filter: &Filter, history: &History, position: u64) -> bool {
-    history
-        .events
-        .get(position)
-        .is_some_and(|entry| filter.query.matches(&EventSubject { history, entry }))
+    match history.events.row(position) {
+        Some(EventRow::Event(entry)) => filter.query.matches(&EventSubject { history, entry }),
+        Some(EventRow::Gap(_)) => true,
+        None => false,
+    }
 }

@@ -217,6 +217,7 @@ fn holds_back(kind: &ChangeKind) -> bool {
             | ChangeKind::Proof(_)
             | ChangeKind::Polled(_)
             | ChangeKind::Unreadable(_)
+            | ChangeKind::NewWord(_)
             | ChangeKind::Replay(_)
     )
 }

@@ -1,5 +1,7 @@
 //! Lists: a window found by id, and a selection that stays with its row, whatever comes in.
 
+use crate::domain::{History, Time};
+
 /// Where a window is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place<K> {
@@ -21,6 +23,66 @@ pub struct Slice<K> {
     /// Matching rows in all.
     pub matching: usize,
 }
+
+/// The list of a screen.
+pub trait Listed {
+    type Key: Clone + PartialEq;
+
+    fn cursor(&self) -> &Cursor<Self::Key>;
+
+    fn cursor_mut(&mut self) -> &mut Cursor<Self::Key>;
+
+    /// Rows ever seen, for the count of new ones.
+    fn ever(&self, history: &History) -> u64;
+
+    /// A window on the list as things stand at a time.
+    fn window(
+        &self,
+        history: &History,
+        place: &Place<Self::Key>,
+        height: usize,
+        now: Time,
+    ) -> Slice<Self::Key>;
+
+    /// The window that is on the screen.
+    fn shown(&self, history: &History, height: usize, now: Time) -> Slice<Self::Key> {
+        self.window(history, &self.cursor().place(), height, now)
+    }
+
+    /// What an action acts on.
+    fn current(&self, history: &History, now: Time) -> Option<Self::Key> {
+        self.cursor().current(|| {
+            let window = self.window(history, &Place::First, 1, now);
+            window.keys.into_iter().next()
+        })
+    }
+
+    /// Moves the selection, `rows` rows at a time.
+    fn step(&mut self, step: Step, rows: usize, history: &History, now: Time) {
+        let mut cursor = std::mem::take(self.cursor_mut());
+        let ever = self.ever(history);
+        cursor.step(step, rows, ever, |place, height| {
+            self.window(history, &place, height, now)
+        });
+        *self.cursor_mut() = cursor;
+    }
+}
+
+/// Writes the parts of [`Listed`] that are alike in every list.
+macro_rules! cursor_of {
+    ($key:ty) => {
+        type Key = $key;
+
+        fn cursor(&self) -> &Cursor<$key> {
+            &self.cursor
+        }
+
+        fn cursor_mut(&mut self) -> &mut Cursor<$key> {
+            &mut self.cursor
+        }
+    };
+}
+pub(super) use cursor_of;
 
 /// A move of the selection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

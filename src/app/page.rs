@@ -3,6 +3,7 @@
 use super::document::DocumentPane;
 use super::endpoints::EndpointList;
 use super::list::{Pick, Step};
+use super::listing::{Entry, ExcerptPage, ListPage, Listing, health_entries};
 use crate::domain::{AttemptId, EndpointId, History, MessageId, Payload, TaskId};
 
 /// A detail over the list.
@@ -13,7 +14,8 @@ pub enum Page {
     Attempt(AttemptPage),
     Endpoint(EndpointPage),
     Event(EventPage),
-    Unreadable(UnreadablePage),
+    Excerpt(ExcerptPage),
+    List(ListPage),
 }
 
 /// A task: its events in pane 0, its messages in pane 1.
@@ -56,20 +58,20 @@ pub struct EventPage {
     pub raw: DocumentPane,
 }
 
-/// Something that could not be read, by its number among all such.
-#[derive(Debug, Clone, PartialEq)]
-pub struct UnreadablePage {
-    pub number: u64,
-    pub excerpt: DocumentPane,
-}
-
-/// The Health screen: facts in pane 0, what could not be read in pane 1.
+/// The Health screen: what can be opened in pane 0, facts in pane 1.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct HealthPage {
     pub pane: usize,
     /// Lines of the facts scrolled away.
     pub scroll: usize,
-    pub unreadable: Pick<u64>,
+    pub pick: Pick<Entry>,
+}
+
+impl HealthPage {
+    /// The row that is picked among what can be opened.
+    pub fn picked(&self) -> Option<Entry> {
+        self.pick.current(&health_entries()).cloned()
+    }
 }
 
 impl Page {
@@ -113,10 +115,27 @@ impl Page {
         })
     }
 
-    pub fn unreadable(number: u64) -> Self {
-        Self::Unreadable(UnreadablePage {
-            number,
+    /// The page that tells more of a row, if there is one.
+    pub fn of(entry: &Entry) -> Option<Self> {
+        match entry {
+            Entry::Listing(what) => Some(Self::list(*what)),
+            Entry::Repaired(task) => Some(Self::task(task.clone())),
+            Entry::Unreadable(_) | Entry::Word(..) => Some(Self::excerpt(entry.clone())),
+            Entry::Bound(_) => None,
+        }
+    }
+
+    pub fn excerpt(of: Entry) -> Self {
+        Self::Excerpt(ExcerptPage {
+            of,
             excerpt: DocumentPane::default(),
+        })
+    }
+
+    pub fn list(what: Listing) -> Self {
+        Self::List(ListPage {
+            what,
+            pick: Pick::default(),
         })
     }
 
@@ -143,7 +162,7 @@ impl Page {
             Self::Message(page) if page.pane == 1 => Some(&mut page.payload),
             Self::Attempt(page) => Some(&mut page.response),
             Self::Event(page) => Some(&mut page.raw),
-            Self::Unreadable(page) => Some(&mut page.excerpt),
+            Self::Excerpt(page) => Some(&mut page.excerpt),
             _ => None,
         }
     }
@@ -173,14 +192,8 @@ impl Page {
                     page.raw.show(&String::from_utf8_lossy(raw).into());
                 }
             }
-            Self::Unreadable(page) => {
-                if page.excerpt.document.lines.is_empty()
-                    && let Some((_, what)) = unreadable(history, page.number)
-                {
-                    page.excerpt.show(&what.excerpt.as_str().into());
-                }
-            }
-            Self::Task(_) | Self::Endpoint(_) => {}
+            Self::Excerpt(page) => page.refresh(history),
+            Self::Task(_) | Self::Endpoint(_) | Self::List(_) => {}
         }
     }
 
@@ -207,6 +220,7 @@ impl Page {
                     .collect();
                 page.attempts.step(step, &ids);
             }
+            Self::List(page) => page.pick.step(step, &page.what.entries(history)),
             _ => {}
         }
     }
@@ -263,22 +277,4 @@ pub fn endpoint_attempts(
         .flat_map(|activity| activity.recent.iter().rev())
         .map(|(_, message, attempt)| (message.clone(), attempt.clone()))
         .collect()
-}
-
-/// Numbers of what could not be read and is still kept, newest first.
-pub fn unreadable_numbers(history: &History) -> Vec<u64> {
-    let newest = history.n_unreadable;
-    (0..history.unreadable.len() as u64)
-        .map(|back| newest - back)
-        .collect()
-}
-
-/// What could not be read, by its number.
-pub fn unreadable(
-    history: &History,
-    number: u64,
-) -> Option<&(crate::domain::Moment, crate::domain::Unreadable)> {
-    let back = usize::try_from(history.n_unreadable.checked_sub(number)?).ok()?;
-    let at = history.unreadable.len().checked_sub(back + 1)?;
-    history.unreadable.get(at)
 }

@@ -23,6 +23,12 @@ impl Polls {
         }
     }
 
+    /// Whether the latest read by REST failed.
+    pub fn are_down(&self) -> bool {
+        let failed = self.failed.as_ref().map(|(at, _)| at.mono);
+        failed > self.well.map(|at| at.mono)
+    }
+
     /// The last failure, while it is news.
     pub fn fresh_failure(&self, now: Moment) -> Option<&(Moment, Failure)> {
         let failed = self.failed.as_ref()?;

@@ -1,41 +1,28 @@
 //! What an action is about: the row that is selected, and what can be opened, replayed or copied.
 
-use super::list::Place;
-use super::page::{
-    Page, endpoint_attempts, message_attempts, task_events, task_messages, unreadable_numbers,
-};
+use super::list::Listed;
+use super::listing::{Entry, Listing};
+use super::page::{Page, endpoint_attempts, message_attempts, task_events, task_messages};
 use super::{Effect, Overlay, Screen, Sight, State, Tone};
-use crate::domain::{AttemptId, EndpointId, MessageId, TaskId, visible};
+use crate::domain::{AttemptId, EndpointId, EventRow, MessageId, TaskId, visible};
 
 impl State {
     /// The task that the list's selection stands on.
     fn listed_task(&self) -> Option<TaskId> {
-        let now = self.shown_at().wall;
-        self.tasks.cursor.current(|| {
-            let window = self.tasks.window(&self.history, &Place::First, 1, now);
-            window.keys.into_iter().next()
-        })
+        self.tasks.current(&self.history, self.shown_at().wall)
     }
 
     fn listed_event(&self) -> Option<u64> {
-        self.events.cursor.current(|| {
-            let window = self.events.window(&self.history, &Place::First, 1);
-            window.keys.into_iter().next()
-        })
+        self.events.current(&self.history, self.shown_at().wall)
     }
 
     fn listed_message(&self) -> Option<MessageId> {
-        self.deliveries.cursor.current(|| {
-            let window = self.deliveries.window(&self.history, &Place::First, 1);
-            window.keys.into_iter().next()
-        })
+        let now = self.shown_at().wall;
+        self.deliveries.current(&self.history, now)
     }
 
     fn listed_endpoint(&self) -> Option<EndpointId> {
-        self.endpoints.cursor.current(|| {
-            let window = self.endpoints.window(&Place::First, 1);
-            window.keys.into_iter().next()
-        })
+        self.endpoints.current(&self.history, self.shown_at().wall)
     }
 
     pub(super) fn open(&mut self) -> Vec<Effect> {
@@ -49,14 +36,10 @@ impl State {
             Some(page) => self.inner(page),
             None => match self.screen {
                 Screen::Tasks => self.listed_task().map(Page::task),
-                Screen::Events => self.listed_event().map(Page::event),
+                Screen::Events => self.listed_event().and_then(|at| self.event_or_proof(at)),
                 Screen::Deliveries => self.listed_message().map(Page::message),
                 Screen::Endpoints => self.listed_endpoint().map(Page::endpoint),
-                Screen::Health => {
-                    let numbers = unreadable_numbers(&self.history);
-                    let number = self.health.unreadable.current(&numbers).copied();
-                    number.map(Page::unreadable)
-                }
+                Screen::Health => self.health.picked().and_then(|entry| Page::of(&entry)),
             },
         };
         let Some(mut page) = next else {
@@ -71,6 +54,18 @@ impl State {
         };
         self.pages.push(page);
         effects
+    }
+
+    /// The page of an event, or of the comparison that ended a gap.
+    fn event_or_proof(&self, position: u64) -> Option<Page> {
+        match self.history.events.row(position)? {
+            EventRow::Event(_) => Some(Page::event(position)),
+            EventRow::Gap(gap) => {
+                let (number, _) = gap.proof?;
+                self.history.proofs.get(number)?;
+                Some(Page::list(Listing::Proof(number)))
+            }
+        }
     }
 
     /// The page one level further in, from the row that is picked.
@@ -92,6 +87,10 @@ impl State {
             Page::Endpoint(_) => self
                 .picked_attempt(page)
                 .map(|(message, attempt)| Page::attempt(message, attempt)),
+            Page::List(page) => {
+                let entries = page.what.entries(history);
+                page.pick.current(&entries).and_then(Page::of)
+            }
             _ => None,
         }
     }
@@ -159,7 +158,7 @@ impl State {
                 let (message, _) = self.picked_attempt(page).ok_or(NO_MESSAGE)?;
                 return Ok((message, Some(own.endpoint.clone())));
             }
-            Some(Page::Unreadable(_)) => None,
+            Some(Page::Excerpt(_) | Page::List(_)) => None,
         };
         message.map(|message| (message, None)).ok_or(NO_MESSAGE)
     }
@@ -220,7 +219,15 @@ impl State {
                 let entry = self.history.events.get(page.position)?;
                 ("event id", entry.id.to_string())
             }
-            Page::Unreadable(_) => return None,
+            Page::List(page) => {
+                let entries = page.what.entries(&self.history);
+                match page.pick.current(&entries)? {
+                    Entry::Repaired(task) => ("task id", task.to_string()),
+                    Entry::Word(_, word) => ("word", word.to_string()),
+                    _ => return None,
+                }
+            }
+            Page::Excerpt(_) => return None,
         };
         Some((what.to_owned(), id))
     }

@@ -1,7 +1,7 @@
 //! The task list: order, filter, and the places that a text filter lets pass, found in slices.
 
 use super::filter::Filter;
-use super::list::{Cursor, Place, Slice};
+use super::list::{Cursor, Listed, Place, Slice, cursor_of};
 use super::subject::TaskSubject;
 use crate::domain::query::TaskFilter;
 use crate::domain::{Anchor, History, Moment, TaskId, TaskOrder, Time};
@@ -43,11 +43,6 @@ impl TaskList {
                 rescanned: None,
             });
         }
-    }
-
-    /// Rows ever seen, for the count of new ones.
-    pub fn ever(history: &History) -> u64 {
-        history.tasks.len() as u64 + history.tasks.evicted()
     }
 
     pub fn is_scanning(&self, history: &History) -> bool {
@@ -107,8 +102,16 @@ impl TaskList {
             matches.next = 0;
         }
     }
+}
 
-    pub fn window(
+impl Listed for TaskList {
+    cursor_of!(TaskId);
+
+    fn ever(&self, history: &History) -> u64 {
+        history.tasks.len() as u64 + history.tasks.evicted()
+    }
+
+    fn window(
         &self,
         history: &History,
         place: &Place<TaskId>,

@@ -56,6 +56,9 @@ pub struct SourceArgs {
     /// Trust the certificates in this file (PEM) beside those of this machine
     #[arg(long, global = true, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
+    /// Write what reeltop does into this file: no key, no payload, safe to attach to a bug report
+    #[arg(long, global = true, value_name = "FILE", env = "REELTOP_LOG")]
+    pub log: Option<PathBuf>,
     /// Colours of the dashboard; `NO_COLOR` in the environment means mono
     #[arg(long, global = true, value_name = "THEME", default_value = "dark",
           value_parser = ["dark", "light", "mono"])]
@@ -83,6 +86,11 @@ pub enum Command {
     Endpoints(EndpointsArgs),
     /// Replay messages: plan, confirm, send once, follow to the attempt it caused
     Replay(ReplayArgs),
+    /// Look at everything between this terminal and the service, and say what is wrong
+    ///
+    /// Configuration, name, connection, key, stream, logs, clock and terminal, one line each: ok,
+    /// warning or failed, with what to do. Nothing is changed anywhere and no key is shown.
+    Doctor(DoctorArgs),
     /// Print a shell completion script
     Completions {
         /// Shell to print it for
@@ -99,8 +107,11 @@ pub struct DemoArgs {
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,
     /// Tasks created per minute
-    #[arg(long, default_value_t = 30.0, value_parser = tasks_per_minute, value_name = "TASKS_PER_MINUTE")]
+    #[arg(long, default_value_t = 30.0, allow_hyphen_values = true, value_parser = tasks_per_minute, value_name = "TASKS_PER_MINUTE")]
     pub rate: f64,
+    /// Faults of the demo's server, or `all` for a changing mix (see the README)
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    pub chaos: Vec<String>,
     /// Key of the demo's server, for other tools that look at it too; made if absent
     #[arg(
         long,
@@ -130,11 +141,14 @@ pub struct ServeArgs {
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,
     /// Simulate this many new tasks per minute (0: none)
-    #[arg(long, default_value_t = 0.0, value_parser = tasks_per_minute, value_name = "TASKS_PER_MINUTE")]
+    #[arg(long, default_value_t = 0.0, allow_hyphen_values = true, value_parser = tasks_per_minute, value_name = "TASKS_PER_MINUTE")]
     pub simulate: f64,
     /// Divide simulated processing, retry delays and retention by this
-    #[arg(long, default_value_t = 1.0, value_parser = time_scale, value_name = "X")]
+    #[arg(long, default_value_t = 1.0, allow_hyphen_values = true, value_parser = time_scale, value_name = "X")]
     pub time_scale: f64,
+    /// Faults to misbehave with, or `all` for a changing mix; an unknown name lists them all
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    pub chaos: Vec<String>,
     /// Print one JSON line {"`url":…,"api_key"`:…} when ready
     #[arg(long)]
     pub json: bool,
@@ -244,6 +258,16 @@ pub struct ReplayArgs {
     /// How long to wait for the attempt that the replay causes
     #[arg(long, default_value = "60s", value_parser = duration, value_name = "TIME")]
     pub wait: Duration,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct DoctorArgs {
+    /// How long to listen to the stream for an event and a heartbeat
+    #[arg(long, default_value = "20s", value_parser = duration, value_name = "TIME")]
+    pub wait: Duration,
+    /// One JSON object a line: check, state, detail, hint
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Reads the key of the embedded server. Its errors say what is wrong and not what was given, as

@@ -6,11 +6,12 @@ use anyhow::Context;
 use chrono::{Local, Offset};
 
 use super::args::{DemoArgs, SourceArgs};
-use super::output::{conclude, note};
+use super::output::{conclude, note, usage};
 use super::{demo, source};
 use crate::io::config::Source;
 use crate::io::{Clock, intake};
 use crate::runtime::{self, Settings};
+use crate::server::chaos::Choice;
 use crate::view::theme::ThemeName;
 
 /// `reeltop`: the dashboard of the configured server.
@@ -23,7 +24,11 @@ pub async fn run(args: SourceArgs) -> ExitCode {
 
 /// `reeltop demo`: the dashboard on the embedded server, as an ordinary client.
 pub async fn demo(args: DemoArgs, given: SourceArgs) -> ExitCode {
-    let stage = match demo::stage(args.seed, args.rate, args.api_key).await {
+    let chaos = match Choice::named(&args.chaos) {
+        Ok(chaos) => chaos,
+        Err(error) => return conclude(Err(usage("--chaos", error))),
+    };
+    let stage = match demo::stage(args.seed, args.rate, args.api_key, chaos).await {
         Ok(stage) => stage,
         Err(error) => return end(Err(error)),
     };
@@ -93,7 +98,7 @@ fn local_offset() -> i32 {
 }
 
 /// Whether the locale says UTF-8; the first of these that is set counts (POSIX).
-fn is_utf8() -> bool {
+pub fn is_utf8() -> bool {
     ["LC_ALL", "LC_CTYPE", "LANG"]
         .into_iter()
         .filter_map(|name| std::env::var(name).ok())

@@ -8,6 +8,7 @@ use reqwest::StatusCode;
 use secrecy::SecretString;
 use serde_json::json;
 
+use crate::server::chaos::Choice;
 use crate::server::receivers::{self, Manner, Receiver, Receivers};
 use crate::server::{self, Options, Running};
 use crate::wire::bodies::EndpointCreatedBody;
@@ -22,8 +23,14 @@ pub struct Stage {
     receivers: Receivers,
 }
 
-/// Starts the server with `rate` tasks a minute, the receivers, and an endpoint for each.
-pub async fn stage(seed: u64, rate: f64, api_key: Option<SecretString>) -> anyhow::Result<Stage> {
+/// Starts the server with `rate` tasks a minute, the receivers, and an endpoint for each; faults
+/// come on when all that is there.
+pub async fn stage(
+    seed: u64,
+    rate: f64,
+    api_key: Option<SecretString>,
+    chaos: Choice,
+) -> anyhow::Result<Stage> {
     let receivers = receivers::start(seed)
         .await
         .context("cannot start the demo's receivers")?;
@@ -43,6 +50,7 @@ pub async fn stage(seed: u64, rate: f64, api_key: Option<SecretString>) -> anyho
         .create_endpoints()
         .await
         .context("cannot create the demo's webhook endpoints")?;
+    stage.server.chaos().switch(chaos);
     Ok(stage)
 }
 

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::collections::{BTreeMap, HashMap};
 
 use super::args::{AttemptsArgs, EndpointsArgs, MessagesArgs, SourceArgs};
+use super::lens::Lens;
 use super::output::{Outcome, Output, Stop, note, usage, when, zone};
-use super::rows::{AttemptSubject, EndpointSubject, MessageSubject};
+use super::reading::{SEARCHED_PAGES, find_messages, is_unlisted};
 use super::source;
 use crate::domain::{
     Attempt, AttemptId, Endpoint, EndpointId, Failure, FailureKind, MessageId, Query, Unreadable,
@@ -14,8 +15,6 @@ use crate::io::client::{Client, FULL_PAGE};
 use crate::wire::normal;
 use crate::wire::rest::{Logged, Page, Row};
 
-/// Pages of the message log in which a message is looked for.
-pub const SEARCHED_PAGES: usize = 40;
 /// Messages whose attempts are walked where endpoints cannot be listed.
 const WALKED: usize = 50;
 
@@ -100,13 +99,13 @@ pub async fn messages(args: MessagesArgs, from: SourceArgs) -> Outcome {
         }
         found
     };
-    let matches = |row: &&Row<Logged>| {
-        query.matches(&MessageSubject {
-            message: &row.value.message,
-            task: row.value.task.as_ref(),
-        })
-    };
-    let rows: Vec<&Row<Logged>> = rows.iter().filter(matches).collect();
+    let mut lens = Lens::new(&query, client, rows.len());
+    lens.take_messages(rows.iter().map(|row| &row.value)).await;
+    let rows: Vec<&Row<Logged>> = rows
+        .iter()
+        .filter(|row| lens.shows_message(&row.value.message.id))
+        .collect();
+    code |= u8::from(!lens.end());
     let mut out = Output::new();
     if args.json {
         for row in rows {
@@ -136,27 +135,6 @@ pub async fn messages(args: MessagesArgs, from: SourceArgs) -> Outcome {
     Ok(code)
 }
 
-/// Looks for messages in the log, newest first; a route for one message is not documented.
-pub async fn find_messages(client: &Client, ids: &[String]) -> Result<Vec<Row<Logged>>, Failure> {
-    let mut wanted: Vec<MessageId> = ids.iter().map(|id| MessageId::new(id)).collect();
-    let mut found = Vec::new();
-    let mut cursor: Option<String> = None;
-    for _ in 0..SEARCHED_PAGES {
-        let page = client.messages(FULL_PAGE, cursor.as_deref()).await?;
-        for row in page.rows {
-            if let Some(at) = wanted.iter().position(|id| *id == row.value.message.id) {
-                wanted.swap_remove(at);
-                found.push(row);
-            }
-        }
-        if wanted.is_empty() || page.is_last || page.next == cursor {
-            break;
-        }
-        cursor = page.next;
-    }
-    Ok(found)
-}
-
 /// `reeltop attempts`
 pub async fn attempts(args: AttemptsArgs, from: SourceArgs) -> Outcome {
     let query = query(args.query.as_deref())?;
@@ -169,10 +147,13 @@ pub async fn attempts(args: AttemptsArgs, from: SourceArgs) -> Outcome {
         }
         (None, None) => everywhere(&client, args.limit).await?,
     };
+    let mut lens = Lens::new(&query, &client, rows.len());
+    lens.take_attempts(rows.iter().map(|row| &row.value)).await;
     let rows: Vec<&Row<Attempt>> = rows
         .iter()
-        .filter(|row| query.matches(&AttemptSubject(&row.value)))
+        .filter(|row| lens.shows_attempt(&row.value))
         .collect();
+    let is_whole = lens.end() && is_whole;
     let mut out = Output::new();
     if args.json {
         for row in rows {
@@ -261,17 +242,6 @@ async fn at_endpoint(
         }
     }
     Ok((rows, numbers))
-}
-
-/// Whether the endpoint list, which is not documented, is simply not offered.
-fn is_unlisted(failure: &Failure) -> bool {
-    matches!(
-        failure.kind,
-        FailureKind::NotOffered
-            | FailureKind::Forbidden
-            | FailureKind::Invalid
-            | FailureKind::NotAspect
-    )
 }
 
 /// What was read of several logs, and the first that failed.
@@ -380,7 +350,11 @@ pub async fn endpoints(args: EndpointsArgs, from: SourceArgs) -> Outcome {
     if is_inferred {
         note("this server lists no endpoints; these are the ones seen in its latest attempts");
     }
-    rows.retain(|(endpoint, _)| query.matches(&EndpointSubject(endpoint)));
+    let mut lens = Lens::new(&query, &client, 0);
+    let ids = rows.iter().map(|(endpoint, _)| endpoint.id.clone());
+    lens.take_endpoints(ids.collect()).await;
+    rows.retain(|(endpoint, _)| lens.shows_endpoint(endpoint));
+    let code = u8::from(!lens.end());
     let mut out = Output::new();
     if args.json {
         for (endpoint, raw) in &rows {
@@ -398,7 +372,7 @@ pub async fn endpoints(args: EndpointsArgs, from: SourceArgs) -> Outcome {
         )?;
     }
     out.flush()?;
-    Ok(0)
+    Ok(code)
 }
 
 fn endpoint_cells(endpoint: &Endpoint) -> Vec<String> {

@@ -8,8 +8,8 @@ use futures_util::{StreamExt, stream};
 use serde_json::json;
 
 use super::args::{ReplayArgs, SourceArgs};
-use super::list::find_messages;
 use super::output::{Outcome, Output, Stop, note};
+use super::reading::find_messages;
 use super::source;
 use crate::domain::{
     Applied, Change, ChangeKind, EndpointId, Failure, FailureKind, History, MessageId, Moment,

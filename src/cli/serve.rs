@@ -6,18 +6,24 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::args::ServeArgs;
+use crate::server::chaos::Choice;
 use crate::server::{self, Options, Running};
 
 /// Runs the server until SIGINT or SIGTERM. Exit codes: 0 then, 1 when it cannot listen, 2 for a
 /// rate or scale that is no use.
 pub async fn run(args: ServeArgs) -> ExitCode {
     let given = args.api_key.is_some();
+    let chaos = match Choice::named(&args.chaos) {
+        Ok(chaos) => chaos,
+        Err(error) => return fail(2, &format!("--chaos: {error}")),
+    };
     let options = Options {
         addr: args.addr,
         api_key: args.api_key,
         seed: args.seed,
         tasks_per_minute: args.simulate,
         time_scale: args.time_scale,
+        chaos,
         ..Options::default()
     };
     // Before anything is printed, so that a signal right after the line is not missed.

@@ -1,9 +1,12 @@
 //! From the command line to a server: the configuration is read, its notes are said.
 
+use tracing::info;
+
 use super::args::SourceArgs;
 use super::output::{Stop, note};
 use crate::io::client::Client;
-use crate::io::config::{Flags, Source, default_path};
+use crate::io::config::{File, Flags, Source, default_path, from_home};
+use crate::io::log;
 
 /// What `reeltop` says when nothing at all is configured.
 pub fn nothing_configured() -> String {
@@ -20,9 +23,25 @@ pub fn nothing_configured() -> String {
     )
 }
 
-/// The configured server; exit code 2 if there is none, or half of one.
-pub fn configured(args: &SourceArgs) -> Result<Source, Stop> {
-    let flags = Flags {
+/// Begins the log, if there is to be one: flag over environment over file. A configuration that
+/// cannot be read is told by the command itself.
+pub fn begin_log(args: &SourceArgs) -> Result<(), Stop> {
+    let settings = File::load(args.config.as_deref()).unwrap_or_default().log;
+    let named = args.log.clone().filter(|path| !path.as_os_str().is_empty());
+    let Some(path) = named.or(settings.file) else {
+        return Ok(());
+    };
+    let path = from_home(&path);
+    log::open(&path, settings.level)
+        .map_err(|error| Stop::Usage(format!("the log {}: {error}", path.display())))?;
+    let (version, system) = (env!("CARGO_PKG_VERSION"), std::env::consts::OS);
+    info!("reeltop {version}, {system} {}", std::env::consts::ARCH);
+    Ok(())
+}
+
+/// What the command line says of the source.
+pub fn flags(args: &SourceArgs) -> Flags {
+    Flags {
         url: args.url.clone(),
         events_path: args.events_path.clone(),
         profile: args.profile.clone(),
@@ -31,8 +50,12 @@ pub fn configured(args: &SourceArgs) -> Result<Source, Stop> {
         read_only: args.read_only,
         allow_http: args.allow_http,
         ca_file: args.ca_file.clone(),
-    };
-    match Source::configured(&flags) {
+    }
+}
+
+/// The configured server; exit code 2 if there is none, or half of one.
+pub fn configured(args: &SourceArgs) -> Result<Source, Stop> {
+    match Source::configured(&flags(args)) {
         Ok(Some((source, notes))) => {
             for text in &notes {
                 note(text);

@@ -2,6 +2,7 @@
 
 mod poll;
 mod print;
+mod subject;
 
 use std::io;
 

@@ -1,23 +1,14 @@
 //! `reeltop tasks`: the active tasks, or tasks by id.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use futures_util::{StreamExt, stream};
-
 use super::args::{SourceArgs, TasksArgs};
+use super::lens::Lens;
 use super::list::{query, say_unreadable};
 use super::output::{Outcome, Output, note, when, zone};
-use super::rows::TaskSubject;
 use super::source;
-use crate::domain::{AssetId, Observation, TaskId};
+use crate::domain::{Observation, TaskId};
 use crate::io::client::Client;
 use crate::wire::normal;
 use crate::wire::rest::Row;
-
-/// Names that are read for one list.
-const MAX_NAMES: usize = 200;
-const AT_ONCE: usize = 8;
 
 /// Lists the active tasks, or shows those with these ids; 1 if one of them is not there.
 pub async fn run(args: TasksArgs, from: SourceArgs) -> Outcome {
@@ -30,16 +21,12 @@ pub async fn run(args: TasksArgs, from: SourceArgs) -> Outcome {
     } else {
         by_id(&client, &args.ids).await?
     };
-    let names = names(&client, &rows).await;
-    let name = |row: &Row<Observation>| names.get(&row.value.asset).map(|name| &**name);
+    let mut lens = Lens::new(&query, &client, rows.len());
+    lens.take_tasks(rows.iter().map(|row| &row.value)).await?;
+    let name = |row: &Row<Observation>| lens.asset_name(&row.value.asset);
     let rows: Vec<Row<Observation>> = rows
         .into_iter()
-        .filter(|row| {
-            query.matches(&TaskSubject {
-                task: &row.value,
-                asset_name: name(row),
-            })
-        })
+        .filter(|row| lens.shows_task(&row.value.task))
         .collect();
     let mut out = Output::new();
     if args.json {
@@ -104,21 +91,4 @@ async fn by_id(
         }
     }
     Ok((rows, u8::from(last.is_some())))
-}
-
-/// Names of the rows' assets; one that cannot be read is left out.
-async fn names(client: &Client, rows: &[Row<Observation>]) -> HashMap<AssetId, Arc<str>> {
-    let mut assets: Vec<AssetId> = rows.iter().map(|row| row.value.asset.clone()).collect();
-    assets.sort();
-    assets.dedup();
-    assets.truncate(MAX_NAMES);
-    stream::iter(assets)
-        .map(|asset| async move {
-            let name = client.asset_name(&asset).await.ok().flatten()?;
-            Some((asset, name))
-        })
-        .buffer_unordered(AT_ONCE)
-        .filter_map(std::future::ready)
-        .collect()
-        .await
 }

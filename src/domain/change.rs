@@ -11,6 +11,7 @@ use super::message::Message;
 use super::replay::ReplayStep;
 use super::task::Observation;
 use super::time::Moment;
+use super::words::WordSeen;
 
 /// Where a change came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -74,6 +75,8 @@ pub enum ChangeKind {
     Abilities(Box<Abilities>),
     /// Something came that could not be read, or was passed over; it is counted and kept.
     Unreadable(Box<Unreadable>),
+    /// A field of the service that we do not know; what it holds is kept in the raw bytes.
+    NewWord(Box<WordSeen>),
     /// A poll ended well (`None`) or badly.
     Polled(Option<Box<super::failure::Failure>>),
     Replay(Box<ReplayStep>),

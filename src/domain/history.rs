@@ -3,17 +3,22 @@
 mod age;
 mod deliveries;
 mod events;
+mod kept;
+mod losses;
 mod seen;
 mod tasks;
+mod trust;
 mod window;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
-pub use deliveries::{Deliveries, Delivery, EndpointOutcome, OutcomeState};
-pub use events::{EventEntry, Events, TaskSight};
+pub use deliveries::{Deliveries, Delivery, EndpointOutcome, OutcomeState, Told};
+pub use events::{EventEntry, EventRow, Events, Gap, GapFound, TaskSight};
+pub use kept::Kept;
+pub use losses::{BOUNDS, Bound, Dropped, Losses, PARTS, Part};
 pub use tasks::{Columns, Sighted, TaskRow, Tasks};
 pub use window::{Anchor, SortBy, TaskOrder, Window};
 
@@ -23,10 +28,12 @@ use super::event::{Event, EventType};
 use super::feature::FeatureState;
 use super::id::{AssetId, EndpointId, TaskId};
 use super::link::{Abilities, LinkCounters, LinkState, Proof};
+use super::message::Message;
 use super::replay::Replays;
 use super::schedule::RetrySchedule;
 use super::task::{Observation, TaskState};
 use super::time::Moment;
+use super::words::{Example, NewWords, WordKind, WordSeen};
 
 /// How much is kept in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,8 +73,8 @@ const MAX_PROOFS: usize = 50;
 const MAX_DELETED: usize = 1000;
 /// Longest name of an asset kept, in bytes.
 const MAX_NAME_BYTES: usize = 512;
-/// Unknown words (event types, features, states) kept with an example.
-const MAX_NEW_WORDS: usize = 200;
+/// Repairs kept over all proofs; older proofs let theirs go and keep the count.
+const MAX_KEPT_REPAIRS: usize = 5000;
 
 /// Everything known so far.
 pub struct History {
@@ -79,13 +86,14 @@ pub struct History {
     pub link: LinkState,
     pub link_since: Moment,
     pub counters: LinkCounters,
-    pub proofs: VecDeque<Proof>,
+    /// The comparisons after reconnects.
+    pub proofs: Kept<Proof>,
     pub abilities: Abilities,
     pub schedule: RetrySchedule,
-    pub unreadable: VecDeque<(Moment, Unreadable)>,
-    pub n_unreadable: u64,
-    /// Words of the service that we do not know, with how often each was seen.
-    pub new_words: BTreeMap<String, u64>,
+    pub unreadable: Kept<(Moment, Unreadable)>,
+    pub losses: Losses,
+    /// Words of the service that we do not know.
+    pub new_words: NewWords,
     pub replays: Replays,
     /// When the last sign of life came by the stream.
     pub last_event: Option<Moment>,
@@ -94,6 +102,8 @@ pub struct History {
     listed: Option<HashSet<EndpointId>>,
     /// Endpoints that left the list, so that their old attempts keep a name.
     deleted: HashMap<EndpointId, Endpoint>,
+    n_names_dropped: u64,
+    n_endpoints_dropped: u64,
     last_seq: u64,
 }
 
@@ -127,17 +137,19 @@ impl History {
             link: LinkState::Connecting,
             link_since: Moment::default(),
             counters: LinkCounters::default(),
-            proofs: VecDeque::new(),
+            proofs: Kept::new(MAX_PROOFS),
             abilities: Abilities::default(),
             schedule: RetrySchedule::default(),
-            unreadable: VecDeque::new(),
-            n_unreadable: 0,
-            new_words: BTreeMap::new(),
+            unreadable: Kept::new(MAX_UNREADABLE),
+            losses: Losses::default(),
+            new_words: NewWords::default(),
             replays: Replays::default(),
             last_event: None,
             asset_names: HashMap::new(),
             listed: None,
             deleted: HashMap::new(),
+            n_names_dropped: 0,
+            n_endpoints_dropped: 0,
             last_seq: 0,
         }
     }
@@ -145,6 +157,13 @@ impl History {
     /// Folds one change. The same observations in any order, cut anywhere, twice, give the same
     /// tasks, messages and attempts.
     pub fn apply(&mut self, change: Change) -> Applied {
+        let received = change.received;
+        let applied = self.fold(change);
+        self.note_losses(received);
+        applied
+    }
+
+    fn fold(&mut self, change: Change) -> Applied {
         let Change {
             seq,
             received,
@@ -160,22 +179,19 @@ impl History {
                 self.tasks.mark_gone(&task);
             }
             ChangeKind::AssetNamed { asset, name } => self.name_asset(asset, name),
-            ChangeKind::Message(message) => self.deliveries.take_message(*message),
-            ChangeKind::Attempt(attempt) => return self.take_attempt(*attempt, received),
+            ChangeKind::Message(message) => self.take_message(*message, (origin, received)),
+            ChangeKind::Attempt(attempt) => {
+                return self.take_attempt(*attempt, (origin, received));
+            }
             ChangeKind::Endpoint(endpoint) => self.take_endpoint(*endpoint),
             ChangeKind::EndpointsListed(ids) => self.take_endpoint_list(&ids),
-            ChangeKind::Link(state) => {
-                if *state != self.link {
-                    self.link_since = received;
-                }
-                self.link = *state;
-            }
+            ChangeKind::Link(state) => self.take_link(*state, received),
             ChangeKind::Counters(counters) => self.counters = *counters,
-            ChangeKind::Proof(proof) => push_bounded(&mut self.proofs, *proof, MAX_PROOFS),
+            ChangeKind::Proof(proof) => self.take_proof(*proof),
             ChangeKind::Abilities(abilities) => {
                 if let Some(schedule) = abilities
                     .retry_schedule
-                    .as_deref()
+                    .as_ref()
                     .and_then(RetrySchedule::published)
                 {
                     self.schedule = schedule;
@@ -183,8 +199,17 @@ impl History {
                 self.abilities = *abilities;
             }
             ChangeKind::Unreadable(what) => {
-                self.n_unreadable += 1;
-                push_bounded(&mut self.unreadable, (received, *what), MAX_UNREADABLE);
+                self.losses.note_unreadable(&what);
+                self.unreadable.push((received, *what));
+            }
+            ChangeKind::NewWord(seen) => {
+                let WordSeen {
+                    kind,
+                    word,
+                    count,
+                    example,
+                } = *seen;
+                self.new_words.see(kind, &word, count, received, || example);
             }
             // How well polling goes is told by its latest answers, not folded.
             ChangeKind::Polled(_) => {}
@@ -265,17 +290,19 @@ impl History {
             self.last_event = Some(received);
         }
         let is_first = self.events.is_first_sight(&event.id);
+        let example = || example_of("event", &event.id, raw.as_deref());
         let sighted = event
             .task
             .as_ref()
-            .map(|seen| self.sight(seen, origin, received));
+            .map(|seen| self.sight(seen, origin, received, example));
         if !is_first {
             // A repeated id may still carry news, as where a server's ids are not unique.
             let news = sighted.filter(|sighted| sighted.is_newest);
             return news.map_or(Applied::Nothing, |sighted| self.announce(sighted));
         }
         if let EventType::Other(name) = &event.kind {
-            self.note_word("event type", name);
+            self.new_words
+                .see(WordKind::EventType, name, 1, received, example);
         }
         if let (Some(name), Some(seen)) = (&event.asset_name, &event.task) {
             self.name_asset(seen.asset.clone(), name.clone());
@@ -307,22 +334,42 @@ impl History {
     }
 
     fn take_task(&mut self, seen: &Observation, received: Moment, origin: Origin) -> Applied {
-        let sighted = self.sight(seen, origin, received);
+        let example = || example_of("task", &seen.task, None);
+        let sighted = self.sight(seen, origin, received, example);
         self.announce(sighted)
     }
 
-    fn sight(&mut self, seen: &Observation, origin: Origin, received: Moment) -> Sighted {
+    fn sight(
+        &mut self,
+        seen: &Observation,
+        origin: Origin,
+        received: Moment,
+        example: impl Fn() -> Example,
+    ) -> Sighted {
         if seen.features.extra().is_some() {
             for (feature, state) in seen.features.iter() {
                 if let FeatureState::Unknown(word) = &state {
-                    self.note_word("state", word);
+                    self.new_words
+                        .see(WordKind::State, word, 1, received, &example);
                 }
                 if let super::feature::Feature::Other(name) = &feature {
-                    self.note_word("feature", name);
+                    self.new_words
+                        .see(WordKind::Feature, name, 1, received, &example);
                 }
             }
         }
         self.tasks.sight(seen, origin, received)
+    }
+
+    fn take_message(&mut self, message: Message, told: Told) {
+        if let EventType::Other(name) = &message.kind
+            && self.deliveries.get(&message.id).is_none()
+        {
+            let example = || example_of("message", &message.id, None);
+            self.new_words
+                .see(WordKind::EventType, name, 1, told.1, example);
+        }
+        self.deliveries.take_message(message, told);
     }
 
     fn announce(&self, sighted: Sighted) -> Applied {
@@ -334,7 +381,7 @@ impl History {
         }
     }
 
-    fn take_attempt(&mut self, attempt: super::attempt::Attempt, received: Moment) -> Applied {
+    fn take_attempt(&mut self, attempt: super::attempt::Attempt, told: Told) -> Applied {
         // Where the service lists its endpoints, one that is not listed was deleted.
         if self.listed.is_none() && !self.endpoints.contains_key(&attempt.endpoint) {
             self.take_endpoint(Endpoint::inferred(
@@ -343,7 +390,7 @@ impl History {
             ));
         }
         let pair = (attempt.message.clone(), attempt.endpoint.clone());
-        self.deliveries.take_attempt(attempt);
+        self.deliveries.take_attempt(attempt, told);
         let Some(number) = self.replays.latest_of(&pair.0, &pair.1) else {
             return Applied::Shown;
         };
@@ -352,7 +399,7 @@ impl History {
         };
         if self
             .replays
-            .settle(&pair.0, &pair.1, &delivery.attempts_at(&pair.1), received)
+            .settle(&pair.0, &pair.1, &delivery.attempts_at(&pair.1), told.1)
         {
             Applied::Replay(number)
         } else {
@@ -380,6 +427,8 @@ impl History {
         if self.endpoints.len() < self.bounds.endpoints || self.endpoints.contains_key(&endpoint.id)
         {
             self.endpoints.insert(endpoint.id.clone(), endpoint);
+        } else {
+            self.n_endpoints_dropped += 1;
         }
     }
 
@@ -402,24 +451,139 @@ impl History {
             && !self.asset_names.contains_key(&asset)
         {
             // Names are a convenience that can be read again, so that the simplest bound will do.
+            self.n_names_dropped += self.asset_names.len() as u64;
             self.asset_names.clear();
         }
         self.asset_names.insert(asset, name);
     }
-
-    fn note_word(&mut self, what: &str, word: &str) {
-        let key = format!("{what} {word}");
-        if let Some(count) = self.new_words.get_mut(&key) {
-            *count += 1;
-        } else if self.new_words.len() < MAX_NEW_WORDS {
-            self.new_words.insert(key, 1);
-        }
-    }
 }
 
-fn push_bounded<T>(queue: &mut VecDeque<T>, item: T, limit: usize) {
-    if queue.len() >= limit {
-        queue.pop_front();
+fn example_of(what: &str, id: &dyn std::fmt::Display, raw: Option<&[u8]>) -> Example {
+    Example::new(format!("{what} {id}"), raw.unwrap_or_default())
+}
+#[cfg(test)]
+mod tests {
+    use super::super::failure::{Failure, FailureKind};
+    use super::super::link::{Repair, RepairedBy};
+    use super::super::time::Time;
+    use super::*;
+
+    fn told(history: &mut History, second: i64, kind: ChangeKind) {
+        let received = Moment {
+            wall: Time::from_seconds(second),
+            mono: second,
+        };
+        history.apply(Change {
+            seq: 0,
+            received,
+            origin: Origin::Inference,
+            raw: None,
+            kind,
+        });
     }
-    queue.push_back(item);
+
+    #[test]
+    fn a_state_of_the_link_is_as_old_as_its_name_whatever_changes_inside_it() {
+        let mut history = History::default();
+        let why = |what: &str| Failure::new(FailureKind::Broken, what, "");
+        let retrying = |tries, what: &str| LinkState::Retrying {
+            at: Time(7),
+            tries,
+            why: why(what),
+        };
+        let since = |history: &History| history.link_since.wall;
+        for (at, state, expected) in [
+            (1, LinkState::Connecting, 1),
+            (5, retrying(1, "a"), 5),
+            (9, retrying(2, "b"), 5),
+            (10, LinkState::CatchingUp, 10),
+            (11, LinkState::Live, 11),
+            (30, LinkState::Stale { since: Time(3) }, 30),
+            (31, LinkState::Live, 31),
+            (32, LinkState::Polling { why: why("c") }, 32),
+            (33, LinkState::Polling { why: why("d") }, 32),
+        ] {
+            told(&mut history, at, ChangeKind::Link(Box::new(state)));
+            assert_eq!(since(&history), Time::from_seconds(expected), "at {at}");
+        }
+    }
+
+    #[test]
+    fn old_proofs_let_their_repairs_go_and_keep_the_count() {
+        let mut history = History::default();
+        let repair = Repair {
+            task: TaskId::new("t"),
+            before: None,
+            after: None,
+            how: RepairedBy::Log,
+        };
+        let n_kept = MAX_KEPT_REPAIRS / 5;
+        for at in 0..8 {
+            let proof = Proof {
+                gap: None,
+                compared: Some(1),
+                repaired: vec![repair.clone(); n_kept],
+                n_repaired: n_kept,
+                found: 0,
+                held: 0,
+                backfilled: 0,
+                caveat: None,
+                at: Time(at),
+            };
+            told(&mut history, at, ChangeKind::Proof(Box::new(proof)));
+        }
+        let kept: Vec<usize> = (history.proofs.iter())
+            .map(|proof| proof.repaired.len())
+            .collect();
+        let full = n_kept;
+        assert_eq!(kept, [0, 0, 0, full, full, full, full, full]);
+        assert!(history.proofs.iter().all(|proof| proof.n_repaired == full));
+    }
+
+    #[test]
+    fn a_word_that_is_new_to_us_is_listed_with_where_it_was_seen() {
+        let mut history = History::default();
+        let mut features = super::super::feature::Features::default();
+        features.set(
+            super::super::feature::Feature::new("captions"),
+            FeatureState::new("paused"),
+        );
+        let seen = Observation {
+            task: TaskId::new("t1"),
+            asset: AssetId::new("a"),
+            user: super::super::id::UserId::new("u"),
+            features,
+            created: Time(1),
+            updated: Time(2),
+            published: None,
+            event: None,
+        };
+        let event = Event {
+            id: super::super::id::EventId::new("e1"),
+            kind: EventType::new("task.paused"),
+            published: None,
+            user: None,
+            task: Some(seen.clone()),
+            asset_name: None,
+        };
+        told(&mut history, 5, ChangeKind::Event(event));
+        told(&mut history, 6, ChangeKind::Task(seen));
+        let words: Vec<_> = (history.new_words.iter())
+            .map(|word| {
+                (
+                    word.kind.name(),
+                    &*word.word,
+                    word.count,
+                    &*word.example.seen_in,
+                )
+            })
+            .collect();
+        let expected = [
+            ("event type", "task.paused", 1, "event e1"),
+            ("feature", "captions", 2, "event e1"),
+            ("state", "paused", 2, "event e1"),
+        ];
+        assert_eq!(words, expected);
+        assert!((history.new_words.iter()).all(|word| word.first.wall == Time::from_seconds(5)));
+    }
 }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::failure::Failure;
 use super::id::TaskId;
+use super::schedule::PublishedRetries;
 use super::task::TaskState;
 use super::time::Time;
 
@@ -80,6 +81,9 @@ pub struct Proof {
     pub found: usize,
     /// Frames that came during the catch-up and were folded after it.
     pub held: usize,
+    /// Events of the gap that the stream brought after all, as it was asked to go on from the last
+    /// event id.
+    pub backfilled: usize,
     /// What could not be known, in words; `None` means that nothing was missed.
     pub caveat: Option<String>,
     pub at: Time,
@@ -140,8 +144,8 @@ pub struct Abilities {
     pub endpoint_list: Ability,
     pub messages: Ability,
     pub attempts: Ability,
-    /// Delays before each automatic retry, in seconds, if the server publishes them.
-    pub retry_schedule: Option<Vec<f64>>,
+    /// The automatic retries, if the server publishes them.
+    pub retry_schedule: Option<PublishedRetries>,
 }
 
 /// Counters of the link, as the Health screen shows them.

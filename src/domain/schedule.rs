@@ -7,16 +7,30 @@ use super::time::{SECOND, Time};
 /// (docs.svix.com/retries).
 pub const SVIX_DELAYS: [f64; 7] = [5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 36_000.0];
 
+/// What a server publishes of its automatic retries.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PublishedRetries {
+    /// Delays before each retry, in seconds.
+    pub delays: Vec<f64>,
+    /// The least delay after an attempt that timed out, in seconds, if it is published.
+    pub floor_after_timeout: Option<f64>,
+}
+
+/// Svix's least delay after an attempt that timed out, in seconds (svix.md).
+const SVIX_FLOOR: f64 = 60.0;
+
 /// The delays in force between one attempt and the next.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RetrySchedule {
     delays: Vec<f64>,
+    floor_after_timeout: f64,
 }
 
 impl Default for RetrySchedule {
     fn default() -> Self {
         Self {
             delays: SVIX_DELAYS.to_vec(),
+            floor_after_timeout: SVIX_FLOOR,
         }
     }
 }
@@ -35,11 +49,20 @@ pub enum Forecast {
 }
 
 impl RetrySchedule {
-    /// Takes a server's published delays, in seconds. Those that are no sane time are refused.
-    pub fn published(delays: &[f64]) -> Option<Self> {
+    /// Takes what a server publishes. Delays that are no sane time are refused.
+    pub fn published(retries: &PublishedRetries) -> Option<Self> {
         let is_sane = |delay: &f64| delay.is_finite() && (0.0..=31_536_000.0).contains(delay);
+        let delays = &retries.delays;
+        // A server that keeps Svix's delays and says no more is taken to keep its floor as well.
+        let unsaid = if *delays == SVIX_DELAYS {
+            SVIX_FLOOR
+        } else {
+            0.0
+        };
+        let floor = retries.floor_after_timeout.filter(is_sane);
         (!delays.is_empty() && delays.len() <= 64 && delays.iter().all(is_sane)).then(|| Self {
-            delays: delays.to_vec(),
+            delays: delays.clone(),
+            floor_after_timeout: floor.unwrap_or(unsaid),
         })
     }
 
@@ -75,14 +98,13 @@ impl RetrySchedule {
         let Some(delay) = self.delays.get(automatic.len() - 1) else {
             return Forecast::Exhausted { of };
         };
-        // Seconds fit: `published` bounds them.
-        let mut delay = (*delay * SECOND as f64) as i64;
+        let mut delay = *delay;
         let took = last_automatic.duration_ms.unwrap_or(0).min(600_000) as i64 * 1000;
-        if last_automatic.failure() == Some(super::attempt::FailureClass::Timeout)
-            && self.delays == SVIX_DELAYS
-        {
-            delay = delay.max(60 * SECOND);
+        if last_automatic.failure() == Some(super::attempt::FailureClass::Timeout) {
+            delay = delay.max(self.floor_after_timeout);
         }
+        // Seconds fit: `published` bounds them.
+        let delay = (delay * SECOND as f64) as i64;
         let at = last_automatic.started.plus(took).plus(delay);
         let number = automatic.len() + 1;
         if last.trigger == Trigger::Manual {
@@ -90,5 +112,52 @@ impl RetrySchedule {
         } else {
             Forecast::Next { number, of, at }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use super::super::id::{AttemptId, EndpointId, MessageId};
+    use super::*;
+
+    fn timed_out() -> Attempt {
+        Attempt {
+            id: AttemptId::new("a"),
+            message: MessageId::new("m"),
+            endpoint: EndpointId::new("e"),
+            url: "".into(),
+            started: Time(0),
+            status: AttemptStatus::Fail,
+            code: 0,
+            duration_ms: Some(15_000),
+            response: "the request timed out".into(),
+            trigger: Trigger::Scheduled,
+        }
+    }
+
+    #[test]
+    fn after_a_timeout_the_published_floor_counts_else_svixs_with_its_delays() {
+        let next = |delays: &[f64], floor| {
+            let retries = PublishedRetries {
+                delays: delays.to_vec(),
+                floor_after_timeout: floor,
+            };
+            let schedule = RetrySchedule::published(&retries).unwrap();
+            match schedule.forecast(&[&timed_out()]) {
+                Forecast::Next { at, .. } => at.0 / SECOND,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(
+            timed_out().failure(),
+            Some(super::super::attempt::FailureClass::Timeout)
+        );
+        assert_eq!(next(&[5.0, 300.0], Some(60.0)), 75);
+        assert_eq!(next(&[5.0, 300.0], Some(1.0)), 20);
+        assert_eq!(next(&[5.0, 300.0], Some(f64::NAN)), 20);
+        assert_eq!(next(&[5.0, 300.0], None), 20);
+        assert_eq!(next(&SVIX_DELAYS, None), 75);
+        assert_eq!(next(&SVIX_DELAYS, Some(0.5)), 20);
     }
 }

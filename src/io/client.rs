@@ -200,6 +200,11 @@ impl Client {
         self.http.route(&segments, &[])
     }
 
+    /// `GET /users/me`: whether the key opens the door.
+    pub async fn user(&self) -> Result<(), Failure> {
+        self.read(&["users", "me"], &[], rest::user).await
+    }
+
     /// Reads a page of a list. Rows beyond the limit are counted and left out.
     async fn page<T>(
         &self,
@@ -232,7 +237,8 @@ impl Client {
         Ok(page)
     }
 
-    async fn read<T>(
+    /// Reads any route by a decoder.
+    pub async fn read<T>(
         &self,
         segments: &[&str],
         query: &[(&str, &str)],

@@ -15,7 +15,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 pub use file::{File, Profile, default_path};
-pub use key::KeyFrom;
+pub use key::{KeyFrom, from_home};
 pub use limits::Limits;
 pub use resolve::{Chosen, is_loopback, resolve, shown};
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 
 use super::clock::Clock;
+use super::log;
 use crate::domain::{
     Abilities, AssetId, Change, ChangeKind, Failure, LinkCounters, Moment, Origin, Unreadable,
 };
@@ -117,6 +118,7 @@ impl Outlet {
             let mut batch = Vec::with_capacity(drafts.len().min(BATCH));
             for draft in drafts.by_ref().take(BATCH) {
                 *seq += 1;
+                log::change(&draft.kind);
                 batch.push(Change {
                     seq: *seq,
                     received: draft.received,

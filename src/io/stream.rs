@@ -8,6 +8,7 @@ use bytes::Bytes;
 use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Response, Url};
 use tokio::time::{Instant, sleep_until, timeout_at};
+use tracing::{info, warn};
 
 use super::client::Client;
 use super::client::failure::{self, Failed, origin};
@@ -186,12 +187,14 @@ impl Stream {
                     last_byte: now,
                     is_quiet: false,
                 };
+                info!("stream open (connection {})", self.connections);
                 Step::Opened
             }
             Err(failed) if failed.is_final => {
                 self.failures = self.failures.saturating_add(1);
                 let wait = self.client.http.waits.stopped.max(LEAST);
                 self.state = State::Waiting(Instant::now() + wait);
+                warn!("stream stopped: {}", failed.failure);
                 Step::Stopped(failed.failure)
             }
             Err(failed) => self.wait(failed, false),
@@ -286,6 +289,7 @@ impl Stream {
             .earliest(now.saturating_add(delay), self.backoff.health);
         let wait = Duration::from_micros(u64::try_from(at - now).unwrap_or(0));
         self.state = State::Waiting(Instant::now() + wait);
+        warn!("stream broken: {}; again in {wait:?}", failed.failure);
         Step::Broken {
             why: failed.failure,
             wait,
@@ -296,7 +300,11 @@ impl Stream {
 }
 
 /// Asks for the stream; gives the answer only if it is one.
-async fn request(client: Client, url: Url, last_event_id: String) -> Result<Response, Failed> {
+pub(super) async fn request(
+    client: Client,
+    url: Url,
+    last_event_id: String,
+) -> Result<Response, Failed> {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

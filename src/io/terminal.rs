@@ -77,12 +77,6 @@ impl Terminal {
         })
     }
 
-    /// Columns and rows.
-    pub fn size(&self) -> io::Result<(u16, u16)> {
-        let (columns, rows) = crossterm::terminal::size()?;
-        Ok((columns.clamp(1, MAX_SIDE), rows.clamp(1, MAX_SIDE)))
-    }
-
     /// Writes the cells that changed, as one synchronized update; nothing at all if none did.
     pub fn write<'a>(
         &mut self,
@@ -144,6 +138,12 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         restore();
     }
+}
+
+/// Columns and rows of this program's terminal.
+pub fn size() -> io::Result<(u16, u16)> {
+    let (columns, rows) = crossterm::terminal::size()?;
+    Ok((columns.clamp(1, MAX_SIDE), rows.clamp(1, MAX_SIDE)))
 }
 
 fn enter() -> io::Result<()> {

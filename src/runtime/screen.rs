@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::app::{State, Viewport};
-use crate::io::terminal::Terminal;
+use crate::io::terminal::{self, Terminal};
 use crate::view;
 use crate::view::theme::Theme;
 
@@ -33,7 +33,7 @@ impl Screen {
 
     /// Takes the terminal's size, and draws everything again at the next frame.
     pub fn resize(&mut self) -> anyhow::Result<()> {
-        let (width, height) = self.terminal.size()?;
+        let (width, height) = terminal::size()?;
         let area = Rect::new(0, 0, width, height);
         self.shown = Buffer::empty(area);
         self.next = Buffer::empty(area);

@@ -3,7 +3,7 @@
 //! A change and the event it publishes happen under one short lock, so events are on the stream
 //! in the order in which the state moved. Nothing waits in here.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::catalog::{self, Asset, Fate};
-use super::clock::{now_us, rfc3339};
+use super::clock::{self, rfc3339};
 use super::hub::Hub;
 use super::port::{Accepted, Delivery};
 use super::store::{Retention, Store};
@@ -56,6 +56,8 @@ struct Shared {
     seed: u64,
     /// Tasks asked for by clients so far: each gets a fate of its own.
     requests: AtomicU64,
+    /// How far off the clock is, in microseconds.
+    skew: AtomicI64,
 }
 
 /// Why a task asked for by a client is not made.
@@ -82,7 +84,7 @@ impl Backend {
         time_scale: f64,
     ) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let now = now_us();
+        let now = clock::now_us();
         let user = user(&mut rng, now);
         let index_id = catalog::uuid(&mut rng);
         let mut store = Store::new(user.id.clone(), index_id, now);
@@ -105,6 +107,7 @@ impl Backend {
             user,
             seed,
             requests,
+            skew: AtomicI64::new(0),
         };
         Self {
             shared: Arc::new(shared),
@@ -116,6 +119,16 @@ impl Backend {
             .store
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time by the service's own clock, in unix microseconds.
+    pub(super) fn now_us(&self) -> i64 {
+        clock::now_us() + self.shared.skew.load(Ordering::Relaxed)
+    }
+
+    /// Puts the clock off by so many microseconds. What is written is written.
+    pub(super) fn skew_clock(&self, by_us: i64) {
+        self.shared.skew.store(by_us, Ordering::Relaxed);
     }
 
     pub(super) fn hub(&self) -> &Hub {
@@ -135,7 +148,7 @@ impl Backend {
         fate: Fate,
     ) -> bool {
         let mut store = self.store();
-        let now = now_us();
+        let now = self.now_us();
         let task = Task::new(task_id.clone(), asset.id.clone(), features, now);
         let body = task.body(store.user_id());
         if !store.make_room() {
@@ -184,7 +197,7 @@ impl Backend {
     fn add_task(&self, asset_id: &str, features: Vec<(String, FeatureState)>) -> Option<String> {
         let id = Uuid::new_v4().to_string();
         let mut store = self.store();
-        let now = now_us();
+        let now = self.now_us();
         let task = Task::new(id.clone(), asset_id.to_owned(), features, now);
         let body = task.body(store.user_id());
         if !store.add_task(task) {
@@ -208,7 +221,7 @@ impl Backend {
     /// Sets features of a task in one change, with one event; false if nothing changed.
     pub fn set_features(&self, task_id: &str, changes: &[(&str, FeatureState)]) -> bool {
         let mut store = self.store();
-        let now = now_us();
+        let now = self.now_us();
         let Some((event_type, task)) = store.change(task_id, changes, now) else {
             return false;
         };
@@ -230,7 +243,7 @@ impl Backend {
     /// Publishes any event, on the stream and, if it is a task event, as a webhook. Gives its id.
     pub fn publish(&self, event_type: &'static str, data: impl Serialize) -> Option<String> {
         let _store = self.store();
-        self.publish_locked(event_type, now_us(), data)
+        self.publish_locked(event_type, self.now_us(), data)
     }
 
     /// Puts a frame on the stream with exactly these bytes, for tests and benches of readers.
@@ -242,7 +255,7 @@ impl Backend {
     pub(super) fn publish_index(&self) {
         let store = self.store();
         let index = store.index_body();
-        self.publish_locked("index.updated", now_us(), IndexDataBody { index });
+        self.publish_locked("index.updated", self.now_us(), IndexDataBody { index });
     }
 
     /// Builds the envelope once; stream and webhooks carry the same bytes. The caller holds the
@@ -282,7 +295,21 @@ impl Backend {
     }
 
     pub fn active(&self) -> Vec<TaskBody> {
-        self.store().active(now_us(), self.shared.retention)
+        self.store().active(self.now_us(), self.shared.retention)
+    }
+
+    /// The active tasks, and the time at which they were so.
+    pub(super) fn snapshot(&self) -> (i64, Vec<TaskBody>) {
+        let store = self.store();
+        let now = self.now_us();
+        (now, store.active(now, self.shared.retention))
+    }
+
+    /// Whether a task was created after that time.
+    pub(super) fn is_younger(&self, id: &str, than_us: i64) -> bool {
+        self.store()
+            .task(id)
+            .is_some_and(|task| task.created_us > than_us)
     }
 
     pub(super) fn asset_body(&self, id: &str) -> Option<AssetBody> {
@@ -311,7 +338,7 @@ impl Backend {
     }
 
     pub(super) fn sweep(&self) {
-        self.store().sweep(now_us(), self.shared.retention);
+        self.store().sweep(self.now_us(), self.shared.retention);
     }
 }
 

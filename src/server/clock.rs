@@ -7,6 +7,14 @@ pub fn now_us() -> i64 {
     Utc::now().timestamp_micros()
 }
 
+/// A time in unix microseconds as HTTP headers write it, to the second.
+pub fn http_date(us: i64) -> String {
+    DateTime::<Utc>::from_timestamp_micros(us)
+        .unwrap_or_default()
+        .format("%a, %d %b %Y %H:%M:%S GMT")
+        .to_string()
+}
+
 /// A time in unix microseconds as RFC 3339 with microseconds and Z, as Svix writes it.
 pub fn rfc3339(us: i64) -> String {
     DateTime::<Utc>::from_timestamp_micros(us)
@@ -23,6 +31,10 @@ mod tests {
         assert_eq!(
             rfc3339(1_790_000_000_000_001),
             "2026-09-21T14:13:20.000001Z"
+        );
+        assert_eq!(
+            http_date(1_790_000_000_000_001),
+            "Mon, 21 Sep 2026 14:13:20 GMT"
         );
     }
 }

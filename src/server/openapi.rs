@@ -11,7 +11,7 @@ use super::api::Api;
 /// One operation: method, path, what it does, the code of success, and whether it is our own.
 type Operation = (&'static str, &'static str, &'static str, &'static str, bool);
 
-const OPERATIONS: [Operation; 19] = [
+const OPERATIONS: [Operation; 22] = [
     (
         "get",
         "/health",
@@ -115,6 +115,21 @@ const OPERATIONS: [Operation; 19] = [
         "202",
         true,
     ),
+    (
+        "get",
+        "/_chaos",
+        "Which faults are on, and which there are",
+        "200",
+        true,
+    ),
+    (
+        "put",
+        "/_chaos",
+        "Switch faults on, instead of those that are",
+        "200",
+        true,
+    ),
+    ("delete", "/_chaos", "Switch all faults off", "200", true),
 ];
 
 /// `GET /openapi.json`
@@ -237,6 +252,7 @@ fn request_schema(method: &str, path: &str) -> Option<&'static str> {
             Some("EndpointRequest")
         }
         ("post", "/webhooks/messages/{message_id}/resend") => Some("ResendRequest"),
+        ("put", "/_chaos") => Some("ChaosRequest"),
         _ => None,
     }
 }
@@ -297,6 +313,11 @@ fn schemas() -> Value {
             "type": "object",
             "required": ["endpoint_id"],
             "properties": {"endpoint_id": text},
+        },
+        "ChaosRequest": {
+            "type": "object",
+            "required": ["faults"],
+            "properties": {"faults": words},
         },
     })
 }

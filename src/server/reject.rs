@@ -209,10 +209,12 @@ impl Fields {
         fits
     }
 
-    /// A list of words, each turned into one of ours by `known`; `expected` tells the others.
+    /// A list of at least so many words, each turned into one of ours by `known`; `expected` tells
+    /// the others.
     pub fn words<T>(
         &mut self,
         name: &str,
+        least: usize,
         known: impl Fn(&str) -> Option<T>,
         expected: &str,
     ) -> Option<Vec<T>> {
@@ -222,9 +224,11 @@ impl Fields {
             self.faults.add("list_type", &place(name), message, &value);
             return None;
         };
-        if items.is_empty() {
-            let message = "List should have at least 1 item after validation, not 0";
-            self.faults.add("too_short", &place(name), message, &value);
+        if items.len() < least {
+            let found = items.len();
+            let message =
+                format!("List should have at least {least} item after validation, not {found}");
+            self.faults.add("too_short", &place(name), &message, &value);
             return None;
         }
         let mut words = Vec::new();
@@ -296,7 +300,7 @@ mod tests {
     fn a_hundred_faults_are_enough() {
         let body = json!({"words": vec![Value::Null; 100_000]}).to_string();
         let mut fields = Fields::of(body.as_bytes()).unwrap();
-        let words = fields.words("words", |word| Some(word.to_owned()), "a word");
+        let words = fields.words("words", 1, |word| Some(word.to_owned()), "a word");
         assert_eq!((words, faults(&fields).len()), (None, MOST_FAULTS));
         assert_eq!(fields.string("more", true), None);
         assert_eq!(faults(&fields).len(), MOST_FAULTS);

@@ -15,6 +15,7 @@ use subtle::ConstantTimeEq;
 
 use super::api::{Api, Id, parameter, whole};
 use super::backend::{TaskRefused, core_feature};
+use super::chaos::Chaos;
 use super::reject::{Faults, Fields, Rejected, detail, not_found, unauthorized};
 use super::{events, openapi, webhooks};
 use crate::wire::bodies::TaskCreatedBody;
@@ -22,7 +23,7 @@ use crate::wire::bodies::TaskCreatedBody;
 /// First segments of our paths: with a slash at the end they redirect, as `FastAPI` does.
 const ROOTS: [&str; 6] = ["tasks", "users", "assets", "indexes", "webhooks", "events"];
 
-pub fn router(api: Api) -> Router {
+pub fn router(api: Api, chaos: &Chaos) -> Router {
     let guarded = Router::new()
         .route("/events", get(events::stream))
         .route("/events/stream", get(events::stream))
@@ -51,6 +52,7 @@ pub fn router(api: Api) -> Router {
             post(webhooks::resend),
         )
         .route("/webhooks/delivery-attempts", get(webhooks::attempts))
+        .route("/_chaos", chaos.route())
         .route_layer(middleware::from_fn_with_state(api.clone(), guard));
     let routes = Router::new()
         .route("/health", get(health))
@@ -63,9 +65,10 @@ pub fn router(api: Api) -> Router {
         })
         .with_state(api);
     // Around the whole router: which methods there are is written only after its own layers.
-    Router::new()
+    let routes = Router::new()
         .fallback_service(routes)
-        .layer(middleware::map_response(allow_no_head))
+        .layer(middleware::map_response(allow_no_head));
+    chaos.before(routes)
 }
 
 /// axum answers HEAD wherever there is a GET; `FastAPI` does not.
@@ -175,7 +178,7 @@ async fn create_task(
     let mut fields = Fields::of(&body)?;
     let asset_id = fields.string("asset_id", true);
     let expected = "'proxy', 'preview', 'visual' or 'transcription'";
-    let features = fields.words("features", core_feature, expected);
+    let features = fields.words("features", 1, core_feature, expected);
     let (Some(asset_id), Some(mut features)) = (asset_id, features) else {
         return Err(fields.faults.reject());
     };

@@ -135,7 +135,7 @@ fn endpoint_spec(body: &[u8], full: bool) -> Result<EndpointSpec, Rejected> {
     let url = fields.string("url", true);
     let description = fields.string("description", false).unwrap_or_default();
     let expected = "'task.*', 'task.completed', 'task.failed' or 'task.progress'";
-    let event_types = fields.words("event_types", expand, expected);
+    let event_types = fields.words("event_types", 1, expand, expected);
     let rate_limit = fields.number("rate_limit", 1);
     let version = fields.number("version", 1).unwrap_or(1);
     let disabled = full && fields.flag("disabled").unwrap_or(false);

@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 
 /// Glyphs and their ASCII forms (screens.md).
-const FORMS: [(char, &str); 32] = [
+const FORMS: [(char, &str); 34] = [
     ('◷', "q"),
     ('▶', ">"),
     ('✓', "+"),
@@ -12,6 +12,8 @@ const FORMS: [(char, &str); 32] = [
     ('·', "."),
     ('↻', "r"),
     ('◌', "~"),
+    ('◇', "j"),
+    ('≈', "i"),
     ('●', "*"),
     ('▌', "|"),
     ('─', "-"),

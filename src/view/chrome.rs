@@ -10,7 +10,7 @@ use crate::app::action::Action;
 use crate::app::page::Page;
 use crate::app::prompt::Prompt;
 use crate::app::{Overlay, SCREENS, Screen, State, Tone};
-use crate::domain::{LinkState, TASK_STATES};
+use crate::domain::{LinkState, visible};
 
 mod crumbs;
 mod header;
@@ -158,7 +158,7 @@ fn notices(canvas: &mut Canvas<'_>, area: Rect, row: u16, state: &State) -> u16 
         };
         let room = usize::from(inner.width).saturating_sub(2);
         let text = lines.join(" ");
-        let wrapped = wrap(&crate::domain::visible(&text), room);
+        let wrapped = wrap(&visible(&text), room);
         let n_max = if area.height >= 16 { 3 } else { 1 };
         for (at, line) in wrapped.iter().take(n_max).enumerate() {
             let is_cut = at + 1 == n_max && wrapped.len() > n_max;
@@ -182,7 +182,14 @@ fn notices(canvas: &mut Canvas<'_>, area: Rect, row: u16, state: &State) -> u16 
         } else {
             Tone::Ok
         };
-        canvas.line(inner, row, &[piece(tone, format!(" {} ", proof.words()))]);
+        let room = usize::from(inner.width).saturating_sub(2);
+        let words = visible(&proof.words()).into_owned();
+        let words = if width(&words) <= room {
+            words
+        } else {
+            format!("{} · 5 tells more", proof.summary())
+        };
+        canvas.line(inner, row, &[piece(tone, format!(" {words} "))]);
     }
     1
 }
@@ -301,20 +308,6 @@ pub fn toasts(canvas: &mut Canvas<'_>, body: Rect, state: &State) {
     }
 }
 
-/// Counters by state, for the summary of tasks.
-fn task_counters(state: &State) -> Pieces<'static> {
-    let mut pieces = vec![plain(" ")];
-    for task_state in TASK_STATES {
-        let n = state.history.tasks.count(task_state);
-        let (glyph, tone) = super::model::task_glyph(task_state);
-        let tone = if n == 0 { Tone::Dim } else { tone };
-        pieces.push(piece(tone, glyph));
-        let words = format!(" {n} {}   ", task_state.name());
-        pieces.push(if n == 0 { dim(words) } else { plain(words) });
-    }
-    pieces
-}
-
 /// The title of a page in the path.
 fn page_title(page: &Page) -> &'static str {
     match page {
@@ -323,6 +316,7 @@ fn page_title(page: &Page) -> &'static str {
         Page::Attempt(_) => "attempt",
         Page::Endpoint(_) => "endpoint",
         Page::Event(_) => "event",
-        Page::Unreadable(_) => "could not be read",
+        Page::Excerpt(_) => "its beginning",
+        Page::List(_) => "list",
     }
 }

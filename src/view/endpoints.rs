@@ -2,60 +2,39 @@
 
 use ratatui::layout::Rect;
 
+use super::list;
 use super::model::{ago, delivery};
 use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role};
 use super::text::cut_middle;
 use super::theme::Role;
-use super::{notice, table};
 use crate::app::endpoints::Activity;
 use crate::app::{RowKey, State, Tone, Viewport};
 use crate::domain::{Endpoint, EventType, visible};
 
 /// Paints the list of endpoints.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut Viewport) {
-    let has_titles = area.height >= 3;
-    let body = Rect {
-        y: area.y + u16::from(has_titles),
-        height: area.height - u16::from(has_titles),
-        ..area
-    };
-    viewport.rows = usize::from(body.height);
-    let slice = state
-        .endpoints
-        .window(&state.endpoints.cursor.place(), viewport.rows);
-    viewport.matching = slice.matching;
-    if slice.keys.is_empty() {
-        notice::empty(canvas, area, state);
-        return;
-    }
-    let inner = table::indented(area);
-    let (columns, titles) = layout(inner.width);
-    if has_titles {
-        table::titles(canvas, inner, &columns, titles);
-    }
-    let lined = Rect {
-        y: body.y,
-        height: body.height,
-        ..inner
-    };
-    let selected = state.endpoints.cursor.row_in(&slice.keys);
-    for (at, id) in slice.keys.iter().enumerate() {
-        let Some(endpoint) = state.history.endpoints.get(id) else {
-            continue;
-        };
-        let is_selected = selected == Some(at);
-        let cells = cells(state, &columns, titles.len(), endpoint, is_selected);
-        columns.row(canvas, lined, at as u16, &cells);
-        if is_selected {
-            table::mark(canvas, body, at as u16, true);
-            viewport.selected = Some(RowKey::Endpoint(id.clone()));
-        }
-    }
+    list::screen(
+        canvas,
+        area,
+        (state, &state.endpoints),
+        viewport,
+        layout,
+        RowKey::Endpoint,
+        |layout, id, is_selected| {
+            let endpoint = state.history.endpoints.get(id)?;
+            Some(list::Line::plain(cells(
+                state,
+                layout,
+                endpoint,
+                is_selected,
+            )))
+        },
+    );
 }
 
-fn layout(width: u16) -> (Columns, &'static [&'static str]) {
+fn layout(width: u16) -> list::Layout {
     use Side::{Left, Right};
-    match width {
+    let (columns, titles): (_, &[_]) = match width {
         0..57 => (
             Columns::new(width, &[(1, Left), (0, Left), (7, Right)], 1),
             &["", "NAME", "FAILING"],
@@ -92,7 +71,8 @@ fn layout(width: u16) -> (Columns, &'static [&'static str]) {
                 "EVENTS",
             ],
         ),
-    }
+    };
+    list::Layout { columns, titles }
 }
 
 /// Glyph, word and tone of an endpoint's state.
@@ -125,11 +105,12 @@ pub fn types_words(endpoint: &Endpoint) -> String {
 
 fn cells(
     state: &State,
-    columns: &Columns,
-    n_columns: usize,
+    layout: &list::Layout,
     endpoint: &Endpoint,
     is_selected: bool,
 ) -> Vec<Pieces<'static>> {
+    let list::Layout { columns, titles } = layout;
+    let n_columns = titles.len();
     let activity = state.endpoints.activity(&endpoint.id);
     let (glyph, word, tone) = state_words(endpoint, activity);
     let name_column = usize::from(n_columns != 3).max(1);

@@ -2,10 +2,11 @@
 
 use ratatui::layout::Rect;
 
-use super::model::{ago, bytes, event_glyph};
+use super::model::{ago, bytes, event_glyph, provenance};
 use super::paint::{Canvas, Pieces, dim, piece, plain};
 use super::{json, table};
-use crate::app::page::{EventPage, UnreadablePage, unreadable};
+use crate::app::listing::{Entry, ExcerptPage, new_word};
+use crate::app::page::EventPage;
 use crate::app::{State, Tone};
 
 /// Paints an event. Gives the rows of its text.
@@ -24,9 +25,8 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &EventPage
                     piece(tone, glyph),
                     plain(format!(" {}", entry.kind.name())),
                     dim(format!(
-                        " · published {published} ({}) · by {}",
-                        ago(now, entry.time()),
-                        entry.origin.name()
+                        " · published {published} · {}",
+                        provenance::words(entry.origin, entry.received.wall, now)
                     )),
                 ],
                 vec![dim(format!("id {}", entry.id))],
@@ -39,25 +39,48 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &EventPage
     document(canvas, area, &facts, &title, &page.raw)
 }
 
-/// Paints something that could not be read. Gives the rows of its text.
-pub fn draw_unreadable(
+/// Paints the beginning of something. Gives the rows of its text.
+pub fn draw_excerpt(
     canvas: &mut Canvas<'_>,
     area: Rect,
     state: &State,
-    page: &UnreadablePage,
+    page: &ExcerptPage,
 ) -> usize {
+    let history = &state.history;
     let now = state.shown_at().wall;
-    let facts: Vec<Pieces<'_>> = match unreadable(&state.history, page.number) {
-        Some((at, what)) => vec![
+    let facts: Option<Vec<Pieces<'_>>> = match &page.of {
+        Entry::Unreadable(number) => history.unreadable.get(*number).map(|(at, what)| {
             vec![
-                piece(Tone::Warn, "? could not be read"),
-                dim(format!(" · {} · {}", what.place, ago(now, at.wall))),
-            ],
-            vec![plain(what.why.clone())],
-        ],
-        None => vec![vec![dim("no longer in memory")]],
+                vec![
+                    piece(Tone::Warn, "? could not be read"),
+                    dim(format!(" · {} · {}", what.place, ago(now, at.wall))),
+                ],
+                vec![plain(what.why.clone())],
+            ]
+        }),
+        Entry::Word(kind, word) => new_word(history, *kind, word).map(|new| {
+            vec![
+                vec![
+                    piece(Tone::Warn, format!("? {}", new.kind.name())),
+                    plain(format!(" {}", new.word)),
+                    dim(format!(" · came {} times", new.count)),
+                ],
+                vec![dim(format!(
+                    "first seen in {}, {}",
+                    new.example.seen_in,
+                    ago(now, new.first.wall)
+                ))],
+            ]
+        }),
+        _ => None,
     };
-    document(canvas, area, &facts, "ITS BEGINNING", &page.excerpt)
+    let facts = facts.unwrap_or_else(|| vec![vec![dim("no longer in memory")]]);
+    let title = if page.excerpt.document.text().is_empty() {
+        "NOTHING OF IT WAS KEPT"
+    } else {
+        "ITS BEGINNING"
+    };
+    document(canvas, area, &facts, title, &page.excerpt)
 }
 
 fn document(

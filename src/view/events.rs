@@ -2,61 +2,38 @@
 
 use ratatui::layout::Rect;
 
-use super::model::{ago, asset_label, changed_words, event_glyph, task_glyph};
+use super::list;
+use super::model::{ago, asset_label, changed_words, event_glyph, proof, provenance, task_glyph};
 use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role, said};
 use super::text::cut_middle;
 use super::theme::Role;
-use super::{notice, table};
 use crate::app::{RowKey, State, Viewport};
-use crate::domain::{EventEntry, visible};
+use crate::domain::{EventEntry, EventRow, Gap, visible};
 
 /// Paints the list of events.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut Viewport) {
-    let has_titles = area.height >= 3;
-    let body = Rect {
-        y: area.y + u16::from(has_titles),
-        height: area.height - u16::from(has_titles),
-        ..area
-    };
-    viewport.rows = usize::from(body.height);
-    let slice = state
-        .events
-        .window(&state.history, &state.events.cursor.place(), viewport.rows);
-    viewport.matching = slice.matching;
-    if slice.keys.is_empty() {
-        notice::empty(canvas, area, state);
-        return;
-    }
-    let inner = table::indented(area);
-    let (columns, titles) = layout(inner.width);
-    if has_titles {
-        table::titles(canvas, inner, &columns, titles);
-    }
-    let lined = Rect {
-        y: body.y,
-        height: body.height,
-        ..inner
-    };
-    let selected = state.events.cursor.row_in(&slice.keys);
-    for (at, position) in slice.keys.iter().enumerate() {
-        let Some(entry) = state.history.events.get(*position) else {
-            continue;
-        };
-        let is_selected = selected == Some(at);
-        let cells = cells(state, &columns, titles.len(), entry, is_selected);
-        columns.row(canvas, lined, at as u16, &cells);
-        if is_selected {
-            table::mark(canvas, body, at as u16, true);
-            viewport.selected = Some(RowKey::Event(*position));
-        }
-    }
-    let missed = state.events.cursor.missed(state.history.events.total());
-    table::missed(canvas, body, missed);
+    list::screen(
+        canvas,
+        area,
+        (state, &state.events),
+        viewport,
+        layout,
+        RowKey::Event,
+        |layout, position, is_selected| {
+            Some(match state.history.events.row(*position)? {
+                EventRow::Event(entry) => list::Line {
+                    cells: cells(state, layout, entry, is_selected),
+                    mark: provenance::of_event(entry.origin),
+                },
+                EventRow::Gap(gap) => gap_line(state, gap, is_selected),
+            })
+        },
+    );
 }
 
-fn layout(width: u16) -> (Columns, &'static [&'static str]) {
+fn layout(width: u16) -> list::Layout {
     use Side::{Left, Right};
-    match width {
+    let (columns, titles): (_, &[_]) = match width {
         0..57 => (
             Columns::new(width, &[(16, Left), (0, Left), (7, Right)], 1),
             &["EVENT", "ASSET", "WHEN"],
@@ -80,17 +57,19 @@ fn layout(width: u16) -> (Columns, &'static [&'static str]) {
             ),
             &["WHEN", "EVENT", "TASK", "ASSET", "WHAT CHANGED", "EVENT ID"],
         ),
-    }
+    };
+    list::Layout { columns, titles }
 }
 
 fn cells(
     state: &State,
-    columns: &Columns,
-    n_columns: usize,
+    layout: &list::Layout,
     entry: &EventEntry,
     is_selected: bool,
 ) -> Vec<Pieces<'static>> {
     let history = &state.history;
+    let list::Layout { columns, titles } = layout;
+    let n_columns = titles.len();
     let (glyph, tone) = event_glyph(&entry.kind);
     let when: Pieces<'static> = vec![dim(ago(state.shown_at().wall, entry.time()))];
     let kind: Pieces<'static> = vec![piece(tone, glyph), plain(format!(" {}", entry.kind.name()))];
@@ -114,13 +93,7 @@ fn cells(
         kind_of_name,
         cut_middle(&visible(&name), columns.width(asset_column)).into_owned(),
     )];
-    let changed: Pieces<'static> = said(&changed_words(history, entry))
-        .into_iter()
-        .map(|piece| super::paint::Piece {
-            text: piece.text.into_owned().into(),
-            ..piece
-        })
-        .collect();
+    let changed = said(changed_words(history, entry));
     match n_columns {
         3 => vec![kind, asset, when],
         4 => vec![when, kind, asset, changed],
@@ -136,4 +109,20 @@ fn cells(
             vec![when, kind, task, asset, changed, id]
         }
     }
+}
+
+/// A gap as a row of its own, over all columns.
+fn gap_line(state: &State, gap: &Gap, is_selected: bool) -> list::Line<'static> {
+    let now = state.shown_at().wall;
+    let (tone, words) = proof::gap_words(gap, now, state.session.utc_offset);
+    let kind = match () {
+        () if is_selected => Role::Selected,
+        // No filter hides a gap, though none matches it.
+        () if state.events.filter.is_active() => Role::Dim,
+        () => Role::Text,
+    };
+    let when = format!("{:<9} ", ago(now, gap.to.unwrap_or(now)));
+    let words = words.into_iter().map(|words| role(kind, words));
+    let head = [dim(when), piece(tone, "◌ ")];
+    list::Line::across(head.into_iter().chain(words).collect())
 }

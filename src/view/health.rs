@@ -1,46 +1,111 @@
-//! Screen 5: how far the rest can be trusted: link, comparisons, abilities, counters, bounds, and
-//! what could not be read.
+//! Screen 5: how far the rest can be trusted: what can be opened, and facts of link, abilities,
+//! counters and bounds.
 
 use ratatui::layout::Rect;
 
-use super::model::{ago, bytes, link};
-use super::paint::{Canvas, Pieces, dim, piece, plain, role};
-use super::table;
-use super::text::wrap;
+use super::list::{self, Layout, Line};
+use super::model::{ago, bytes, link, proof};
+use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role};
 use super::theme::Role;
-use crate::app::page::{unreadable, unreadable_numbers};
+use super::{listing, table};
+use crate::app::listing::{Entry, Listing, health_entries};
 use crate::app::{State, Tone, Viewport};
 use crate::domain::LinkState;
 use crate::domain::time::duration_words;
 
+/// Lines of what can be opened, its title and a blank line included.
+const MENU: u16 = 7;
+
 /// Paints the health of everything.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut Viewport) {
-    let n_unreadable = state.history.unreadable.len() as u16;
-    let wanted = (n_unreadable + 2).clamp(2, (area.height / 3).max(2));
-    let lower = if area.height >= 8 { wanted } else { 0 };
-    let is_lower_only = area.height < 8 && state.health.pane == 1;
-    let upper_height = if is_lower_only {
-        0
+    let has_both = area.height >= 2 * MENU;
+    let pane = state.health.pane;
+    let facts_area = if has_both {
+        table::below(area, MENU)
     } else {
-        area.height - lower
+        area
     };
-    let upper = Rect {
-        height: upper_height,
+    let menu_area = Rect {
+        height: area.height.min(MENU - 1),
         ..area
     };
-    viewport.max_scroll = facts(canvas, upper, state);
-    let bottom = Rect {
-        y: area.y + upper_height,
-        height: area.height - upper_height,
-        ..area
-    };
-    if bottom.height >= 2 {
-        unread(canvas, bottom, state);
+    if has_both || pane == 0 {
+        viewport.rows = menu(canvas, menu_area, state, pane == 0);
     }
-    viewport.rows = match state.health.pane {
-        1 => usize::from(bottom.height.saturating_sub(1)),
-        _ => usize::from(upper.height),
+    if has_both || pane == 1 {
+        viewport.max_scroll = facts(canvas, facts_area, state);
+    }
+    if pane == 1 {
+        viewport.rows = usize::from(facts_area.height);
+    }
+}
+
+/// Paints what can be opened. Gives the rows there is room for.
+fn menu(canvas: &mut Canvas<'_>, area: Rect, state: &State, has_focus: bool) -> usize {
+    let width = table::indented(area).width;
+    let layout = Layout {
+        columns: Columns::new(width, &[(12, Side::Left), (0, Side::Left)], 1),
+        titles: if has_focus {
+            &["ENTER OPENS", ""]
+        } else {
+            &["ENTER OPENS", "Tab goes here"]
+        },
     };
+    let entries = health_entries();
+    let pick = (&state.health.pick, entries.as_slice());
+    list::picked(
+        canvas,
+        area,
+        &layout,
+        pick,
+        has_focus,
+        "",
+        |_, entry, is_selected| {
+            let Entry::Listing(what) = entry else {
+                return None;
+            };
+            let kind = if is_selected {
+                Role::Selected
+            } else {
+                Role::Text
+            };
+            let title = match what {
+                Listing::Proofs => "comparisons",
+                Listing::Losses(part) => part.name(),
+                _ => "new words",
+            };
+            Some(Line::plain(vec![
+                vec![role(kind, title)],
+                told(state, *what),
+            ]))
+        },
+    )
+}
+
+/// What is to be known of a list before it is opened.
+fn told(state: &State, what: Listing) -> Pieces<'static> {
+    let history = &state.history;
+    match what {
+        Listing::Losses(part) => listing::loss_words(state, part),
+        Listing::Words => match history.new_words.len() {
+            0 => vec![dim("every word of the service is known")],
+            n => vec![
+                piece(Tone::Warn, format!("? {n}")),
+                plain(" not known to reeltop"),
+            ],
+        },
+        Listing::Proofs | Listing::Proof(_) => match history.proofs.back() {
+            Some(found) => {
+                let (tone, glyph) = proof::tone(found);
+                vec![
+                    piece(tone, format!("{glyph} {}", found.summary())),
+                    dim(format!(" · {}", ago(state.now.wall, found.at))),
+                    dim(format!(" · {} in all", history.proofs.total())),
+                ]
+            }
+            None => vec![dim("none yet")],
+        },
+    }
 }
 
 /// Paints the facts. Gives the lines that they can be scrolled by.
@@ -50,11 +115,9 @@ fn facts(canvas: &mut Canvas<'_>, area: Rect, state: &State) -> usize {
     }
     let sections = [
         link_lines(state),
-        proof_lines(state),
         ability_lines(state),
         counter_lines(state),
         memory_lines(state),
-        word_lines(state),
     ];
     if area.width >= 110 {
         let half = area.width / 2;
@@ -103,14 +166,9 @@ fn fact(name: &str, text: impl Into<String>) -> Pieces<'static> {
 fn link_lines(state: &State) -> Vec<Pieces<'static>> {
     let history = &state.history;
     let (tone, words) = link::words(state);
-    let since = duration_words(state.now.wall.since(history.link_since.wall));
     let mut lines = vec![
         section("LINK"),
-        vec![
-            dim(format!("  {:<16} ", "state")),
-            piece(tone, words),
-            dim(format!(", for {since}")),
-        ],
+        vec![dim(format!("  {:<16} ", "state")), piece(tone, words)],
         fact("server", state.session.base_url.clone()),
         fact("key from", state.session.key_origin.clone()),
     ];
@@ -133,39 +191,6 @@ fn link_lines(state: &State) -> Vec<Pieces<'static>> {
             dim(format!("  {:<16} ", "poll failed")),
             piece(Tone::Bad, format!("{when}: {failure}")),
         ]);
-    }
-    lines.push(Vec::new());
-    lines
-}
-
-/// Width that what could not be known is wrapped to.
-const CAVEAT_WIDTH: usize = 44;
-
-fn proof_lines(state: &State) -> Vec<Pieces<'static>> {
-    let mut lines = vec![section("COMPARISONS WITH THE SERVER")];
-    for proof in state.history.proofs.iter().rev().take(4) {
-        let tone = if proof.caveat.is_some() {
-            Tone::Warn
-        } else {
-            Tone::Ok
-        };
-        // What could not be known is said in whole, on lines of its own.
-        lines.push(vec![
-            dim(format!("  {:<9} ", ago(state.now.wall, proof.at))),
-            piece(tone, proof.summary()),
-            dim(format!(
-                " · {} compared, {} held",
-                proof.compared.unwrap_or(0),
-                proof.held
-            )),
-        ]);
-        let caveat = proof.caveat.as_deref().unwrap_or_default();
-        for line in wrap(caveat, CAVEAT_WIDTH) {
-            lines.push(vec![piece(tone, format!("            {line}"))]);
-        }
-    }
-    if state.history.proofs.is_empty() {
-        lines.push(vec![dim("  none yet")]);
     }
     lines.push(Vec::new());
     lines
@@ -222,11 +247,13 @@ fn counter_lines(state: &State) -> Vec<Pieces<'static>> {
         ),
         fact(
             "events",
-            format!(
-                "{} new, {} repeated",
-                history.events.total(),
-                history.events.duplicates()
-            ),
+            match (history.events.inferred(), history.events.duplicates()) {
+                (0, repeated) => format!("{} new, {repeated} repeated", history.events.total()),
+                (made, repeated) => format!(
+                    "{} new, {repeated} repeated, {made} made from polls",
+                    history.events.total() - made
+                ),
+            },
         ),
         fact("skipped", format!("{} too large", counters.oversized)),
         fact("unreadable", count(state.dropped())),
@@ -254,7 +281,7 @@ fn memory_lines(state: &State) -> Vec<Pieces<'static>> {
             "events",
             format!(
                 "{} of {} ever",
-                history.events.len(),
+                history.events.n_events(),
                 history.events.total()
             ),
         ),
@@ -270,63 +297,4 @@ fn memory_lines(state: &State) -> Vec<Pieces<'static>> {
         fact("replays", history.replays.all().len().to_string()),
         Vec::new(),
     ]
-}
-
-fn word_lines(state: &State) -> Vec<Pieces<'static>> {
-    let words = &state.history.new_words;
-    if words.is_empty() {
-        return Vec::new();
-    }
-    let mut lines = vec![section("WORDS OF THE SERVICE THAT REELTOP DOES NOT KNOW")];
-    for (word, n) in words.iter().take(8) {
-        lines.push(vec![
-            piece(Tone::Warn, "  ? "),
-            plain(word.clone()),
-            dim(format!("  ×{n}")),
-        ]);
-    }
-    if words.len() > 8 {
-        lines.push(vec![dim(format!("  … and {} more", words.len() - 8))]);
-    }
-    lines.push(Vec::new());
-    lines
-}
-
-fn unread(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
-    let has_focus = state.health.pane == 1;
-    let numbers = unreadable_numbers(&state.history);
-    let title = format!(
-        "COULD NOT BE READ {}{}",
-        state.history.n_unreadable,
-        if has_focus { "" } else { "   Tab goes here" }
-    );
-    table::heading(canvas, area, &title, has_focus);
-    let body = Rect {
-        y: area.y + 1,
-        height: area.height - 1,
-        ..area
-    };
-    let inner = table::indented(body);
-    if numbers.is_empty() {
-        canvas.line(inner, 0, &[dim("nothing so far")]);
-        return;
-    }
-    let selected = state.health.unreadable.row_in(&numbers).unwrap_or(0);
-    let height = usize::from(body.height);
-    let top = table::offset(selected, height);
-    for (at, number) in numbers.iter().enumerate().skip(top).take(height) {
-        let Some((when, what)) = unreadable(&state.history, *number) else {
-            continue;
-        };
-        let row = (at - top) as u16;
-        let line = [
-            dim(format!("{:<9} ", ago(state.now.wall, when.wall))),
-            plain(format!("{:<12} ", what.place)),
-            piece(Tone::Warn, what.why.clone()),
-        ];
-        canvas.line(inner, row, &line);
-        if at == selected && has_focus {
-            table::mark(canvas, body, row, true);
-        }
-    }
 }

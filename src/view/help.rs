@@ -9,10 +9,11 @@ use crate::app::State;
 use crate::app::keymap::Mode;
 
 /// The glyphs, in words.
-const LEGEND: [&str; 4] = [
+const LEGEND: [&str; 5] = [
     "",
     "◷ queued   ▶ processing   ✓ completed, delivered   ✗ failed",
     "⊘ cancelled, disabled   · not applicable   ? unknown   ↻ retrying",
+    "◌ older than the link's loss   ◇ from the journal, not confirmed   ≈ made by reeltop",
     "READY 3/4: three of four features are final · est.: from the schedule",
 ];
 

@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::model::{bytes, delivery, millis};
+use super::model::{bytes, delivery, millis, provenance};
 use super::paint::{Canvas, Pieces, dim, piece, plain, role, safe_start};
 use super::text::{cut, wrap};
 use super::theme::Role;
@@ -67,7 +67,9 @@ fn attempts(
     message: &Delivery,
     has_focus: bool,
 ) {
-    table::heading(canvas, area, "ATTEMPTS", has_focus);
+    let (origin, at) = message.told;
+    let told = provenance::words(origin, at.wall, state.shown_at().wall);
+    table::heading(canvas, area, &format!("ATTEMPTS   {told}"), has_focus);
     let ids = message_attempts(&state.history, &page.message);
     let picked = page.attempts.current(&ids);
     let inner = table::indented(area);
@@ -126,9 +128,10 @@ fn lines(state: &State, page: &MessagePage, message: &Delivery, width: usize) ->
             lines.push(heading(vec![piece(tone, words)]));
         }
         let of = history.schedule.attempts();
-        for (number, attempt) in attempts.iter().enumerate().rev() {
+        for attempt in attempts.iter().rev() {
+            let number = message.number_of(&attempt.id).unwrap_or(0);
             lines.push(Line {
-                pieces: attempt_pieces(state, attempt, number + 1, of),
+                pieces: attempt_pieces(state, attempt, number, of),
                 attempt: Some(attempt.id.clone()),
             });
         }

@@ -3,6 +3,8 @@
 
 pub mod delivery;
 pub mod link;
+pub mod proof;
+pub mod provenance;
 pub mod timeline;
 
 use crate::app::Tone;

@@ -47,10 +47,10 @@ pub fn dim<'a>(text: impl Into<Cow<'a, str>>) -> Piece<'a> {
 }
 
 /// Words of the row models as pieces.
-pub fn said(words: &[(Tone, String)]) -> Pieces<'_> {
+pub fn said(words: impl IntoIterator<Item = (Tone, String)>) -> Pieces<'static> {
     words
-        .iter()
-        .map(|(tone, text)| piece(*tone, text.as_str()))
+        .into_iter()
+        .map(|(tone, text)| piece(tone, text))
         .collect()
 }
 
@@ -127,6 +127,19 @@ impl Canvas<'_> {
         taken as u16
     }
 
+    /// Puts the pieces on a line that fit in whole and leaves out each that does not, but for the
+    /// first, which is cut.
+    pub fn whole(&mut self, area: Rect, row: u16, pieces: Pieces<'_>) {
+        let mut taken: Pieces<'_> = Vec::new();
+        for piece in pieces {
+            let own = pieces_width(std::slice::from_ref(&piece));
+            if taken.is_empty() || pieces_width(&taken) + own <= usize::from(area.width) {
+                taken.push(piece);
+            }
+        }
+        self.line(area, row, &taken);
+    }
+
     /// Puts pieces at the right end of a line.
     pub fn line_right(&mut self, area: Rect, row: u16, pieces: &[Piece<'_>]) {
         self.line_at(area, row, pieces, Side::Right);
@@ -156,6 +169,24 @@ impl Canvas<'_> {
             let text = "─".repeat(usize::from(area.width));
             self.buffer
                 .set_stringn(area.x, area.y + row, text, usize::from(area.width), style);
+        }
+    }
+
+    /// Lets a line recede into the background, whatever stands in it.
+    pub fn fade(&mut self, area: Rect, row: u16) {
+        if row < area.height {
+            let line = Rect {
+                y: area.y + row,
+                height: 1,
+                ..area
+            };
+            let line = line.intersection(self.buffer.area);
+            let style = self.theme.style(Role::Dim);
+            for x in line.left()..line.right() {
+                if let Some(cell) = self.buffer.cell_mut((x, line.y)) {
+                    cell.set_style(ratatui::style::Style::reset().patch(style));
+                }
+            }
         }
     }
 

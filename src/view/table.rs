@@ -55,6 +55,26 @@ pub fn missed(canvas: &mut Canvas<'_>, area: Rect, n_new: u64) {
     canvas.line(area, row, &[piece(Tone::Accent, words)]);
 }
 
+/// The cell beside the selection's mark, where it is told what is to be thought of a row.
+pub fn beside_mark(area: Rect) -> Rect {
+    let x = u16::from(area.width < 60).min(area.width);
+    Rect {
+        x: area.x + x,
+        width: (area.width - x).min(1),
+        ..area
+    }
+}
+
+/// An area without its first lines.
+pub fn below(area: Rect, lines: u16) -> Rect {
+    let lines = lines.min(area.height);
+    Rect {
+        y: area.y + lines,
+        height: area.height - lines,
+        ..area
+    }
+}
+
 /// The first row shown, so that the selected one is in sight.
 pub fn offset(selected: usize, height: usize) -> usize {
     (selected + 1).saturating_sub(height.max(1))

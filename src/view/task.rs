@@ -3,9 +3,9 @@
 use ratatui::layout::Rect;
 
 use super::model::timeline::{Track, bar, tracks};
-use super::model::{ago, event_glyph, feature_glyph, task_glyph, task_label};
+use super::model::{ago, event_glyph, feature_glyph, provenance, task_glyph, task_label};
 use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role};
-use super::table;
+use super::table::{self, below};
 use super::theme::Role;
 use crate::app::page::{TaskPage, task_events, task_messages};
 use crate::app::{State, Tone};
@@ -42,15 +42,6 @@ pub fn draw(
     lists::draw(canvas, rest, state, page, has_focus)
 }
 
-fn below(area: Rect, top: u16) -> Rect {
-    let top = top.min(area.height);
-    Rect {
-        y: area.y + top,
-        height: area.height - top,
-        ..area
-    }
-}
-
 fn heading(
     canvas: &mut Canvas<'_>,
     area: Rect,
@@ -65,24 +56,29 @@ fn heading(
     let mut pieces: Pieces<'_> = vec![
         piece(tone, format!(" {glyph} {}", row.state().name())),
         plain(format!(" · {} of {}", tally.ready, tally.wanted)),
-        dim(format!(
-            " · created {} ({}) · task {} · asset {}",
-            row.created().clock(offset),
-            ago(now, row.created()),
-            row.id().short(13),
-            row.asset().short(13)
-        )),
     ];
     if row.is_gone() {
         pieces.push(piece(Tone::Warn, " · the service no longer knows it"));
     }
+    let told = provenance::words(row.origin(), row.received(), now);
+    match provenance::of_task(state, row) {
+        Some(mark) => pieces.push(piece(Tone::Warn, format!(" · {} {told}", mark.glyph().0))),
+        None => pieces.push(dim(format!(" · {told}"))),
+    }
+    pieces.push(dim(format!(
+        " · created {} ({})",
+        row.created().clock(offset),
+        ago(now, row.created())
+    )));
+    pieces.push(dim(format!(" · task {}", row.id().short(13))));
+    pieces.push(dim(format!(" · asset {}", row.asset().short(13))));
     let mut top = 0;
     if !has_focus {
         let name = task_label(&state.history, &row.id());
         canvas.line(area, 0, &[role(Role::Title, format!(" {name}"))]);
         top = 1;
     }
-    canvas.line(area, top, &pieces);
+    canvas.whole(area, top, pieces);
     top + if area.height >= 12 { 2 } else { 1 }
 }
 

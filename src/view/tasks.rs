@@ -2,13 +2,14 @@
 
 use ratatui::layout::Rect;
 
-use super::model::{FEATURE_COLUMNS, TaskLine, column_state, feature_glyph, task_glyph, task_line};
+use super::model::{
+    FEATURE_COLUMNS, TaskLine, column_state, feature_glyph, provenance, task_glyph, task_line,
+};
 use super::paint::{Canvas, Columns, Piece, Pieces, Side, dim, piece, plain, role, said};
 use super::text::cut_middle;
 use super::theme::Role;
-use super::{BESIDE, notice, table, task};
+use super::{BESIDE, list, task};
 use crate::app::page::TaskPage;
-use crate::app::tasks::TaskList;
 use crate::app::{RowKey, State, Tone, Viewport};
 use crate::domain::visible;
 
@@ -142,62 +143,39 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut V
 
 fn list_of(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut Viewport) {
     let now = state.shown_at().wall;
-    let has_titles = area.height >= 3;
-    let body = Rect {
-        y: area.y + u16::from(has_titles),
-        height: area.height - u16::from(has_titles),
-        ..area
-    };
-    viewport.rows = usize::from(body.height);
-    let slice = state.tasks.window(
-        &state.history,
-        &state.tasks.cursor.place(),
-        viewport.rows,
-        now,
-    );
-    viewport.matching = slice.matching;
-    if slice.keys.is_empty() {
-        notice::empty(canvas, area, state);
-        return;
-    }
     let layout = Layout::of(area.width);
-    let inner = table::indented(area);
-    let columns = layout.columns(inner.width);
-    if has_titles {
-        table::titles(canvas, inner, &columns, layout.titles());
-    }
-    let selected = state.tasks.cursor.row_in(&slice.keys);
-    for (at, id) in slice.keys.iter().enumerate() {
-        let Some(row) = state.history.tasks.get(id) else {
-            continue;
-        };
-        let line = task_line(&state.history, row, now);
-        if !line.is_named {
-            viewport.unnamed.push(line.asset_id.clone());
-        }
-        let is_selected = selected == Some(at);
-        let cells = cells(layout, &columns, &line, is_selected);
-        let lined = Rect {
-            y: body.y,
-            height: body.height,
-            ..inner
-        };
-        columns.row(canvas, lined, at as u16, &cells);
-        if is_selected {
-            table::mark(canvas, body, at as u16, true);
-            viewport.selected = Some(RowKey::Task(id.clone()));
-        }
-    }
-    let ever = TaskList::ever(&state.history);
-    table::missed(canvas, body, state.tasks.cursor.missed(ever));
+    let mut unnamed = Vec::new();
+    list::screen(
+        canvas,
+        area,
+        (state, &state.tasks),
+        viewport,
+        |width| list::Layout {
+            columns: layout.columns(width),
+            titles: layout.titles(),
+        },
+        RowKey::Task,
+        |table, id, is_selected| {
+            let row = state.history.tasks.get(id)?;
+            let line = task_line(&state.history, row, now);
+            if !line.is_named {
+                unnamed.push(line.asset_id.clone());
+            }
+            Some(list::Line {
+                cells: cells(layout, &table.columns, &line, is_selected),
+                mark: provenance::of_task(state, row),
+            })
+        },
+    );
+    viewport.unnamed = unnamed;
 }
 
-fn cells<'a>(
+fn cells(
     layout: Layout,
     columns: &Columns,
-    line: &'a TaskLine,
+    line: &TaskLine,
     is_selected: bool,
-) -> Vec<Pieces<'a>> {
+) -> Vec<Pieces<'static>> {
     let (glyph, tone) = task_glyph(line.state);
     let state = vec![
         piece(tone, glyph),
@@ -228,9 +206,9 @@ fn cells<'a>(
         },
         name,
     )];
-    let ready = vec![plain(line.ready.as_str())];
-    let age = vec![dim(line.age.as_str())];
-    let notified = vec![piece(line.notified.0, line.notified.1.as_str())];
+    let ready = vec![plain(line.ready.clone())];
+    let age = vec![dim(line.age.clone())];
+    let notified = vec![piece(line.notified.0, line.notified.1.clone())];
     match layout {
         Layout::Full | Layout::Close => {
             let mut cells = vec![state, asset];
@@ -238,9 +216,9 @@ fn cells<'a>(
             cells.extend(features.map(|(feature, _)| vec![feature_cell(line, feature)]));
             cells.extend([ready, age]);
             if layout == Layout::Full {
-                cells.push(vec![dim(line.took.as_str())]);
+                cells.push(vec![dim(line.took.clone())]);
             }
-            cells.push(said(&line.last_change));
+            cells.push(said(line.last_change.clone()));
             cells.push(notified);
             cells
         }

@@ -24,7 +24,7 @@ const LISTS: [&str; 11] = [
     "tasks",
     "logs",
 ];
-const CURSORS: [&str; 6] = [
+pub(super) const CURSORS: [&str; 6] = [
     "iterator",
     "next_iterator",
     "nextIterator",
@@ -69,24 +69,39 @@ pub fn list(body: Value) -> Option<Listed> {
 }
 
 fn rows_of(envelope: &mut Map<String, Value>) -> Option<Vec<Value>> {
+    let place = place_of_rows(envelope)?;
+    let (outer, inner) = place.split_first()?;
+    let mut found = envelope.get_mut(outer)?;
+    for name in inner {
+        found = found.get_mut(name)?;
+    }
+    match found.take() {
+        Value::Array(rows) => Some(rows),
+        _ => Some(Vec::new()),
+    }
+}
+
+/// Where in its envelope a list lies, from the outside in; `None` if there is no list in it.
+pub(super) fn place_of_rows(envelope: &Map<String, Value>) -> Option<Vec<String>> {
     for name in LISTS {
-        match envelope.get_mut(name) {
-            Some(Value::Array(rows)) => return Some(std::mem::take(rows)),
-            Some(Value::Null) => return Some(Vec::new()),
+        match envelope.get(name) {
+            Some(Value::Array(_) | Value::Null) => return Some(vec![name.to_owned()]),
             Some(Value::Object(inner)) => {
                 let found = LISTS
                     .iter()
                     .find(|name| inner.get(**name).is_some_and(Value::is_array));
-                if let Some(Value::Array(rows)) = found.and_then(|name| inner.get_mut(*name)) {
-                    return Some(std::mem::take(rows));
+                if let Some(found) = found {
+                    return Some(vec![name.to_owned(), (*found).to_owned()]);
                 }
             }
             _ => {}
         }
     }
-    let mut arrays = envelope.values_mut().filter_map(Value::as_array_mut);
+    let mut arrays = envelope.iter().filter(|(_, value)| value.is_array());
     match (arrays.next(), arrays.next()) {
-        (Some(rows), None) if first_is_object(rows) => Some(std::mem::take(rows)),
+        (Some((name, Value::Array(rows))), None) if first_is_object(rows) => {
+            Some(vec![name.clone()])
+        }
         _ => None,
     }
 }

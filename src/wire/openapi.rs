@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::domain::PublishedRetries;
+
 /// What was found; a part that is absent was not published.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Published {
@@ -12,8 +14,8 @@ pub struct Published {
     pub resend: Option<String>,
     /// Whether `GET /webhooks/endpoints` is published.
     pub has_endpoint_list: bool,
-    /// Delays before each automatic retry, in seconds.
-    pub retry_schedule: Option<Vec<f64>>,
+    /// The automatic retries.
+    pub retry_schedule: Option<PublishedRetries>,
 }
 
 /// Last words of a path that is likely to be a stream.
@@ -23,11 +25,16 @@ const STREAM_WORDS: [&str; 4] = ["events", "event", "sse", "stream"];
 pub fn read(body: &[u8]) -> Option<Published> {
     let document: Value = serde_json::from_slice(body).ok()?;
     let paths = document.get("paths")?.as_object()?;
-    let schedule = document
-        .get("x-retry-schedule")
-        .or_else(|| document.get("info")?.get("x-retry-schedule"))
-        .and_then(Value::as_array)
-        .and_then(|delays| delays.iter().map(Value::as_f64).collect());
+    let own = |name: &str| {
+        let info = || document.get("info")?.get(name);
+        document.get(name).or_else(info)
+    };
+    let delays = own("x-retry-schedule").and_then(Value::as_array);
+    let delays = delays.and_then(|delays| delays.iter().map(Value::as_f64).collect());
+    let schedule = delays.map(|delays| PublishedRetries {
+        delays,
+        floor_after_timeout: own("x-retry-floor-after-timeout").and_then(Value::as_f64),
+    });
     Some(Published {
         stream: stream(paths),
         resend: resend(paths),
@@ -93,7 +100,7 @@ mod tests {
             "/tasks/{id}/events":{"get":{}},
             "/webhooks/endpoints":{"get":{},"post":{}},
             "/webhooks/messages/{id}/resend":{"post":{}}},
-            "x-retry-schedule":[5,300.5]}"#;
+            "x-retry-schedule":[5,300.5],"info":{"x-retry-floor-after-timeout":60}}"#;
         let published = read(body).unwrap();
         assert_eq!(published.stream.as_deref(), Some("/live"));
         assert_eq!(
@@ -101,7 +108,11 @@ mod tests {
             Some("/webhooks/messages/{id}/resend")
         );
         assert!(published.has_endpoint_list);
-        assert_eq!(published.retry_schedule, Some(vec![5.0, 300.5]));
+        let retries = PublishedRetries {
+            delays: vec![5.0, 300.5],
+            floor_after_timeout: Some(60.0),
+        };
+        assert_eq!(published.retry_schedule, Some(retries));
     }
 
     #[test]

@@ -97,6 +97,15 @@ pub fn asset_name(body: &[u8]) -> Result<Option<Arc<str>>, Unreadable> {
     .map(Into::into))
 }
 
+/// Reads `GET /users/me`: whether it is somebody at all.
+pub fn user(body: &[u8]) -> Result<(), Unreadable> {
+    let value = parse("user", body)?;
+    match unwrap_one(&value, "user").as_object() {
+        Some(user) if first(user, &["id", "user_id", "userId"]).is_some() => Ok(()),
+        _ => Err(unreadable("user", "JSON, but no user in it", body)),
+    }
+}
+
 fn parse(place: &'static str, body: &[u8]) -> Result<Value, Unreadable> {
     serde_json::from_slice(body).map_err(|error| {
         let start = body.trim_ascii_start();

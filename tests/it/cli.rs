@@ -1,7 +1,6 @@
 //! The headless commands as a shell sees them: lines on stdout, words on stderr, exit codes.
 
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
 
 use reeltop::server::{Options, Running};
 use serde_json::Value;
@@ -326,17 +325,17 @@ async fn tail_filters_polls_and_stops_on_ctrl_c() {
         "--limit",
         "2",
     ];
+    let requests = || server.chaos().read_figures().requests;
+    let before = requests();
     let polling = tokio::spawn(run(reeltop(&url, &key, &arguments)));
-    let until = std::time::Instant::now() + Duration::from_secs(20);
-    let mut n_tasks = 0;
-    while !polling.is_finished() && std::time::Instant::now() < until {
-        // The first look is only compared with, so that one of these comes after it.
-        server
-            .backend()
-            .create_task(&format!("asset{n_tasks}"), &["proxy"])
-            .unwrap();
-        n_tasks += 1;
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    // The first look is only compared with. After the try at a stream and two looks begun, it is
+    // over.
+    crate::server::support::eventually("two looks", || async {
+        (requests() >= before + 3).then_some(())
+    })
+    .await;
+    for asset in ["one", "two"] {
+        server.backend().create_task(asset, &["proxy"]).unwrap();
     }
     let (code, lines, errors) = polling.await.unwrap();
     assert_eq!((code, lines.len()), (0, 2), "{errors}");
@@ -434,5 +433,68 @@ async fn replay_plans_confirms_sends_and_follows() {
     let rows = attempts(&server, &format!("message_id={message}"), 2).await;
     assert_eq!(last["attempt_id"], rows[0]["id"]);
     assert_eq!(rows.len(), 2, "one replay, one attempt");
+    server.stop().await;
+}
+
+/// A word of the query language means in a command what it means on the screen of the same rows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_means_here_what_it_means_on_the_screens() {
+    let server = start_fast().await;
+    let (good, bad) = (Receiver::always(204).await, Receiver::always(410).await);
+    let named = create_endpoint(&server, &good.url, &["task.completed"]).await;
+    let failing = create_endpoint(&server, &bad.url, &["task.failed"]).await;
+    // One task fails and one completes; what each message says is delivered where it is wanted.
+    for (asset, state) in [
+        ("a-fine-asset", reeltop::server::FeatureState::Completed),
+        ("a-bad-asset", reeltop::server::FeatureState::Failed),
+    ] {
+        let task = server.backend().create_task(asset, &["proxy"]).unwrap();
+        server.backend().set_feature(&task, "proxy", state);
+    }
+    attempts(&server, &format!("endpoint_id={}", named.id), 1).await;
+    attempts(&server, &format!("endpoint_id={}", failing.id), 1).await;
+
+    let types = |lines: &[String]| -> Vec<String> {
+        let kind =
+            |line: &String| serde_json::from_str::<Value>(line).unwrap()["event_type"].clone();
+        lines
+            .iter()
+            .map(|line| kind(line).as_str().unwrap().to_owned())
+            .collect()
+    };
+    for (query, wanted) in [
+        ("failed", vec!["task.failed"]),
+        ("delivered", vec!["task.completed"]),
+        ("unsent", vec!["task.progress", "task.progress"]),
+        ("code:410", vec!["task.failed"]),
+        (&format!("endpoint:{}", good.url), vec!["task.completed"]),
+        ("!failed type:task.completed", vec!["task.completed"]),
+        ("a-bad-asset type:task.failed", vec!["task.failed"]),
+    ] {
+        let (code, lines, errors) = on(&server, &["messages", "--json", "-q", query]).await;
+        assert_eq!(
+            (code, types(&lines)),
+            (0, wanted.iter().map(|&kind| kind.to_owned()).collect()),
+            "{query}: {errors}"
+        );
+    }
+    for (arguments, n_wanted) in [
+        (["attempts", "-q", "type:task.completed"], 1),
+        (["attempts", "-q", "type:task.progress"], 0),
+        (["endpoints", "-q", "failed"], 1),
+        (["tasks", "-q", "a-fine-asset"], 0),
+    ] {
+        let (code, lines, errors) = on(&server, &[&arguments[..], &["--json"]].concat()).await;
+        assert_eq!(
+            (code, lines.len()),
+            (0, n_wanted),
+            "{arguments:?}: {lines:?} {errors}"
+        );
+    }
+    let (code, _, errors) = on(&server, &["tasks", "-q", "retrying"]).await;
+    assert!(
+        code == 2 && errors.contains("reeltop messages"),
+        "{code} {errors}"
+    );
     server.stop().await;
 }

@@ -4,11 +4,14 @@
 mod cli;
 mod client;
 mod dashboard;
+mod doctor;
 mod hostile;
 mod limits;
+mod log;
 mod planted;
 mod proxy;
 mod pty;
+mod readonly;
 mod replay;
 mod screens;
 mod scripted;

@@ -1,5 +1,7 @@
 //! Pictures of every screen at several sizes, styles included, and a sweep over all sizes.
 
+mod trust;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use reeltop::app::{Msg, State, update};
@@ -60,6 +62,7 @@ fn health() {
         n_repaired: 1,
         found: 0,
         held: 2,
+        backfilled: 0,
         caveat: None,
         at: before(5).wall,
     };
@@ -75,7 +78,7 @@ fn health() {
     update(&mut state, Msg::Changed(changes));
     press(&mut state, "5");
     snapshots("health", &mut state);
-    press(&mut state, "tab enter");
+    press(&mut state, "2 u G enter");
     snapshots("unreadable", &mut state);
 }
 
@@ -147,7 +150,7 @@ fn nothing_loading_disconnected_and_failed_are_four_screens() {
 }
 
 /// Every screen there is, by the keys that lead to it.
-const EVERYWHERE: [&str; 22] = [
+const EVERYWHERE: [&str; 23] = [
     "1",
     "1 G",
     "1 ?",
@@ -170,6 +173,7 @@ const EVERYWHERE: [&str; 22] = [
     "4 s s",
     "5",
     "5 tab",
+    "2 u",
 ];
 
 #[test]

@@ -1,6 +1,7 @@
 //! The embedded server over real HTTP.
 
 mod api;
+mod chaos;
 mod command;
 mod deliveries;
 mod stage;

@@ -9,8 +9,8 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::super::output::{Output, Stop, note};
-use super::super::rows::EventSubject;
 use super::ended;
+use super::subject::EventSubject;
 use crate::domain::{
     AssetId, ChangeKind, Event, EventType, Features, Observation, Query, TaskId, visible,
 };

@@ -1,13 +1,14 @@
 //! Messages with their attempts, the outcome at each endpoint, and how many are broken.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hashbrown::{HashMap, HashSet};
 
 use super::super::attempt::{Attempt, AttemptStatus, Trigger};
+use super::super::change::Origin;
 use super::super::id::{AttemptId, EndpointId, EventId, MessageId, TaskId};
 use super::super::message::{Message, Payload};
-use super::super::time::Time;
+use super::super::time::{Moment, Time};
 
 /// A message with what became of it.
 #[derive(Debug, Clone)]
@@ -17,9 +18,17 @@ pub struct Delivery {
     pub message: Option<Message>,
     /// Oldest first.
     attempts: Vec<Attempt>,
+    /// Attempts beyond the bound, of which only their place is kept, so that the others keep their
+    /// numbers.
+    let_go: BTreeMap<EndpointId, BTreeSet<(Time, AttemptId)>>,
     /// One for each endpoint that was tried, in order of endpoint id.
     pub outcomes: Vec<EndpointOutcome>,
+    /// Where the latest news of it came from, and when that was received.
+    pub told: Told,
 }
+
+/// Where news came from, and when it was received.
+pub type Told = (Origin, Moment);
 
 /// How one message stands at one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,9 +59,13 @@ pub enum OutcomeState {
 /// Largest sum of payloads and responses kept.
 const MAX_BYTES: usize = 128 << 20;
 /// Longest response kept, in bytes; services cut there too.
-const MAX_RESPONSE_BYTES: usize = 20_000;
+pub const MAX_RESPONSE_BYTES: usize = 20_000;
 /// Most attempts kept for one message.
 pub const MAX_ATTEMPTS: usize = 512;
+/// Most attempts of one message at one endpoint whose place alone is kept.
+const MAX_LET_GO: usize = 10_000;
+/// What such a place takes, in bytes, as the bound on all messages counts it.
+const PLACE_BYTES: usize = 64;
 
 impl Delivery {
     fn new(id: MessageId) -> Self {
@@ -60,16 +73,18 @@ impl Delivery {
             id,
             message: None,
             attempts: Vec::new(),
+            let_go: BTreeMap::new(),
             outcomes: Vec::new(),
+            told: Told::default(),
         }
     }
 
-    /// All attempts, oldest first.
+    /// All attempts that are kept, oldest first.
     pub fn attempts(&self) -> &[Attempt] {
         &self.attempts
     }
 
-    /// The attempts at one endpoint, oldest first; the number of an attempt is its place here, from 1.
+    /// The attempts at one endpoint that are kept, oldest first.
     pub fn attempts_at(&self, endpoint: &EndpointId) -> Vec<&Attempt> {
         self.attempts
             .iter()
@@ -80,10 +95,42 @@ impl Delivery {
     /// The attempt's number among those of its message and endpoint, from 1.
     pub fn number_of(&self, attempt: &AttemptId) -> Option<usize> {
         let found = self.attempts.iter().find(|known| known.id == *attempt)?;
-        self.attempts_at(&found.endpoint)
+        let n_before = self
+            .attempts_at(&found.endpoint)
             .iter()
-            .position(|known| known.id == *attempt)
-            .map(|at| at + 1)
+            .position(|known| known.id == *attempt)?;
+        let place = (found.started, attempt.clone());
+        let let_go = self.let_go.get(&found.endpoint);
+        let n_let_go = let_go.map_or(0, |let_go| let_go.range(..place).count());
+        Some(n_let_go + n_before + 1)
+    }
+
+    /// Adds an attempt that is not known. Beyond the bound the oldest that was made by hand goes,
+    /// as the schedule is told by the others; the newest stays, and so does one that succeeded.
+    /// Returns whether one went.
+    fn add(&mut self, attempt: Attempt) -> bool {
+        let let_go = self.let_go.get(&attempt.endpoint);
+        let place = (attempt.started, attempt.id.clone());
+        if let_go.is_some_and(|let_go| let_go.contains(&place)) {
+            return false;
+        }
+        let at = self
+            .attempts
+            .partition_point(|known| (known.started, &known.id) < (attempt.started, &attempt.id));
+        self.attempts.insert(at, attempt);
+        if self.attempts.len() <= MAX_ATTEMPTS {
+            return false;
+        }
+        let old = &self.attempts[..self.attempts.len() - 1];
+        let by_hand = old.iter().position(|known| {
+            known.trigger == Trigger::Manual && known.status != AttemptStatus::Success
+        });
+        let leaving = self.attempts.remove(by_hand.unwrap_or(0));
+        let let_go = self.let_go.entry(leaving.endpoint).or_default();
+        if let_go.len() < MAX_LET_GO {
+            let_go.insert((leaving.started, leaving.id));
+        }
+        true
     }
 
     pub fn attempt(&self, id: &AttemptId) -> Option<&Attempt> {
@@ -130,7 +177,9 @@ impl Delivery {
             _ => 0,
         };
         let attempts = self.attempts.iter();
+        let n_let_go: usize = self.let_go.values().map(BTreeSet::len).sum();
         payload
+            + n_let_go * PLACE_BYTES
             + attempts
                 .map(|attempt| attempt.response.len() + attempt.url.len())
                 .sum::<usize>()
@@ -146,12 +195,19 @@ impl Delivery {
         endpoints.dedup();
         self.outcomes = endpoints
             .into_iter()
-            .filter_map(|endpoint| outcome(endpoint, &self.attempts_at(endpoint)))
+            .filter_map(|endpoint| {
+                let n_let_go = self.let_go.get(endpoint).map_or(0, BTreeSet::len);
+                outcome(endpoint, &self.attempts_at(endpoint), n_let_go)
+            })
             .collect();
     }
 }
 
-fn outcome(endpoint: &EndpointId, attempts: &[&Attempt]) -> Option<EndpointOutcome> {
+fn outcome(
+    endpoint: &EndpointId,
+    attempts: &[&Attempt],
+    n_let_go: usize,
+) -> Option<EndpointOutcome> {
     let last = attempts.last()?;
     let state = if attempts
         .iter()
@@ -172,7 +228,7 @@ fn outcome(endpoint: &EndpointId, attempts: &[&Attempt]) -> Option<EndpointOutco
     Some(EndpointOutcome {
         endpoint: endpoint.clone(),
         state,
-        n_attempts: attempts.len(),
+        n_attempts: attempts.len() + n_let_go,
         n_automatic,
         last: last.id.clone(),
     })
@@ -189,6 +245,8 @@ pub struct Deliveries {
     limit: usize,
     bytes: usize,
     evicted: u64,
+    n_attempts_dropped: u64,
+    n_answers_cut: u64,
 }
 
 impl Deliveries {
@@ -202,6 +260,8 @@ impl Deliveries {
             limit: limit.max(1),
             bytes: 0,
             evicted: 0,
+            n_attempts_dropped: 0,
+            n_answers_cut: 0,
         }
     }
 
@@ -221,6 +281,16 @@ impl Deliveries {
     /// Messages that left memory because of the limit.
     pub fn evicted(&self) -> u64 {
         self.evicted
+    }
+
+    /// Attempts that left memory though their message did not.
+    pub fn n_attempts_dropped(&self) -> u64 {
+        self.n_attempts_dropped
+    }
+
+    /// Answers of receivers of which the end was not kept.
+    pub fn n_answers_cut(&self) -> u64 {
+        self.n_answers_cut
     }
 
     pub fn get(&self, id: &MessageId) -> Option<&Delivery> {
@@ -267,7 +337,7 @@ impl Deliveries {
 
     /// Takes a message in. What an earlier answer knew and this one leaves out stays known,
     /// whichever came first.
-    pub(super) fn take_message(&mut self, message: Message) {
+    pub(super) fn take_message(&mut self, message: Message, told: Told) {
         let held = self
             .rows
             .get(&message.id)
@@ -287,15 +357,17 @@ impl Deliveries {
                 .push_back(merged.id.clone());
         }
         let id = merged.id.clone();
-        self.with(&id, |row| row.message = Some(merged));
+        self.with(&id, told, |row| row.message = Some(merged));
     }
 
-    pub(super) fn take_attempt(&mut self, mut attempt: Attempt) {
+    pub(super) fn take_attempt(&mut self, mut attempt: Attempt, told: Told) {
         if attempt.response.len() > MAX_RESPONSE_BYTES {
             let end = attempt.response.floor_char_boundary(MAX_RESPONSE_BYTES);
             attempt.response = attempt.response[..end].into();
+            self.n_answers_cut += 1;
         }
-        self.with(&attempt.message.clone(), |row| {
+        let mut has_dropped = false;
+        self.with(&attempt.message.clone(), told, |row| {
             if let Some(known) = row.attempts.iter_mut().find(|known| known.id == attempt.id) {
                 // An end is never taken back by an older answer that still says "sending".
                 let is_ended = |status: &AttemptStatus| {
@@ -308,20 +380,15 @@ impl Deliveries {
                     *known = attempt;
                 }
             } else {
-                let at = row.attempts.partition_point(|known| {
-                    (known.started, &known.id) < (attempt.started, &attempt.id)
-                });
-                row.attempts.insert(at, attempt);
-                if row.attempts.len() > MAX_ATTEMPTS {
-                    row.attempts.remove(0);
-                }
+                has_dropped = row.add(attempt);
             }
             row.settle();
         });
+        self.n_attempts_dropped += u64::from(has_dropped);
     }
 
     /// Changes one row, keeping the order, the counts and the limit.
-    fn with(&mut self, id: &MessageId, change: impl FnOnce(&mut Delivery)) {
+    fn with(&mut self, id: &MessageId, told: Told, change: impl FnOnce(&mut Delivery)) {
         let is_new = !self.rows.contains_key(id);
         let row = self
             .rows
@@ -329,6 +396,7 @@ impl Deliveries {
             .or_insert_with(|| Delivery::new(id.clone()));
         let (was_failing, before, light) = (row.is_failing(), row.time(), row.weight());
         change(row);
+        row.told = told;
         let (is_failing, after, heavy) = (row.is_failing(), row.time(), row.weight());
         self.bytes = self.bytes + heavy - if is_new { 0 } else { light };
         self.failing = self.failing + usize::from(is_failing) - usize::from(was_failing);
@@ -397,5 +465,55 @@ fn merge(new: Message, held: Message) -> Message {
         event: new.event.or(held.event),
         task: new.task.or(held.task),
         ..new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempt(n: i64, trigger: Trigger) -> Attempt {
+        Attempt {
+            id: AttemptId::new(&format!("atmpt_{n:05}")),
+            message: MessageId::new("msg"),
+            endpoint: EndpointId::new("ep"),
+            url: "".into(),
+            started: Time(n),
+            status: AttemptStatus::Fail,
+            code: 500,
+            duration_ms: None,
+            response: "".into(),
+            trigger,
+        }
+    }
+
+    #[test]
+    fn attempts_beyond_the_bound_leave_the_numbers_of_the_others_as_they_were() {
+        let all: Vec<Attempt> = (1..=MAX_ATTEMPTS as i64 + 88)
+            .map(|n| match n {
+                1..=8 => attempt(n, Trigger::Scheduled),
+                _ => attempt(n, Trigger::Manual),
+            })
+            .collect();
+        let orders = [all.clone(), all.iter().rev().cloned().collect()];
+        for told in orders {
+            let mut deliveries = Deliveries::new(10);
+            // Told twice, as a list is read again.
+            for attempt in told.iter().chain(&told) {
+                deliveries.take_attempt(attempt.clone(), Told::default());
+            }
+            let id = MessageId::new("msg");
+            let held = deliveries.get(&id).map(|held| {
+                let number = |n: i64| held.number_of(&attempt(n, Trigger::Manual).id);
+                let outcome = &held.outcomes[0];
+                (
+                    held.attempts().len(),
+                    [number(1), number(8), number(9), number(600)],
+                    (outcome.n_attempts, outcome.n_automatic),
+                )
+            });
+            let expected = [Some(1), Some(8), None, Some(600)];
+            assert_eq!(held, Some((MAX_ATTEMPTS, expected, (600, 8))));
+        }
     }
 }

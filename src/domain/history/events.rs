@@ -28,6 +28,44 @@ pub struct EventEntry {
     previous: u32,
 }
 
+/// A time in which the stream said nothing that we heard, as a row among the events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// Its position, from 1 up.
+    pub position: u64,
+    pub from: Time,
+    /// `None` while it lasts.
+    pub to: Option<Time>,
+    /// What the comparison after it found, and its number.
+    pub proof: Option<(u64, GapFound)>,
+}
+
+/// What is said of a gap even after its proof is no longer kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GapFound {
+    pub n_repaired: usize,
+    pub found: usize,
+    pub backfilled: usize,
+    /// Whether nothing of it stayed unknown.
+    pub is_whole: bool,
+}
+
+/// A row of the ring.
+#[derive(Debug, Clone)]
+pub enum EventRow {
+    Event(EventEntry),
+    Gap(Gap),
+}
+
+impl EventRow {
+    pub fn event(&self) -> Option<&EventEntry> {
+        match self {
+            Self::Event(entry) => Some(entry),
+            Self::Gap(_) => None,
+        }
+    }
+}
+
 /// What an event said of its task.
 #[derive(Debug, Clone)]
 pub struct TaskSight {
@@ -37,15 +75,20 @@ pub struct TaskSight {
     pub updated: Time,
 }
 
-/// The ring of recent events.
+/// The ring of recent events, and of the gaps between them.
 pub struct Events {
-    entries: VecDeque<EventEntry>,
+    rows: VecDeque<EventRow>,
+    /// Position of the gap that lasts.
+    open_gap: Option<u64>,
+    /// Positions of the gaps, oldest first.
+    gaps: VecDeque<u64>,
     first: u64,
     limit: usize,
     bytes: usize,
     max_bytes: usize,
     seen: Seen,
     total: u64,
+    inferred: u64,
     duplicates: u64,
 }
 
@@ -55,13 +98,16 @@ const MAX_RING_BYTES: usize = 64 << 20;
 impl Events {
     pub fn new(limit: usize, horizon: usize) -> Self {
         Self {
-            entries: VecDeque::new(),
+            rows: VecDeque::new(),
+            open_gap: None,
+            gaps: VecDeque::new(),
             first: 1,
             limit: limit.max(1),
             bytes: 0,
             max_bytes: MAX_RING_BYTES,
             seen: Seen::new(horizon),
             total: 0,
+            inferred: 0,
             duplicates: 0,
         }
     }
@@ -76,8 +122,9 @@ impl Events {
     /// Touches what taking in the n-th of some events will need: its id's place, and the entry
     /// that leaves for it.
     pub(super) fn warm(&self, nth: usize, id: &EventId) -> usize {
-        let is_full = self.entries.len() + nth >= self.limit || self.bytes >= self.max_bytes;
-        let leaving = self.entries.get(nth).filter(|_| is_full);
+        let is_full = self.rows.len() + nth >= self.limit || self.bytes >= self.max_bytes;
+        let leaving = self.rows.get(nth).filter(|_| is_full);
+        let leaving = leaving.and_then(EventRow::event);
         let leaving = leaving.map_or(0, |entry| {
             let raw = entry.raw.as_ref().and_then(|raw| raw.first());
             let has_task = usize::from(entry.task.is_some());
@@ -88,39 +135,105 @@ impl Events {
 
     /// Takes an entry in and gives its position's low bits, never 0.
     pub(super) fn push(&mut self, mut entry: EventEntry, previous: u32) -> u32 {
-        entry.position = self.first + self.entries.len() as u64;
+        self.note_time_away(&entry);
+        entry.position = self.next_position();
         entry.previous = previous;
         let position = entry.position;
         // The events of one frame share its bytes, which count once: with the newest of them.
         if let Some(raw) = &entry.raw
-            && !self.entries.back().is_some_and(|last| shares(last, raw))
+            && !self.rows.back().is_some_and(|last| shares(last, raw))
         {
             self.bytes += raw.len();
         }
         self.total += 1;
-        self.entries.push_back(entry);
-        while self.entries.len() > self.limit
-            || self.bytes > self.max_bytes && self.entries.len() > 1
-        {
-            let Some(oldest) = self.entries.pop_front() else {
-                break;
-            };
-            self.first += 1;
-            if let Some(raw) = &oldest.raw
-                && !self.entries.front().is_some_and(|next| shares(next, raw))
-            {
-                self.bytes -= raw.len();
-            }
-        }
+        self.inferred += u64::from(entry.origin == Origin::Inference);
+        self.rows.push_back(EventRow::Event(entry));
+        self.bound();
         (position as u32).max(1)
     }
 
+    /// Between the last run's events and this run's lies the time in which reeltop did not run.
+    fn note_time_away(&mut self, entry: &EventEntry) {
+        if entry.origin != Origin::Journal
+            && let Some(EventRow::Event(last)) = self.rows.back()
+            && last.origin == Origin::Journal
+        {
+            let from = last.received.wall;
+            self.begin_gap(from);
+        }
+    }
+
+    /// Begins a gap where none lasts.
+    pub(super) fn begin_gap(&mut self, from: Time) {
+        if self.open_gap.is_none() {
+            self.open_gap = Some(self.push_gap(from));
+        }
+    }
+
+    /// Ends the gap that lasts, or puts a row in where its begin was not noticed.
+    pub(super) fn end_gap(&mut self, (from, to): (Time, Time), number: u64, found: GapFound) {
+        let open = self.open_gap.take();
+        let at = open.unwrap_or_else(|| self.push_gap(from));
+        if let Some(EventRow::Gap(gap)) = self.index(at).and_then(|at| self.rows.get_mut(at)) {
+            gap.from = from;
+            gap.to = Some(to);
+            gap.proof = Some((number, found));
+        }
+    }
+
+    fn push_gap(&mut self, from: Time) -> u64 {
+        let position = self.next_position();
+        self.gaps.push_back(position);
+        self.rows.push_back(EventRow::Gap(Gap {
+            position,
+            from,
+            to: None,
+            proof: None,
+        }));
+        self.bound();
+        position
+    }
+
+    /// Lets the oldest rows go while there are too many, or their bytes are.
+    fn bound(&mut self) {
+        while self.rows.len() > self.limit || self.bytes > self.max_bytes && self.rows.len() > 1 {
+            let Some(oldest) = self.rows.pop_front() else {
+                break;
+            };
+            self.first += 1;
+            match oldest {
+                EventRow::Event(oldest) => {
+                    if let Some(raw) = &oldest.raw
+                        && !self.rows.front().is_some_and(|next| shares(next, raw))
+                    {
+                        self.bytes -= raw.len();
+                    }
+                }
+                EventRow::Gap(gap) => {
+                    self.gaps.pop_front();
+                    self.open_gap = self.open_gap.filter(|open| *open != gap.position);
+                }
+            }
+        }
+    }
+
+    /// Rows in the ring: events and gaps.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.rows.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.rows.is_empty()
+    }
+
+    /// Events among the rows.
+    pub fn n_events(&self) -> usize {
+        self.rows.len() - self.gaps.len()
+    }
+
+    /// Gaps from this position up.
+    pub fn n_gaps_from(&self, position: u64) -> usize {
+        self.gaps.len() - self.gaps.partition_point(|gap| *gap < position)
     }
 
     /// Events ever taken in, those that left the ring included.
@@ -128,19 +241,29 @@ impl Events {
         self.total
     }
 
+    /// Of these, events that the service did not send: we made them from differences.
+    pub fn inferred(&self) -> u64 {
+        self.inferred
+    }
+
+    /// Events that left the ring.
+    pub fn evicted(&self) -> u64 {
+        self.total - self.n_events() as u64
+    }
+
     /// Events that came a second time within the horizon.
     pub fn duplicates(&self) -> u64 {
         self.duplicates
     }
 
-    pub fn get(&self, position: u64) -> Option<&EventEntry> {
-        self.entries
-            .get(usize::try_from(position.checked_sub(self.first)?).ok()?)
+    /// The row at a position, if it is still here.
+    pub fn row(&self, position: u64) -> Option<&EventRow> {
+        self.rows.get(self.index(position)?)
     }
 
-    /// Newest first.
-    pub fn newest(&self) -> impl DoubleEndedIterator<Item = &EventEntry> + ExactSizeIterator {
-        self.entries.iter().rev()
+    /// The event at a position, if one is and it is still here.
+    pub fn get(&self, position: u64) -> Option<&EventEntry> {
+        self.row(position).and_then(EventRow::event)
     }
 
     /// The event before this one of the same task, if it is still in the ring.
@@ -156,9 +279,14 @@ impl Events {
             })
     }
 
-    /// Position of the oldest entry that is still here.
+    /// Position of the oldest row that is still here.
     pub fn first_position(&self) -> u64 {
         self.first
+    }
+
+    /// The position that the next row gets.
+    pub fn next_position(&self) -> u64 {
+        self.first + self.rows.len() as u64
     }
 
     /// The events of one task, newest first, from the low bits that its slot keeps.
@@ -175,20 +303,23 @@ impl Events {
         })
     }
 
+    fn index(&self, position: u64) -> Option<usize> {
+        usize::try_from(position.checked_sub(self.first)?).ok()
+    }
+
     fn at_low(&self, low: u32) -> Option<&EventEntry> {
         if low == 0 {
             return None;
         }
-        let next = self.first + self.entries.len() as u64;
+        let next = self.next_position();
         let back = (next as u32).wrapping_sub(low);
         self.get(next.checked_sub(u64::from(back))?)
     }
 }
 
-fn shares(entry: &EventEntry, raw: &Arc<[u8]>) -> bool {
-    entry
-        .raw
-        .as_ref()
+fn shares(row: &EventRow, raw: &Arc<[u8]>) -> bool {
+    row.event()
+        .and_then(|entry| entry.raw.as_ref())
         .is_some_and(|other| Arc::ptr_eq(other, raw))
 }
 

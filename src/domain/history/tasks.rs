@@ -4,6 +4,8 @@
 //! created, updated) lies in columns of its own. Ids that are no UUIDs, unknown feature words and
 //! the like are rare and live beside, in `rare`.
 
+mod row;
+
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -12,10 +14,11 @@ use std::hash::BuildHasher;
 
 use super::super::change::Origin;
 use super::super::feature::{Extra, Features};
-use super::super::id::{AssetId, EventId, Id, TaskId, UserId};
+use super::super::id::{Id, TaskId};
 use super::super::task::{Observation, TASK_STATES, TaskState};
-use super::super::time::{Moment, Time};
+use super::super::time::Moment;
 use super::age::ByAge;
+pub use row::TaskRow;
 
 /// State column of a place that holds no task.
 const VACANT: u8 = u8::MAX;
@@ -35,11 +38,14 @@ struct Slot {
     asset: [u8; 16],
     event: [u8; 16],
     published: i64,
-    /// Seconds since 1970 at which the newest sight was received.
+    /// Seconds since 1970 at which the newest sight was received, or last confirmed.
     received: u32,
     user: u32,
     /// Low bits of the ring position of its newest event; 0 is none.
     newest_event: u32,
+    /// How often the link had been lost by then, its low bits.
+    n_losses: u16,
+    /// Where the newest sight, or its last confirmation, came from.
     origin: Origin,
     flags: u8,
 }
@@ -52,6 +58,7 @@ const EMPTY: Slot = Slot {
     received: 0,
     user: 0,
     newest_event: 0,
+    n_losses: 0,
     origin: Origin::Stream,
     flags: 0,
 };
@@ -95,6 +102,8 @@ pub struct Tasks {
     counts: [usize; TASK_STATES.len()],
     limit: usize,
     evicted: u64,
+    /// How often the link was lost, the low bits.
+    n_losses: u16,
 }
 
 /// What one sight of a task did.
@@ -127,6 +136,7 @@ impl Tasks {
             counts: [0; TASK_STATES.len()],
             limit: limit.max(16),
             evicted: 0,
+            n_losses: 0,
         }
     }
 
@@ -184,6 +194,8 @@ impl Tasks {
         let is_back = self.slot(at).flags & GONE != 0 && origin == Origin::Snapshot;
         if order == Ordering::Greater || is_back && order == Ordering::Equal {
             self.write(at, seen, origin, received);
+        } else if origin != Origin::Journal && self.updated[at as usize] == seen.updated.0 {
+            self.confirm(at, origin, received);
         }
         let after = self.state_at(at);
         Sighted {
@@ -192,6 +204,20 @@ impl Tasks {
             after,
             is_newest: order == Ordering::Greater,
         }
+    }
+
+    /// Notes that the state held was told again, whole or as of the same change.
+    fn confirm(&mut self, at: u32, origin: Origin, received: Moment) {
+        let n_losses = self.n_losses;
+        let slot = self.slot_mut(at);
+        slot.received = slot.received.max(whole_seconds(received));
+        slot.origin = origin;
+        slot.n_losses = n_losses;
+    }
+
+    /// From now on every task is in doubt until it is seen again: the link was lost.
+    pub(super) fn begin_doubt(&mut self) {
+        self.n_losses = self.n_losses.wrapping_add(1);
     }
 
     /// Notes that the service no longer knows the task. Returns whether we did.
@@ -320,9 +346,10 @@ impl Tasks {
             asset,
             event,
             published: seen.published.map_or(NO_TIME, |time| time.0),
-            received: (received.wall.0 / super::super::time::SECOND) as u32,
+            received: whole_seconds(received),
             user: user.unwrap_or(0),
             newest_event,
+            n_losses: self.n_losses,
             origin,
             flags,
         };
@@ -450,6 +477,10 @@ impl Tasks {
     }
 }
 
+fn whole_seconds(moment: Moment) -> u32 {
+    (moment.wall.0 / super::super::time::SECOND) as u32
+}
+
 fn part(bytes: [u8; 16], is_rare: bool, text: Option<&Arc<str>>) -> Id {
     match text {
         Some(text) if is_rare => Id::Text(text.clone()),
@@ -465,111 +496,4 @@ pub struct Columns<'a> {
     pub(in crate::domain) ready: &'a [u8],
     pub(in crate::domain) created: &'a [i64],
     pub(in crate::domain) updated: &'a [i64],
-}
-
-/// One task in memory.
-#[derive(Clone, Copy)]
-pub struct TaskRow<'a> {
-    tasks: &'a Tasks,
-    at: u32,
-}
-
-impl TaskRow<'_> {
-    /// Its place, stable while it is in memory.
-    pub fn place(&self) -> u32 {
-        self.at
-    }
-
-    pub fn id(&self) -> TaskId {
-        TaskId(self.tasks.task_id(self.at))
-    }
-
-    pub fn asset(&self) -> AssetId {
-        let slot = self.tasks.slot(self.at);
-        AssetId(part(
-            slot.asset,
-            slot.flags & RARE_ASSET != 0,
-            self.rare().and_then(|rare| rare.asset.as_ref()),
-        ))
-    }
-
-    pub fn user(&self) -> UserId {
-        let slot = self.tasks.slot(self.at);
-        let known = self.tasks.users.get(slot.user as usize);
-        UserId(
-            self.rare()
-                .and_then(|rare| rare.user.clone())
-                .or_else(|| known.cloned())
-                .unwrap_or(Id::Uuid([0; 16])),
-        )
-    }
-
-    pub fn state(&self) -> TaskState {
-        self.tasks.state_at(self.at)
-    }
-
-    pub fn features(&self) -> Features {
-        Features::from_parts(
-            self.tasks.features[self.at as usize],
-            self.rare().and_then(|rare| rare.extra.clone()),
-        )
-    }
-
-    pub fn created(&self) -> Time {
-        Time(self.tasks.created[self.at as usize])
-    }
-
-    pub fn updated(&self) -> Time {
-        Time(self.tasks.updated[self.at as usize])
-    }
-
-    /// The event that carried the newest sight, if one did.
-    pub fn event(&self) -> Option<EventId> {
-        let slot = self.tasks.slot(self.at);
-        (slot.flags & HAS_EVENT != 0).then(|| {
-            EventId(part(
-                slot.event,
-                slot.flags & RARE_EVENT != 0,
-                self.rare().and_then(|rare| rare.event.as_ref()),
-            ))
-        })
-    }
-
-    pub fn origin(&self) -> Origin {
-        self.tasks.slot(self.at).origin
-    }
-
-    /// When the newest sight was received, in whole seconds.
-    pub fn received(&self) -> Time {
-        Time::from_seconds(i64::from(self.tasks.slot(self.at).received))
-    }
-
-    /// Whether the service answered 404 for it.
-    pub fn is_gone(&self) -> bool {
-        self.tasks.slot(self.at).flags & GONE != 0
-    }
-
-    /// The newest sight, whole.
-    pub fn observation(&self) -> Observation {
-        let published = self.tasks.slot(self.at).published;
-        Observation {
-            task: self.id(),
-            asset: self.asset(),
-            user: self.user(),
-            features: self.features(),
-            created: self.created(),
-            updated: self.updated(),
-            published: (published != NO_TIME).then_some(Time(published)),
-            event: self.event(),
-        }
-    }
-
-    fn rare(&self) -> Option<&Rare> {
-        // Most tasks have nothing rare, and a pass over a million must not pay a look-up for each.
-        if self.tasks.slot(self.at).flags & ANY_RARE == 0 {
-            None
-        } else {
-            self.tasks.rare.get(&self.at)
-        }
-    }
 }

@@ -2,18 +2,20 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Certificate, Client, Method, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
+use tracing::{info, warn};
 
 use super::failure::{self, Failed, origin};
 use crate::domain::time::SECOND;
 use crate::domain::{Failure, FailureKind, MASK, visible, without};
 use crate::io::clock::Clock;
 use crate::io::config::{Limits, Source, Waits, is_loopback, shown};
+use crate::io::log;
 
 const AGENT: &str = concat!("reeltop/", env!("CARGO_PKG_VERSION"));
 
@@ -91,6 +93,15 @@ impl Http {
                 "it looks like https://api.aspect.inc",
             )
         })?;
+        if let Some(key) = &source.key {
+            log::conceal(key);
+        }
+        info!(
+            "server {}, key from {}, read-only {}",
+            origin(&base),
+            source.key_origin,
+            source.read_only
+        );
         Ok(Self {
             base,
             key: source.key.clone(),
@@ -180,8 +191,9 @@ impl Http {
         let response = self.open(url, &headers, Some(within), with_key).await?;
         let (status, answer_headers) = (response.status(), response.headers().clone());
         if let Some(date) = failure::date(&answer_headers) {
-            // The date is cut to its second: on average it is half of one later.
-            let ahead = date.plus(SECOND / 2).since(Clock::new().now().wall);
+            // The date is cut to its second: the clocks are taken to agree as far as it allows.
+            let least = date.0.saturating_sub(Clock::new().now().wall.0);
+            let ahead = 0.clamp(least, least.saturating_add(SECOND));
             self.ahead.store(ahead, Ordering::Relaxed);
         }
         let body = self
@@ -254,6 +266,17 @@ impl Http {
         }
     }
 
+    /// A GET for another reader of the stream, by a client of its own, with the key where that may
+    /// go.
+    pub fn reader_of(&self, url: &Url) -> Result<RequestBuilder, Failure> {
+        let client = self.builder(url).build().map_err(|error| unmade(&error))?;
+        let request = client.get(url.clone());
+        Ok(match self.authorization().filter(|_| self.is_ours(url)) {
+            Some(key) => request.header(AUTHORIZATION, key),
+            None => request,
+        })
+    }
+
     /// The one place where a request goes out, so that read-only mode has one gate.
     async fn send(&self, request: RequestBuilder) -> Result<Response, Unsent> {
         let (client, request) = request.build_split();
@@ -262,7 +285,18 @@ impl Http {
         if self.is_read_only && !is_reading {
             return Err(Unsent::Forbidden);
         }
-        client.execute(request).await.map_err(Unsent::Broken)
+        let (method, url) = (request.method().clone(), request.url().clone());
+        let began = Instant::now();
+        let outcome = client.execute(request).await;
+        let (ms, path) = (began.elapsed().as_millis(), url.path());
+        match &outcome {
+            Ok(response) => info!("{method} {path} {} in {ms} ms", response.status().as_u16()),
+            Err(error) => {
+                let failure = failure::transport(error, &url, self.waits.answer);
+                warn!("{method} {path} failed after {ms} ms: {failure}");
+            }
+        }
+        outcome.map_err(Unsent::Broken)
     }
 
     /// A server may say in any text what it was sent; the key is taken out before anyone sees it.
@@ -459,15 +493,14 @@ fn made(
     if let Some(client) = cell.get() {
         return Ok(client);
     }
-    let client = make().map_err(|error| {
-        let what = format!("the HTTP client cannot start: {error}");
-        Failure::new(
-            FailureKind::Local,
-            what,
-            "check the proxy variables and certificate store",
-        )
-    })?;
+    let client = make().map_err(|error| unmade(&error))?;
     Ok(cell.get_or_init(|| client))
+}
+
+fn unmade(error: &reqwest::Error) -> Failure {
+    let what = format!("the HTTP client cannot start: {error}");
+    let hint = "check the proxy variables and certificate store";
+    Failure::new(FailureKind::Local, what, hint)
 }
 
 /// Where a redirect leads, if it may be followed: within the origin, not in a circle, not too far.

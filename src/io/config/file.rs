@@ -8,6 +8,7 @@ use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, Limits, Waits};
+use crate::io::log;
 
 /// What the file may hold.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -18,6 +19,7 @@ pub struct File {
     pub profiles: BTreeMap<String, Profile>,
     pub limits: Limits,
     pub waits: Waits,
+    pub log: log::Settings,
 }
 
 /// One server and how to get in.

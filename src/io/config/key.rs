@@ -85,7 +85,8 @@ fn open_to_others(_: &Path) -> Option<String> {
     None
 }
 
-pub(super) fn from_home(path: &Path) -> PathBuf {
+/// The path, with a `~` at its start taken for the home folder.
+pub fn from_home(path: &Path) -> PathBuf {
     match (path.strip_prefix("~"), etcetera::home_dir()) {
         (Ok(rest), Ok(home)) => home.join(rest),
         _ => path.to_owned(),

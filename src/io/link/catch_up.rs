@@ -89,6 +89,7 @@ impl Link {
             n_repaired: found.n_repaired,
             found: found.n_found,
             held: n_held,
+            backfilled: 0,
             caveat: (!caveats.is_empty()).then(|| caveats.join("; ")),
             at: self.outlet.clock().now().wall,
         };
@@ -138,6 +139,7 @@ impl Link {
                 n_repaired: 0,
                 found: 0,
                 held: 0,
+                backfilled: 0,
                 caveat: Some(format!("nothing was compared: {}", failure.what)),
                 at: self.outlet.clock().now().wall,
             };

@@ -2,12 +2,14 @@
 
 use ratatui::layout::Rect;
 
+use super::super::listing;
 use super::super::model::{asset_label, task_label};
 use super::super::paint::{Canvas, Pieces, dim, plain, role};
 use super::super::text::cut_middle;
 use super::super::theme::Role;
 use super::page_title;
 use crate::app::State;
+use crate::app::listing::Entry;
 use crate::app::page::Page;
 use crate::domain::visible;
 
@@ -60,7 +62,11 @@ fn name(state: &State, page: &Page) -> String {
             Some(entry) => format!("{} {}", entry.kind, entry.id.short(15)),
             None => "event, no longer kept".to_owned(),
         },
-        Page::Unreadable(_) => page_title(page).to_owned(),
+        Page::Excerpt(page) => match &page.of {
+            Entry::Word(_, word) => word.to_string(),
+            _ => "could not be read".to_owned(),
+        },
+        Page::List(page) => listing::title(page.what),
     };
     cut_middle(&visible(&text), 40).into_owned()
 }

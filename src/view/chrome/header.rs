@@ -6,39 +6,41 @@ use super::super::model::link;
 use super::super::paint::{Canvas, Pieces, dim, piece, pieces_width, plain, role};
 use super::super::theme::Role;
 use crate::app::{State, Tone};
-use crate::domain::time::duration_words;
+use crate::domain::time::{SECOND, rough_words};
 
-/// Paints the header; where it is narrow, the link's state is the last to go.
+/// Paints the header. Where it is narrow, whole parts go, so that no word is ever cut; the link's
+/// state is the last to go.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
-    let rights = header_rights(state);
-    let lefts = header_lefts(state);
+    let (rights, few_rights) = header_rights(state);
+    let (lefts, few_lefts) = header_lefts(state);
     let room = usize::from(area.width);
-    let fits = |left: &Pieces<'_>, right: &Pieces<'_>| {
-        pieces_width(left) + pieces_width(right) + 2 <= room
+    let pairs = |rights: &[Pieces<'static>], lefts: &[Pieces<'static>]| {
+        let lefts = lefts.to_vec();
+        let each = rights.iter().cloned();
+        let all = each.flat_map(move |right| {
+            lefts
+                .clone()
+                .into_iter()
+                .map(move |left| (left, right.clone()))
+        });
+        all.collect::<Vec<_>>()
     };
-    let pair = rights
+    let mut all = pairs(&rights, &lefts);
+    all.extend(pairs(&few_rights, &few_lefts));
+    let fitting = all
         .iter()
-        .flat_map(|right| lefts.iter().map(move |left| (left, right)))
-        .find(|(left, right)| fits(left, right));
-    if let Some((left, right)) = pair {
+        .find(|(left, right)| pieces_width(left) + pieces_width(right) + 2 <= room);
+    if let Some((left, right)) = fitting {
         canvas.line(area, 0, left);
         canvas.line_right(area, 0, right);
-        return;
+    } else {
+        let link = few_rights.last().map_or(&[][..], Vec::as_slice);
+        canvas.line(area, 0, link);
     }
-    // Too narrow for both in whole: the link is kept, the rest is cut.
-    let (Some(left), Some(right)) = (lefts.last(), rights.last()) else {
-        return;
-    };
-    let taken = pieces_width(right).min(room);
-    let left_area = Rect {
-        width: (room - taken).saturating_sub(1) as u16,
-        ..area
-    };
-    canvas.line(left_area, 0, left);
-    canvas.line_right(area, 0, right);
 }
 
-fn header_lefts(state: &State) -> Vec<Pieces<'static>> {
+/// What stands at the left, from the most to the least: with the name of the source, and without.
+fn header_lefts(state: &State) -> (Vec<Pieces<'static>>, Vec<Pieces<'static>>) {
     let session = &state.session;
     let mut label: Pieces<'static> = Vec::new();
     if session.is_demo {
@@ -62,31 +64,31 @@ fn header_lefts(state: &State) -> Vec<Pieces<'static>> {
         .chain([name.clone()])
         .chain(badges.clone())
         .collect();
-    let short: Pieces<'static> = label
+    let badges: Pieces<'static> = badges
         .into_iter()
-        .chain(
-            badges
-                .into_iter()
-                .flat_map(|badge| [badge, plain(" ")])
-                .skip(2),
-        )
-        .chain([name])
+        .flat_map(|badge| [badge, plain(" ")])
+        .skip(2)
         .collect();
-    vec![whole, short]
+    let bare: Pieces<'static> = label.iter().cloned().chain(badges).collect();
+    let short = bare.iter().cloned().chain([name]).collect();
+    (vec![whole, short], vec![bare, label, Vec::new()])
 }
 
-fn header_rights(state: &State) -> Vec<Pieces<'static>> {
-    let (tone, words) = link::words(state);
-    let link = vec![piece(tone, words), plain(" ")];
-    let pace = state.pace.per_second(state.now);
+/// What stands at the right, from the most to the least: with the pace, and the link alone.
+fn header_rights(state: &State) -> (Vec<Pieces<'static>>, Vec<Pieces<'static>>) {
+    let said = |(tone, words)| piece(tone, words);
+    let link = said(link::words(state));
+    let pace = pace_words(state.pace.per_second(state.now));
+    // Numbers that change each second keep their width, so that nothing beside them jumps.
     let last = state.last_sign.map_or_else(
         || "nothing received yet".to_owned(),
         |sign| {
             let age = (state.now.mono - sign.mono).max(0);
-            match age / crate::domain::time::SECOND {
-                0 => "last <1s ago".to_owned(),
-                _ => format!("last {} ago", duration_words(age)),
-            }
+            let words = match age / SECOND {
+                0 => "<1s".to_owned(),
+                _ => rough_words(age),
+            };
+            format!("last {words:>3} ago")
         },
     );
     let n_dropped = state.dropped();
@@ -95,16 +97,25 @@ fn header_rights(state: &State) -> Vec<Pieces<'static>> {
     } else {
         piece(Tone::Warn, format!(" · {n_dropped} dropped"))
     };
-    let mut middle: Pieces<'static> = link[..1].to_vec();
-    middle.push(dim(format!(" · {} ev/s · {last}", pace_words(pace))));
-    middle.push(dropped);
-    let mut full = middle.clone();
-    full.push(plain(format!(
-        "       {} ",
-        state.now.wall.clock(state.session.utc_offset)
-    )));
-    middle.push(plain(" "));
-    vec![full, middle, link]
+    let end = || plain(" ");
+    let clock = state.now.wall.clock(state.session.utc_offset);
+    let paced = vec![
+        link.clone(),
+        dim(format!(" · {pace:>3} ev/s · {last}")),
+        dropped.clone(),
+    ];
+    let with_clock = paced
+        .iter()
+        .cloned()
+        .chain([plain(format!("       {clock} "))]);
+    let rights = vec![
+        with_clock.collect(),
+        paced.into_iter().chain([end()]).collect(),
+        vec![link.clone(), dropped, end()],
+        vec![link.clone(), end()],
+    ];
+    let short = said(link::short_words(state));
+    (rights, vec![vec![link, end()], vec![short, end()]])
 }
 
 /// `0`, `0.4`, `14`.

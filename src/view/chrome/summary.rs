@@ -2,28 +2,23 @@
 
 use ratatui::layout::Rect;
 
+use super::super::listing;
+use super::super::model::task_glyph;
 use super::super::paint::{Canvas, Pieces, Side, dim, piece, pieces_width, plain};
-use super::{pace_words, task_counters};
+use super::pace_words;
 use crate::app::filter::Filter;
 use crate::app::{Screen, State, Tone};
+use crate::domain::{Part, TASK_STATES};
 
 /// Paints the summary.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, row: u16, state: &State, matching: usize) {
     let right = right(state, matching);
     let right_width = pieces_width(&right) as u16;
-    let mut left = left(state);
     let room = usize::from(area.width.saturating_sub(right_width + 1));
-    // Words go before numbers do.
-    if pieces_width(&left) > room {
-        for piece in &mut left {
-            let short: String = piece
-                .text
-                .chars()
-                .filter(|c| !c.is_ascii_lowercase() || state.screen != Screen::Tasks)
-                .collect();
-            piece.text = short.replace("   ", " ").into();
-        }
-    }
+    let mut lefts = lefts(state);
+    let last = lefts.len() - 1;
+    let fitting = lefts.iter().position(|left| pieces_width(left) <= room);
+    let left = lefts.swap_remove(fitting.unwrap_or(last));
     let left_area = Rect {
         width: room as u16,
         ..area
@@ -32,29 +27,56 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, row: u16, state: &State, matchi
     canvas.line_at(area, row, &right, Side::Right);
 }
 
-fn left(state: &State) -> Pieces<'static> {
+/// The counters, from the most words to the fewest.
+fn lefts(state: &State) -> Vec<Pieces<'static>> {
     let history = &state.history;
+    let with_losses = |part, counters: &Pieces<'static>| {
+        let losses = listing::loss_words(state, part);
+        let gap = if counters.is_empty() { " " } else { " · " };
+        counters
+            .iter()
+            .cloned()
+            .chain([dim(gap)])
+            .chain(losses)
+            .collect::<Pieces<'static>>()
+    };
     match state.screen {
-        Screen::Tasks => task_counters(state),
-        Screen::Events => vec![
-            plain(format!(
-                " {} ev/s",
-                pace_words(state.pace.per_second(state.now))
-            )),
-            dim(format!(
-                " · {} received · {} repeated · {} kept",
-                history.events.total(),
+        Screen::Tasks => {
+            let (long, short) = (task_counters(state, true), task_counters(state, false));
+            vec![
+                with_losses(Part::Tasks, &long),
+                with_losses(Part::Tasks, &short),
+                short,
+            ]
+        }
+        Screen::Events => {
+            let pace = pace_words(state.pace.per_second(state.now));
+            let pace = plain(format!(" {pace:>3} ev/s"));
+            let received = dim(format!(" · {} received", history.events.total()));
+            let kept = dim(format!(
+                " · {} repeated · {} kept",
                 history.events.duplicates(),
-                history.events.len()
-            )),
-        ],
+                history.events.n_events()
+            ));
+            vec![
+                with_losses(Part::Events, &vec![pace.clone(), received.clone(), kept]),
+                with_losses(Part::Events, &vec![pace, received]),
+                with_losses(Part::Events, &Vec::new()),
+            ]
+        }
         Screen::Deliveries => {
             let n_failing = history.deliveries.failing();
             let tone = if n_failing == 0 { Tone::Dim } else { Tone::Bad };
-            vec![
-                piece(tone, format!(" ✗ {n_failing}")),
+            let failing = piece(tone, format!(" ✗ {n_failing}"));
+            let whole = vec![
+                failing.clone(),
                 plain(" not delivered everywhere"),
                 dim(format!(" · {} messages", history.deliveries.len())),
+            ];
+            vec![
+                with_losses(Part::Deliveries, &whole),
+                with_losses(Part::Deliveries, &vec![failing]),
+                with_losses(Part::Deliveries, &Vec::new()),
             ]
         }
         Screen::Endpoints => {
@@ -63,13 +85,36 @@ fn left(state: &State) -> Pieces<'static> {
                 .values()
                 .filter(|endpoint| endpoint.disabled)
                 .count();
-            vec![
+            vec![vec![
                 plain(format!(" {} endpoints", history.endpoints.len())),
                 dim(format!(" · {n_disabled} disabled")),
-            ]
+            ]]
         }
-        Screen::Health => vec![dim(format!(" {}", state.session.base_url))],
+        Screen::Health => vec![vec![dim(format!(" {}", state.session.base_url))]],
     }
+}
+
+/// Tasks by state, with the names of the states or without.
+fn task_counters(state: &State, has_names: bool) -> Pieces<'static> {
+    let mut pieces = Vec::new();
+    for task_state in TASK_STATES {
+        let n = state.history.tasks.count(task_state);
+        let (glyph, tone) = task_glyph(task_state);
+        let tone = if n == 0 { Tone::Dim } else { tone };
+        let gap = if has_names && !pieces.is_empty() {
+            "   "
+        } else {
+            " "
+        };
+        pieces.push(piece(tone, format!("{gap}{glyph}")));
+        let words = if has_names {
+            format!(" {n} {}", task_state.name())
+        } else {
+            format!(" {n}")
+        };
+        pieces.push(if n == 0 { dim(words) } else { plain(words) });
+    }
+    pieces
 }
 
 fn right(state: &State, matching: usize) -> Pieces<'static> {
@@ -134,7 +179,7 @@ fn counts(state: &State) -> (usize, Option<usize>) {
     let history = &state.history;
     match state.screen {
         Screen::Tasks => (history.tasks.len(), state.tasks.progress(history)),
-        Screen::Events => (history.events.len(), state.events.progress(history)),
+        Screen::Events => (history.events.n_events(), state.events.progress(history)),
         Screen::Deliveries => (history.deliveries.len(), state.deliveries.progress(history)),
         Screen::Endpoints | Screen::Health => (history.endpoints.len(), None),
     }

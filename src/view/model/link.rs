@@ -2,19 +2,20 @@
 
 use super::{Said, ago};
 use crate::app::{State, Tone};
-use crate::domain::time::{duration_words, rough_words};
+use crate::domain::time::rough_words;
 use crate::domain::{Ability, FailureKind, LinkState};
 
-/// The link's state in a few words: `● live`, `↻ retrying in 4s (3rd try)`.
+/// The link's state in a few words with since when: `● live 12m`, `↻ retrying in 4s, try 3`.
 pub fn words(state: &State) -> Said {
     let now = state.now.wall;
+    let since = rough_words((state.now.mono - state.history.link_since.mono).max(0));
     match &state.history.link {
-        LinkState::Connecting => (Tone::Info, "◌ connecting".to_owned()),
-        LinkState::CatchingUp => (Tone::Info, "◌ catching up".to_owned()),
-        LinkState::Live => (Tone::Ok, "● live".to_owned()),
+        LinkState::Connecting => (Tone::Info, format!("◌ connecting {since}")),
+        LinkState::CatchingUp => (Tone::Info, format!("◌ catching up {since}")),
+        LinkState::Live => (Tone::Ok, format!("● live {since}")),
         LinkState::Stale { since } => (
             Tone::Warn,
-            format!("◌ stale, silent {}", duration_words(now.since(*since))),
+            format!("◌ stale, silent {}", rough_words(now.since(*since))),
         ),
         LinkState::Retrying { at, tries, .. } => {
             let when = if *at > now {
@@ -24,9 +25,16 @@ pub fn words(state: &State) -> Said {
             };
             (Tone::Warn, format!("↻ retrying {when}, try {}", tries + 1))
         }
-        LinkState::Polling { .. } => (Tone::Warn, "◌ polling, no stream".to_owned()),
-        LinkState::Stopped { .. } => (Tone::Bad, "✗ not connected".to_owned()),
+        LinkState::Polling { .. } => (Tone::Warn, format!("◌ polling, no stream, {since}")),
+        LinkState::Stopped { .. } => (Tone::Bad, format!("✗ stopped {since}")),
     }
+}
+
+/// The same without since when, for where there is no room for more.
+pub fn short_words(state: &State) -> Said {
+    let (tone, words) = words(state);
+    let glyph: String = words.chars().take(2).collect();
+    (tone, format!("{glyph}{}", state.history.link.name()))
 }
 
 /// Whether reads by REST answer, though there is no stream.

@@ -82,7 +82,7 @@ fn events(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &TaskPage, h
             piece(tone, glyph),
             plain(format!(" {:<14} ", entry.kind.name())),
         ];
-        words.extend(said(&changed));
+        words.extend(said(changed));
         let line = (at - top) as u16;
         canvas.line(inner, line, &words);
         if at == selected && has_focus {
@@ -126,7 +126,7 @@ fn messages(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &TaskPage,
             role(name_role, format!("{:<15} ", id.short(15))),
             dim(format!("{kind:<14} ")),
         ];
-        words.extend(said(&outcomes));
+        words.extend(said(outcomes));
         let line = (at - top) as u16;
         canvas.line(inner, line, &words);
         if is_selected {

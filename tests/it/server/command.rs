@@ -88,12 +88,88 @@ fn an_address_that_cannot_be_had_is_one_clear_sentence() {
         assert!(text.contains(words) && text.lines().count() == 1, "{text}");
     }
     drop(holder);
-    for scale in ["0", "1e-20", "1e7"] {
-        let output = serve(&["--time-scale", scale]).wait_with_output().unwrap();
-        let text = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{text}");
-        assert!(text.contains("--time-scale"), "{text}");
+}
+
+#[test]
+fn numbers_and_names_that_are_no_use_are_refused_by_name() {
+    let mut cases = Vec::new();
+    for scale in ["0", "-1", "nan", "inf", "1e-20", "1e7"] {
+        cases.push((["serve", "--time-scale", scale], "--time-scale"));
     }
+    for rate in ["-1", "nan", "inf", "-inf"] {
+        cases.push((["serve", "--simulate", rate], "--simulate"));
+        cases.push((["demo", "--rate", rate], "--rate"));
+    }
+    for command in ["serve", "demo"] {
+        cases.push((
+            [command, "--chaos", "crlf,gremlins"],
+            "no fault \"gremlins\"; there are",
+        ));
+    }
+    for (arguments, words) in cases {
+        let output = Command::new(env!("CARGO_BIN_EXE_reeltop"))
+            .args(arguments)
+            .env_remove("REELTOP_SERVE_KEY")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+        assert!(text.contains(words), "{text}");
+    }
+}
+
+/// The most memory that a process ever had, in bytes.
+#[cfg(target_os = "linux")]
+fn peak_of(child: &Child) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kibibytes = peak.unwrap().trim().trim_end_matches(" kB");
+    kibibytes.parse::<u64>().unwrap() * 1024
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn lines_of_100_mib_cost_no_memory() {
+    use std::io::Write;
+
+    let mut child = serve(&[
+        "--chaos",
+        "line-100mib",
+        "--simulate",
+        "6000",
+        "--time-scale",
+        "60",
+        "--api-key",
+        "k",
+    ]);
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let address = line.trim().strip_prefix("listening on http://").unwrap();
+    let readers = [(); 2].map(|()| {
+        let mut socket = std::net::TcpStream::connect(address).unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        let request = "GET /events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer k\r\n\r\n";
+        socket.write_all(request.as_bytes()).unwrap();
+        std::thread::spawn(move || {
+            let (mut buffer, mut n_all) = (vec![0; 1 << 18], 0);
+            while n_all < 100 << 20 {
+                let n_bytes = socket.read(&mut buffer).unwrap();
+                assert!(n_bytes > 0, "the stream ended");
+                n_all += n_bytes;
+            }
+        })
+    });
+    for reader in readers {
+        reader.join().unwrap();
+    }
+    let peak = peak_of(&child);
+    assert!(peak < 100 << 20, "{} MiB", peak >> 20);
+    assert_eq!(end(child, "TERM").0, Some(0));
 }
 
 #[test]

@@ -1,0 +1,140 @@
+//! The event stream: where it was found and how, what came on it, and a second opinion.
+
+use std::fmt::Write as _;
+use std::io;
+use std::time::Duration;
+
+use super::report::{Line, Report};
+use super::second;
+use crate::io::client::Client;
+use crate::io::config::{Source, Waits};
+use crate::io::discover::discover;
+use crate::io::listen::{Heard, listen};
+
+/// Listens to the stream for at most `wait`.
+pub async fn examine(
+    source: &Source,
+    client: &Client,
+    wait: Duration,
+    n_tasks: Option<usize>,
+    report: &mut Report,
+) -> io::Result<()> {
+    const CHECK: &str = "stream";
+    let found = match discover(client, source.events_path.as_deref()).await {
+        Ok(found) => found,
+        Err(failure) => return report.say(&Line::failure(CHECK, &failure)),
+    };
+    let heard = match listen(client, &found.url, wait).await {
+        Ok(heard) => heard,
+        Err(failure) => {
+            let detail = format!("no stream ({} path): {}", found.how, failure.what);
+            let polls = "without it the dashboard polls the active tasks, and tail ends with 1";
+            let hint = if failure.hint.is_empty() {
+                polls.to_owned()
+            } else {
+                format!("{}; {polls}", failure.hint)
+            };
+            return report.say(&Line::failed(CHECK, detail, hint));
+        }
+    };
+    report.say(&opened(&heard, found.how))?;
+    report.say(&events(&heard, n_tasks))?;
+    report.say(&heartbeat(&heard, client.http.waits))?;
+    report.say(&second::judge(&heard))
+}
+
+fn opened(heard: &Heard, how: &str) -> Line {
+    const CHECK: &str = "stream";
+    let mut detail = format!("open at {}, {how}", heard.url.path());
+    if let Some(failure) = &heard.end {
+        let lived = seconds(heard.until - heard.began);
+        let _ = write!(detail, "; {} after {lived}", failure.what);
+        return Line::warning(
+            CHECK,
+            detail,
+            "a stream should stay open; is there a proxy that cuts long answers?",
+        );
+    }
+    if heard.first_event.is_some() && !heard.has_ids {
+        detail.push_str("; its events carry no ids");
+        let hint = "after a break the stream cannot be resumed; reeltop compares instead";
+        return Line::warning(CHECK, detail, hint);
+    }
+    Line::ok(CHECK, detail)
+}
+
+fn events(heard: &Heard, n_tasks: Option<usize>) -> Line {
+    const CHECK: &str = "first event";
+    let listened = seconds(heard.until - heard.began);
+    let Some((at, kind)) = &heard.first_event else {
+        let detail = match n_tasks {
+            Some(0) => format!("none within {listened}, and no task is active"),
+            Some(n) => format!("none within {listened}, though {n} tasks are active"),
+            None => format!("none within {listened}"),
+        };
+        return Line::warning(
+            CHECK,
+            detail,
+            "listen longer with --wait 2m, or start a task",
+        );
+    };
+    let mut detail = format!(
+        "{kind} after {}; {} events in {listened}",
+        seconds(*at - heard.began),
+        heard.counters.frames
+    );
+    let mut odd = Vec::new();
+    if let (n @ 1.., why) = &heard.unreadable {
+        let why = why.as_deref().unwrap_or_default();
+        odd.push(format!("{n} cannot be read ({why})"));
+    }
+    if heard.counters.oversized > 0 {
+        odd.push(format!("{} were too large", heard.counters.oversized));
+    }
+    if heard.n_no_utf8 > 0 {
+        odd.push(format!("{} are no UTF-8", heard.n_no_utf8));
+    }
+    if odd.is_empty() {
+        return Line::ok(CHECK, detail);
+    }
+    let _ = write!(detail, ", of which {}", odd.join(", "));
+    Line::warning(CHECK, detail, "reeltop counts these and shows them raw")
+}
+
+fn heartbeat(heard: &Heard, waits: Waits) -> Line {
+    const CHECK: &str = "heartbeat";
+    let patience = waits.stale.min(waits.idle);
+    if heard.silence > patience {
+        let detail = format!(
+            "the stream was silent for {}, and counts as stale after {}",
+            seconds(heard.silence),
+            seconds(patience)
+        );
+        let hint = "raise waits.stale and waits.idle in the configuration";
+        return Line::warning(CHECK, detail, hint);
+    }
+    match heard.first_comment {
+        Some(at) => {
+            let detail = format!("after {}", seconds(at - heard.began));
+            Line::ok(CHECK, detail)
+        }
+        None if heard.is_busy => {
+            let silence = seconds(heard.silence);
+            Line::ok(
+                CHECK,
+                format!("none due: never silent for more than {silence}"),
+            )
+        }
+        None => {
+            let listened = seconds(heard.until - heard.began);
+            let hint = "listen longer with --wait 1m; without heartbeats a quiet stream and a dead \
+                        one look alike";
+            Line::warning(CHECK, format!("none within {listened}"), hint)
+        }
+    }
+}
+
+/// A length of time, to a tenth of a second.
+fn seconds(time: Duration) -> String {
+    format!("{:.1}s", time.as_secs_f64())
+}

@@ -1,0 +1,304 @@
+//! What the query of a headless list is asked about: a History of what was read, and of what the
+//! query needs beside it, so that a word means here what it means on the screens.
+
+use std::collections::HashSet;
+
+use futures_util::{StreamExt, stream};
+
+use super::output::{Stop, note, usage};
+use super::reading::{find_messages, is_unlisted};
+use crate::app::subject::{AttemptSubject, DeliverySubject, EndpointSubject, TaskSubject};
+use crate::domain::query::{Field, Test};
+use crate::domain::{
+    Abilities, AssetId, Attempt, Bounds, Change, ChangeKind, Endpoint, EndpointId, Failure,
+    History, MessageId, Observation, Origin, OutcomeState, Payload, Query, TaskId,
+};
+use crate::io::client::{Client, FULL_PAGE};
+use crate::io::{Clock, sender};
+use crate::wire::rest::Logged;
+
+/// Requests under way at once.
+const AT_ONCE: usize = 8;
+/// Names of assets that are read for one list.
+const MAX_NAMES: usize = 200;
+
+/// A query with what is known for it.
+pub struct Lens<'a> {
+    query: &'a Query,
+    client: &'a Client,
+    history: History,
+    clock: Clock,
+    n_failed: usize,
+    first_failure: Option<Failure>,
+}
+
+impl<'a> Lens<'a> {
+    /// For a list of at most `n_rows` messages or tasks.
+    pub fn new(query: &'a Query, client: &'a Client, n_rows: usize) -> Self {
+        let usual = Bounds::default();
+        Self {
+            query,
+            client,
+            history: History::new(Bounds {
+                messages: usual.messages.max(n_rows),
+                tasks: usual.tasks.max(n_rows),
+                ..usual
+            }),
+            clock: Clock::new(),
+            n_failed: 0,
+            first_failure: None,
+        }
+    }
+
+    /// Says what could not be read. Returns whether all could.
+    pub fn end(self) -> bool {
+        if let Some(failure) = &self.first_failure {
+            note(&format!(
+                "{} answers that the query needs could not be read, so that rows may be missing: {failure}",
+                self.n_failed
+            ));
+        }
+        self.n_failed == 0
+    }
+
+    pub fn shows_message(&self, message: &MessageId) -> bool {
+        self.query.is_empty()
+            || self
+                .history
+                .deliveries
+                .get(message)
+                .is_some_and(|delivery| {
+                    self.query.matches(&DeliverySubject {
+                        history: &self.history,
+                        delivery,
+                    })
+                })
+    }
+
+    pub fn shows_attempt(&self, attempt: &Attempt) -> bool {
+        self.query.matches(&AttemptSubject {
+            history: &self.history,
+            attempt,
+        })
+    }
+
+    pub fn shows_endpoint(&self, endpoint: &Endpoint) -> bool {
+        let is_failing = self.history.deliveries.newest().any(|delivery| {
+            let outcome = delivery.outcome(&endpoint.id);
+            outcome.is_some_and(|outcome| outcome.state == OutcomeState::Failed)
+        });
+        self.query.matches(&EndpointSubject {
+            endpoint,
+            is_failing,
+        })
+    }
+
+    pub fn shows_task(&self, task: &TaskId) -> bool {
+        self.history.tasks.get(task).is_some_and(|row| {
+            self.query.matches(&TaskSubject {
+                history: &self.history,
+                row,
+            })
+        })
+    }
+
+    /// The name of an asset, if it was read.
+    pub fn asset_name(&self, asset: &AssetId) -> Option<&str> {
+        self.history.asset_name(asset).map(|name| &**name)
+    }
+
+    /// Takes in the messages of a list, and reads what the query asks of them.
+    pub async fn take_messages(&mut self, rows: impl Iterator<Item = &Logged>) {
+        let mut ids = Vec::new();
+        for logged in rows {
+            ids.push(logged.message.id.clone());
+            self.take_message(logged);
+        }
+        if self.asks(|test| matches!(test, Test::State(_) | Test::Outcome(_) | Test::Text(_)))
+            || self.asks_field(&[Field::Endpoint, Field::Code, Field::Trigger])
+        {
+            let client = self.client;
+            let answers = ids
+                .into_iter()
+                .map(|id| async move { sender::attempts(client, &id).await });
+            self.take_answers(answers).await;
+        }
+        self.read_endpoints().await;
+        self.read_schedule().await;
+        if self.asks(|test| matches!(test, Test::Text(_))) || self.asks_field(&[Field::Asset]) {
+            self.read_names().await;
+        }
+    }
+
+    /// Takes in the attempts of a list, and reads what the query asks of their messages.
+    pub async fn take_attempts(&mut self, rows: impl Iterator<Item = &Attempt>) {
+        let mut messages = HashSet::new();
+        for attempt in rows {
+            messages.insert(attempt.message.to_string());
+            self.take_attempt(attempt);
+        }
+        if self.asks_field(&[Field::Type, Field::Task, Field::Asset, Field::User]) {
+            let wanted: Vec<String> = messages.into_iter().collect();
+            match find_messages(self.client, &wanted).await {
+                Ok(found) => found.iter().for_each(|row| self.take_message(&row.value)),
+                Err(failure) => self.note_failure(failure),
+            }
+        }
+        if self.asks_field(&[Field::Asset]) {
+            self.read_names().await;
+        }
+        self.read_endpoints().await;
+    }
+
+    /// Reads what the query asks of endpoints: whether messages are failing there.
+    pub async fn take_endpoints(&mut self, ids: Vec<EndpointId>) {
+        let asks_how = |test: &Test| {
+            matches!(test, Test::State(_)) || matches!(test, Test::Outcome("failed" | "delivered"))
+        };
+        if !self.asks(asks_how) {
+            return;
+        }
+        let client = self.client;
+        let answers = ids.into_iter().map(|id| async move {
+            let page = client.attempts_at(&id, FULL_PAGE, None).await?;
+            Ok(page.rows.into_iter().map(|row| row.value).collect())
+        });
+        self.take_answers(answers).await;
+    }
+
+    /// Takes in the tasks of a list and reads the names of their assets. Exit code 2 for a query
+    /// about webhooks, which this list does not read.
+    pub async fn take_tasks(
+        &mut self,
+        rows: impl Iterator<Item = &Observation>,
+    ) -> Result<(), Stop> {
+        let asks_more = |test: &Test| match test {
+            Test::Outcome(word) => !matches!(*word, "done" | "active"),
+            Test::Field(field, _) => matches!(
+                field,
+                Field::Type | Field::Message | Field::Endpoint | Field::Code | Field::Trigger
+            ),
+            _ => false,
+        };
+        if self.asks(asks_more) {
+            let why = "it asks about a task's webhooks, which this list does not read; `reeltop messages` takes it";
+            return Err(usage("--query", why));
+        }
+        for task in rows {
+            self.fold(ChangeKind::Task(task.clone()));
+        }
+        self.read_names().await;
+        Ok(())
+    }
+
+    fn asks(&self, test: impl Fn(&Test) -> bool) -> bool {
+        self.query.terms().iter().any(|term| test(&term.test))
+    }
+
+    fn asks_field(&self, fields: &[Field]) -> bool {
+        self.asks(|test| matches!(test, Test::Field(field, _) if fields.contains(field)))
+    }
+
+    /// Payloads are not asked about, and would only press on the bounds.
+    fn take_message(&mut self, logged: &Logged) {
+        let mut message = logged.message.clone();
+        message.payload = Payload::Absent;
+        self.fold(ChangeKind::Message(Box::new(message)));
+        if let Some(task) = &logged.task {
+            self.fold(ChangeKind::Task(task.clone()));
+        }
+    }
+
+    fn take_attempt(&mut self, attempt: &Attempt) {
+        let mut attempt = attempt.clone();
+        attempt.response = "".into();
+        self.fold(ChangeKind::Attempt(Box::new(attempt)));
+    }
+
+    async fn take_answers<F>(&mut self, answers: impl Iterator<Item = F>)
+    where
+        F: Future<Output = Result<Vec<Attempt>, Failure>>,
+    {
+        let mut answers = stream::iter(answers).buffer_unordered(AT_ONCE);
+        while let Some(answer) = answers.next().await {
+            match answer {
+                Ok(attempts) => attempts
+                    .iter()
+                    .for_each(|attempt| self.take_attempt(attempt)),
+                Err(failure) => self.note_failure(failure),
+            }
+        }
+    }
+
+    /// Names and states of endpoints, where the server lists them.
+    async fn read_endpoints(&mut self) {
+        let asks = |test: &Test| {
+            matches!(test, Test::Text(_)) || matches!(test, Test::Outcome("disabled" | "enabled"))
+        };
+        if !self.asks(asks) && !self.asks_field(&[Field::Endpoint]) {
+            return;
+        }
+        match self.client.endpoints().await {
+            Ok(page) => page
+                .rows
+                .into_iter()
+                .for_each(|row| self.fold(ChangeKind::Endpoint(Box::new(row.value)))),
+            // Without the list, which is not documented, ids and URLs of attempts are what there is.
+            Err(failure) if is_unlisted(&failure) => {}
+            Err(failure) => self.note_failure(failure),
+        }
+    }
+
+    /// Whether a retry is to come is told by the schedule that the server publishes.
+    async fn read_schedule(&mut self) {
+        let asks = |test: &Test| {
+            matches!(
+                test,
+                Test::Outcome("retrying" | "exhausted" | "done" | "active")
+            )
+        };
+        if !self.asks(asks) {
+            return;
+        }
+        match self.client.published().await {
+            Ok(published) => self.fold(ChangeKind::Abilities(Box::new(Abilities {
+                retry_schedule: published.and_then(|published| published.retry_schedule),
+                ..Abilities::default()
+            }))),
+            Err(failure) => self.note_failure(failure),
+        }
+    }
+
+    /// Names of the assets of all tasks here; one that cannot be read is left out.
+    async fn read_names(&mut self) {
+        let places = 0..self.history.tasks.places() as u32;
+        let rows = places.filter_map(|place| self.history.tasks.row(place));
+        let assets: HashSet<AssetId> = rows.map(|row| row.asset()).collect();
+        let client = self.client;
+        let names = assets.into_iter().take(MAX_NAMES).map(|asset| async move {
+            let name = client.asset_name(&asset).await.ok().flatten()?;
+            Some(ChangeKind::AssetNamed { asset, name })
+        });
+        let mut names = stream::iter(names).buffer_unordered(AT_ONCE);
+        while let Some(name) = names.next().await {
+            if let Some(named) = name {
+                self.fold(named);
+            }
+        }
+    }
+
+    fn note_failure(&mut self, failure: Failure) {
+        self.n_failed += 1;
+        self.first_failure.get_or_insert(failure);
+    }
+
+    fn fold(&mut self, kind: ChangeKind) {
+        self.history.apply(Change {
+            seq: self.history.last_seq() + 1,
+            received: self.clock.now(),
+            origin: Origin::Snapshot,
+            raw: None,
+            kind,
+        });
+    }
+}

@@ -1,0 +1,291 @@
+//! Pages that are one list: comparisons, repairs, losses, words that are new.
+
+use ratatui::layout::Rect;
+
+use super::list::{self, Layout, Line};
+use super::model::{ago, proof, task_glyph, task_label};
+use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role};
+use super::table;
+use super::text::{cut_middle, wrap};
+use super::theme::Role;
+use crate::app::listing::{Entry, ListPage, Listing, new_word};
+use crate::app::{State, Tone};
+use crate::domain::{Bound, Proof, Repair, TaskState, visible};
+
+/// Paints a list page. Gives the rows of its list.
+pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &ListPage) -> usize {
+    let facts = facts(state, page.what, usize::from(table::indented(area).width));
+    // The list keeps some lines, however much there is to say above it.
+    let room = usize::from(area.height.saturating_sub(4));
+    let inner = table::indented(area);
+    let used = facts.len().min(room) as u16;
+    for (at, line) in facts.into_iter().take(room).enumerate() {
+        canvas.whole(inner, at as u16, line);
+    }
+    let below = table::below(area, used + u16::from(used > 0));
+    let entries = page.what.entries(&state.history);
+    list::picked(
+        canvas,
+        below,
+        &layout(page.what, inner.width),
+        (&page.pick, &entries),
+        true,
+        nothing(page.what),
+        |layout, entry, is_selected| {
+            Some(Line::plain(cells(state, layout, page, entry, is_selected)?))
+        },
+    )
+}
+
+/// The title of a list, for the path.
+pub fn title(what: Listing) -> String {
+    match what {
+        Listing::Proofs => "comparisons".to_owned(),
+        Listing::Proof(number) => format!("comparison {number}"),
+        Listing::Losses(part) => format!("{} dropped or unreadable", part.name()),
+        Listing::Words => "new in this service".to_owned(),
+    }
+}
+
+/// `dropped 0 · unreadable 0`: zero is said as zero.
+pub fn loss_words(state: &State, part: crate::domain::Part) -> Pieces<'static> {
+    let losses = &state.history.losses;
+    let count = |words: &str, n: u64| {
+        let tone = if n == 0 { Tone::Dim } else { Tone::Warn };
+        piece(tone, format!("{words} {n}"))
+    };
+    vec![
+        count("dropped", losses.dropped(part)),
+        dim(" · "),
+        count("unreadable", losses.unreadable(part)),
+    ]
+}
+
+fn nothing(what: Listing) -> &'static str {
+    match what {
+        Listing::Proofs => "None yet: one follows each time the stream is opened.",
+        Listing::Proof(_) => "No task's state was wrong, so that nothing had to be repaired.",
+        Listing::Losses(_) => "Nothing was dropped, and everything could be read.",
+        Listing::Words => "Every word that the service said is known to reeltop.",
+    }
+}
+
+fn facts(state: &State, what: Listing, width: usize) -> Vec<Pieces<'static>> {
+    match what {
+        Listing::Proof(number) => match state.history.proofs.get(number) {
+            Some(found) => proof_facts(state, found, width),
+            None => vec![vec![dim("no longer in memory")]],
+        },
+        Listing::Losses(part) => vec![loss_words(state, part)],
+        Listing::Words => match state.history.new_words.n_beyond() {
+            0 => Vec::new(),
+            n => vec![vec![piece(
+                Tone::Warn,
+                format!("{n} more sights of words that had no room in this list"),
+            )]],
+        },
+        Listing::Proofs => Vec::new(),
+    }
+}
+
+fn proof_facts(state: &State, found: &Proof, width: usize) -> Vec<Pieces<'static>> {
+    let offset = state.session.utc_offset;
+    let (tone, glyph) = proof::tone(found);
+    let mut lines = vec![vec![
+        piece(tone, format!("{glyph} {}", found.summary())),
+        dim(format!(
+            " · {} ({})",
+            found.at.clock(offset),
+            ago(state.shown_at().wall, found.at)
+        )),
+    ]];
+    let said = proof::details(found, offset).join(" · ");
+    lines.extend(wrap(&said, width).into_iter().map(|line| vec![dim(line)]));
+    for caveat in found.caveat.iter().flat_map(|caveat| caveat.split("; ")) {
+        let words = visible(caveat);
+        for (at, line) in wrap(&words, width.saturating_sub(11))
+            .into_iter()
+            .enumerate()
+        {
+            let head = if at == 0 {
+                "not known: "
+            } else {
+                "           "
+            };
+            lines.push(vec![piece(Tone::Warn, head), plain(line)]);
+        }
+    }
+    if found.n_repaired > found.repaired.len() {
+        let (n, of) = (found.repaired.len(), found.n_repaired);
+        lines.push(vec![dim(format!("{n} of {of} repairs are kept"))]);
+    }
+    lines
+}
+
+fn layout(what: Listing, width: u16) -> Layout {
+    use Side::{Left, Right};
+    let is_wide = width >= 76;
+    let (columns, titles): (_, &[_]) = match what {
+        Listing::Proofs if is_wide => (
+            Columns::new(width, &[(9, Left), (0, Left), (8, Right)], 1),
+            &["WHEN", "RESULT", "COMPARED"],
+        ),
+        Listing::Proofs => (
+            Columns::new(width, &[(8, Left), (0, Left)], 1),
+            &["WHEN", "RESULT"],
+        ),
+        Listing::Proof(_) if is_wide => (
+            Columns::new(
+                width,
+                &[(0, Left), (12, Left), (1, Left), (12, Left), (24, Left)],
+                0,
+            ),
+            &["TASK", "BEFORE", "", "AFTER", "READ FROM"],
+        ),
+        Listing::Proof(_) => (
+            Columns::new(
+                width,
+                &[(0, Left), (1, Left), (1, Left), (1, Left), (8, Left)],
+                0,
+            ),
+            &["TASK", "", "", "", "FROM"],
+        ),
+        Listing::Losses(_) => (
+            Columns::new(width, &[(9, Left), (12, Left), (7, Right), (0, Left)], 3),
+            &["WHEN", "WHERE", "COUNT", "WHAT"],
+        ),
+        Listing::Words if is_wide => (
+            Columns::new(width, &[(10, Left), (0, Left), (7, Right), (26, Left)], 1),
+            &["KIND", "WORD", "COUNT", "FIRST SEEN IN"],
+        ),
+        Listing::Words => (
+            Columns::new(width, &[(10, Left), (0, Left), (7, Right)], 1),
+            &["KIND", "WORD", "COUNT"],
+        ),
+    };
+    Layout { columns, titles }
+}
+
+fn cells(
+    state: &State,
+    layout: &Layout,
+    page: &ListPage,
+    entry: &Entry,
+    is_selected: bool,
+) -> Option<Vec<Pieces<'static>>> {
+    let history = &state.history;
+    let named = |name: &str, width: usize| {
+        let kind = if is_selected {
+            Role::Selected
+        } else {
+            Role::Text
+        };
+        vec![role(kind, cut_middle(&visible(name), width).into_owned())]
+    };
+    Some(match (page.what, entry) {
+        (_, Entry::Listing(Listing::Proof(number))) => {
+            proof_cells(state, layout, history.proofs.get(*number)?, is_selected)
+        }
+        (Listing::Proof(number), Entry::Repaired(task)) => {
+            let found = history.proofs.get(number)?;
+            let repair = found.repaired.iter().find(|repair| repair.task == *task)?;
+            let name = named(&task_label(history, task), layout.columns.width(0));
+            repair_cells(layout, repair, name)
+        }
+        (_, Entry::Bound(bound)) => bound_cells(state, *bound, is_selected),
+        (_, Entry::Unreadable(number)) => {
+            let (at, what) = history.unreadable.get(*number)?;
+            vec![
+                vec![dim(ago(state.shown_at().wall, at.wall))],
+                vec![plain(what.place)],
+                vec![plain("1")],
+                vec![piece(Tone::Warn, "? "), plain(what.why.clone())],
+            ]
+        }
+        (_, Entry::Word(kind, word)) => {
+            let new = new_word(history, *kind, word)?;
+            vec![
+                vec![dim(new.kind.name())],
+                named(word, layout.columns.width(1)),
+                vec![plain(new.count.to_string())],
+                vec![dim(new.example.seen_in.clone())],
+            ]
+        }
+        _ => return None,
+    })
+}
+
+fn proof_cells(
+    state: &State,
+    layout: &Layout,
+    found: &Proof,
+    is_selected: bool,
+) -> Vec<Pieces<'static>> {
+    let (tone, glyph) = proof::tone(found);
+    let kind = if is_selected {
+        Role::Selected
+    } else {
+        Role::Text
+    };
+    let when = vec![dim(ago(state.shown_at().wall, found.at))];
+    let result = vec![
+        piece(tone, glyph),
+        role(kind, format!(" {}", found.words())),
+    ];
+    if layout.titles.len() == 2 {
+        return vec![when, result];
+    }
+    let compared = found.compared.map_or("·".to_owned(), |n| n.to_string());
+    vec![when, result, vec![plain(compared)]]
+}
+
+fn repair_cells(layout: &Layout, repair: &Repair, name: Pieces<'static>) -> Vec<Pieces<'static>> {
+    let is_wide = layout.columns.width(1) > 1;
+    let state = |state: Option<TaskState>, none: &'static str| match state {
+        Some(state) => {
+            let (glyph, tone) = task_glyph(state);
+            let words = if is_wide {
+                format!(" {}", state.name())
+            } else {
+                String::new()
+            };
+            vec![piece(tone, glyph), plain(words)]
+        }
+        None if is_wide => vec![piece(Tone::Warn, "?"), plain(format!(" {none}"))],
+        None => vec![piece(Tone::Warn, "?")],
+    };
+    vec![
+        name,
+        state(repair.before, "unseen"),
+        vec![dim("→")],
+        state(repair.after, "gone"),
+        vec![dim(proof::read_from(repair.how, is_wide))],
+    ]
+}
+
+fn bound_cells(state: &State, bound: Bound, is_selected: bool) -> Vec<Pieces<'static>> {
+    let dropped = state.history.losses.by(bound);
+    let now = state.shown_at().wall;
+    let kind = if is_selected {
+        Role::Selected
+    } else {
+        Role::Text
+    };
+    let when = dropped
+        .last
+        .map_or("never".to_owned(), |at| ago(now, at.wall));
+    let count = if dropped.n == 0 {
+        dim("0")
+    } else {
+        piece(Tone::Warn, dropped.n.to_string())
+    };
+    let words = proof::bound_words(bound, state.history.limit(bound));
+    let mut what = vec![role(kind, words)];
+    if let Some(first) = dropped.first {
+        what.push(dim(format!(
+            ", since {}",
+            first.wall.clock(state.session.utc_offset)
+        )));
+    }
+    vec![vec![dim(when)], vec![dim("memory")], vec![count], what]
+}

@@ -1,0 +1,127 @@
+//! Comparisons, gaps and bounds in words.
+
+use crate::app::Tone;
+use crate::domain::time::duration_words;
+use crate::domain::{Bound, Gap, Proof, RepairedBy, Time};
+
+/// Tone and glyph of what a comparison found.
+pub fn tone(found: &Proof) -> (Tone, &'static str) {
+    match (&found.caveat, found.compared) {
+        (None, _) => (Tone::Ok, "✓"),
+        (Some(_), Some(_)) => (Tone::Warn, "?"),
+        (Some(_), None) => (Tone::Bad, "✗"),
+    }
+}
+
+/// What was done for the comparison.
+pub fn details(found: &Proof, offset: i32) -> Vec<String> {
+    let mut said = Vec::new();
+    match found.gap {
+        Some((from, to)) => said.push(format!(
+            "nothing was heard {}",
+            span(from, Some(to), to, offset)
+        )),
+        None => said.push("the first look, so that no gap lies before it".to_owned()),
+    }
+    if let Some(n) = found.compared {
+        said.push(format!("{n} active tasks compared"));
+    }
+    if found.gap.is_some() {
+        said.push(format!("{} began and ended in the gap", tasks(found.found)));
+    }
+    if found.backfilled > 0 {
+        said.push(format!("{} events back-filled by id", found.backfilled));
+    }
+    if found.held > 0 {
+        said.push(format!("{} events waited meanwhile", found.held));
+    }
+    said
+}
+
+fn tasks(n: usize) -> String {
+    match n {
+        1 => "1 task".to_owned(),
+        _ => format!("{n} tasks"),
+    }
+}
+
+/// Where a repaired state was read.
+pub fn read_from(how: RepairedBy, is_wide: bool) -> &'static str {
+    match (how, is_wide) {
+        (RepairedBy::Snapshot, true) => "snapshot of active tasks",
+        (RepairedBy::Snapshot, false) => "snapshot",
+        (RepairedBy::Reading, true) => "task read by its id",
+        (RepairedBy::Reading, false) => "by id",
+        (RepairedBy::Log, true) => "message log",
+        (RepairedBy::Log, false) => "log",
+    }
+}
+
+/// What a bound lets go, and how much it keeps.
+pub fn bound_words(bound: Bound, limit: usize) -> String {
+    match bound {
+        Bound::Tasks => format!("the oldest finished tasks, beyond {limit}"),
+        Bound::AssetNames => format!("asset names, beyond {limit}; they are read again"),
+        Bound::Events => format!("the oldest events, beyond {limit} or 64 MiB"),
+        Bound::Messages => format!("the oldest messages, beyond {limit} or 128 MiB"),
+        Bound::Attempts => format!("the oldest attempts of a message, beyond {limit}"),
+        Bound::Answers => format!("ends of answers, beyond {limit} bytes"),
+        Bound::Endpoints => format!("endpoints, beyond {limit}"),
+    }
+}
+
+/// A gap in words, by parts: `gap 12:03:10 to 12:03:52 (42s)`, `, 3 states repaired`. What matters
+/// least comes last.
+pub fn gap_words(gap: &Gap, now: Time, offset: i32) -> (Tone, Vec<String>) {
+    let mut words = vec![format!("gap {}", span(gap.from, gap.to, now, offset))];
+    let Some((_, found)) = gap.proof else {
+        words.push(", nothing is heard".to_owned());
+        return (Tone::Warn, words);
+    };
+    if !found.is_whole {
+        words.push(", not all of it is known".to_owned());
+    }
+    words.push(match found.n_repaired {
+        0 => ", no state was wrong".to_owned(),
+        1 => ", 1 state repaired".to_owned(),
+        n => format!(", {n} states repaired"),
+    });
+    if found.backfilled > 0 {
+        words.push(format!(", {} events back-filled by id", found.backfilled));
+    }
+    if found.found > 0 {
+        words.push(format!(", {} found in the log", tasks(found.found)));
+    }
+    let tone = if found.is_whole {
+        Tone::Info
+    } else {
+        Tone::Warn
+    };
+    (tone, words)
+}
+
+/// `12:03:10 to 12:03:52 (42s)`, with the date where it began on another day.
+fn span(from: Time, to: Option<Time>, now: Time, offset: i32) -> String {
+    const DAY: i64 = 86_400 * crate::domain::time::SECOND;
+    let is_old = now.since(from) >= DAY;
+    let clock = |time: Time| {
+        if is_old {
+            time.date_clock(offset)
+        } else {
+            time.clock(offset)
+        }
+    };
+    match to {
+        Some(to) => format!(
+            "{} to {} ({})",
+            clock(from),
+            clock(to),
+            duration_words(to.since(from))
+        ),
+        None => format!(
+            "since {} ({})",
+            clock(from),
+            duration_words(now.since(from))
+        ),
+    }
+}
