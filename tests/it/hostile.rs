@@ -5,9 +5,7 @@ mod tty;
 use proptest::prelude::*;
 use ratatui::buffer::Buffer;
 use reeltop::app::{Effect, Msg, State, update};
-use reeltop::domain::{
-    Change, ChangeKind, Failure, FailureKind, LinkState, Origin, Unreadable,
-};
+use reeltop::domain::{Change, ChangeKind, Failure, FailureKind, LinkState, Origin, Unreadable};
 use reeltop::view::theme::{Theme, ThemeName};
 use reeltop::wire::sse::Decoder;
 use reeltop::wire::{events, lenient, rest};
@@ -22,14 +20,18 @@ fn told(texts: &[String]) -> Vec<Change> {
     let frames = planted::frames(texts);
     decoder
         .push(frames.as_bytes(), |frame| {
-            let refused = events::decode(&frame, |kind| kinds.push((kind, Some(frame.data.into()))));
+            let refused =
+                events::decode(&frame, |kind| kinds.push((kind, Some(frame.data.into()))));
             if let Err(why) = refused {
                 kinds.push((unreadable(why, frame.data), None));
             }
         })
         .unwrap();
     let mut take = |kind: ChangeKind| kinds.push((kind, None));
-    for row in rest::endpoints(planted::endpoints(texts).as_bytes()).unwrap().rows {
+    for row in rest::endpoints(planted::endpoints(texts).as_bytes())
+        .unwrap()
+        .rows
+    {
         take(ChangeKind::Endpoint(Box::new(row.value)));
     }
     for row in rest::tasks(planted::tasks(texts).as_bytes()).unwrap().rows {
@@ -38,11 +40,17 @@ fn told(texts: &[String]) -> Vec<Change> {
         let name = format!("{}.mp4", texts[0]).into();
         take(ChangeKind::AssetNamed { asset, name });
     }
-    for row in rest::messages(planted::messages(texts).as_bytes()).unwrap().rows {
+    for row in rest::messages(planted::messages(texts).as_bytes())
+        .unwrap()
+        .rows
+    {
         take(ChangeKind::Message(Box::new(row.value.message)));
     }
     let attempts = planted::attempts(texts, None, None);
-    for row in rest::attempts(attempts.as_bytes(), None, None).unwrap().rows {
+    for row in rest::attempts(attempts.as_bytes(), None, None)
+        .unwrap()
+        .rows
+    {
         take(ChangeKind::Attempt(Box::new(row.value)));
     }
     let why = Failure::new(FailureKind::Server, texts[0].as_str(), texts[0].as_str());
@@ -171,14 +179,24 @@ fn every_view_was_seen_to_show_the_text() {
     let mut state = state_of(&[mark.to_owned()]);
     for (way, least) in [("1", 2), ("2", 3), ("3", 1), ("4", 2), ("5", 2)]
         .into_iter()
-        .chain([("1 enter", 3), ("2 enter", 3), ("3 enter", 4), ("4 enter", 3), ("3 r", 2)])
+        .chain([
+            ("1 enter", 3),
+            ("2 enter", 3),
+            ("3 enter", 4),
+            ("4 enter", 3),
+            ("3 r", 2),
+        ])
     {
         for name in way.split_whitespace() {
             update(&mut state, Msg::Key(key(name)));
             drawn(&mut state, 120, 36, &dark);
         }
         let buffer = drawn(&mut state, 120, 36, &dark);
-        let all: String = buffer.content().iter().map(ratatui::buffer::Cell::symbol).collect();
+        let all: String = buffer
+            .content()
+            .iter()
+            .map(ratatui::buffer::Cell::symbol)
+            .collect();
         let n_seen = all.matches(mark).count();
         assert!(n_seen >= least, "{way}: {n_seen}");
         update(&mut state, Msg::Key(key("esc")));

@@ -15,6 +15,7 @@ mod readonly;
 mod replay;
 mod screens;
 mod scripted;
+mod secrets;
 mod server;
 mod sse;
 mod support;

@@ -103,7 +103,10 @@ pub fn is_harmful(letter: char) -> bool {
     let code = u32::from(letter);
     code < 0x20
         || (0x7f..0xa0).contains(&code)
-        || [0xad, 0x34f, 0x61c, 0x115f, 0x1160, 0x180e, 0x3164, 0xfeff, 0xffa0].contains(&code)
+        || [
+            0xad, 0x34f, 0x61c, 0x115f, 0x1160, 0x180e, 0x3164, 0xfeff, 0xffa0,
+        ]
+        .contains(&code)
         || (0x200b..=0x200f).contains(&code)
         || (0x2028..=0x202e).contains(&code)
         || (0x2060..=0x206f).contains(&code)
@@ -191,7 +194,10 @@ pub fn frames(texts: &[String]) -> String {
     for (n, text) in texts.iter().enumerate() {
         let line: String = text.chars().filter(|c| !matches!(c, '\n' | '\r')).collect();
         bytes.push_str(&format!("data: {}\n\n", envelope(n, text)));
-        bytes.push_str(&format!("event: {line}\nid: {line}\ndata: {}\n\n", task(n, text)));
+        bytes.push_str(&format!(
+            "event: {line}\nid: {line}\ndata: {}\n\n",
+            task(n, text)
+        ));
         bytes.push_str(&format!("data: {line}\n\n"));
         bytes.push_str(&format!("data: {{\"a\":{}}}\n\n", json!(text)));
     }
@@ -203,12 +209,10 @@ pub fn api(texts: &[String], head: &str) -> Reply {
     let route = head.split(' ').nth(1).unwrap_or_default();
     let path = route.split('?').next().unwrap_or_default();
     let body = match path {
-        "/openapi.json" => {
-            json!({"paths": {
+        "/openapi.json" => json!({"paths": {
                 "/events": {"get": {}}, "/webhooks/endpoints": {"get": {}},
                 "/webhooks/messages/{message_id}/resend": {"post": {}}}})
-            .to_string()
-        }
+        .to_string(),
         "/events" => return Reply::Close(stream(&frames(texts))),
         "/tasks/active" => tasks(texts),
         "/webhooks/messages" => messages(texts),

@@ -62,11 +62,16 @@ async fn no_command_sends_a_change() {
                 server.url
             );
             std::fs::write(&config, text).unwrap();
-            command.arg("--config").arg(&config).args(["--profile", "safe"]);
+            command
+                .arg("--config")
+                .arg(&config)
+                .args(["--profile", "safe"]);
         } else {
             command.env("ASPECT_BASE_URL", &server.url);
         }
-        command.args(["replay", "m0x", "--wait", "300ms"]).args(&arguments);
+        command
+            .args(["replay", "m0x", "--wait", "300ms"])
+            .args(&arguments);
         let output = tokio::task::spawn_blocking(move || command.output().unwrap())
             .await
             .unwrap();
@@ -145,4 +150,37 @@ fn the_dashboard_asks_for_no_change_and_says_that_it_may_not() {
         let shown = picture(&mut state, 120, 36);
         assert_eq!(shown.contains("READ-ONLY"), is_read_only, "{shown}");
     }
+}
+
+/// The gate is only one if nothing goes round it.
+#[test]
+fn requests_that_change_something_leave_by_one_door_only() {
+    let room = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let mut folders = vec![format!("{}/src", env!("CARGO_MANIFEST_DIR"))];
+    let mut n_files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.to_str().unwrap().to_owned();
+            if path.is_dir() {
+                folders.push(name);
+                continue;
+            }
+            // The embedded server delivers to its receivers; the demo creates its own endpoints.
+            let is_servers = name.contains("/src/server/") || name.ends_with("/cli/demo.rs");
+            if is_servers || name.ends_with("/io/client/http.rs") {
+                continue;
+            }
+            n_files += 1;
+            let text = room(&name);
+            for word in [".post(", ".put(", ".patch(", ".delete(", "Method::", ".execute("] {
+                let is_request = text.contains("reqwest") && text.contains(word);
+                assert!(!is_request, "{name} says {word}");
+            }
+        }
+    }
+    assert!(n_files > 100, "{n_files}");
+    let http = room(&format!("{}/src/io/client/http.rs", env!("CARGO_MANIFEST_DIR")));
+    assert_eq!(http.matches(".execute(").count(), 1);
+    assert_eq!(http.matches("request.send()").count(), 0);
 }

@@ -143,10 +143,18 @@ async fn no_refusal_writes_to_a_terminal_what_acts_or_deceives() {
         let server = Scripted::start(move |_, _| match n % 6 {
             0 => answer("500 x", "", &text),
             1 => answer("404 x", "", &detail),
-            2 => answer("307 x", &format!("location: http://x.example/{line}\r\n"), ""),
+            2 => answer(
+                "307 x",
+                &format!("location: http://x.example/{line}\r\n"),
+                "",
+            ),
             3 => answer("200 OK", &format!("content-type: {line}\r\n"), &text),
             4 => Reply::Close(format!("HTTP/1.1 {text} 200\r\n\r\n").into_bytes()),
-            _ => answer("422 x", "", &serde_json::json!({"detail": [{"loc": [text], "msg": text}]}).to_string()),
+            _ => answer(
+                "422 x",
+                "",
+                &serde_json::json!({"detail": [{"loc": [text], "msg": text}]}).to_string(),
+            ),
         })
         .await;
         for command in ["tasks", "tail --no-reconnect"] {
@@ -157,14 +165,19 @@ async fn no_refusal_writes_to_a_terminal_what_acts_or_deceives() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_complaint_about_arguments_or_configuration_writes_what_acts_or_deceives() {
-    let server = Scripted::start(|_, _| answer("404 x", "", r#"{"detail":"Task not found"}"#)).await;
+    let server =
+        Scripted::start(|_, _| answer("404 x", "", r#"{"detail":"Task not found"}"#)).await;
     let folder = tempfile::tempdir().unwrap();
     // A few at a time, as what is said of them may be cut.
     for (n, few) in hostile_texts().chunks(4).enumerate() {
         let text: String = few.concat().replace('\0', "");
         let config = folder.path().join(format!("{n}.toml"));
         let quoted = serde_json::to_string(&text).unwrap();
-        std::fs::write(&config, format!("profile = {quoted}\n[profiles.{quoted}]\nurl = 7\n")).unwrap();
+        std::fs::write(
+            &config,
+            format!("profile = {quoted}\n[profiles.{quoted}]\nurl = 7\n"),
+        )
+        .unwrap();
         let named = config.to_str().unwrap().to_owned();
         let with = |before: &str, last: &str| {
             let mut arguments = words(before);
