@@ -5,6 +5,7 @@ mod dashboard;
 pub mod demo;
 mod doctor;
 mod generate;
+mod journal;
 mod lens;
 mod list;
 mod output;

@@ -11,6 +11,7 @@ mod failure;
 mod feature;
 mod history;
 mod id;
+mod journal;
 mod link;
 mod mask;
 mod message;
@@ -36,6 +37,7 @@ pub use history::{
     OutcomeState, PARTS, Part, SortBy, TaskOrder, TaskRow, TaskSight, Tasks, Window,
 };
 pub use id::{AssetId, AttemptId, EndpointId, EventId, Id, MessageId, TaskId, UserId};
+pub use journal::{Journal, NotRecording, Recording};
 pub use link::{
     Abilities, Ability, LinkCounters, LinkState, MAX_REPAIRS, Proof, Repair, RepairedBy,
 };

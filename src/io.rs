@@ -6,6 +6,7 @@ pub mod compare;
 pub mod config;
 pub mod discover;
 pub mod intake;
+pub mod journal;
 pub mod link;
 pub mod listen;
 pub mod log;

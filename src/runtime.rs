@@ -90,13 +90,17 @@ pub async fn run(
         was_suspended: false,
         last_frame: None,
         is_over: false,
+        ended_by: None,
     };
     let result = running.run().await;
-    let open = running.state.open_replays();
+    let (open, ended_by) = (running.state.open_replays(), running.ended_by);
     drop(running);
     terminal::restore();
     terminal::tell_after(&open);
     hose.close().await;
+    if let Some(number) = ended_by {
+        terminal::die_by(number)?;
+    }
     if terminal::has_panicked() {
         bail!("a part of reeltop panicked; what it said stands above");
     }
@@ -130,6 +134,8 @@ struct Loop {
     was_suspended: bool,
     last_frame: Option<Instant>,
     is_over: bool,
+    /// The signal that asked for the end.
+    ended_by: Option<i32>,
 }
 
 /// What the loop woke up for.
@@ -273,9 +279,7 @@ impl Loop {
         match asked {
             Asked::End(number) => {
                 info!("ended by signal {number}");
-                terminal::restore();
-                terminal::tell_after(&self.state.open_replays());
-                terminal::die_by(number)?;
+                self.ended_by = Some(number);
                 self.is_over = true;
             }
             Asked::Stop => self.suspend()?,

@@ -8,6 +8,7 @@ mod hide;
 pub mod lenient;
 pub mod normal;
 pub mod openapi;
+pub mod record;
 pub mod rest;
 pub mod shape;
 pub mod signature;

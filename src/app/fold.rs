@@ -219,6 +219,7 @@ fn holds_back(kind: &ChangeKind) -> bool {
             | ChangeKind::Unreadable(_)
             | ChangeKind::NewWord(_)
             | ChangeKind::Replay(_)
+            | ChangeKind::Journal(_)
     )
 }
 

@@ -29,6 +29,7 @@ pub struct Args {
 }
 
 /// Which server to talk to, and how.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Debug, Clone, Default, ClapArgs)]
 #[command(next_help_heading = "Source")]
 pub struct SourceArgs {
@@ -56,6 +57,9 @@ pub struct SourceArgs {
     /// Trust the certificates in this file (PEM) beside those of this machine
     #[arg(long, global = true, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
+    /// Neither read nor write the journal of earlier runs
+    #[arg(long, global = true)]
+    pub no_journal: bool,
     /// Write what reeltop does into this file: no key, no payload, safe to attach to a bug report
     #[arg(long, global = true, value_name = "FILE", env = "REELTOP_LOG")]
     pub log: Option<PathBuf>,

@@ -7,17 +7,21 @@ use chrono::{Local, Offset};
 
 use super::args::{DemoArgs, SourceArgs};
 use super::output::{conclude, note, usage};
-use super::{demo, source};
+use super::{demo, journal, source};
 use crate::io::config::Source;
+use crate::io::journal::Settings;
 use crate::io::{Clock, intake};
-use crate::runtime::{self, Settings};
+use crate::runtime;
 use crate::server::chaos::Choice;
 use crate::view::theme::ThemeName;
 
 /// `reeltop`: the dashboard of the configured server.
 pub async fn run(args: SourceArgs) -> ExitCode {
     match source::configured(&args) {
-        Ok(source) => end(open(source, &args).await),
+        Ok(source) => {
+            let journal = journal::settings(&source, &args);
+            end(open(source, &args, journal).await)
+        }
         Err(stop) => conclude(Err(stop)),
     }
 }
@@ -34,7 +38,8 @@ pub async fn demo(args: DemoArgs, given: SourceArgs) -> ExitCode {
     };
     let mut source = Source::demo(&stage.url(), stage.api_key().to_owned());
     source.read_only = given.read_only;
-    let result = open(source, &given).await;
+    let journal = journal::temporary(&source, &given);
+    let result = open(source, &given, journal).await;
     stage.stop().await;
     end(result)
 }
@@ -50,8 +55,8 @@ fn end(result: anyhow::Result<()>) -> ExitCode {
 }
 
 /// Opens the dashboard on a source.
-async fn open(source: Source, args: &SourceArgs) -> anyhow::Result<()> {
-    let settings = Settings {
+async fn open(source: Source, args: &SourceArgs, journal: Option<Settings>) -> anyhow::Result<()> {
+    let settings = runtime::Settings {
         source_name: source.name.clone(),
         is_demo: source.is_demo,
         is_read_only: source.read_only,
@@ -66,7 +71,7 @@ async fn open(source: Source, args: &SourceArgs) -> anyhow::Result<()> {
     #[cfg(debug_assertions)]
     panic_if_asked();
     let clock = Clock::new();
-    let (hose, changes) = intake::open(source, clock);
+    let (hose, changes) = intake::open_recording(source, clock, journal);
     runtime::run(hose, changes, clock, settings)
         .await
         .context("the dashboard ended")

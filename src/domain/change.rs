@@ -6,6 +6,7 @@ use super::attempt::Attempt;
 use super::endpoint::Endpoint;
 use super::event::Event;
 use super::id::{AssetId, EndpointId, TaskId};
+use super::journal::Journal;
 use super::link::{Abilities, LinkCounters, LinkState, Proof};
 use super::message::Message;
 use super::replay::ReplayStep;
@@ -80,6 +81,8 @@ pub enum ChangeKind {
     /// A poll ended well (`None`) or badly.
     Polled(Option<Box<super::failure::Failure>>),
     Replay(Box<ReplayStep>),
+    /// How the journal stands.
+    Journal(Box<Journal>),
 }
 
 /// What could not be read: where it came from, why, and its beginning.

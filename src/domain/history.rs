@@ -27,6 +27,7 @@ use super::endpoint::Endpoint;
 use super::event::{Event, EventType};
 use super::feature::FeatureState;
 use super::id::{AssetId, EndpointId, TaskId};
+use super::journal::Journal;
 use super::link::{Abilities, LinkCounters, LinkState, Proof};
 use super::message::Message;
 use super::replay::Replays;
@@ -95,6 +96,7 @@ pub struct History {
     /// Words of the service that we do not know.
     pub new_words: NewWords,
     pub replays: Replays,
+    pub journal: Journal,
     /// When the last sign of life came by the stream.
     pub last_event: Option<Moment>,
     asset_names: HashMap<AssetId, Arc<str>>,
@@ -144,6 +146,7 @@ impl History {
             losses: Losses::default(),
             new_words: NewWords::default(),
             replays: Replays::default(),
+            journal: Journal::default(),
             last_event: None,
             asset_names: HashMap::new(),
             listed: None,
@@ -213,6 +216,7 @@ impl History {
             }
             // How well polling goes is told by its latest answers, not folded.
             ChangeKind::Polled(_) => {}
+            ChangeKind::Journal(journal) => self.journal = *journal,
             ChangeKind::Replay(step) => {
                 let number = step.replay;
                 self.replays.step(*step, received);

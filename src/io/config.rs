@@ -2,6 +2,7 @@
 
 mod authorities;
 mod file;
+mod keeping;
 mod key;
 mod limits;
 mod resolve;
@@ -15,6 +16,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 pub use file::{File, Profile, default_path};
+pub use keeping::Keeping;
 pub use key::{KeyFrom, from_home};
 pub use limits::Limits;
 pub use resolve::{Chosen, is_loopback, resolve, shown};
@@ -64,6 +66,8 @@ pub struct Source {
     pub authorities: Vec<Certificate>,
     pub limits: Limits,
     pub waits: Waits,
+    /// What the journal keeps of it.
+    pub keeping: Keeping,
 }
 
 impl fmt::Debug for Source {
@@ -98,6 +102,7 @@ impl Source {
             authorities: Vec::new(),
             limits: Limits::default(),
             waits: Waits::default(),
+            keeping: Keeping::default(),
         }
     }
 
@@ -132,6 +137,7 @@ impl Source {
             authorities: authorities.unwrap_or_default(),
             limits: file.limits,
             waits: file.waits,
+            keeping: file.journal,
             ..Self::new(&chosen.url, key)
         };
         if let Some(profile) = chosen.profile {

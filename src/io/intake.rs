@@ -1,18 +1,21 @@
 //! The intake: stream and pollers in one hose, which yields numbered changes in batches and takes
 //! orders.
 
+mod earlier;
+
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, mpsc};
-use tokio::time::{Instant, interval, timeout};
+use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::client::Client;
 use super::clock::Clock;
 use super::config::Source;
+use super::journal::{self, Recorder, Resume};
 use super::link::{Link, Settings};
 use super::names;
 use super::outlet::Outlet;
@@ -28,6 +31,8 @@ use crate::domain::{
 const LOOKS: usize = 8;
 /// How long a close waits for what is under way: a replay's request above all.
 const GRACE: Duration = Duration::from_millis(800);
+/// How long it waits for the journal, which a working disk takes milliseconds for.
+const RECORDED: Duration = Duration::from_secs(3);
 /// Counters are told this often, if they differ.
 const COUNTED_EVERY: Duration = Duration::from_secs(1);
 
@@ -56,6 +61,7 @@ struct Inner {
     in_flight: Mutex<HashSet<(MessageId, EndpointId)>>,
     stop: CancellationToken,
     tracker: TaskTracker,
+    recorder: Option<Recorder>,
 }
 
 impl Drop for Inner {
@@ -67,7 +73,18 @@ impl Drop for Inner {
 /// Opens the hose: stream, pollers and the reading of names begin. Must be called inside a tokio
 /// runtime.
 pub fn open(source: Source, clock: Clock) -> (Hose, mpsc::Receiver<Vec<Change>>) {
-    let (outlet, ends) = Outlet::new(clock);
+    open_recording(source, clock, None)
+}
+
+/// The same with a journal: what it holds is told first, then the rest begins where it ended.
+pub fn open_recording(
+    source: Source,
+    clock: Clock,
+    journal: Option<journal::Settings>,
+) -> (Hose, mpsc::Receiver<Vec<Change>>) {
+    let opening = journal.map(|settings| journal::open(settings, clock));
+    let recorder = opening.as_ref().map(|opening| opening.recorder.clone());
+    let (outlet, ends) = Outlet::recording(clock, recorder.clone());
     let client = Client::new(&source);
     let inner = Inner {
         client: client.as_ref().ok().cloned(),
@@ -80,6 +97,7 @@ pub fn open(source: Source, clock: Clock) -> (Hose, mpsc::Receiver<Vec<Change>>)
         in_flight: Mutex::default(),
         stop: CancellationToken::new(),
         tracker: TaskTracker::new(),
+        recorder,
     };
     let settings = Settings {
         events_path: source.events_path,
@@ -89,14 +107,34 @@ pub fn open(source: Source, clock: Clock) -> (Hose, mpsc::Receiver<Vec<Change>>)
         let (reconnect, refresh) = (inner.reconnect.clone(), inner.refresh_link.clone());
         Link::new(client, outlet.clone(), settings, reconnect, refresh)
     });
-    match link {
-        Ok(link) => inner.spawn(link.run()),
-        Err(why) => {
-            let outlet = outlet.clone();
-            let stopped = ChangeKind::Link(Box::new(LinkState::Stopped { why }));
-            inner.spawn(async move { outlet.tell(Origin::Inference, stopped).await });
+    let is_restored = CancellationToken::new();
+    let (told, open_replays) = (outlet.clone(), inner.open_replays.clone());
+    // However this ends, the others begin.
+    let begin = is_restored.clone().drop_guard();
+    let earlier = opening.map(|opening| {
+        inner.spawn(earlier::tell_state(outlet.clone(), opening.state));
+        (opening.restored, opening.resume)
+    });
+    inner.spawn(async move {
+        let resume = match earlier {
+            Some((restored, resume)) => earlier::restore(&told, restored, resume).await,
+            None => Resume::default(),
+        };
+        for message in &resume.open_replays {
+            earlier::watch_for(&open_replays, message);
         }
-    }
+        drop(begin);
+        match link {
+            Ok(mut link) => {
+                link.resume(&resume);
+                link.run().await;
+            }
+            Err(why) => {
+                let stopped = ChangeKind::Link(Box::new(LinkState::Stopped { why }));
+                told.tell(Origin::Inference, stopped).await;
+            }
+        }
+    });
     if let Ok(client) = client {
         let refresh = inner.refresh_poller.clone();
         let poller = Poller::new(
@@ -105,7 +143,10 @@ pub fn open(source: Source, clock: Clock) -> (Hose, mpsc::Receiver<Vec<Change>>)
             refresh,
             inner.open_replays.clone(),
         );
-        inner.spawn(poller.run());
+        inner.spawn(async move {
+            is_restored.cancelled().await;
+            poller.run().await;
+        });
         inner.spawn(names::run(client, outlet.clone(), ends.assets));
         inner.spawn(tell_counters(outlet));
     }
@@ -190,10 +231,7 @@ impl Hose {
         self.inner.spawn(async move {
             let followed = sender::tracked(&client, &outlet, &order, sender::FOLLOW, &posts).await;
             if followed == Followed::Open {
-                watch
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .insert(order.message.clone(), Instant::now());
+                earlier::watch_for(&watch, &order.message);
             }
             if let Some(inner) = hose.upgrade() {
                 inner
@@ -228,13 +266,16 @@ impl Hose {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends everything, within a second. A replay's request under way has that long to end, and
-    /// tells how it did if the changes are still received.
+    /// Ends everything, within a second, and writes the rest of the journal. A replay's request
+    /// under way has that second to end, and tells how it did if the changes are still received.
     pub async fn close(self) {
         self.inner.stop.cancel();
         self.inner.tracker.close();
         // What has not ended by then ends with the runtime.
         let _ = timeout(GRACE, self.inner.tracker.wait()).await;
+        if let Some(recorder) = &self.inner.recorder {
+            recorder.end(RECORDED).await;
+        }
     }
 }
 

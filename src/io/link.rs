@@ -4,6 +4,7 @@
 mod catch_up;
 mod finding;
 mod incoming;
+mod resuming;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -59,6 +60,8 @@ pub struct Link {
     /// Since when bytes may have been missed; `None` before the first connection.
     gap_from: Option<Time>,
     last_byte: Option<Moment>,
+    /// The event id that was noted last as a place to resume.
+    noted_id: String,
     comparison: Option<Comparison>,
     compare_at: Option<Instant>,
     compare_wait: Duration,
@@ -109,6 +112,7 @@ impl Link {
             known: Known::default(),
             gap_from: None,
             last_byte: None,
+            noted_id: String::new(),
             comparison: None,
             compare_at: None,
             compare_wait: Duration::ZERO,

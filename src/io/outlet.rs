@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 
 use super::clock::Clock;
+use super::journal::Recorder;
 use super::log;
 use crate::domain::{
-    Abilities, AssetId, Change, ChangeKind, Failure, LinkCounters, Moment, Origin, Unreadable,
+    Abilities, AssetId, Change, ChangeKind, Failure, LinkCounters, Moment, Origin, Time, Unreadable,
 };
 
 /// Batches that wait for the reader before the socket is slowed.
@@ -49,6 +50,7 @@ struct Inner {
     abilities: Mutex<Abilities>,
     gauges: Gauges,
     assets: mpsc::Sender<Vec<AssetId>>,
+    recorder: Option<Recorder>,
 }
 
 /// The way out, shared by all that find something.
@@ -66,6 +68,11 @@ pub struct Ends {
 
 impl Outlet {
     pub fn new(clock: Clock) -> (Self, Ends) {
+        Self::recording(clock, None)
+    }
+
+    /// One whose changes are recorded too.
+    pub fn recording(clock: Clock, recorder: Option<Recorder>) -> (Self, Ends) {
         let (to, changes) = mpsc::channel(BATCHES);
         let (to_names, assets) = mpsc::channel(NAMES);
         let inner = Inner {
@@ -75,6 +82,7 @@ impl Outlet {
             abilities: Mutex::default(),
             gauges: Gauges::default(),
             assets: to_names,
+            recorder,
         };
         (
             Self {
@@ -127,10 +135,38 @@ impl Outlet {
                     kind: draft.kind,
                 });
             }
+            if let Some(recorder) = &self.inner.recorder {
+                recorder.record(&batch);
+            }
             if self.inner.to.send(batch).await.is_err() {
                 // Nobody reads any more; whoever sends is about to be ended.
                 return;
             }
+        }
+    }
+
+    /// Numbers changes of earlier runs and sends them. Names of their assets stand among them, so
+    /// that none is looked up.
+    pub async fn send_restored(&self, mut batch: Vec<Change>) {
+        let mut seq = self.inner.seq.lock().await;
+        for change in &mut batch {
+            *seq += 1;
+            change.seq = *seq;
+        }
+        let _ = self.inner.to.send(batch).await;
+    }
+
+    /// Notes that all that the stream brought up to this event id was sent.
+    pub fn note_resumable(&self, last_event_id: &str) {
+        if let Some(recorder) = &self.inner.recorder {
+            recorder.resumable(last_event_id);
+        }
+    }
+
+    /// Notes a sign of life of the stream, nothing having been missed up to it.
+    pub fn note_alive(&self, at: Time) {
+        if let Some(recorder) = &self.inner.recorder {
+            recorder.alive(at);
         }
     }
 

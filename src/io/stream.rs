@@ -96,6 +96,12 @@ impl Stream {
         }
     }
 
+    /// Resumes after this event id, before the first connection.
+    pub fn resume_after(&mut self, last_event_id: &str) {
+        let decoder = Decoder::new(self.client.http.limits.event_bytes);
+        self.decoder = decoder.resuming(last_event_id);
+    }
+
     /// Changes the address for the next connection.
     pub fn set_url(&mut self, url: Url) {
         self.url = url;

@@ -1,6 +1,8 @@
 //! Screen 5: how far the rest can be trusted: what can be opened, and facts of link, abilities,
 //! counters and bounds.
 
+mod journal;
+
 use ratatui::layout::Rect;
 
 use super::list::{self, Layout, Line};
@@ -118,6 +120,7 @@ fn facts(canvas: &mut Canvas<'_>, area: Rect, state: &State) -> usize {
         ability_lines(state),
         counter_lines(state),
         memory_lines(state),
+        journal::lines(state),
     ];
     if area.width >= 110 {
         let half = area.width / 2;

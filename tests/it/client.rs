@@ -1,7 +1,7 @@
 //! The real client: against the embedded server, and against answers that no sound server gives.
 
 mod bounds;
-mod intake;
+pub mod intake;
 mod polling;
 mod rest;
 mod stream;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, Limits, Waits};
+use super::{ConfigError, Keeping, Limits, Waits};
 use crate::io::log;
 
 /// What the file may hold.
@@ -19,6 +19,7 @@ pub struct File {
     pub profiles: BTreeMap<String, Profile>,
     pub limits: Limits,
     pub waits: Waits,
+    pub journal: Keeping,
     pub log: log::Settings,
 }
 

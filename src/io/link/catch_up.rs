@@ -95,6 +95,7 @@ impl Link {
         };
         self.gap_from = None;
         self.is_caught_up = true;
+        self.outlet.note_alive(proof.at);
         self.outlet
             .tell(Origin::Snapshot, ChangeKind::Proof(Box::new(proof)))
             .await;

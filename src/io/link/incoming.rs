@@ -86,6 +86,7 @@ impl Link {
     /// Sends events on, or holds them while a comparison of this connection runs.
     pub(super) async fn pass_on(&mut self, drafts: Vec<Draft>) {
         if drafts.is_empty() {
+            self.note_place();
             return;
         }
         if self.is_open && self.comparison.is_some() {
@@ -109,5 +110,6 @@ impl Link {
             }
         }
         self.outlet.send(drafts).await;
+        self.note_place();
     }
 }

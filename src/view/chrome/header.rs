@@ -6,6 +6,7 @@ use super::super::model::link;
 use super::super::paint::{Canvas, Pieces, dim, piece, pieces_width, plain, role};
 use super::super::theme::Role;
 use crate::app::{State, Tone};
+use crate::domain::Recording;
 use crate::domain::time::{SECOND, rough_words};
 
 /// Paints the header. Where it is narrow, whole parts go, so that no word is ever cut; the link's
@@ -57,6 +58,10 @@ fn header_lefts(state: &State) -> (Vec<Pieces<'static>>, Vec<Pieces<'static>>) {
         badges.push(plain("  "));
         let words = format!(" FROZEN · {} waiting ", frozen.waiting.len());
         badges.push(role(Role::Label, words));
+    }
+    if matches!(state.history.journal.recording, Recording::Not(_)) {
+        badges.push(plain("  "));
+        badges.push(role(Role::Label, " NOT RECORDING "));
     }
     let whole: Pieces<'static> = [role(Role::Title, " reeltop"), plain("   ")]
         .into_iter()

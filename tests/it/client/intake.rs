@@ -8,6 +8,7 @@ use reeltop::domain::{
 use reeltop::io::Clock;
 use reeltop::io::config::Source;
 use reeltop::io::intake::{self, Hose, Look};
+use reeltop::io::journal;
 use reeltop::server::{FeatureState, Options, Running};
 use tokio::sync::mpsc;
 
@@ -24,7 +25,11 @@ pub struct Watcher {
 
 impl Watcher {
     pub fn open(source: Source) -> Self {
-        let (hose, changes) = intake::open(source, Clock::new());
+        Self::recording(source, None)
+    }
+
+    pub fn recording(source: Source, journal: Option<journal::Settings>) -> Self {
+        let (hose, changes) = intake::open_recording(source, Clock::new(), journal);
         Self {
             hose,
             changes,
@@ -52,7 +57,7 @@ impl Watcher {
         }
     }
 
-    async fn until_live(&mut self, n_proofs: usize) -> Proof {
+    pub async fn until_live(&mut self, n_proofs: usize) -> Proof {
         self.until("live", |history| {
             history.link == LinkState::Live && history.proofs.len() == n_proofs
         })
@@ -61,7 +66,7 @@ impl Watcher {
     }
 }
 
-fn source_of(server: &Running, url: &str) -> Source {
+pub fn source_of(server: &Running, url: &str) -> Source {
     let mut quiet = source(url);
     quiet.key = Some(server.api_key().into());
     // The server pings only now and then.
@@ -70,11 +75,11 @@ fn source_of(server: &Running, url: &str) -> Source {
     quiet
 }
 
-fn state(history: &History, task: &str) -> Option<TaskState> {
+pub fn state(history: &History, task: &str) -> Option<TaskState> {
     history.tasks.get(&TaskId::new(task)).map(|row| row.state())
 }
 
-fn finish(server: &Running, task: &str) {
+pub fn finish(server: &Running, task: &str) {
     assert!(
         server
             .backend()

@@ -1,0 +1,90 @@
+//! The journal as the rest sees it: whether what happens is recorded, where, and what was not.
+
+use std::fmt::{self, Write};
+
+/// Whether what happens is being recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Recording {
+    /// Nobody wants it recorded.
+    #[default]
+    Off,
+    /// The file of earlier runs is being read.
+    Opening,
+    On,
+    /// It should be recorded and is not.
+    Not(NotRecording),
+}
+
+/// Why nothing is recorded although it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotRecording {
+    /// Another reeltop records this profile.
+    Another,
+    /// The disk, or what this user may use of it, is full.
+    Full,
+    /// The folder or the file cannot be written.
+    ReadOnly(String),
+    /// The file belongs to another program.
+    Foreign,
+    /// The file was written by a newer reeltop.
+    Newer,
+    /// Anything else, in words.
+    Failed(String),
+}
+
+impl fmt::Display for NotRecording {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Another => f.write_str("another reeltop records this profile"),
+            Self::Full => f.write_str("the disk is full"),
+            Self::ReadOnly(why) => write!(f, "it cannot be written: {why}"),
+            Self::Foreign => f.write_str("the file belongs to another program"),
+            Self::Newer => f.write_str("the file was written by a newer reeltop"),
+            Self::Failed(why) => f.write_str(why),
+        }
+    }
+}
+
+/// The journal of this profile.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Journal {
+    pub recording: Recording,
+    /// The file, as people name it; empty where there is none.
+    pub file: String,
+    /// Bytes of the file and of what `SQLite` keeps beside it.
+    pub bytes: u64,
+    /// Changes that this run recorded.
+    pub n_recorded: u64,
+    /// Changes of this run that are not in the file.
+    pub n_missed: u64,
+    /// Changes of earlier runs that were read at the start.
+    pub n_restored: u64,
+    /// Parts of the file that could not be read.
+    pub n_damaged: u64,
+    /// The name that a corrupt file was given to keep it.
+    pub set_aside: Option<String>,
+}
+
+impl Journal {
+    /// Whether people must know: something should be recorded and is not, or was not.
+    pub fn is_amiss(&self) -> bool {
+        matches!(self.recording, Recording::Not(_))
+            || self.n_missed > 0
+            || self.n_damaged > 0
+            || self.set_aside.is_some()
+    }
+
+    /// Whether it records, in a few words.
+    pub fn words(&self) -> String {
+        let mut words = match &self.recording {
+            Recording::Off => "off".to_owned(),
+            Recording::Opening => "reading earlier runs".to_owned(),
+            Recording::On => "recording".to_owned(),
+            Recording::Not(why) => format!("not recording: {why}"),
+        };
+        if self.n_missed > 0 {
+            let _ = write!(words, " · {} changes not recorded", self.n_missed);
+        }
+        words
+    }
+}

@@ -1,0 +1,60 @@
+//! What the journal keeps, for how long.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
+
+/// The `[journal]` section; `assets/config.toml` says what each is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Keeping {
+    /// Whether there is a journal at all.
+    pub enabled: bool,
+    #[serde(deserialize_with = "age")]
+    pub max_age: Duration,
+    #[serde(deserialize_with = "size")]
+    pub max_bytes: u64,
+}
+
+impl Default for Keeping {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            max_age: Duration::from_hours(14 * 24),
+            max_bytes: 512 << 20,
+        }
+    }
+}
+
+/// Less holds nothing that would be worth it.
+const MIN_BYTES: u64 = 1 << 20;
+
+fn size<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    let bytes = u64::deserialize(from)?;
+    if bytes < MIN_BYTES {
+        return Err(D::Error::custom(format!(
+            "{bytes} is too small, at least {MIN_BYTES}"
+        )));
+    }
+    Ok(bytes)
+}
+
+/// Reads `90m`, `36h`, `14d`.
+fn age<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(from)?;
+    let no_age = || D::Error::custom(format!("{text:?} is no age, try \"36h\" or \"14d\""));
+    let at = text.len().saturating_sub(1);
+    let (number, unit) = text.split_at_checked(at).ok_or_else(no_age)?;
+    let minutes = match unit {
+        "m" => 1,
+        "h" => 60,
+        "d" => 24 * 60,
+        _ => return Err(no_age()),
+    };
+    let number: u32 = number.trim().parse().map_err(|_| no_age())?;
+    if number == 0 {
+        return Err(no_age());
+    }
+    Ok(Duration::from_mins(u64::from(number) * minutes))
+}

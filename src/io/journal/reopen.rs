@@ -1,0 +1,352 @@
+//! What earlier runs recorded, told in an order that shows the newest first and ends in the same
+//! History as a fold from the beginning.
+//!
+//! The newest blocks, as many events as are kept in memory, come as they were. Older blocks are
+//! read backwards and without their raw bytes: of their events only the tasks they tell of are
+//! taken, and of what replaces its like (endpoints, names, attempts) only the newest.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use super::Resume;
+use super::file::{BlockInfo, File, Trouble};
+use crate::domain::{
+    AssetId, AttemptId, Bounds, Change, ChangeKind, EndpointId, MessageId, Moment, Observation,
+    Origin, Proof, ReplayStep, Stage, TaskId, Time,
+};
+use crate::wire::record::Record;
+
+/// Changes read at a start, at most; older ones stay in the file.
+const MAX_RESTORED: usize = 1_000_000;
+/// Raw bytes that are read into memory.
+const MAX_RAW: usize = 48 << 20;
+/// Changes in one batch.
+const BATCH: usize = 2048;
+/// Replays and comparisons of earlier runs that are told.
+const MAX_REPLAYS: usize = 500;
+const MAX_PROOFS: usize = 50;
+/// Unfinished tasks that the link is told of.
+const MAX_KNOWN: usize = 100_000;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Reopened {
+    pub resume: Resume,
+    /// Changes that were read.
+    pub n_restored: u64,
+    /// Blocks that could not be read.
+    pub n_damaged: u64,
+    /// The file itself is damaged, and why.
+    pub corrupt: Option<String>,
+}
+
+/// Tells what the file holds to `emit`, until that says `false`.
+pub fn reopen(
+    file: &File,
+    bounds: &Bounds,
+    now: Moment,
+    emit: &mut dyn FnMut(Vec<Change>) -> bool,
+) -> Reopened {
+    let mut telling = Telling {
+        now,
+        emit,
+        is_wanted: true,
+        batch: Vec::new(),
+        sights: HashMap::new(),
+        unfinished: HashMap::new(),
+        gone: Vec::new(),
+        newest: Newest::default(),
+        replays: VecDeque::new(),
+        proofs: VecDeque::new(),
+        found: Reopened::default(),
+    };
+    let outcome = telling.tell_all(file, bounds);
+    if let Err(Trouble::Corrupt(why)) = outcome {
+        telling.found.corrupt = Some(why);
+    }
+    telling.end(file)
+}
+
+/// Ids of what was told in its newest form already.
+#[derive(Default)]
+struct Newest {
+    assets: HashSet<AssetId>,
+    endpoints: HashSet<EndpointId>,
+    messages: HashSet<MessageId>,
+    attempts: HashSet<AttemptId>,
+    listed: Option<ChangeKind>,
+}
+
+impl Newest {
+    /// Takes note of a change that replaces its like; whether none like it was told before.
+    fn take(&mut self, kind: &ChangeKind) -> bool {
+        match kind {
+            ChangeKind::AssetNamed { asset, .. } => self.assets.insert(asset.clone()),
+            ChangeKind::Message(message) => self.messages.insert(message.id.clone()),
+            ChangeKind::Attempt(attempt) => self.attempts.insert(attempt.id.clone()),
+            ChangeKind::Endpoint(endpoint) => self.endpoints.insert(endpoint.id.clone()),
+            _ => false,
+        }
+    }
+}
+
+struct Telling<'a> {
+    now: Moment,
+    emit: &'a mut dyn FnMut(Vec<Change>) -> bool,
+    is_wanted: bool,
+    batch: Vec<Change>,
+    /// The first parts of the order ([`Observation::order`]) of each task's newest sight.
+    sights: HashMap<TaskId, (Time, u32)>,
+    unfinished: HashMap<TaskId, Observation>,
+    gone: Vec<(Time, TaskId)>,
+    newest: Newest,
+    replays: VecDeque<(Time, ReplayStep)>,
+    proofs: VecDeque<(Time, Proof)>,
+    found: Reopened,
+}
+
+impl Telling<'_> {
+    fn tell_all(&mut self, file: &File, bounds: &Bounds) -> Result<(), Trouble> {
+        let blocks = file.blocks(None)?;
+        let whole = recent(&blocks, bounds.events);
+        let (older, recent) = blocks.split_at(whole);
+        for block in recent {
+            if !self.is_wanted {
+                return Ok(());
+            }
+            for record in self.read(file, block, true)? {
+                self.take_recent(record);
+            }
+        }
+        let mut left = MAX_RESTORED.saturating_sub(self.found.n_restored as usize);
+        for block in older.iter().rev() {
+            if !self.is_wanted || left == 0 {
+                break;
+            }
+            left = left.saturating_sub(block.n);
+            let records = self.read(file, block, false)?;
+            for record in records.into_iter().rev() {
+                self.take_older(record);
+            }
+        }
+        Ok(())
+    }
+
+    /// A block's records; one that is damaged is counted, and the others are read all the same.
+    fn read(
+        &mut self,
+        file: &File,
+        block: &BlockInfo,
+        with_raw: bool,
+    ) -> Result<Vec<Record>, Trouble> {
+        match file.read(block.first, with_raw) {
+            Ok(found) => {
+                self.found.n_restored += found.records.len() as u64;
+                Ok(found.records)
+            }
+            Err(Trouble::Corrupt(why)) => {
+                self.found.n_damaged += 1;
+                self.found.corrupt.get_or_insert(why);
+                Ok(Vec::new())
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    fn take_recent(&mut self, record: Record) {
+        match &record.kind {
+            ChangeKind::Event(event) => {
+                if let Some(seen) = &event.task {
+                    self.note_sight(seen);
+                }
+            }
+            ChangeKind::Task(seen) => {
+                self.note_sight(seen);
+            }
+            ChangeKind::TaskGone(task) => {
+                self.unfinished.remove(task);
+            }
+            ChangeKind::EndpointsListed(_) => self.newest.listed = Some(record.kind.clone()),
+            ChangeKind::Replay(step) => {
+                self.replays.push_back((record.received, (**step).clone()));
+                return;
+            }
+            ChangeKind::Proof(proof) => {
+                self.proofs.push_back((record.received, (**proof).clone()));
+                return;
+            }
+            ChangeKind::AssetNamed { .. }
+            | ChangeKind::Message(_)
+            | ChangeKind::Attempt(_)
+            | ChangeKind::Endpoint(_) => {
+                self.newest.take(&record.kind);
+            }
+            ChangeKind::NewWord(_) => {}
+            // What was true of the link and the server in an earlier run says nothing of now.
+            _ => return,
+        }
+        self.push(record.received, record.raw, record.kind);
+    }
+
+    fn take_older(&mut self, record: Record) {
+        let at = record.received;
+        match record.kind {
+            ChangeKind::Event(event) => {
+                let Some(seen) = event.task else {
+                    return;
+                };
+                if let Some(name) = event.asset_name {
+                    let asset = seen.asset.clone();
+                    self.take_older(Record {
+                        kind: ChangeKind::AssetNamed { asset, name },
+                        raw: None,
+                        ..record
+                    });
+                }
+                self.take_older_sight(at, seen);
+            }
+            ChangeKind::Task(seen) => self.take_older_sight(at, seen),
+            // Whoever saw it later knows better.
+            ChangeKind::TaskGone(task) if self.sights.contains_key(&task) => {}
+            ChangeKind::TaskGone(task) => self.gone.push((at, task)),
+            ChangeKind::EndpointsListed(_) => {
+                self.newest.listed.get_or_insert(record.kind);
+            }
+            ChangeKind::Replay(step) if self.replays.len() < MAX_REPLAYS => {
+                self.replays.push_front((at, *step));
+            }
+            ChangeKind::Proof(proof) if self.proofs.len() < MAX_PROOFS => {
+                self.proofs.push_front((at, *proof));
+            }
+            kind if self.newest.take(&kind) => self.push(at, None, kind),
+            _ => {}
+        }
+    }
+
+    fn take_older_sight(&mut self, at: Time, seen: Observation) {
+        // What comes before a sight that was told cannot win against it.
+        if self.note_sight(&seen) {
+            self.push(at, None, ChangeKind::Task(seen));
+        }
+    }
+
+    /// Whether the sight may be the newest of its task.
+    fn note_sight(&mut self, seen: &Observation) -> bool {
+        let tally = seen.features.tally();
+        let order = (seen.updated, tally.rank);
+        match self.sights.get_mut(&seen.task) {
+            Some(known) if *known > order => return false,
+            Some(known) => *known = order,
+            None => {
+                self.sights.insert(seen.task.clone(), order);
+            }
+        }
+        if tally.unfinished == 0 {
+            self.unfinished.remove(&seen.task);
+        } else if self.unfinished.len() < MAX_KNOWN || self.unfinished.contains_key(&seen.task) {
+            self.unfinished.insert(seen.task.clone(), seen.clone());
+        }
+        true
+    }
+
+    fn push(&mut self, received: Time, raw: Option<std::sync::Arc<[u8]>>, kind: ChangeKind) {
+        self.batch.push(Change {
+            seq: 0,
+            received: self.moment(received),
+            origin: Origin::Journal,
+            raw,
+            kind,
+        });
+        if self.batch.len() >= BATCH {
+            self.send();
+        }
+    }
+
+    /// When it was received, on this run's clock too.
+    fn moment(&self, received: Time) -> Moment {
+        let ago = self.now.wall.0.saturating_sub(received.0);
+        Moment {
+            wall: received,
+            mono: self.now.mono.saturating_sub(ago.max(0)),
+        }
+    }
+
+    fn send(&mut self) {
+        let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
+        if self.is_wanted && !batch.is_empty() {
+            self.is_wanted = (self.emit)(batch);
+        }
+    }
+
+    fn end(mut self, file: &File) -> Reopened {
+        for (at, task) in std::mem::take(&mut self.gone) {
+            self.unfinished.remove(&task);
+            self.push(at, None, ChangeKind::TaskGone(task));
+        }
+        if let Some(listed) = self.newest.listed.take() {
+            self.push(self.now.wall, None, listed);
+        }
+        for (at, proof) in std::mem::take(&mut self.proofs) {
+            self.push(at, None, ChangeKind::Proof(Box::new(proof)));
+        }
+        let open_replays = self.tell_replays();
+        self.send();
+        let facts = file.facts().unwrap_or_default();
+        let known = std::mem::take(&mut self.unfinished).into_values();
+        self.found.resume = Resume {
+            known: known.collect(),
+            last_event_id: facts.last_event_id.unwrap_or_default(),
+            gap_from: facts.alive,
+            open_replays,
+        };
+        self.found
+    }
+
+    /// The replays as they stood. One whose end nobody saw is unknown, and stays so until its
+    /// attempt is found; it is never sent again. Gives the messages of those.
+    fn tell_replays(&mut self) -> Vec<MessageId> {
+        let steps = std::mem::take(&mut self.replays);
+        let mut last: HashMap<u64, (Time, ReplayStep)> = HashMap::new();
+        let mut order = Vec::new();
+        for (at, step) in steps {
+            if last.insert(step.replay, (at, step.clone())).is_none() {
+                order.push(step.replay);
+            }
+            self.push(at, None, ChangeKind::Replay(Box::new(step)));
+        }
+        let mut open = Vec::new();
+        for number in order {
+            let Some((at, step)) = last.remove(&number) else {
+                continue;
+            };
+            if matches!(step.stage, Stage::Refused(_)) {
+                continue;
+            }
+            open.push(step.message.clone());
+            if !matches!(step.stage, Stage::Unknown(_)) {
+                let why = "reeltop ended before its outcome was seen".to_owned();
+                let step = ReplayStep {
+                    stage: Stage::Unknown(why),
+                    ..step
+                };
+                self.push(at, None, ChangeKind::Replay(Box::new(step)));
+            }
+        }
+        open
+    }
+}
+
+/// The first of the newest blocks that are told whole.
+fn recent(blocks: &[BlockInfo], max_events: usize) -> usize {
+    let (mut n_events, mut raw_bytes, mut n_rows) = (0, 0, 0);
+    let mut first = blocks.len();
+    for block in blocks.iter().rev() {
+        if n_events >= max_events || raw_bytes >= MAX_RAW || n_rows >= MAX_RESTORED {
+            break;
+        }
+        n_events += block.n_events;
+        raw_bytes += block.raw_bytes;
+        n_rows += block.n;
+        first -= 1;
+    }
+    first
+}

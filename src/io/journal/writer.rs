@@ -1,0 +1,404 @@
+//! The thread that owns the file: it reads earlier runs, then writes what comes, at most a second
+//! after it came, and says how it stands.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use secrecy::ExposeSecret;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::file::{Entry, File, Trouble, weight};
+use super::reopen::reopen;
+use super::{Order, Resume, Settings, Shared, is_urgent, place};
+use crate::domain::{Change, ChangeKind, Journal, NotRecording, Recording, Time};
+use crate::io::clock::Clock;
+
+/// From the first change that waits until all that wait are written: with the writing itself, less
+/// than a second is at risk.
+const EVERY: Duration = Duration::from_millis(700);
+/// Changes that are written at once, without waiting for more.
+const AT_ONCE: usize = 16_384;
+/// Between two tries where recording is not possible.
+const AGAIN: Duration = Duration::from_secs(2);
+/// Between two looks at what is too old or too much.
+const PRUNED_EVERY: Duration = Duration::from_mins(1);
+/// How often figures are told while nothing else about them changes.
+const TOLD_EVERY: Duration = Duration::from_secs(5);
+
+/// The thread's state.
+pub(super) struct Writer {
+    settings: Settings,
+    clock: Clock,
+    orders: Receiver<Order>,
+    shared: Arc<Shared>,
+    tell: watch::Sender<Journal>,
+    state: Journal,
+    file: Option<File>,
+    /// Held while this reeltop records.
+    lock: Option<fs::File>,
+    waiting: VecDeque<Change>,
+    /// When the oldest of what waits must be written.
+    due: Option<Instant>,
+    retry_at: Option<Instant>,
+    last_event_id: Option<Arc<str>>,
+    noted_alive: i64,
+    noted_missed: u64,
+    pruned: Option<Instant>,
+    told: Option<Instant>,
+    ended: Option<oneshot::Sender<()>>,
+    run: u64,
+}
+
+impl Writer {
+    pub fn new(
+        settings: Settings,
+        clock: Clock,
+        orders: Receiver<Order>,
+        shared: Arc<Shared>,
+        tell: watch::Sender<Journal>,
+    ) -> Self {
+        let run = u64::try_from(clock.now().wall.0).unwrap_or(0);
+        let state = Journal {
+            recording: Recording::Opening,
+            file: settings.file.display().to_string(),
+            ..Journal::default()
+        };
+        tell.send_replace(state.clone());
+        Self {
+            settings,
+            clock,
+            orders,
+            shared,
+            tell,
+            state,
+            file: None,
+            lock: None,
+            waiting: VecDeque::new(),
+            due: None,
+            retry_at: None,
+            last_event_id: None,
+            noted_alive: 0,
+            noted_missed: 0,
+            pruned: None,
+            told: None,
+            ended: None,
+            run,
+        }
+    }
+
+    /// Reads earlier runs, tells them, then records until nobody has anything to record.
+    pub fn run(mut self, restored: mpsc::Sender<Vec<Change>>, resume: oneshot::Sender<Resume>) {
+        let outcome = self.restore(&restored);
+        drop(restored);
+        let _ = resume.send(outcome);
+        self.open();
+        while self.turn() {}
+        self.shared.is_open.store(false, Ordering::Relaxed);
+        self.retry_at = None;
+        self.write();
+        self.file = None;
+        self.tell(true);
+        if let Some(folder) = &self.settings.temporary {
+            // What cannot be removed lies in the platform's temporary folder.
+            let _ = fs::remove_dir_all(folder);
+        }
+        self.lock = None;
+        if let Some(done) = self.ended.take() {
+            let _ = done.send(());
+        }
+    }
+
+    /// Tells what the file holds. What cannot be read is set aside before anything is written.
+    fn restore(&mut self, to: &mpsc::Sender<Vec<Change>>) -> Resume {
+        let file = match File::open_to_read(&self.settings.file) {
+            Ok(Some(file)) => file,
+            Err(Trouble::Corrupt(why)) => {
+                self.take_lock();
+                self.set_aside(&why);
+                return Resume::default();
+            }
+            // What is amiss is said when it is opened to be written.
+            Ok(None) | Err(Trouble::Unusable(_)) => return Resume::default(),
+        };
+        let mut emit = |changes| to.blocking_send(changes).is_ok();
+        let found = reopen(&file, &self.settings.bounds, self.clock.now(), &mut emit);
+        drop(file);
+        self.state.n_restored = found.n_restored;
+        self.state.n_damaged = found.n_damaged;
+        if let Some(why) = &found.corrupt {
+            self.take_lock();
+            self.set_aside(why);
+        }
+        found.resume
+    }
+
+    /// Begins to record, if this is the one who may.
+    fn open(&mut self) {
+        self.retry_at = None;
+        if !self.take_lock() {
+            return;
+        }
+        let mut outcome = File::open(&self.settings.file);
+        if let Err(Trouble::Corrupt(why)) = &outcome {
+            let why = why.clone();
+            if self.set_aside(&why) {
+                outcome = File::open(&self.settings.file);
+            }
+        }
+        match outcome {
+            Ok(file) => {
+                self.file = Some(file);
+                self.state.recording = Recording::On;
+                self.prune();
+                self.tell(true);
+            }
+            Err(Trouble::Unusable(why)) => self.give_up(why),
+            Err(Trouble::Corrupt(why)) => self.give_up(NotRecording::Failed(why)),
+        }
+    }
+
+    /// Whether this reeltop is the one that records.
+    fn take_lock(&mut self) -> bool {
+        if self.lock.is_some() {
+            return true;
+        }
+        let folder = self.settings.file.parent().map(PathBuf::from);
+        let path = place::beside(&self.settings.file, ".lock");
+        let lock = folder
+            .map_or(Ok(()), |folder| place::make_folder(&folder))
+            .and_then(|()| place::make_file(&path));
+        let lock = match lock {
+            Ok(lock) => lock,
+            Err(error) => {
+                match Trouble::from(error) {
+                    Trouble::Unusable(why) => self.give_up(why),
+                    Trouble::Corrupt(why) => self.give_up(NotRecording::Failed(why)),
+                }
+                return false;
+            }
+        };
+        match lock.try_lock() {
+            Ok(()) => {
+                self.lock = Some(lock);
+                true
+            }
+            Err(fs::TryLockError::WouldBlock) => {
+                self.give_up(NotRecording::Another);
+                false
+            }
+            Err(fs::TryLockError::Error(error)) => {
+                self.give_up(NotRecording::Failed(format!(
+                    "it cannot be locked: {error}"
+                )));
+                false
+            }
+        }
+    }
+
+    /// Gives the corrupt file another name. Only who records may do that.
+    fn set_aside(&mut self, why: &str) -> bool {
+        if self.lock.is_none() {
+            return false;
+        }
+        self.file = None;
+        let stamp: String = (self.clock.now().wall.rfc3339().chars())
+            .take(19)
+            .filter(char::is_ascii_alphanumeric)
+            .collect();
+        match place::set_aside(&self.settings.file, &stamp) {
+            Ok(name) => {
+                self.state.set_aside = Some(name);
+                true
+            }
+            Err(error) => {
+                let why = format!("{why}, and it cannot be set aside: {error}");
+                self.give_up(NotRecording::Failed(why));
+                false
+            }
+        }
+    }
+
+    fn give_up(&mut self, why: NotRecording) {
+        self.retry_at = match why {
+            NotRecording::Foreign | NotRecording::Newer => None,
+            _ => Some(Instant::now() + AGAIN),
+        };
+        let is_final = self.retry_at.is_none();
+        self.state.recording = Recording::Not(why);
+        if is_final {
+            self.shared.is_open.store(false, Ordering::Relaxed);
+        }
+        self.tell(true);
+    }
+
+    /// Waits for the next thing to do and does it; `false` once there will be nothing more.
+    fn turn(&mut self) -> bool {
+        let until = [self.due, self.retry_at].into_iter().flatten().min();
+        let order = match until {
+            None => self
+                .orders
+                .recv()
+                .map_err(|_| RecvTimeoutError::Disconnected),
+            Some(until) => {
+                let wait = until.saturating_duration_since(Instant::now());
+                self.orders.recv_timeout(wait)
+            }
+        };
+        match order {
+            Ok(Order::Record(changes)) => self.take(changes),
+            Ok(Order::Resumable(id)) => {
+                self.last_event_id = Some(id);
+                self.due.get_or_insert(Instant::now() + EVERY);
+            }
+            Ok(Order::End(done)) => {
+                self.ended = Some(done);
+                return false;
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return false,
+        }
+        let now = Instant::now();
+        if self.retry_at.is_some_and(|at| at <= now) {
+            match self.file {
+                Some(_) => {
+                    self.retry_at = None;
+                    self.due = Some(now);
+                }
+                None => self.open(),
+            }
+        }
+        if self.due.is_some_and(|due| due <= now) || self.waiting.len() >= AT_ONCE {
+            self.write();
+            self.tell(false);
+        }
+        true
+    }
+
+    fn take(&mut self, changes: Vec<Change>) {
+        let is_urgent = changes.iter().any(is_urgent);
+        self.waiting.extend(changes.into_iter().map(|mut change| {
+            if let ChangeKind::Replay(step) = &mut change.kind {
+                // Numbers begin anew with each run.
+                step.replay = step.replay.wrapping_add(self.run);
+            }
+            change
+        }));
+        let now = Instant::now();
+        let due = if is_urgent { now } else { now + EVERY };
+        self.due = Some(self.due.map_or(due, |before| before.min(due)));
+    }
+
+    /// Writes all that waits. What cannot be written goes on waiting where it can be tried again.
+    fn write(&mut self) {
+        self.due = None;
+        if self.retry_at.is_none() {
+            self.try_write();
+        }
+        if self.file.is_none() {
+            self.drop_waiting();
+        }
+    }
+
+    fn try_write(&mut self) {
+        let alive = self.shared.alive.load(Ordering::Relaxed);
+        let missed = self.shared.missed.load(Ordering::Relaxed);
+        let now = self.clock.now().wall;
+        let secrets: Vec<&[u8]> = (self.settings.secrets.iter())
+            .map(|secret| secret.expose_secret().as_bytes())
+            .collect();
+        let Some(file) = &mut self.file else {
+            return;
+        };
+        let why = "they came faster than they could be written";
+        let entry = Entry {
+            changes: self.waiting.make_contiguous(),
+            last_event_id: self.last_event_id.as_deref(),
+            alive: (alive > self.noted_alive).then_some(Time(alive)),
+            hole: (missed > self.noted_missed).then(|| (now, missed - self.noted_missed, why)),
+            secrets: &secrets,
+        };
+        let outcome = file.append(&entry);
+        match outcome {
+            Ok(()) => {
+                self.state.n_recorded += self.waiting.len() as u64;
+                self.state.recording = Recording::On;
+                (self.noted_alive, self.noted_missed) = (alive, missed);
+                self.last_event_id = None;
+                self.forget_waiting();
+                self.prune();
+            }
+            Err(Trouble::Corrupt(why)) => {
+                if self.set_aside(&why) {
+                    self.open();
+                    self.due = Some(Instant::now());
+                }
+            }
+            Err(Trouble::Unusable(why)) => {
+                self.give_up(why);
+            }
+        }
+    }
+
+    /// Nobody will write it: it is counted as not recorded.
+    fn drop_waiting(&mut self) {
+        let n = self.waiting.len() as u64;
+        self.shared.missed.fetch_add(n, Ordering::Relaxed);
+        self.forget_waiting();
+    }
+
+    fn forget_waiting(&mut self) {
+        let bytes = self.waiting.iter().map(weight).sum();
+        self.shared
+            .waiting
+            .fetch_sub(self.waiting.len(), Ordering::Relaxed);
+        self.shared
+            .waiting_bytes
+            .fetch_sub(bytes, Ordering::Relaxed);
+        self.waiting.clear();
+    }
+
+    fn prune(&mut self) {
+        let now = Instant::now();
+        let is_due = (self.pruned).is_none_or(|last| now.duration_since(last) >= PRUNED_EVERY);
+        let Some(file) = self.file.as_mut().filter(|_| is_due) else {
+            return;
+        };
+        self.pruned = Some(now);
+        let age = i64::try_from(self.settings.max_age.as_micros()).unwrap_or(i64::MAX);
+        let before = self.clock.now().wall.plus(age.saturating_neg());
+        if let Err(Trouble::Unusable(why)) = file.prune(before, self.settings.max_bytes) {
+            // Recording goes on; a full disk is said by the next write.
+            drop(why);
+        }
+    }
+
+    /// Says how it stands: at once where that matters, else now and then.
+    fn tell(&mut self, is_news: bool) {
+        self.state.n_missed = self.shared.missed.load(Ordering::Relaxed) + self.n_stuck();
+        let is_other = {
+            let told = self.tell.borrow();
+            told.recording != self.state.recording
+                || told.n_missed != self.state.n_missed
+                || told.set_aside != self.state.set_aside
+        };
+        let is_time = self.told.is_none_or(|last| last.elapsed() >= TOLD_EVERY);
+        if is_news || is_other || is_time {
+            self.state.bytes = place::size(&self.settings.file);
+            self.told = Some(Instant::now());
+            self.tell.send_replace(self.state.clone());
+        }
+    }
+
+    /// Changes that wait because they cannot be written.
+    fn n_stuck(&self) -> u64 {
+        match self.state.recording {
+            Recording::Not(_) => self.waiting.len() as u64,
+            _ => 0,
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The journal: whether what happens is recorded, where, and what was not.
+
+use super::{bytes, dim, fact, piece, section};
+use crate::app::{State, Tone};
+use crate::domain::Recording;
+use crate::view::paint::Pieces;
+
+pub(super) fn lines(state: &State) -> Vec<Pieces<'static>> {
+    let journal = &state.history.journal;
+    let tone = match (&journal.recording, journal.is_amiss()) {
+        (Recording::Not(_), _) => Tone::Bad,
+        (_, true) => Tone::Warn,
+        (Recording::On, false) => Tone::Ok,
+        (Recording::Off | Recording::Opening, false) => Tone::Dim,
+    };
+    let mut lines = vec![
+        section("JOURNAL"),
+        vec![
+            dim(format!("  {:<16} ", "state")),
+            piece(tone, journal.words()),
+        ],
+    ];
+    if journal.recording != Recording::Off {
+        lines.push(fact(
+            "changes",
+            format!(
+                "{} recorded, {} from earlier runs",
+                journal.n_recorded, journal.n_restored
+            ),
+        ));
+        lines.push(fact("size", bytes(journal.bytes)));
+        lines.push(fact("file", journal.file.clone()));
+    }
+    if let Some(name) = &journal.set_aside {
+        lines.push(amiss(
+            "set aside",
+            format!("a corrupt file, kept as {name}"),
+        ));
+    }
+    if journal.n_damaged > 0 {
+        let words = format!("{} parts of it could not be read", journal.n_damaged);
+        lines.push(amiss("damaged", words));
+    }
+    lines.push(Vec::new());
+    lines
+}
+
+fn amiss(name: &str, text: String) -> Pieces<'static> {
+    vec![dim(format!("  {name:<16} ")), piece(Tone::Warn, text)]
+}

@@ -1,0 +1,146 @@
+//! A restart: what earlier runs saw is there before the network answers, and the time away is a
+//! gap like any other.
+
+use reeltop::domain::{ChangeKind, LinkState, Origin, Recording, TaskId, TaskState};
+use reeltop::io::journal::Settings;
+use reeltop::server::Options;
+
+use super::{file_in, records};
+use crate::client::intake::{Watcher, finish, source_of, state};
+use crate::client::source;
+use crate::scripted::{Gate, Reply, Scripted, stream};
+use crate::server::support::start;
+
+#[tokio::test]
+async fn tasks_are_known_before_any_answer_and_the_time_away_is_proved() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = file_in(folder.path());
+    let server = start(Options::default()).await;
+    let gate = Gate::start(&server.url()).await;
+    let ended = server.backend().create_task("one", &["proxy"]).unwrap();
+    let going = server.backend().create_task("two", &["proxy"]).unwrap();
+    let source = || source_of(&server, &gate.url);
+    let mut first = Watcher::recording(source(), Some(Settings::new(&file)));
+    let proof = first.until_live(1).await;
+    assert_eq!(proof.gap, None);
+    first.hose.close().await;
+
+    gate.shut();
+    finish(&server, &ended);
+    let mut second = Watcher::recording(source(), Some(Settings::new(&file)));
+    second
+        .until("the journal", |history| {
+            history.journal.recording == Recording::On
+        })
+        .await;
+    assert_eq!(state(&second.history, &ended), Some(TaskState::Queued));
+    assert_eq!(state(&second.history, &going), Some(TaskState::Queued));
+    let row = second.history.tasks.get(&TaskId::new(&ended)).unwrap();
+    assert_eq!(row.origin(), Origin::Journal);
+    assert!(!matches!(second.history.link, LinkState::Live));
+
+    gate.open();
+    second.hose.reconnect();
+    // The proof of the first run is still there to be looked at.
+    let proof = second.until_live(2).await;
+    let (from, to) = proof.gap.expect("the time away is a gap");
+    assert!(from < to);
+    assert_eq!(proof.n_repaired, 1, "{proof:?}");
+    assert_eq!(proof.repaired[0].task, TaskId::new(&ended));
+    assert_eq!(proof.repaired[0].before, Some(TaskState::Queued));
+    assert_eq!(state(&second.history, &ended), Some(TaskState::Completed));
+    second.hose.close().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_last_event_id_survives_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = file_in(folder.path());
+    let server = Scripted::start(|n, head| {
+        if !head.contains("get /events") {
+            return crate::scripted::answer("404 Not Found", "", "{}");
+        }
+        let event =
+            format!("{{\"event_type\":\"asset.created\",\"event_id\":\"e{n}\",\"data\":{{}}}}");
+        Reply::Hold(stream(&format!("id: place-{n}\ndata: {event}\n\n")))
+    })
+    .await;
+    let mut source = source(&server.url);
+    source.waits.stale = std::time::Duration::from_secs(20);
+    source.waits.idle = std::time::Duration::from_secs(45);
+    let mut first = Watcher::recording(source.clone(), Some(Settings::new(&file)));
+    first
+        .until("an event", |history| !history.events.is_empty())
+        .await;
+    first.hose.close().await;
+    let is_stream = |head: &&String| head.contains("get /events");
+    let sent = |head: &String| {
+        head.lines()
+            .find_map(|line| line.strip_prefix("last-event-id: ").map(str::to_owned))
+    };
+    let before = server.requests();
+    assert!(
+        before
+            .iter()
+            .filter(is_stream)
+            .all(|head| sent(head).is_none())
+    );
+    let mut second = Watcher::recording(source, Some(Settings::new(&file)));
+    second
+        .until("another event", |history| {
+            let all = history.events.first_position()..history.events.next_position();
+            all.filter_map(|position| history.events.get(position))
+                .any(|entry| entry.origin == Origin::Stream)
+        })
+        .await;
+    second.hose.close().await;
+    let after = server.requests();
+    let head = after[before.len()..].iter().find(is_stream).unwrap();
+    let id = sent(head).unwrap();
+    assert!(id.starts_with("place-"), "{id}");
+}
+
+#[tokio::test]
+async fn the_key_is_in_no_part_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = file_in(folder.path());
+    let server = Scripted::start(|_, head| {
+        let key = head
+            .lines()
+            .find_map(|line| line.strip_prefix("authorization: bearer "))
+            .unwrap_or_default()
+            .to_owned();
+        if head.contains("get /events") {
+            let event = format!(
+                "{{\"event_type\":\"asset.created\",\"event_id\":\"e\",\"data\":{{\"echo\":\"{key}\"}}}}"
+            );
+            return Reply::Hold(stream(&format!("data: {event}\n\n")));
+        }
+        crate::scripted::answer("500 Oops", "", &format!("you sent {key}"))
+    })
+    .await;
+    let mut source = source(&server.url);
+    source.key = Some("sk_planted_secret".to_owned().into());
+    let settings = Settings {
+        secrets: source.key.iter().cloned().collect(),
+        ..Settings::new(&file)
+    };
+    let mut watcher = Watcher::recording(source, Some(settings));
+    watcher
+        .until("an event", |history| !history.events.is_empty())
+        .await;
+    watcher.hose.close().await;
+    let found = records(&file);
+    assert!(
+        found
+            .iter()
+            .any(|record| matches!(record.kind, ChangeKind::Event(_)))
+    );
+    let text = format!("{found:?}");
+    assert!(!text.contains("planted"), "{text}");
+    let raws = found.iter().filter_map(|record| record.raw.as_ref());
+    for raw in raws {
+        assert!(!String::from_utf8_lossy(raw).contains("planted"));
+    }
+}
