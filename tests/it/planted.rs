@@ -147,7 +147,7 @@ fn envelope(n: usize, text: &str) -> Value {
 }
 
 pub fn tasks(texts: &[String]) -> String {
-    rows(texts, |n, text| task(n, text))
+    rows(texts, task)
 }
 
 pub fn messages(texts: &[String]) -> String {
@@ -190,18 +190,15 @@ fn rows(texts: &[String], row: impl Fn(usize, &str) -> Value) -> String {
 
 /// A stream of envelopes, bare text and frames whose own fields hold the text.
 pub fn frames(texts: &[String]) -> String {
-    let mut bytes = String::new();
-    for (n, text) in texts.iter().enumerate() {
+    let frames = texts.iter().enumerate().map(|(n, text)| {
         let line: String = text.chars().filter(|c| !matches!(c, '\n' | '\r')).collect();
-        bytes.push_str(&format!("data: {}\n\n", envelope(n, text)));
-        bytes.push_str(&format!(
-            "event: {line}\nid: {line}\ndata: {}\n\n",
-            task(n, text)
-        ));
-        bytes.push_str(&format!("data: {line}\n\n"));
-        bytes.push_str(&format!("data: {{\"a\":{}}}\n\n", json!(text)));
-    }
-    bytes
+        let (envelope, task, quoted) = (envelope(n, text), task(n, text), json!(text));
+        format!(
+            "data: {envelope}\n\nevent: {line}\nid: {line}\ndata: {task}\n\ndata: {line}\n\n\
+             data: {{\"a\":{quoted}}}\n\n"
+        )
+    });
+    frames.collect()
 }
 
 /// The answer of an API in which these texts stand everywhere.

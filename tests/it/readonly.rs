@@ -21,9 +21,12 @@ const RESEND: &str = "/webhooks/messages/{message_id}/resend";
 
 async fn server() -> Scripted {
     let texts = ["x".to_owned()];
-    Scripted::start(move |_, head| match head.starts_with("post ") {
-        true => answer("202 Accepted", "", "{}"),
-        false => planted::api(&texts, head),
+    Scripted::start(move |_, head| {
+        if head.starts_with("post ") {
+            answer("202 Accepted", "", "{}")
+        } else {
+            planted::api(&texts, head)
+        }
     })
     .await
 }
@@ -173,14 +176,24 @@ fn requests_that_change_something_leave_by_one_door_only() {
             }
             n_files += 1;
             let text = room(&name);
-            for word in [".post(", ".put(", ".patch(", ".delete(", "Method::", ".execute("] {
+            for word in [
+                ".post(",
+                ".put(",
+                ".patch(",
+                ".delete(",
+                "Method::",
+                ".execute(",
+            ] {
                 let is_request = text.contains("reqwest") && text.contains(word);
                 assert!(!is_request, "{name} says {word}");
             }
         }
     }
     assert!(n_files > 100, "{n_files}");
-    let http = room(&format!("{}/src/io/client/http.rs", env!("CARGO_MANIFEST_DIR")));
+    let http = room(&format!(
+        "{}/src/io/client/http.rs",
+        env!("CARGO_MANIFEST_DIR")
+    ));
     assert_eq!(http.matches(".execute(").count(), 1);
     assert_eq!(http.matches("request.send()").count(), 0);
 }
