@@ -9,6 +9,7 @@ pub mod lenient;
 pub mod normal;
 pub mod openapi;
 pub mod record;
+pub mod recorded;
 pub mod rest;
 pub mod shape;
 pub mod signature;

@@ -2,6 +2,7 @@
 
 mod poll;
 mod print;
+mod since;
 mod subject;
 
 use std::io;
@@ -10,17 +11,17 @@ use futures_util::FutureExt;
 
 use super::args::{SourceArgs, TailArgs};
 use super::output::{Outcome, Output, Stop, note, usage, zone};
-use super::source;
+use super::{journal, source};
 use crate::domain::{Failure, FailureKind, Query};
 use crate::io::clock::Clock;
 use crate::io::discover::stream_only;
 use crate::io::stream::{Step, Stream};
 use print::{Form, Printer};
 
-/// Follows the stream. 0 when it was asked to end, 1 when there is no stream.
 /// Longest `--last-event-id` that is sent, in bytes.
 const MAX_ID_BYTES: usize = 4096;
 
+/// Follows the stream. 0 when it was asked to end, 1 when there is no stream.
 pub async fn run(args: TailArgs, from: SourceArgs) -> Outcome {
     let query = Query::parse(&args.query.join(" ")).map_err(|why| usage("QUERY", why))?;
     let (source, client) = source::client(&from)?;
@@ -39,8 +40,21 @@ pub async fn run(args: TailArgs, from: SourceArgs) -> Outcome {
         let what = format!("--last-event-id {last_event_id:.40} cannot be sent in a header");
         return Err(Stop::Usage(what));
     }
+    let mut last_event_id = last_event_id.to_owned();
+    if let Some(ago) = args.since {
+        let journal = journal::required(&source, &from)?;
+        let id = since::print(&journal.file, ago, &mut printer)?;
+        if printer.check()? {
+            printer.flush()?;
+            return Ok(0);
+        }
+        printer.flush()?;
+        if last_event_id.is_empty() {
+            last_event_id = id.unwrap_or_default();
+        }
+    }
     let found = stream_only(&client, source.events_path.as_deref()).await?;
-    let stream = Stream::new(client.clone(), found.url, Clock::new(), last_event_id);
+    let stream = Stream::new(client.clone(), found.url, Clock::new(), &last_event_id);
     let ended = follow(stream, &mut printer, args.no_reconnect).await;
     match ended {
         Err(Stop::Failed(failure)) if args.poll && is_no_stream(&failure) => {
