@@ -187,7 +187,7 @@ fn end(recorder: &journal::Recorder) {
     assert!(
         runtime
             .unwrap()
-            .block_on(recorder.end(Duration::from_secs(60)))
+            .block_on(recorder.end(Duration::from_mins(1)))
     );
 }
 

@@ -281,11 +281,22 @@ fn check_header(path: &Path) -> Result<(), Trouble> {
         _ => return Err(Trouble::Corrupt("it is no SQLite file".to_owned())),
     }
     let application = header[68..72].try_into().map_or(0, u32::from_be_bytes);
-    if application == APPLICATION {
+    if application == APPLICATION || is_being_made(path)? {
         Ok(())
     } else {
         Err(Trouble::Unusable(NotRecording::Foreign))
     }
+}
+
+/// Whether the file is ours all the same: another reeltop is making it, or had begun to.
+fn is_being_made(path: &Path) -> Result<bool, Trouble> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    db.busy_timeout(std::time::Duration::from_secs(1))?;
+    let application: i64 = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let n_tables = "SELECT count(*) FROM sqlite_schema";
+    let n_tables: i64 = db.query_row(n_tables, [], |row| row.get(0))?;
+    Ok(application == i64::from(APPLICATION) || application == 0 && n_tables == 0)
 }
 
 /// A count or size of a row; what is negative in a damaged file counts as none.

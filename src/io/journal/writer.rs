@@ -20,7 +20,7 @@ use crate::io::clock::Clock;
 
 /// From the first change that waits until all that wait are written: with the writing itself, less
 /// than a second is at risk.
-const EVERY: Duration = Duration::from_millis(700);
+const EVERY: Duration = Duration::from_millis(500);
 /// Changes that are written at once, without waiting for more: a block of them.
 const AT_ONCE: usize = BLOCK_ROWS;
 /// Between two tries where recording is not possible.
