@@ -1,6 +1,7 @@
 //! The real client: against the embedded server, and against answers that no sound server gives.
 
 mod bounds;
+mod conformance;
 pub mod intake;
 mod link;
 mod polling;
