@@ -51,7 +51,7 @@ fn lefts(state: &State) -> Vec<Pieces<'static>> {
         }
         Screen::Events => {
             let pace = pace_words(state.pace.per_second(state.now));
-            let pace = plain(format!(" {pace:>3} ev/s"));
+            let pace = plain(format!(" {pace} ev/s"));
             let received = dim(format!(" · {} received", history.events.total()));
             let kept = dim(format!(
                 " · {} repeated · {} kept",
