@@ -80,9 +80,9 @@ fn event(value: &Value, depth: usize, found: &mut Vec<String>) {
             note(envelope, "", &ENVELOPE, found);
             for name in ["event", "payload", "message"] {
                 let inner = envelope.get(name).filter(|inner| inner.is_object());
-                inner
-                    .into_iter()
-                    .for_each(|inner| event(inner, depth + 1, found));
+                if let Some(inner) = inner {
+                    event(inner, depth + 1, found);
+                }
             }
             let data = envelope.get("data").and_then(Value::as_object);
             match data {
