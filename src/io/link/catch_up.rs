@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::incoming::Words;
 use super::{Link, MAX_COMPARE_WAIT};
 use crate::domain::time::SECOND;
 use crate::domain::{
@@ -149,6 +150,9 @@ impl Link {
         );
         let outlet = &self.outlet;
         let mut drafts = outlet.unreadable(origin, std::mem::take(&mut found.unreadable));
+        let mut words = Words::default();
+        found.rows.iter().for_each(|row| words.add_task(row));
+        drafts.extend(words.take().map(|kind| outlet.draft(origin, kind)));
         let tasks = found
             .rows
             .drain(..)
