@@ -3,6 +3,7 @@
 pub mod bodies;
 mod envelope;
 pub mod events;
+pub mod fields;
 pub mod form;
 mod hide;
 pub mod lenient;

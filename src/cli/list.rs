@@ -8,7 +8,7 @@ use super::args::{AttemptsArgs, EndpointsArgs, MessagesArgs, SourceArgs};
 use super::lens::Lens;
 use super::output::{Outcome, Output, Stop, note, usage, when, zone};
 use super::reading::{SEARCHED_PAGES, find_messages, is_unlisted};
-use super::{offline, source};
+use super::source;
 use crate::domain::{
     Attempt, AttemptId, Endpoint, EndpointId, Failure, FailureKind, MessageId, Query, Unreadable,
 };
@@ -74,9 +74,6 @@ where
 
 /// `reeltop messages`
 pub async fn messages(args: MessagesArgs, from: SourceArgs) -> Outcome {
-    if args.offline {
-        return offline::messages(&args, &from);
-    }
     let query = query(args.query.as_deref())?;
     let (_, client) = source::client(&from)?;
     let client = &client;
@@ -146,9 +143,6 @@ pub fn print_messages(rows: &[&Row<Logged>], is_json: bool, from: &SourceArgs) -
 
 /// `reeltop attempts`
 pub async fn attempts(args: AttemptsArgs, from: SourceArgs) -> Outcome {
-    if args.offline {
-        return offline::attempts(&args, &from);
-    }
     let query = query(args.query.as_deref())?;
     let (_, client) = source::client(&from)?;
     let ((rows, numbers), is_whole) = match (&args.message, &args.endpoint) {
@@ -350,9 +344,6 @@ pub fn number<'a>(attempts: impl Iterator<Item = &'a Attempt>) -> Numbers {
 
 /// `reeltop endpoints`
 pub async fn endpoints(args: EndpointsArgs, from: SourceArgs) -> Outcome {
-    if args.offline {
-        return offline::endpoints(&args, &from);
-    }
     let query = query(args.query.as_deref())?;
     let (_, client) = source::client(&from)?;
     let (mut rows, is_inferred) = match client.endpoints().await {

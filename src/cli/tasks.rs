@@ -6,7 +6,7 @@ use super::args::{SourceArgs, TasksArgs};
 use super::lens::Lens;
 use super::list::{query, say_unreadable};
 use super::output::{Outcome, Output, note, when, zone};
-use super::{offline, source};
+use super::source;
 use crate::domain::{AssetId, Observation, TaskId};
 use crate::io::client::Client;
 use crate::wire::normal;
@@ -14,9 +14,6 @@ use crate::wire::rest::Row;
 
 /// Lists the active tasks, or shows those with these ids; 1 if one of them is not there.
 pub async fn run(args: TasksArgs, from: SourceArgs) -> Outcome {
-    if args.offline {
-        return offline::tasks(&args, &from);
-    }
     let query = query(args.query.as_deref())?;
     let (_, client) = source::client(&from)?;
     let (rows, code) = if args.ids.is_empty() {

@@ -296,6 +296,7 @@ fn empty_if_none<T>(page: Result<Page<T>, Failure>) -> Result<Page<T>, Failure> 
             unreadable: Vec::new(),
             next: None,
             is_last: true,
+            is_null: false,
         }),
         page => page,
     }

@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{StatusCode, Url};
 
 use crate::domain::time::SECOND;
@@ -208,6 +208,20 @@ pub fn status(
         is_final: !matches!(code, 408 | 425 | 429 | 500..=599),
         retry_after: retry_after(headers),
     }
+}
+
+/// The content type without its parameters, as it came; empty if there is none.
+pub fn content_type(headers: &HeaderMap) -> &str {
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let essence = kind.unwrap_or_default().split(';').next();
+    essence.unwrap_or_default().trim()
+}
+
+/// Whether an answer is an event stream.
+pub fn is_event_stream(headers: &HeaderMap) -> bool {
+    content_type(headers).eq_ignore_ascii_case("text/event-stream")
 }
 
 /// From an answer that cannot be read.

@@ -25,11 +25,15 @@ pub struct Watcher {
 
 impl Watcher {
     pub fn open(source: Source) -> Self {
-        Self::recording(source, None)
+        Self::with_clock(source, Clock::new(), None)
     }
 
     pub fn recording(source: Source, journal: Option<journal::Settings>) -> Self {
-        let (hose, changes) = intake::open_recording(source, Clock::new(), journal);
+        Self::with_clock(source, Clock::new(), journal)
+    }
+
+    pub fn with_clock(source: Source, clock: Clock, journal: Option<journal::Settings>) -> Self {
+        let (hose, changes) = intake::open_recording(source, clock, journal);
         Self {
             hose,
             changes,
@@ -109,7 +113,7 @@ async fn the_first_connection_shows_what_is_there_and_then_what_happens() {
         .until("abilities", |history| {
             history.abilities.resend.is_offered()
                 && history.abilities.endpoint_list.is_offered()
-                && history.abilities.stream == Ability::Offered("/events".to_owned())
+                && history.abilities.stream == Ability::Offered("published: /events".to_owned())
                 && history.abilities.retry_schedule.is_some()
         })
         .await;

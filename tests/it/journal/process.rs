@@ -43,7 +43,7 @@ impl Home {
     }
 
     fn dashboard(&self) -> Pty {
-        Pty::start(&[], &self.environment(), 120, 36)
+        Pty::start(&[], &self.environment(), 120, 60)
     }
 
     /// The one journal there is, once it is there.
