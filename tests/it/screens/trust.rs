@@ -172,6 +172,19 @@ fn the_time_away_is_a_gap_between_what_the_journal_had_and_what_came() {
     update(&mut state, Msg::Changed(vec![new]));
     press(&mut state, "2");
     let shown = picture(&mut state, 120, 36);
+    // What an earlier run recorded was not received by this one.
+    let (total, restored) = (
+        state.history.events.total(),
+        state.history.events.restored(),
+    );
+    assert!(
+        restored > 0 && restored + 1 == total,
+        "{restored} of {total}"
+    );
+    assert!(
+        shown.contains(&format!("1 received · {restored} from the journal")),
+        "{shown}"
+    );
     let lines: Vec<&str> = shown.lines().skip(5).take(3).collect();
     assert!(lines[0].contains("new.mp4"), "{shown}");
     assert!(lines[1].contains("gap since"), "{shown}");
