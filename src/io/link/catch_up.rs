@@ -92,6 +92,9 @@ impl Link {
                     .to_owned(),
             );
         }
+        if std::mem::take(&mut self.has_overflowed) {
+            caveats.push("the server no longer had all events of the gap, so that some are missing in the list of events".to_owned());
+        }
         if is_check && !self.is_unsettled && proof.is_some() {
             caveats.push(LATE.to_owned());
         }

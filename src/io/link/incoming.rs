@@ -128,6 +128,7 @@ impl Link {
                 kind,
             });
         }
+        self.has_overflowed |= counters.gaps > self.seen.gaps;
         self.seen = counters;
     }
 
