@@ -108,9 +108,12 @@ pub fn transport(error: &reqwest::Error, url: &Url, answer: Duration) -> Failure
     if lower.contains("message head is too large") {
         return large_headers(url, "what the HTTP library takes");
     }
-    if lower.contains("invalid http") || lower.contains("parse") {
-        let what = format!("{server} does not answer in HTTP: {cause}");
-        return Failure::new(FailureKind::NotAspect, what, "check the URL and its port");
+    let no_http = ["invalid http", "parse", "unexpected message"];
+    if no_http.iter().any(|words| lower.contains(words)) {
+        return unreachable(
+            format!("{server} does not answer in HTTP"),
+            "check the URL and its port",
+        );
     }
     let what = format!("the connection to {server} broke: {cause}");
     Failure::new(FailureKind::Broken, what, "try again")
