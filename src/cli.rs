@@ -1,6 +1,7 @@
 //! The front desk: parses arguments, picks the command, turns its answer into an exit code.
 
 pub mod args;
+mod config;
 mod dashboard;
 pub mod demo;
 mod doctor;
@@ -8,6 +9,7 @@ mod generate;
 mod journal;
 mod lens;
 mod list;
+mod offline;
 mod output;
 mod reading;
 mod replay;
@@ -45,12 +47,17 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => block_on(serve::run(serve)),
         Command::Demo(demo) => block_on(dashboard::demo(demo, source)),
         Command::Tail(args) => headless(tail::run(args, source)),
+        Command::Tasks(args) if args.offline => conclude(offline::tasks(&args, &source)),
         Command::Tasks(args) => headless(tasks::run(args, source)),
+        Command::Messages(args) if args.offline => conclude(offline::messages(&args, &source)),
         Command::Messages(args) => headless(list::messages(args, source)),
+        Command::Attempts(args) if args.offline => conclude(offline::attempts(&args, &source)),
         Command::Attempts(args) => headless(list::attempts(args, source)),
+        Command::Endpoints(args) if args.offline => conclude(offline::endpoints(&args, &source)),
         Command::Endpoints(args) => headless(list::endpoints(args, source)),
         Command::Replay(args) => headless(replay::run(args, source)),
         Command::Doctor(args) => headless(doctor::run(args, source)),
+        Command::Config(args) => conclude(config::run(&args, &source)),
         Command::Completions { shell } => conclude(generate::completions(&shell)),
         Command::Man => conclude(generate::man()),
     }

@@ -7,6 +7,7 @@ pub mod config;
 pub mod discover;
 pub mod intake;
 pub mod journal;
+pub mod known;
 pub mod link;
 pub mod listen;
 pub mod log;

@@ -83,7 +83,7 @@ pub async fn run(
         changes: Some(changes),
         clock,
         screen: Screen::new(terminal, theme)?,
-        keys: Keys::open(),
+        keys: Keys::open().context("cannot read the keys")?,
         signals,
         is_dirty: true,
         had_key: false,
@@ -169,10 +169,12 @@ impl Loop {
                     self.tell(Msg::IntakeEnded)?;
                 }
                 Woken::Frame => {}
+                // A terminal that vanishes need not say so by a signal.
+                Woken::Second if terminal::is_gone() => return Ok(()),
                 Woken::Second => self.tell(Msg::Tick(self.clock.now()))?,
                 Woken::Scan => self.tell(Msg::Scan)?,
             }
-            self.drain().await?;
+            self.drain()?;
         }
         Ok(())
     }
@@ -197,10 +199,10 @@ impl Loop {
     }
 
     /// Takes everything else that waits already, for a short time.
-    async fn drain(&mut self) -> anyhow::Result<()> {
+    fn drain(&mut self) -> anyhow::Result<()> {
         let began = Instant::now();
         for _ in 0..MAX_KEYS {
-            let Some(event) = self.keys.waiting().await else {
+            let Some(event) = self.keys.waiting() else {
                 break;
             };
             self.take_event(event)?;

@@ -1,7 +1,9 @@
 //! `reeltop tail`: the stream's events as they come, unchanged in a pipe, readable on a terminal.
 
+mod link;
 mod poll;
 mod print;
+mod since;
 mod subject;
 
 use std::io;
@@ -10,17 +12,19 @@ use futures_util::FutureExt;
 
 use super::args::{SourceArgs, TailArgs};
 use super::output::{Outcome, Output, Stop, note, usage, zone};
-use super::source;
-use crate::domain::{Failure, FailureKind, Query};
+use super::{journal, source};
+use crate::domain::{Failure, Query, visible};
+use crate::io::client::Client;
 use crate::io::clock::Clock;
-use crate::io::discover::stream_only;
+use crate::io::discover::{Found, How, is_elsewhere, nowhere, search, stream_only};
 use crate::io::stream::{Step, Stream};
+use link::LinkWords;
 use print::{Form, Printer};
 
-/// Follows the stream. 0 when it was asked to end, 1 when there is no stream.
 /// Longest `--last-event-id` that is sent, in bytes.
 const MAX_ID_BYTES: usize = 4096;
 
+/// Follows the stream. 0 when it was asked to end, 1 when there is no stream.
 pub async fn run(args: TailArgs, from: SourceArgs) -> Outcome {
     let query = Query::parse(&args.query.join(" ")).map_err(|why| usage("QUERY", why))?;
     let (source, client) = source::client(&from)?;
@@ -30,7 +34,8 @@ pub async fn run(args: TailArgs, from: SourceArgs) -> Outcome {
         (false, true) => Form::Data,
         (false, false) => Form::Readable,
     };
-    let mut printer = Printer::new(out, form, query, args.limit, zone(from.utc));
+    let zone = zone(from.utc);
+    let mut printer = Printer::new(out, form, query, args.limit, zone);
     if args.limit == Some(0) {
         return Ok(0);
     }
@@ -39,11 +44,42 @@ pub async fn run(args: TailArgs, from: SourceArgs) -> Outcome {
         let what = format!("--last-event-id {last_event_id:.40} cannot be sent in a header");
         return Err(Stop::Usage(what));
     }
+    let mut last_event_id = last_event_id.to_owned();
+    if let Some(ago) = args.since {
+        let journal = journal::required(&source, &from)?;
+        let id = since::print(&journal.file, ago, &mut printer)?;
+        if printer.check()? {
+            printer.flush()?;
+            return Ok(0);
+        }
+        printer.flush()?;
+        if last_event_id.is_empty() {
+            last_event_id = id.unwrap_or_default();
+        }
+    }
     let found = stream_only(&client, source.events_path.as_deref()).await?;
-    let stream = Stream::new(client.clone(), found.url, Clock::new(), last_event_id);
-    let ended = follow(stream, &mut printer, args.no_reconnect).await;
+    let clock = Clock::new();
+    let mut follower = Follower {
+        words: LinkWords::new(clock, zone),
+        printer: &mut printer,
+        no_reconnect: args.no_reconnect,
+    };
+    let stream = Stream::new(client.clone(), found.url.clone(), clock, &last_event_id);
+    let mut ended = follower.follow(stream, found.how).await;
+    if let Err(Stop::Failed(why)) = &ended
+        && found.how != How::Configured
+        && is_elsewhere(why)
+    {
+        ended = match look_elsewhere(&client, &found, why).await {
+            Ok(url) => {
+                let stream = Stream::new(client.clone(), url, clock, &last_event_id);
+                follower.follow(stream, How::Probed).await
+            }
+            Err(failure) => Err(failure.into()),
+        };
+    }
     match ended {
-        Err(Stop::Failed(failure)) if args.poll && is_no_stream(&failure) => {
+        Err(Stop::Failed(failure)) if args.poll && is_elsewhere(&failure) => {
             note(&format!(
                 "{}; polling the active tasks instead",
                 failure.what
@@ -54,67 +90,71 @@ pub async fn run(args: TailArgs, from: SourceArgs) -> Outcome {
     }
 }
 
-/// Whether the server has no stream, as against refusing us.
-fn is_no_stream(failure: &Failure) -> bool {
-    matches!(
-        failure.kind,
-        FailureKind::NotOffered
-            | FailureKind::NotFound
-            | FailureKind::NotAspect
-            | FailureKind::Invalid
-    )
+/// Finds the stream at another place than the first.
+async fn look_elsewhere(
+    client: &Client,
+    found: &Found,
+    why: &Failure,
+) -> Result<reqwest::Url, Failure> {
+    let url = search(client, &found.others).await?;
+    url.ok_or_else(|| nowhere(why, &found.others))
 }
 
-async fn follow(mut stream: Stream, printer: &mut Printer, no_reconnect: bool) -> Outcome {
-    let mut n_opened = 0;
-    let mut oversized = 0;
-    loop {
-        let step = next_step(&mut stream, printer).await?;
-        match step {
-            Step::Chunk(chunk) => {
-                stream.take(&chunk, |frame| printer.frame(&frame));
-                printer.n_oversized = stream.decoder().counters().oversized;
-                if printer.n_oversized > oversized {
-                    oversized = printer.n_oversized;
-                    note("an event larger than --max-event-bytes was skipped");
+/// Follows a stream to its end.
+struct Follower<'a> {
+    words: LinkWords,
+    printer: &'a mut Printer,
+    no_reconnect: bool,
+}
+
+impl Follower<'_> {
+    async fn follow(&mut self, mut stream: Stream, how: How) -> Outcome {
+        let place = format!("{}: {}", how.words(), visible(stream.url().path()));
+        let mut oversized = 0;
+        loop {
+            let step = next_step(&mut stream, self.printer).await?;
+            match step {
+                Step::Chunk(chunk) => {
+                    self.words.heard();
+                    stream.take(&chunk, |frame| self.printer.frame(&frame));
+                    self.printer.n_oversized = stream.decoder().counters().oversized;
+                    if self.printer.n_oversized > oversized {
+                        oversized = self.printer.n_oversized;
+                        note("an event larger than --max-event-bytes was skipped");
+                    }
+                    if self.printer.check()? {
+                        self.printer.flush()?;
+                        return Ok(0);
+                    }
                 }
-                if printer.check()? {
-                    printer.flush()?;
+                Step::Opened => self.words.opened(&place),
+                Step::Quiet => self.words.quiet(stream.patience()),
+                Step::Broken { is_end: true, .. } if self.no_reconnect => {
+                    self.printer.flush()?;
                     return Ok(0);
                 }
-            }
-            Step::Opened => {
-                n_opened += 1;
-                if n_opened > 1 {
-                    note("connected again");
+                Step::Broken { why, tries, .. }
+                    if self.no_reconnect || self.words.is_no_use(&why, tries) =>
+                {
+                    self.printer.flush()?;
+                    return Err(why.into());
+                }
+                Step::Broken {
+                    why, wait, tries, ..
+                } => {
+                    self.printer.flush()?;
+                    if stream.take_forgotten() {
+                        note(
+                            "the same line without end came twice: going on without the last event id, events may be missing",
+                        );
+                    }
+                    self.words.retrying(&why, wait, tries);
+                }
+                Step::Stopped(why) => {
+                    self.printer.flush()?;
+                    return Err(why.into());
                 }
             }
-            Step::Broken { is_end: true, .. } if no_reconnect => {
-                printer.flush()?;
-                return Ok(0);
-            }
-            Step::Broken { why, .. } if no_reconnect || n_opened == 0 && is_unreachable(&why) => {
-                printer.flush()?;
-                return Err(why.into());
-            }
-            Step::Broken { why, wait, .. } => {
-                printer.flush()?;
-                if stream.take_forgotten() {
-                    note(
-                        "the same line without end came twice: going on without the last event id, events may be missing",
-                    );
-                }
-                note(&format!(
-                    "{}; connecting again in {:.1}s",
-                    why.what,
-                    wait.as_secs_f64()
-                ));
-            }
-            Step::Stopped(why) => {
-                printer.flush()?;
-                return Err(why.into());
-            }
-            Step::Quiet => {}
         }
     }
 }
@@ -131,11 +171,6 @@ async fn next_step(stream: &mut Stream, printer: &mut Printer) -> Result<Step, S
     }
     printer.flush()?;
     Ok(stream.next().await)
-}
-
-/// A first connection that cannot be made at all is an answer; a later one is waited for.
-fn is_unreachable(failure: &Failure) -> bool {
-    failure.kind == FailureKind::Unreachable
 }
 
 /// Turns an error of the output into the end of the command.

@@ -1,10 +1,11 @@
 //! Events: what the service published.
 
-use std::fmt;
+use std::cmp::Ordering;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use super::id::{EventId, UserId};
-use super::task::Observation;
+use super::task::{Observation, TaskState};
 use super::time::Time;
 
 /// The kind of an event; an open set, of which three belong to tasks.
@@ -56,3 +57,44 @@ pub struct Event {
     /// The asset's name, where an event carries one.
     pub asset_name: Option<Arc<str>>,
 }
+
+impl Event {
+    /// The event that the service would have sent for what changed from one sight of a task to the
+    /// next, where no stream told it; `None` if nothing did. The state it tells is real, the event
+    /// is ours: its id says so, and is the same whoever makes it.
+    pub fn inferred(before: Option<&Observation>, now: &Observation) -> Option<Self> {
+        if before.is_some_and(|before| {
+            before.features == now.features || now.order(before) != Ordering::Greater
+        }) {
+            return None;
+        }
+        let was = before.map(Observation::state);
+        let kind = match now.state() {
+            TaskState::Failed if was != Some(TaskState::Failed) => EventType::TaskFailed,
+            TaskState::Completed if was != Some(TaskState::Completed) => EventType::TaskCompleted,
+            _ => EventType::TaskProgress,
+        };
+        let words = now
+            .features
+            .iter()
+            .fold(String::new(), |mut words, (feature, state)| {
+                let _ = write!(words, "{}\u{1f}{state}\u{1e}", feature.name());
+                words
+            });
+        let digest = words.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        let id = format!("{MADE}{}:{}:{digest:016x}", now.task, now.updated.0);
+        Some(Self {
+            id: EventId::new(&id),
+            kind,
+            published: None,
+            user: Some(now.user.clone()),
+            task: Some(now.clone()),
+            asset_name: None,
+        })
+    }
+}
+
+/// How the ids of events begin that we made; no service gives such.
+const MADE: &str = "made-by-reeltop:";

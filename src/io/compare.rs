@@ -1,20 +1,19 @@
 //! After a (re)connect: reads what the service says now and compares it with what we hold, so that
 //! nothing is missed without a word (design.md, "Getting connected without a hole").
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
 use futures_util::{StreamExt, stream};
 
 use super::client::{Client, FULL_PAGE};
+use super::known::{Known, MAX_KNOWN};
 use crate::domain::time::{SECOND, duration_words};
 use crate::domain::{
     Failure, FailureKind, MAX_REPAIRS, Observation, Repair, RepairedBy, TaskId, Time, Unreadable,
 };
-use crate::wire::rest::Logged;
-use std::cmp::Ordering;
+use crate::wire::rest::{Logged, Row};
 
-/// Unfinished tasks remembered for the comparison.
-const MAX_KNOWN: usize = 100_000;
 /// Tasks read by id in one comparison.
 const MAX_READS: usize = 5000;
 /// Requests under way at once.
@@ -27,43 +26,16 @@ const SKEW: i64 = 60 * SECOND;
 /// What cannot be known after a gap.
 const UNSEEN: &str = "tasks that began and ended in the gap cannot be seen";
 
-/// The unfinished tasks as we last saw them.
-#[derive(Debug, Clone, Default)]
-pub struct Known {
-    tasks: HashMap<TaskId, Observation>,
-    is_overfull: bool,
-}
-
-impl Known {
-    /// Takes in one sight of a task.
-    pub fn see(&mut self, seen: &Observation) {
-        match self.tasks.get(&seen.task) {
-            Some(held) if seen.order(held) != Ordering::Greater => {}
-            _ if seen.is_done() => {
-                self.tasks.remove(&seen.task);
-            }
-            held => {
-                if held.is_some() || self.tasks.len() < MAX_KNOWN {
-                    self.tasks.insert(seen.task.clone(), seen.clone());
-                } else {
-                    self.is_overfull = true;
-                }
-            }
-        }
-    }
-
-    pub fn forget(&mut self, task: &TaskId) {
-        self.tasks.remove(task);
-    }
-}
+/// What changed so lately that stream and answers may still differ about it, in microseconds.
+const UNSETTLED: i64 = 5 * SECOND;
 
 /// What a comparison found.
 #[derive(Debug, Default)]
 pub struct Compared {
     /// Active tasks in the snapshot.
     pub n_active: usize,
-    /// The snapshot, and the tasks that were read by id.
-    pub tasks: Vec<Observation>,
+    /// The snapshot, then the tasks that were read by id.
+    pub rows: Vec<Row<Observation>>,
     /// Tasks that the service no longer knows.
     pub gone: Vec<TaskId>,
     /// The message log back past the start of the gap.
@@ -72,22 +44,37 @@ pub struct Compared {
     /// Tasks whose state we had wrong.
     pub repaired: Vec<Repair>,
     pub n_repaired: usize,
+    /// Of the repaired, those that changed so lately that the stream may still tell it.
+    pub fresh: HashSet<TaskId>,
     /// Tasks that began and ended in the gap.
     pub n_found: usize,
+    /// Tasks whose state could not be read, and must be looked at again.
+    pub n_open: usize,
     /// What could not be known.
     pub caveats: Vec<String>,
+    /// The gap by the service's clock.
+    pub gap: Option<(Time, Time)>,
 }
 
-/// Reads and compares. Fails when the active tasks cannot be read at all.
+impl Compared {
+    /// The snapshot, and the tasks that were read by id.
+    pub fn listed_and_read(&self) -> (&[Row<Observation>], &[Row<Observation>]) {
+        self.rows.split_at(self.n_active)
+    }
+}
+
+/// Reads and compares, where `now` is the time by our clock. Fails when the active tasks cannot be
+/// read at all.
 pub async fn compare(
     client: &Client,
     known: &Known,
     gap: Option<(Time, Time)>,
+    now: Time,
 ) -> Result<Compared, Failure> {
     let page = client.active_tasks().await?;
     let mut found = Compared {
         n_active: page.rows.len(),
-        tasks: page.rows.into_iter().map(|row| row.value).collect(),
+        rows: page.rows,
         unreadable: page.unreadable,
         ..Compared::default()
     };
@@ -97,20 +84,30 @@ pub async fn compare(
             found.unreadable.len()
         ));
     }
-    let active: HashSet<TaskId> = found.tasks.iter().map(|seen| seen.task.clone()).collect();
-    let n_listed = found.tasks.len();
-    read_missing(client, known, &active, &mut found).await;
-    if known.is_overfull {
+    if page.is_null {
+        let caveat = "the list of active tasks was null, which was taken for an empty one";
+        found.caveats.push(caveat.to_owned());
+    }
+    let active: HashSet<TaskId> = found
+        .rows
+        .iter()
+        .map(|row| row.value.task.clone())
+        .collect();
+    // Without a word about its clock, the service's is taken to be ours.
+    let service_now = now.plus(client.http.ahead().unwrap_or(0));
+    read_missing(client, known, &active, service_now, &mut found).await;
+    if known.is_overfull() {
         found
             .caveats
             .push(format!("only {MAX_KNOWN} unfinished tasks were compared"));
     }
     if let Some(gap) = gap {
         let gap = by_the_service(gap, client.http.ahead(), &mut found);
+        found.gap = Some(gap);
         read_log(client, gap, &mut found).await;
         note_found(known, &active, gap, &mut found);
     }
-    note_repaired(known, n_listed, &mut found);
+    note_repaired(known, service_now, &mut found);
     Ok(found)
 }
 
@@ -135,48 +132,55 @@ async fn read_missing(
     client: &Client,
     known: &Known,
     active: &HashSet<TaskId>,
+    service_now: Time,
     found: &mut Compared,
 ) {
     let mut missing: Vec<&Observation> = known
-        .tasks
-        .values()
+        .unfinished()
         .filter(|held| !active.contains(&held.task))
         .collect();
     missing.sort_by_key(|held| std::cmp::Reverse(held.updated));
-    if missing.len() > MAX_READS {
-        found.caveats.push(format!(
-            "{} vanished tasks were not read again",
-            missing.len() - MAX_READS
-        ));
-        missing.truncate(MAX_READS);
-    }
-    let ids: Vec<TaskId> = missing.into_iter().map(|held| held.task.clone()).collect();
-    let mut answers = stream::iter(ids)
-        .map(|id| async move {
-            let answer = client.task(&id).await;
-            (id, answer)
+    let n_beyond = missing.len().saturating_sub(MAX_READS);
+    missing.truncate(MAX_READS);
+    let missing: Vec<(TaskId, Time)> = missing
+        .into_iter()
+        .map(|held| (held.task.clone(), held.updated))
+        .collect();
+    let mut answers = stream::iter(missing)
+        .map(|(task, updated)| async move {
+            let answer = client.task(&task).await;
+            (task, updated, answer)
         })
         .buffer_unordered(AT_ONCE);
     let mut n_failed = 0;
-    while let Some((id, answer)) = answers.next().await {
+    while let Some((task, updated, answer)) = answers.next().await {
         match answer {
-            Ok(row) => found.tasks.push(row.value),
+            Ok(row) => found.rows.push(row),
             Err(failure)
                 if matches!(
                     failure.kind,
                     FailureKind::NotFound | FailureKind::NotOffered
                 ) =>
             {
-                found.gone.push(id);
+                // A task that just began may not be known yet to whoever answers.
+                if service_now.since(updated) < UNSETTLED {
+                    found.n_open += 1;
+                } else {
+                    found.gone.push(task);
+                }
             }
             Err(_) => n_failed += 1,
         }
     }
-    if n_failed > 0 {
-        found
-            .caveats
-            .push(format!("{n_failed} vanished tasks could not be read"));
+    for (count, what) in [
+        (n_beyond, "vanished tasks were not read yet"),
+        (n_failed, "vanished tasks could not be read"),
+    ] {
+        if count > 0 {
+            found.caveats.push(format!("{count} {what}"));
+        }
     }
+    found.n_open += n_beyond + n_failed;
 }
 
 /// Pages the message log back past the start of the gap.
@@ -241,29 +245,26 @@ fn note_found(known: &Known, active: &HashSet<TaskId>, gap: (Time, Time), found:
         .filter_map(|logged| logged.task.as_ref())
         .filter(|task| task.created >= since)
         .map(|task| &task.task)
-        .filter(|task| !known.tasks.contains_key(*task) && !active.contains(*task))
+        .filter(|task| known.get(task).is_none() && !active.contains(*task))
         .collect();
     found.n_found = unseen.len();
 }
 
 /// What was known otherwise than it is now, each task once, as its newest sight says.
-fn note_repaired(known: &Known, n_listed: usize, found: &mut Compared) {
+fn note_repaired(known: &Known, service_now: Time, found: &mut Compared) {
+    let (listed, read) = found.listed_and_read();
+    let sights = [(listed, RepairedBy::Snapshot), (read, RepairedBy::Reading)];
+    let sights = sights
+        .into_iter()
+        .flat_map(|(rows, how)| rows.iter().map(move |row| (&row.value, how)));
     let logged = found
         .messages
         .iter()
         .filter_map(|logged| logged.task.as_ref());
-    let sights = found.tasks.iter().enumerate().map(|(at, seen)| {
-        let how = if at < n_listed {
-            RepairedBy::Snapshot
-        } else {
-            RepairedBy::Reading
-        };
-        (seen, how)
-    });
     let mut newest: HashMap<&TaskId, (&Observation, RepairedBy)> = HashMap::new();
     for (seen, how) in sights.chain(logged.map(|seen| (seen, RepairedBy::Log))) {
         let held = newest.get(&seen.task).copied();
-        let Some((held, told)) = held.or_else(|| Some((known.tasks.get(&seen.task)?, how))) else {
+        let Some((held, told)) = held.or_else(|| Some((known.get(&seen.task)?, how))) else {
             continue;
         };
         if seen.order(held) == Ordering::Greater {
@@ -272,25 +273,35 @@ fn note_repaired(known: &Known, n_listed: usize, found: &mut Compared) {
             newest.insert(&seen.task, (seen, if is_same { told } else { how }));
         }
     }
-    let before = |task: &TaskId| known.tasks.get(task);
+    newest.retain(|task, (seen, _)| {
+        known
+            .get(task)
+            .is_some_and(|held| held.features != seen.features)
+    });
+    let before = |task: &TaskId| known.get(task).map(Observation::state);
     let mut repaired: Vec<Repair> = newest
         .iter()
-        .filter(|(task, (seen, _))| before(task).is_some_and(|held| held.features != seen.features))
         .map(|(task, (seen, how))| Repair {
             task: (*task).clone(),
-            before: before(task).map(Observation::state),
+            before: before(task),
             after: Some(seen.state()),
             how: *how,
         })
         .collect();
+    let fresh = newest
+        .values()
+        .filter(|(seen, _)| service_now.since(seen.updated) < UNSETTLED)
+        .map(|(seen, _)| seen.task.clone())
+        .collect();
     repaired.extend(found.gone.iter().map(|task| Repair {
         task: task.clone(),
-        before: before(task).map(Observation::state),
+        before: before(task),
         after: None,
         how: RepairedBy::Reading,
     }));
     repaired.sort_by(|a, b| a.task.cmp(&b.task));
     repaired.dedup_by(|a, b| a.task == b.task);
+    found.fresh = fresh;
     found.n_repaired = repaired.len();
     repaired.truncate(MAX_REPAIRS);
     found.repaired = repaired;

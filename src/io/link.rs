@@ -11,16 +11,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use reqwest::Url;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use self::finding::Finding;
 pub use self::finding::resend_ability;
 use super::client::Client;
-use super::compare::{Compared, Known};
-use super::discover::{Found, discover};
+use super::compare::Compared;
+use super::discover::{Found, How, discover};
+use super::known::Known;
 use super::outlet::{Draft, Outlet};
 use super::stream::{Step, Stream};
-use crate::domain::{Ability, ChangeKind, Failure, LinkState, Moment, Origin, Time};
+use crate::domain::{Ability, ChangeKind, Failure, LinkState, Moment, Origin, Time, visible};
 use crate::wire::sse::Counters;
 
 /// Changes held while a comparison runs; beyond that the socket waits.
@@ -40,9 +43,9 @@ pub struct Settings {
     pub resend_path: Option<String>,
 }
 
-type Discovery = Pin<Box<dyn Future<Output = Result<Found, Failure>> + Send>>;
-type Comparison =
-    Pin<Box<dyn Future<Output = (Result<Compared, Failure>, Option<(Time, Time)>)> + Send>>;
+type Gap = Option<(Time, Time)>;
+/// What was found, for which gap, and how long that took.
+type Comparison = Pin<Box<dyn Future<Output = (Result<Compared, Failure>, Gap, Duration)> + Send>>;
 
 /// The link's task.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -53,9 +56,14 @@ pub struct Link {
     reconnect: Arc<Notify>,
     refresh: Arc<Notify>,
     stream: Stream,
-    is_discovered: bool,
+    finding: Finding,
     is_open: bool,
+    /// Whether what this connection missed was compared, or never can be.
     is_caught_up: bool,
+    /// Whether it was compared.
+    is_compared: bool,
+    /// Whether the last comparison left tasks open that must be looked at again.
+    is_unsettled: bool,
     known: Known,
     /// Since when bytes may have been missed; `None` before the first connection.
     gap_from: Option<Time>,
@@ -69,18 +77,18 @@ pub struct Link {
     held_bytes: usize,
     seen: Counters,
     has_forgotten: bool,
+    /// The server said that it no longer has all events of the gap.
+    has_overflowed: bool,
     /// Since when the open stream is silent beyond its heartbeat.
     quiet_since: Option<Time>,
     state: Option<LinkState>,
-    discovery: Option<Discovery>,
-    discover_at: Option<Instant>,
-    discover_wait: Duration,
 }
 
 enum Turn {
     Step(Step),
-    Compared(Result<Compared, Failure>, Option<(Time, Time)>),
+    Compared(Result<Compared, Failure>, Gap, Duration),
     Compare,
+    Searched(Result<Url, Failure>),
     Discovered(Result<Found, Failure>),
     Discover,
     Reconnect,
@@ -96,8 +104,10 @@ impl Link {
         reconnect: Arc<Notify>,
         refresh: Arc<Notify>,
     ) -> Result<Self, Failure> {
-        let path = settings.events_path.as_deref().unwrap_or("/events");
-        let url = client.http.path(path)?;
+        let path = settings.events_path.as_deref();
+        let url = client.http.path(path.unwrap_or("/events"))?;
+        let how = path.map_or(How::Guessed, |_| How::Configured);
+        let finding = Finding::new(url.clone(), how);
         let stream = Stream::new(client.clone(), url, outlet.clock(), "");
         Ok(Self {
             client,
@@ -106,9 +116,11 @@ impl Link {
             reconnect,
             refresh,
             stream,
-            is_discovered: false,
+            finding,
             is_open: false,
             is_caught_up: false,
+            is_compared: false,
+            is_unsettled: false,
             known: Known::default(),
             gap_from: None,
             last_byte: None,
@@ -120,11 +132,9 @@ impl Link {
             held_bytes: 0,
             seen: Counters::default(),
             has_forgotten: false,
+            has_overflowed: false,
             quiet_since: None,
             state: None,
-            discovery: None,
-            discover_at: None,
-            discover_wait: Duration::ZERO,
         })
     }
 
@@ -138,7 +148,8 @@ impl Link {
                 Turn::Discovered(found) => self.discovered(found).await,
                 Turn::Discover => self.begin_discovery(),
                 Turn::Step(step) => self.take(step).await,
-                Turn::Compared(outcome, gap) => self.compared(outcome, gap).await,
+                Turn::Searched(outcome) => self.searched(outcome).await,
+                Turn::Compared(outcome, gap, took) => self.compared(outcome, gap, took).await,
                 Turn::Compare => self.begin_comparison(),
                 Turn::Reconnect => self.stream.hurry(),
                 Turn::Refresh => self.compare_at = Some(Instant::now()),
@@ -151,15 +162,20 @@ impl Link {
         let may_compare = self.comparison.is_none() && self.compare_at.is_some();
         let compare_at = self.compare_at.unwrap_or_else(Instant::now);
         let comparison = self.comparison.as_mut();
-        let may_discover = self.discovery.is_none() && self.discover_at.is_some();
-        let discover_at = self.discover_at.unwrap_or_else(Instant::now);
-        let discovery = self.discovery.as_mut();
+        let may_discover = self.finding.discovery.is_none() && self.finding.discover_at.is_some();
+        let discover_at = self.finding.discover_at.unwrap_or_else(Instant::now);
+        let discovery = self.finding.discovery.as_mut();
+        let search = self.finding.search.as_mut();
         tokio::select! {
             biased;
-            (outcome, gap) = async { match comparison {
+            (outcome, gap, took) = async { match comparison {
                 Some(comparison) => comparison.await,
                 None => std::future::pending().await,
-            }} => Turn::Compared(outcome, gap),
+            }} => Turn::Compared(outcome, gap, took),
+            outcome = async { match search {
+                Some(search) => search.await,
+                None => std::future::pending().await,
+            }} => Turn::Searched(outcome),
             found = async { match discovery {
                 Some(discovery) => discovery.await,
                 None => std::future::pending().await,
@@ -208,11 +224,16 @@ impl Link {
             Step::Opened => {
                 self.is_open = true;
                 self.is_caught_up = false;
+                self.is_compared = false;
+                self.is_unsettled = false;
                 self.quiet_since = None;
+                self.last_byte = Some(self.outlet.clock().now());
+                self.finding.search = None;
                 self.has_forgotten |= self.stream.take_forgotten();
-                let path = self.stream.url().path().to_owned();
+                let path = visible(self.stream.url().path()).into_owned();
+                let place = format!("{}: {path}", self.finding.how.words());
                 self.outlet
-                    .learn(|abilities| abilities.stream = Ability::Offered(path))
+                    .learn(|abilities| abilities.stream = Ability::Offered(place))
                     .await;
                 self.enter(LinkState::CatchingUp).await;
                 self.compare_wait = Duration::ZERO;
@@ -235,7 +256,7 @@ impl Link {
                 let wait = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
                 let at = self.outlet.clock().now().wall.plus(wait);
                 self.enter(LinkState::Retrying { at, tries, why }).await;
-                if !self.is_discovered {
+                if !self.finding.is_discovered {
                     self.begin_discovery();
                 }
             }
@@ -247,7 +268,13 @@ impl Link {
                     .await;
                 // What is published may change: asked again before the next try.
                 let wait = self.client.http.waits.stopped / 2;
-                self.discover_at.get_or_insert(Instant::now() + wait);
+                self.finding
+                    .discover_at
+                    .get_or_insert(Instant::now() + wait);
+                self.begin_search(&why);
+                if matches!(self.state, Some(LinkState::Polling { .. })) {
+                    return self.enter(LinkState::Polling { why }).await;
+                }
                 self.enter(LinkState::Stopped { why }).await;
                 // Whether reads answer without a stream is seen at once.
                 self.compare_at = Some(Instant::now());
@@ -264,8 +291,11 @@ impl Link {
             let held = std::mem::take(&mut self.held);
             self.held_bytes = 0;
             self.send(held).await;
-            let last = self.last_byte.unwrap_or_else(|| self.outlet.clock().now());
-            self.gap_from.get_or_insert(last.wall);
+            let now = self.outlet.clock().now();
+            let last = self.last_byte.unwrap_or(now);
+            // Where the wall clock was set back meanwhile, what it said then is of no use.
+            let by_mono = now.wall.plus(-now.mono.saturating_sub(last.mono));
+            self.gap_from.get_or_insert(last.wall.min(by_mono));
         }
         self.has_forgotten |= self.stream.take_forgotten();
         // Without a stream, the active tasks are polled.

@@ -5,14 +5,15 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue};
 use reqwest::{Response, Url};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tracing::{info, warn};
 
 use super::client::Client;
 use super::client::failure::{self, Failed, origin};
-use super::clock::Clock;
+use super::clock::{Clock, JumpWatch};
+use crate::domain::time::duration_words;
 use crate::domain::{Backoff, Failure, FailureKind, Pace, visible};
 use crate::wire::sse::{Decoder, Frame};
 
@@ -56,6 +57,7 @@ pub struct Stream {
     client: Client,
     url: Url,
     clock: Clock,
+    jumps: JumpWatch,
     backoff: Backoff,
     pace: Pace,
     decoder: Decoder,
@@ -83,6 +85,7 @@ impl Stream {
             client,
             url,
             clock,
+            jumps: JumpWatch::default(),
             backoff,
             pace: Pace::default(),
             decoder,
@@ -125,6 +128,11 @@ impl Stream {
         self.bytes
     }
 
+    /// How long nothing may come before that is said.
+    pub fn patience(&self) -> Duration {
+        self.client.http.waits.stale
+    }
+
     /// Whether events were lost because the id had to be forgotten; asking takes the answer.
     pub fn take_forgotten(&mut self) -> bool {
         std::mem::take(&mut self.has_forgotten)
@@ -160,6 +168,43 @@ impl Stream {
 
     /// Waits for the next thing to happen. May be dropped and asked again without loss.
     pub async fn next(&mut self) -> Step {
+        loop {
+            if let Some(jump) = self.jumps.look(self.clock.now())
+                && let Some(step) = self.jumped(jump)
+            {
+                return step;
+            }
+            if let Ok(step) = timeout(LOOK_AT_CLOCK, self.step()).await {
+                return step;
+            }
+        }
+    }
+
+    /// The machine slept, or its clock was set: a connection that is open may be dead without a
+    /// word, and how long nothing came is not known; no wait is worth sitting out.
+    fn jumped(&mut self, jump: i64) -> Option<Step> {
+        match &self.state {
+            State::Open { .. } => {
+                let what = format!(
+                    "this machine's clock jumped by {}, as after sleep",
+                    duration_words(jump.saturating_abs())
+                );
+                self.failures = 0;
+                let why = Failure::new(FailureKind::Broken, what, "");
+                Some(self.wait(Failed::passing(why), false))
+            }
+            State::Connecting(_) => {
+                self.state = State::Ready;
+                None
+            }
+            State::Waiting(_) | State::Ready => {
+                self.hurry();
+                None
+            }
+        }
+    }
+
+    async fn step(&mut self) -> Step {
         if let Some(why) = self.endless.take() {
             return self.drop_endless(why);
         }
@@ -338,19 +383,10 @@ pub(super) async fn request(
     if response.status().as_u16() != 200 {
         return Err(refusal(&client, &url, response, deadline).await);
     }
-    let kind = response
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok());
-    let essence = kind
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim();
-    if essence.eq_ignore_ascii_case("text/event-stream") {
+    if failure::is_event_stream(response.headers()) {
         return Ok(response);
     }
+    let essence = failure::content_type(response.headers());
     let given = if essence.is_empty() {
         "nothing".into()
     } else {
@@ -390,5 +426,7 @@ async fn refusal(client: &Client, url: &Url, mut response: Response, deadline: I
 
 /// The least that any wait is, whatever is configured: no hot loop, ever.
 const LEAST: Duration = Duration::from_millis(10);
+/// How often, at least, the clocks are held against each other.
+const LOOK_AT_CLOCK: Duration = Duration::from_secs(1);
 /// How much of a refusal's body is read.
 const MAX_REFUSAL: usize = 64 << 10;

@@ -4,11 +4,9 @@
 //! a signal. Frames are written whole, under a lock and only while the terminal is entered, so
 //! that nothing is ever drawn over the shell.
 
-use std::future::poll_fn;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, Once};
-use std::task::Poll;
 use std::time::Duration;
 
 use crossterm::clipboard::CopyToClipboard;
@@ -26,6 +24,8 @@ use ratatui::buffer::Cell;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
+use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio_util::sync::CancellationToken;
 
 static IS_ENTERED: AtomicBool = AtomicBool::new(false);
 static HAS_PANICKED: AtomicBool = AtomicBool::new(false);
@@ -35,6 +35,8 @@ static HOOK: Once = Once::new();
 
 /// Largest text that is put into the clipboard; terminals drop larger ones without a word.
 const MAX_COPY: usize = 74_000;
+/// Keys that wait for the loop before the terminal has to keep them.
+const MAX_WAITING: usize = 256;
 /// Largest side of a screen, in cells; a terminal that claims more is not believed.
 const MAX_SIDE: u16 = 1000;
 
@@ -250,34 +252,63 @@ pub fn die_by(number: i32) -> io::Result<()> {
 }
 
 /// What the terminal sends: keys, pasted text, sizes.
+///
+/// Read on a thread of its own: where the terminal vanishes without a signal, the library turns in
+/// a circle for ever, and must not do so in the loop's place.
 pub struct Keys {
-    stream: EventStream,
+    events: Receiver<Event>,
+    stop: CancellationToken,
 }
 
 impl Keys {
-    pub fn open() -> Self {
-        Self {
-            stream: EventStream::new(),
-        }
+    pub fn open() -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let (to, events) = mpsc::channel(MAX_WAITING);
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let stream = EventStream::new();
+        std::thread::Builder::new()
+            .name("keys".to_owned())
+            .spawn(move || {
+                runtime.block_on(async {
+                    tokio::select! {
+                        () = stopped.cancelled() => {}
+                        () = read_keys(stream, to) => {}
+                    }
+                });
+            })?;
+        Ok(Self { events, stop })
     }
 
     /// The next one; `None` once the terminal is gone. Safe to cancel.
     pub async fn next(&mut self) -> Option<Event> {
-        match self.stream.next().await {
-            Some(Ok(event)) => Some(event),
-            Some(Err(_)) | None => None,
-        }
+        self.events.recv().await
     }
 
-    /// One that waits already, if one does. The stream keeps the waker of whoever asked it, so it
-    /// is asked as the task that runs, never with a waker that wakes nobody.
-    pub async fn waiting(&mut self) -> Option<Event> {
-        let polled = poll_fn(|context| match self.stream.poll_next_unpin(context) {
-            Poll::Ready(event) => Poll::Ready(event),
-            Poll::Pending => Poll::Ready(None),
-        });
-        polled.await?.ok()
+    /// One that waits already, if one does.
+    pub fn waiting(&mut self) -> Option<Event> {
+        self.events.try_recv().ok()
     }
+}
+
+impl Drop for Keys {
+    fn drop(&mut self) {
+        // What is typed from now on is the shell's.
+        self.stop.cancel();
+    }
+}
+
+async fn read_keys(mut stream: EventStream, to: Sender<Event>) {
+    while let Some(Ok(event)) = stream.next().await {
+        if to.send(event).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Whether the terminal has vanished: its window was closed, its connection broke.
+pub fn is_gone() -> bool {
+    !io::stdin().is_terminal() || !io::stdout().is_terminal()
 }
 
 /// Signals, as they come.

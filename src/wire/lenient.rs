@@ -41,6 +41,8 @@ pub struct Listed {
     pub next: Option<String>,
     /// Whether this was the last page, if the answer says so.
     pub is_done: Option<bool>,
+    /// Whether there was `null` where the list should be.
+    pub is_null: bool,
 }
 
 /// Takes the list out of an answer: a bare array, an array under one of its usual names, the same
@@ -50,13 +52,17 @@ pub fn list(body: Value) -> Option<Listed> {
         rows: Vec::new(),
         next: None,
         is_done: None,
+        is_null: false,
     };
     match body {
         Value::Array(rows) => listed.rows = rows,
         // No application yet: nothing was ever sent.
-        Value::Null => {}
+        Value::Null => listed.is_null = true,
         Value::Object(mut envelope) => {
             paging(&envelope, &mut listed);
+            listed.is_null = LISTS
+                .iter()
+                .any(|name| envelope.get(*name) == Some(&Value::Null));
             listed.rows = match rows_of(&mut envelope) {
                 Some(rows) => rows,
                 None if first(&envelope, &["id"]).is_some() => vec![Value::Object(envelope)],

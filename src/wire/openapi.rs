@@ -8,8 +8,8 @@ use crate::domain::PublishedRetries;
 /// What was found; a part that is absent was not published.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Published {
-    /// Path of the event stream.
-    pub stream: Option<String>,
+    /// Paths that may be the event stream, the likeliest first.
+    pub streams: Vec<String>,
     /// Path of the resend route, with its parameters in braces.
     pub resend: Option<String>,
     /// Whether `GET /webhooks/endpoints` is published.
@@ -18,8 +18,10 @@ pub struct Published {
     pub retry_schedule: Option<PublishedRetries>,
 }
 
-/// Last words of a path that is likely to be a stream.
+/// Words in the path of what is likely to be a stream.
 const STREAM_WORDS: [&str; 4] = ["events", "event", "sse", "stream"];
+/// Paths taken from one document, at most.
+const MAX_STREAMS: usize = 10;
 
 /// Reads the document; `None` if it is none.
 pub fn read(body: &[u8]) -> Option<Published> {
@@ -36,7 +38,7 @@ pub fn read(body: &[u8]) -> Option<Published> {
         floor_after_timeout: own("x-retry-floor-after-timeout").and_then(Value::as_f64),
     });
     Some(Published {
-        stream: stream(paths),
+        streams: streams(paths),
         resend: resend(paths),
         has_endpoint_list: paths
             .get("/webhooks/endpoints")
@@ -45,23 +47,31 @@ pub fn read(body: &[u8]) -> Option<Published> {
     })
 }
 
-/// A GET path without parameters that answers `text/event-stream`; else one whose last segment is
-/// a word for streams.
-fn stream(paths: &Map<String, Value>) -> Option<String> {
+/// GET paths without parameters that answer `text/event-stream`; then those whose last segment is
+/// a word for streams; then those that have such a word anywhere.
+fn streams(paths: &Map<String, Value>) -> Vec<String> {
     let gets = || {
-        paths
+        let gets = paths
             .iter()
-            .filter(|(path, methods)| !path.contains('{') && methods.get("get").is_some())
+            .filter(|(_, methods)| methods.get("get").is_some());
+        gets.filter(|(path, _)| !path.contains('{') && path.starts_with('/'))
     };
-    let declared = gets().find(|(_, methods)| answers_stream(methods));
-    let named = || {
-        gets().find(|(path, _)| {
-            path.rsplit('/')
-                .next()
-                .is_some_and(|last| STREAM_WORDS.contains(&last))
-        })
-    };
-    declared.or_else(named).map(|(path, _)| path.clone())
+    let declared = gets().filter(|(_, methods)| answers_stream(methods));
+    let last = gets().filter(|(path, _)| {
+        let last = path.trim_end_matches('/').rsplit('/').next();
+        last.is_some_and(|last| STREAM_WORDS.contains(&last))
+    });
+    let anywhere = gets().filter(|(path, _)| {
+        path.split(|c: char| !c.is_ascii_alphanumeric())
+            .any(|word| STREAM_WORDS.contains(&word))
+    });
+    let mut found: Vec<String> = Vec::new();
+    for (path, _) in declared.chain(last).chain(anywhere) {
+        if found.len() < MAX_STREAMS && !found.contains(path) {
+            found.push(path.clone());
+        }
+    }
+    found
 }
 
 fn answers_stream(methods: &Value) -> bool {
@@ -102,7 +112,7 @@ mod tests {
             "/webhooks/messages/{id}/resend":{"post":{}}},
             "x-retry-schedule":[5,300.5],"info":{"x-retry-floor-after-timeout":60}}"#;
         let published = read(body).unwrap();
-        assert_eq!(published.stream.as_deref(), Some("/live"));
+        assert_eq!(published.streams, ["/live", "/assets/events"]);
         assert_eq!(
             published.resend.as_deref(),
             Some("/webhooks/messages/{id}/resend")
@@ -117,8 +127,10 @@ mod tests {
 
     #[test]
     fn a_likely_name_will_do() {
-        let published = read(br#"{"paths":{"/tasks":{"get":{}},"/v1/sse":{"get":{}}}}"#).unwrap();
-        assert_eq!(published.stream.as_deref(), Some("/v1/sse"));
+        let body = br#"{"paths":{"/tasks":{"get":{}},"/event-log":{"get":{}},"/assets":{"get":{}},
+            "/stream":{"post":{}},"/v1/sse":{"get":{}}}}"#;
+        let published = read(body).unwrap();
+        assert_eq!(published.streams, ["/v1/sse", "/event-log"]);
         assert_eq!(published.resend, None);
     }
 

@@ -31,6 +31,8 @@ pub struct Page<T> {
     pub next: Option<String>,
     /// Whether nothing older can be asked for.
     pub is_last: bool,
+    /// Whether there was `null` where the list should be, which was taken for an empty one.
+    pub is_null: bool,
 }
 
 /// A message, and the task that its payload shows.
@@ -143,6 +145,7 @@ fn page<T>(
         unreadable: Vec::new(),
         next: listed.next,
         is_last,
+        is_null: listed.is_null && listed.rows.is_empty(),
     };
     for mut raw in listed.rows {
         if let (Some(spared), Value::Object(raw)) = (hides, &mut raw) {

@@ -153,7 +153,7 @@ fn the_dashboard_logs_its_link_and_how_it_ended() {
     let path = folder.path().join("a.log");
     let arguments = ["demo", "--log", path.to_str().unwrap()];
     let mut pty = Pty::start(&arguments, &[("REELTOP_SERVE_KEY", KEY)], 120, 36);
-    pty.sees("live");
+    pty.sees("● live");
     pty.signal("TERM");
     assert!(!pty.end().success());
     pty.assert_restored();

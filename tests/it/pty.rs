@@ -36,6 +36,26 @@ pub struct Pty {
 impl Pty {
     /// Starts `reeltop` with arguments and environment in a terminal of `columns` by `rows`.
     pub fn start(args: &[&str], environment: &[(&str, &str)], columns: u16, rows: u16) -> Self {
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_reeltop"));
+        command.args(args);
+        Self::launch(command, environment, columns, rows)
+    }
+
+    /// Starts a shell's script, in which `"$REELTOP"` is the program.
+    pub fn shell(script: &str, environment: &[(&str, &str)], columns: u16, rows: u16) -> Self {
+        let mut command = CommandBuilder::new("/bin/sh");
+        command.args(["-c", script]);
+        let program = ("REELTOP", env!("CARGO_BIN_EXE_reeltop"));
+        let environment: Vec<(&str, &str)> = environment.iter().copied().chain([program]).collect();
+        Self::launch(command, &environment, columns, rows)
+    }
+
+    fn launch(
+        mut command: CommandBuilder,
+        environment: &[(&str, &str)],
+        columns: u16,
+        rows: u16,
+    ) -> Self {
         let size = PtySize {
             rows,
             cols: columns,
@@ -44,8 +64,6 @@ impl Pty {
         };
         let pair = native_pty_system().openpty(size).unwrap();
         let home = tempfile::tempdir().unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_reeltop"));
-        command.args(args);
         command.env_clear();
         command.cwd(home.path());
         command.env("HOME", home.path());

@@ -1,8 +1,12 @@
 //! The whole trip in a real terminal: start, drill in, replay, quit; and the terminal as it was.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
+use portable_pty::{PtySize, native_pty_system};
 use serde_json::Value;
 
 use crate::pty::Pty;
@@ -143,6 +147,7 @@ fn a_failed_delivery_is_drilled_into_and_replayed_once() {
         "one manual attempt, and no second one"
     );
     pty.escape();
+    pty.wait("the plan closed", |screen| !screen.contains("Esc closes"));
     // Another endpoint's replay may still be under way, and then q would ask first.
     pty.keys("\x03");
     assert_eq!(pty.end().exit_code(), 0);
@@ -162,6 +167,60 @@ fn every_signal_leaves_the_terminal_as_it_was() {
         assert!(status.signal().is_some(), "{signal}: {status:?}");
         pty.assert_restored();
     }
+}
+
+/// A program in a terminal that is nobody's controlling terminal, so that no signal tells of its
+/// end: reading and writing fail, and nothing else happens.
+#[test]
+fn a_terminal_that_vanishes_without_a_signal_ends_the_program() {
+    let pair = native_pty_system().openpty(PtySize::default()).unwrap();
+    let path = pair.master.tty_name().unwrap();
+    let side = || {
+        let file = File::options().read(true).write(true).open(&path);
+        Stdio::from(file.unwrap())
+    };
+    let home = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_reeltop"))
+        .arg("demo")
+        .env_clear()
+        .env("HOME", home.path())
+        .env("TERM", "xterm-256color")
+        .env("LC_ALL", "C.UTF-8")
+        .stdin(side())
+        .stdout(side())
+        .stderr(side())
+        .spawn()
+        .unwrap();
+    let mut screen = Vec::new();
+    let mut reader = pair.master.try_clone_reader().unwrap();
+    let mut chunk = [0; 4096];
+    while !String::from_utf8_lossy(&screen).contains("DEMO") {
+        let n_bytes = reader.read(&mut chunk).unwrap();
+        screen.extend_from_slice(&chunk[..n_bytes]);
+    }
+    drop((reader, pair));
+    let began = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if began.elapsed() > Duration::from_secs(10) {
+            child.kill().unwrap();
+            panic!("goes on without a terminal");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    // The demo's server takes a moment to stop; the machine may be busy with other tests.
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(
+        status.code(),
+        Some(0),
+        "nothing went wrong but the terminal"
+    );
 }
 
 #[test]

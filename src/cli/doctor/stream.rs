@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::report::{Line, Report};
 use super::second;
+use crate::domain::Failure;
 use crate::io::client::Client;
 use crate::io::config::{Source, Waits};
-use crate::io::discover::discover;
+use crate::io::discover::{Found, How, discover, is_elsewhere, nowhere, search};
 use crate::io::listen::{Heard, listen};
 
 /// Listens to the stream for at most `wait`.
@@ -24,10 +25,11 @@ pub async fn examine(
         Ok(found) => found,
         Err(failure) => return report.say(&Line::failure(CHECK, &failure)),
     };
-    let heard = match listen(client, &found.url, wait).await {
+    let (heard, how) = match find(client, &found, wait).await {
         Ok(heard) => heard,
         Err(failure) => {
-            let detail = format!("no stream ({} path): {}", found.how, failure.what);
+            let how = found.how.words();
+            let detail = format!("no stream ({how} path): {}", failure.what);
             let polls = "without it the dashboard polls the active tasks, and tail ends with 1";
             let hint = if failure.hint.is_empty() {
                 polls.to_owned()
@@ -37,10 +39,23 @@ pub async fn examine(
             return report.say(&Line::failed(CHECK, detail, hint));
         }
     };
-    report.say(&opened(&heard, found.how))?;
+    report.say(&opened(&heard, how.words()))?;
     report.say(&events(&heard, n_tasks))?;
     report.say(&heartbeat(&heard, client.http.waits))?;
     report.say(&second::judge(&heard))
+}
+
+/// Listens where the stream should be; where it is not, wherever else it is found.
+async fn find(client: &Client, found: &Found, wait: Duration) -> Result<(Heard, How), Failure> {
+    let why = match listen(client, &found.url, wait).await {
+        Ok(heard) => return Ok((heard, found.how)),
+        Err(why) if found.how == How::Configured || !is_elsewhere(&why) => return Err(why),
+        Err(why) => why,
+    };
+    match search(client, &found.others).await? {
+        Some(url) => Ok((listen(client, &url, wait).await?, How::Probed)),
+        None => Err(nowhere(&why, &found.others)),
+    }
 }
 
 fn opened(heard: &Heard, how: &str) -> Line {

@@ -1,23 +1,36 @@
-//! Catching up: the comparison after a connection, what it found, and its proof.
+//! Catching up: the comparison after a connection, what it found, and its proof; the same at a slow
+//! pace while all is well, and as a poll while there is no stream.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::incoming::Words;
 use super::{Link, MAX_COMPARE_WAIT};
-use crate::domain::{ChangeKind, Failure, FailureKind, LinkState, Origin, Proof, Time};
+use crate::domain::time::SECOND;
+use crate::domain::{
+    ChangeKind, EventId, Failure, FailureKind, LinkState, Observation, Origin, Proof, Repair, Time,
+};
 use crate::io::compare::{Compared, compare};
+use crate::io::outlet::Draft;
+
+/// What is said where a check finds a change that should have been told before.
+const LATE: &str = "found only now, so that the stream or an earlier list left it out; other events may be missing";
 
 impl Link {
     pub(super) fn begin_comparison(&mut self) {
         self.compare_at = None;
+        let now = self.outlet.clock().now().wall;
         let gap = self
             .gap_from
             .filter(|_| self.is_open)
-            .map(|from| (from, self.outlet.clock().now().wall));
+            .map(|from| (from, now));
         let (client, known) = (self.client.clone(), self.known.clone());
         self.comparison = Some(Box::pin(async move {
-            (compare(&client, &known, gap).await, gap)
+            let began = Instant::now();
+            let outcome = compare(&client, &known, gap, now).await;
+            (outcome, gap, began.elapsed())
         }));
     }
 
@@ -25,16 +38,28 @@ impl Link {
         &mut self,
         outcome: Result<Compared, Failure>,
         gap: Option<(Time, Time)>,
+        took: Duration,
     ) {
         self.comparison = None;
         match outcome {
             Ok(found) => {
-                self.compare_wait = Duration::ZERO;
+                let is_check = self.is_open && self.is_compared;
+                let is_open_ended = found.n_open > 0;
                 self.fold(found, gap).await;
                 if let Some(LinkState::Stopped { why }) = self.state.clone() {
                     self.enter(LinkState::Polling { why }).await;
                 }
                 self.outlet.tell_polled(None).await;
+                // Soon after a connection, as the list may have been older than the stream; then
+                // ever more rarely, and never so often that the service has little else to do.
+                let pace = self.client.http.waits.pace();
+                self.compare_wait = if is_check && !is_open_ended {
+                    (self.compare_wait * 2).clamp(pace.min(MAX_COMPARE_WAIT), MAX_COMPARE_WAIT)
+                } else {
+                    pace
+                };
+                let wait = self.compare_wait.max((took * 10).min(MAX_COMPARE_WAIT));
+                self.compare_at = Some(Instant::now() + wait);
             }
             Err(failure) => self.not_compared(failure).await,
         }
@@ -45,32 +70,17 @@ impl Link {
     }
 
     /// The snapshot first, then what the stream brought meanwhile, then the proof.
-    pub(super) async fn fold(&mut self, found: Compared, gap: Option<(Time, Time)>) {
-        let origin = if self.is_open {
-            Origin::Snapshot
+    async fn fold(&mut self, mut found: Compared, gap: Option<(Time, Time)>) {
+        let is_check = self.is_open && self.is_compared;
+        let proof = if is_check {
+            self.drift(&found)
         } else {
-            Origin::Poll
+            Some((std::mem::take(&mut found.repaired), found.n_repaired))
         };
-        let mut drafts = self.outlet.unreadable(origin, found.unreadable);
-        let tasks = found.tasks.into_iter().map(ChangeKind::Task);
-        let gone = found.gone.into_iter().map(ChangeKind::TaskGone);
-        drafts.extend(
-            tasks
-                .chain(gone)
-                .map(|kind| self.outlet.draft(origin, kind)),
-        );
-        for logged in found.messages {
-            drafts.push(
-                self.outlet
-                    .draft(origin, ChangeKind::Message(Box::new(logged.message))),
-            );
-            let task = logged.task.map(ChangeKind::Task);
-            drafts.extend(task.map(|kind| self.outlet.draft(origin, kind)));
-        }
-        self.send(drafts).await;
+        self.tell_found(&mut found).await;
         let held = std::mem::take(&mut self.held);
         self.held_bytes = 0;
-        let n_held = held.len();
+        let (n_held, n_backfilled) = (held.len(), count_backfilled(&held, found.gap));
         self.send(held).await;
         if !self.is_open {
             return;
@@ -82,18 +92,29 @@ impl Link {
                     .to_owned(),
             );
         }
+        if std::mem::take(&mut self.has_overflowed) {
+            caveats.push("the server no longer had all events of the gap, so that some are missing in the list of events".to_owned());
+        }
+        if is_check && !self.is_unsettled && proof.is_some() {
+            caveats.push(LATE.to_owned());
+        }
+        self.is_unsettled = found.n_open > 0;
+        let Some((repaired, n_repaired)) = proof else {
+            return;
+        };
         let proof = Proof {
             gap,
             compared: Some(found.n_active),
-            repaired: found.repaired,
-            n_repaired: found.n_repaired,
+            repaired,
+            n_repaired,
             found: found.n_found,
             held: n_held,
-            backfilled: 0,
+            backfilled: n_backfilled,
             caveat: (!caveats.is_empty()).then(|| caveats.join("; ")),
             at: self.outlet.clock().now().wall,
         };
         self.gap_from = None;
+        self.is_compared = true;
         self.is_caught_up = true;
         self.outlet.note_alive(proof.at);
         self.outlet
@@ -102,8 +123,60 @@ impl Link {
         self.enter_caught_up().await;
     }
 
+    /// What a check found wrong that the stream should have told long ago; `None` if all is well.
+    fn drift(&self, found: &Compared) -> Option<(Vec<Repair>, usize)> {
+        if self.is_unsettled {
+            let is_news = found.n_open == 0 || found.n_repaired > 0;
+            return is_news.then(|| (found.repaired.clone(), found.n_repaired));
+        }
+        let is_late = |repair: &&Repair| {
+            let now = self.known.get(&repair.task).map(Observation::state);
+            !found.fresh.contains(&repair.task) && now == repair.before
+        };
+        let late: Vec<Repair> = found.repaired.iter().filter(is_late).cloned().collect();
+        let n_late = late.len();
+        (n_late > 0).then_some((late, n_late))
+    }
+
+    /// Sends on what was read. Where there is no stream, events are made from what differs.
+    async fn tell_found(&mut self, found: &mut Compared) {
+        let origin = if self.is_open {
+            Origin::Snapshot
+        } else {
+            Origin::Poll
+        };
+        let (listed, read) = found.listed_and_read();
+        let made = self.known.take(listed, read, &found.gone);
+        let is_polling = matches!(
+            self.state,
+            Some(LinkState::Polling { .. } | LinkState::Stopped { .. })
+        );
+        let outlet = &self.outlet;
+        let mut drafts = outlet.unreadable(origin, std::mem::take(&mut found.unreadable));
+        let mut words = Words::default();
+        found.rows.iter().for_each(|row| words.add_task(row));
+        drafts.extend(words.take().map(|kind| outlet.draft(origin, kind)));
+        let tasks = found
+            .rows
+            .drain(..)
+            .map(|row| ChangeKind::Task(row.value))
+            .chain(found.gone.drain(..).map(ChangeKind::TaskGone));
+        drafts.extend(tasks.map(|kind| outlet.draft(origin, kind)));
+        if is_polling {
+            let made = made.into_iter().map(|(event, _)| ChangeKind::Event(event));
+            drafts.extend(made.map(|kind| outlet.draft(Origin::Inference, kind)));
+        }
+        for logged in found.messages.drain(..) {
+            let task = logged.task.map(ChangeKind::Task);
+            let message = ChangeKind::Message(Box::new(logged.message));
+            let kinds = std::iter::once(message).chain(task);
+            drafts.extend(kinds.map(|kind| outlet.draft(origin, kind)));
+        }
+        self.send(drafts).await;
+    }
+
     /// Live, if bytes flow: a comparison that ends well is no sign of life of the stream.
-    pub(super) async fn enter_caught_up(&mut self) {
+    async fn enter_caught_up(&mut self) {
         let state = match self.quiet_since {
             Some(since) => LinkState::Stale { since },
             None => LinkState::Live,
@@ -112,7 +185,7 @@ impl Link {
     }
 
     /// The stream goes on without the comparison, which is tried again.
-    pub(super) async fn not_compared(&mut self, failure: Failure) {
+    async fn not_compared(&mut self, failure: Failure) {
         let held = std::mem::take(&mut self.held);
         self.held_bytes = 0;
         self.send(held).await;
@@ -155,4 +228,27 @@ impl Link {
             self.enter(LinkState::Stale { since }).await;
         }
     }
+}
+
+/// How many different events of the gap, which is by the service's clock, are among these.
+fn count_backfilled(held: &[Draft], gap: Option<(Time, Time)>) -> usize {
+    let Some((from, to)) = gap else {
+        return 0;
+    };
+    // Times of events are often cut to whole seconds.
+    let from = from.plus(-SECOND);
+    let ids: HashSet<&EventId> = held
+        .iter()
+        .filter_map(|draft| match &draft.kind {
+            ChangeKind::Event(event) => Some(event),
+            _ => None,
+        })
+        .filter(|event| {
+            let updated = event.task.as_ref().map(|task| task.updated);
+            let time = event.published.or(updated);
+            time.is_some_and(|time| from <= time && time <= to)
+        })
+        .map(|event| &event.id)
+        .collect();
+    ids.len()
 }

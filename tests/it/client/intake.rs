@@ -25,11 +25,15 @@ pub struct Watcher {
 
 impl Watcher {
     pub fn open(source: Source) -> Self {
-        Self::recording(source, None)
+        Self::with_clock(source, Clock::new(), None)
     }
 
     pub fn recording(source: Source, journal: Option<journal::Settings>) -> Self {
-        let (hose, changes) = intake::open_recording(source, Clock::new(), journal);
+        Self::with_clock(source, Clock::new(), journal)
+    }
+
+    pub fn with_clock(source: Source, clock: Clock, journal: Option<journal::Settings>) -> Self {
+        let (hose, changes) = intake::open_recording(source, clock, journal);
         Self {
             hose,
             changes,
@@ -109,10 +113,50 @@ async fn the_first_connection_shows_what_is_there_and_then_what_happens() {
         .until("abilities", |history| {
             history.abilities.resend.is_offered()
                 && history.abilities.endpoint_list.is_offered()
-                && history.abilities.stream == Ability::Offered("/events".to_owned())
+                && history.abilities.stream == Ability::Offered("published: /events".to_owned())
                 && history.abilities.retry_schedule.is_some()
         })
         .await;
+    watcher.hose.close().await;
+    server.stop().await;
+}
+
+/// States are repaired all the same; that events of the gap are missing is said.
+#[tokio::test]
+async fn a_ring_that_is_too_short_for_the_gap_is_said() {
+    let server = start(Options {
+        ring_size: 2,
+        ..Options::default()
+    })
+    .await;
+    let receiver = Receiver::always(204).await;
+    create_endpoint(&server, &receiver.url, &["task.*"]).await;
+    let task = server.backend().create_task("asset", &["proxy"]).unwrap();
+    let gate = Gate::start(&server.url()).await;
+    let mut watcher = Watcher::open(source_of(&server, &gate.url));
+    watcher.until_live(1).await;
+    // The id to resume from is that of an event that came by the stream.
+    let seen = server.backend().create_task("seen", &["proxy"]).unwrap();
+    watcher
+        .until("an event", |history| state(history, &seen).is_some())
+        .await;
+
+    gate.shut();
+    watcher
+        .until("the loss", |history| {
+            matches!(history.link, LinkState::Retrying { .. })
+        })
+        .await;
+    for asset in ["a", "b", "c"] {
+        server.backend().create_task(asset, &["proxy"]).unwrap();
+    }
+    finish(&server, &task);
+    gate.open();
+
+    let proof = watcher.until_live(2).await;
+    let caveat = proof.caveat.unwrap_or_default();
+    assert!(caveat.contains("no longer had all events"), "{caveat}");
+    assert_eq!(state(&watcher.history, &task), Some(TaskState::Completed));
     watcher.hose.close().await;
     server.stop().await;
 }
