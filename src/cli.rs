@@ -1,6 +1,7 @@
 //! The front desk: parses arguments, picks the command, turns its answer into an exit code.
 
 pub mod args;
+mod config;
 mod dashboard;
 pub mod demo;
 mod doctor;
@@ -8,6 +9,7 @@ mod generate;
 mod journal;
 mod lens;
 mod list;
+mod offline;
 mod output;
 mod reading;
 mod replay;
@@ -30,7 +32,10 @@ const INTERRUPTED: u8 = 130;
 
 /// Runs the program and gives its exit code (see `Exit codes` in the README).
 pub fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return refused(&error),
+    };
     let source = args.source;
     if let Err(stop) = source::begin_log(&source) {
         return conclude(Err(stop));
@@ -42,15 +47,32 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => block_on(serve::run(serve)),
         Command::Demo(demo) => block_on(dashboard::demo(demo, source)),
         Command::Tail(args) => headless(tail::run(args, source)),
+        Command::Tasks(args) if args.offline => conclude(offline::tasks(&args, &source)),
         Command::Tasks(args) => headless(tasks::run(args, source)),
+        Command::Messages(args) if args.offline => conclude(offline::messages(&args, &source)),
         Command::Messages(args) => headless(list::messages(args, source)),
+        Command::Attempts(args) if args.offline => conclude(offline::attempts(&args, &source)),
         Command::Attempts(args) => headless(list::attempts(args, source)),
+        Command::Endpoints(args) if args.offline => conclude(offline::endpoints(&args, &source)),
         Command::Endpoints(args) => headless(list::endpoints(args, source)),
         Command::Replay(args) => headless(replay::run(args, source)),
         Command::Doctor(args) => headless(doctor::run(args, source)),
+        Command::Config(args) => conclude(config::run(&args, &source)),
         Command::Completions { shell } => conclude(generate::completions(&shell)),
         Command::Man => conclude(generate::man()),
     }
+}
+
+/// Says what is wrong with the arguments, or prints the help that was asked for. What was typed may
+/// have been copied from anywhere, so that it is made visible-safe as well.
+fn refused(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        output::tell(error.render().to_string().trim_end());
+    } else {
+        // A closed pipe is no error.
+        let _ = error.print();
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 /// Runs a command that prints, until it ends or ctrl-c ends it. One thread serves it best: what

@@ -3,12 +3,14 @@
 pub mod bodies;
 mod envelope;
 pub mod events;
+pub mod fields;
 pub mod form;
 mod hide;
 pub mod lenient;
 pub mod normal;
 pub mod openapi;
 pub mod record;
+pub mod recorded;
 pub mod rest;
 pub mod shape;
 pub mod signature;

@@ -95,6 +95,8 @@ pub enum Command {
     /// Configuration, name, connection, key, stream, logs, clock and terminal, one line each: ok,
     /// warning or failed, with what to do. Nothing is changed anywhere and no key is shown.
     Doctor(DoctorArgs),
+    /// Show what is configured, and where the journal is
+    Config(ConfigArgs),
     /// Print a shell completion script
     Completions {
         /// Shell to print it for
@@ -176,6 +178,9 @@ pub struct TailArgs {
     /// Resume after this event id
     #[arg(long, value_name = "ID")]
     pub last_event_id: Option<String>,
+    /// First what the journal holds since so long ago, as `10m` or `2h`, then live
+    #[arg(long, value_parser = duration, value_name = "TIME", conflicts_with = "frames")]
+    pub since: Option<Duration>,
     /// Stop after this many events
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
@@ -192,6 +197,9 @@ pub struct TasksArgs {
     /// Only tasks that this query matches, e.g. `failed` or `visual:processing`
     #[arg(short, long, value_name = "QUERY")]
     pub query: Option<String>,
+    /// As the journal has it, without asking the server
+    #[arg(long)]
+    pub offline: bool,
     /// One JSON object a line
     #[arg(long)]
     pub json: bool,
@@ -208,6 +216,9 @@ pub struct MessagesArgs {
     /// How many messages to read
     #[arg(long, default_value_t = 50, value_name = "N")]
     pub limit: usize,
+    /// As the journal has it, without asking the server
+    #[arg(long)]
+    pub offline: bool,
     /// One JSON object a line
     #[arg(long)]
     pub json: bool,
@@ -227,6 +238,9 @@ pub struct AttemptsArgs {
     /// How many attempts to read (of each endpoint, if neither is named)
     #[arg(long, default_value_t = 50, value_name = "N")]
     pub limit: usize,
+    /// As the journal has it, without asking the server
+    #[arg(long)]
+    pub offline: bool,
     /// One JSON object a line
     #[arg(long)]
     pub json: bool,
@@ -237,7 +251,17 @@ pub struct EndpointsArgs {
     /// Only endpoints that this query matches
     #[arg(short, long, value_name = "QUERY")]
     pub query: Option<String>,
+    /// As the journal has it, without asking the server
+    #[arg(long)]
+    pub offline: bool,
     /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct ConfigArgs {
+    /// One JSON object
     #[arg(long)]
     pub json: bool,
 }

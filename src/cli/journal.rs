@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use super::args::SourceArgs;
+use super::output::Stop;
+use crate::domain::{Failure, FailureKind};
 use crate::io::config::Source;
-use crate::io::journal::{Settings, default_folder, file_name};
+use crate::io::journal::{Settings, Trouble, default_folder, file_name};
 
 /// The journal of a source; `None` if it is switched off, or this system has no place for it.
 pub fn settings(source: &Source, args: &SourceArgs) -> Option<Settings> {
@@ -35,4 +37,34 @@ fn in_folder(folder: &Path, source: &Source) -> Settings {
         secrets: source.key.iter().cloned().collect(),
         ..Settings::new(folder.join(name))
     }
+}
+
+/// The journal of a source, for a command that is about it.
+pub fn required(source: &Source, args: &SourceArgs) -> Result<Settings, Stop> {
+    settings(source, args).ok_or_else(|| {
+        Stop::Usage(
+            "the journal is switched off (--no-journal, or enabled = false in the configuration)"
+                .to_owned(),
+        )
+    })
+}
+
+/// Why a file that is not there cannot be read.
+pub fn none_yet(file: &Path) -> Stop {
+    let what = format!(
+        "there is no journal of this server yet ({})",
+        file.display()
+    );
+    let hint = "the dashboard writes it while it is open";
+    Failure::new(FailureKind::Local, what, hint).into()
+}
+
+/// Why a file cannot be read.
+pub fn stop(trouble: &Trouble) -> Stop {
+    let why = match trouble {
+        Trouble::Unusable(why) => why.to_string(),
+        Trouble::Corrupt(why) => format!("it is corrupt: {why}"),
+    };
+    let what = format!("the journal cannot be read: {why}");
+    Failure::new(FailureKind::Local, what, "").into()
 }

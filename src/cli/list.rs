@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 
 use super::args::{AttemptsArgs, EndpointsArgs, MessagesArgs, SourceArgs};
 use super::lens::Lens;
@@ -106,8 +107,14 @@ pub async fn messages(args: MessagesArgs, from: SourceArgs) -> Outcome {
         .filter(|row| lens.shows_message(&row.value.message.id))
         .collect();
     code |= u8::from(!lens.end());
+    print_messages(&rows, args.json, &from)?;
+    Ok(code)
+}
+
+/// Prints messages as a table or as JSON lines.
+pub fn print_messages(rows: &[&Row<Logged>], is_json: bool, from: &SourceArgs) -> io::Result<()> {
     let mut out = Output::new();
-    if args.json {
+    if is_json {
         for row in rows {
             out.line(&normal::message(row).to_string())?;
         }
@@ -131,8 +138,7 @@ pub async fn messages(args: MessagesArgs, from: SourceArgs) -> Outcome {
             .collect();
         out.table(&["WHEN", "EVENT", "MESSAGE", "TASK"], &cells, "no messages")?;
     }
-    out.flush()?;
-    Ok(code)
+    out.flush()
 }
 
 /// `reeltop attempts`
@@ -154,8 +160,19 @@ pub async fn attempts(args: AttemptsArgs, from: SourceArgs) -> Outcome {
         .filter(|row| lens.shows_attempt(&row.value))
         .collect();
     let is_whole = lens.end() && is_whole;
+    print_attempts(&rows, &numbers, args.json, &from)?;
+    Ok(u8::from(!is_whole))
+}
+
+/// Prints attempts as a table or as JSON lines.
+pub fn print_attempts(
+    rows: &[&Row<Attempt>],
+    numbers: &Numbers,
+    is_json: bool,
+    from: &SourceArgs,
+) -> io::Result<()> {
     let mut out = Output::new();
-    if args.json {
+    if is_json {
         for row in rows {
             out.line(&normal::attempt(row, numbers.get(&row.value.id).copied()).to_string())?;
         }
@@ -163,7 +180,7 @@ pub async fn attempts(args: AttemptsArgs, from: SourceArgs) -> Outcome {
         let zone = zone(from.utc);
         let cells: Vec<Vec<String>> = rows
             .iter()
-            .map(|row| attempt_cells(&row.value, &numbers, zone))
+            .map(|row| attempt_cells(&row.value, numbers, zone))
             .collect();
         let head = [
             "WHEN", "STATUS", "CODE", "TOOK", "NO", "TRIGGER", "ENDPOINT", "MESSAGE", "ATTEMPT",
@@ -171,8 +188,7 @@ pub async fn attempts(args: AttemptsArgs, from: SourceArgs) -> Outcome {
         ];
         out.table(&head, &cells, "no attempts")?;
     }
-    out.flush()?;
-    Ok(u8::from(!is_whole))
+    out.flush()
 }
 
 fn attempt_cells(attempt: &Attempt, numbers: &Numbers, zone: i32) -> Vec<String> {
@@ -201,7 +217,7 @@ fn attempt_cells(attempt: &Attempt, numbers: &Numbers, zone: i32) -> Vec<String>
 }
 
 /// Numbers of attempts among those of their message and endpoint, from 1.
-type Numbers = HashMap<AttemptId, usize>;
+pub type Numbers = HashMap<AttemptId, usize>;
 type Found = (Vec<Row<Attempt>>, Numbers);
 
 async fn of_message(client: &Client, message: &str, limit: usize) -> Result<Found, Failure> {
@@ -305,7 +321,7 @@ async fn everywhere(client: &Client, limit: usize) -> Result<(Found, bool), Fail
     Ok((found, is_whole))
 }
 
-fn number<'a>(attempts: impl Iterator<Item = &'a Attempt>) -> Numbers {
+pub fn number<'a>(attempts: impl Iterator<Item = &'a Attempt>) -> Numbers {
     let mut pairs: BTreeMap<(&MessageId, &EndpointId), Vec<&Attempt>> = BTreeMap::new();
     for attempt in attempts {
         pairs
@@ -355,9 +371,15 @@ pub async fn endpoints(args: EndpointsArgs, from: SourceArgs) -> Outcome {
     lens.take_endpoints(ids.collect()).await;
     rows.retain(|(endpoint, _)| lens.shows_endpoint(endpoint));
     let code = u8::from(!lens.end());
+    print_endpoints(&rows, args.json)?;
+    Ok(code)
+}
+
+/// Prints endpoints as a table or as JSON lines.
+pub fn print_endpoints(rows: &[ListedEndpoint], is_json: bool) -> io::Result<()> {
     let mut out = Output::new();
-    if args.json {
-        for (endpoint, raw) in &rows {
+    if is_json {
+        for (endpoint, raw) in rows {
             out.line(&normal::endpoint(endpoint, raw.as_ref()).to_string())?;
         }
     } else {
@@ -371,8 +393,7 @@ pub async fn endpoints(args: EndpointsArgs, from: SourceArgs) -> Outcome {
             "no webhook endpoints yet",
         )?;
     }
-    out.flush()?;
-    Ok(code)
+    out.flush()
 }
 
 fn endpoint_cells(endpoint: &Endpoint) -> Vec<String> {
@@ -400,7 +421,9 @@ fn endpoint_cells(endpoint: &Endpoint) -> Vec<String> {
     ]
 }
 
-type Listed = Vec<(Endpoint, Option<serde_json::Map<String, serde_json::Value>>)>;
+/// An endpoint, and the row it was read from.
+type ListedEndpoint = (Endpoint, Option<serde_json::Map<String, serde_json::Value>>);
+type Listed = Vec<ListedEndpoint>;
 
 /// Endpoints seen in the attempts of the latest messages.
 async fn inferred(client: &Client) -> Result<Listed, Failure> {

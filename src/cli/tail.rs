@@ -3,6 +3,7 @@
 mod link;
 mod poll;
 mod print;
+mod since;
 mod subject;
 
 use std::io;
@@ -11,7 +12,7 @@ use futures_util::FutureExt;
 
 use super::args::{SourceArgs, TailArgs};
 use super::output::{Outcome, Output, Stop, note, usage, zone};
-use super::source;
+use super::{journal, source};
 use crate::domain::{Failure, Query, visible};
 use crate::io::client::Client;
 use crate::io::clock::Clock;
@@ -43,6 +44,19 @@ pub async fn run(args: TailArgs, from: SourceArgs) -> Outcome {
         let what = format!("--last-event-id {last_event_id:.40} cannot be sent in a header");
         return Err(Stop::Usage(what));
     }
+    let mut last_event_id = last_event_id.to_owned();
+    if let Some(ago) = args.since {
+        let journal = journal::required(&source, &from)?;
+        let id = since::print(&journal.file, ago, &mut printer)?;
+        if printer.check()? {
+            printer.flush()?;
+            return Ok(0);
+        }
+        printer.flush()?;
+        if last_event_id.is_empty() {
+            last_event_id = id.unwrap_or_default();
+        }
+    }
     let found = stream_only(&client, source.events_path.as_deref()).await?;
     let clock = Clock::new();
     let mut follower = Follower {
@@ -50,7 +64,7 @@ pub async fn run(args: TailArgs, from: SourceArgs) -> Outcome {
         printer: &mut printer,
         no_reconnect: args.no_reconnect,
     };
-    let stream = Stream::new(client.clone(), found.url.clone(), clock, last_event_id);
+    let stream = Stream::new(client.clone(), found.url.clone(), clock, &last_event_id);
     let mut ended = follower.follow(stream, found.how).await;
     if let Err(Stop::Failed(why)) = &ended
         && found.how != How::Configured
@@ -58,7 +72,7 @@ pub async fn run(args: TailArgs, from: SourceArgs) -> Outcome {
     {
         ended = match look_elsewhere(&client, &found, why).await {
             Ok(url) => {
-                let stream = Stream::new(client.clone(), url, clock, last_event_id);
+                let stream = Stream::new(client.clone(), url, clock, &last_event_id);
                 follower.follow(stream, How::Probed).await
             }
             Err(failure) => Err(failure.into()),

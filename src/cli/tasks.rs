@@ -1,11 +1,13 @@
 //! `reeltop tasks`: the active tasks, or tasks by id.
 
+use std::io;
+
 use super::args::{SourceArgs, TasksArgs};
 use super::lens::Lens;
 use super::list::{query, say_unreadable};
 use super::output::{Outcome, Output, note, when, zone};
 use super::source;
-use crate::domain::{Observation, TaskId};
+use crate::domain::{AssetId, Observation, TaskId};
 use crate::io::client::Client;
 use crate::wire::normal;
 use crate::wire::rest::Row;
@@ -23,39 +25,47 @@ pub async fn run(args: TasksArgs, from: SourceArgs) -> Outcome {
     };
     let mut lens = Lens::new(&query, &client, rows.len());
     lens.take_tasks(rows.iter().map(|row| &row.value)).await?;
-    let name = |row: &Row<Observation>| lens.asset_name(&row.value.asset);
     let rows: Vec<Row<Observation>> = rows
         .into_iter()
         .filter(|row| lens.shows_task(&row.value.task))
         .collect();
+    let if_empty = match (args.ids.is_empty(), &args.query) {
+        (true, Some(_)) => "no active tasks match",
+        (true, None) => "no active tasks",
+        (false, _) => "no such tasks",
+    };
+    let name = |asset: &AssetId| lens.asset_name(asset);
+    print(&rows, name, args.json, &from, if_empty)?;
+    Ok(code)
+}
+
+/// Prints tasks as a table or as JSON lines; an empty table is words on stderr.
+pub fn print<'a>(
+    rows: &[Row<Observation>],
+    name: impl Fn(&AssetId) -> Option<&'a str>,
+    is_json: bool,
+    from: &SourceArgs,
+    if_empty: &str,
+) -> io::Result<()> {
     let mut out = Output::new();
-    if args.json {
-        for row in &rows {
-            out.line(&normal::task(row, name(row)).to_string())?;
+    if is_json {
+        for row in rows {
+            let name = name(&row.value.asset);
+            out.line(&normal::task(row, name).to_string())?;
         }
     } else {
         let zone = zone(from.utc);
         let cells: Vec<Vec<String>> = rows
             .iter()
-            .map(|row| cells(&row.value, name(row), zone))
+            .map(|row| cells(&row.value, name(&row.value.asset), zone))
             .collect();
-        let if_empty = if args.ids.is_empty() {
-            if args.query.is_some() {
-                "no active tasks match"
-            } else {
-                "no active tasks"
-            }
-        } else {
-            "no such tasks"
-        };
         out.table(
             &["STATE", "READY", "ASSET", "FEATURES", "UPDATED", "TASK"],
             &cells,
             if_empty,
         )?;
     }
-    out.flush()?;
-    Ok(code)
+    out.flush()
 }
 
 fn cells(task: &Observation, name: Option<&str>, zone: i32) -> Vec<String> {

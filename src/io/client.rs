@@ -2,10 +2,12 @@
 
 pub mod failure;
 pub mod http;
+mod masking;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::Url;
 use serde_json::json;
 
@@ -18,6 +20,7 @@ use crate::domain::{
 };
 use crate::wire::openapi::{self, Published};
 use crate::wire::rest::{self, Logged, Page, Row};
+use crate::wire::shape::{self, Beyond};
 
 /// Rows of a page: the most that Svix gives.
 pub const FULL_PAGE: usize = 250;
@@ -212,7 +215,19 @@ impl Client {
         query: &[(&str, &str)],
         decode: impl FnOnce(&[u8]) -> Result<Page<T>, Unreadable>,
     ) -> Result<Page<T>, Failure> {
-        let mut page = self.read(segments, query, decode).await?;
+        let (url, mut body) = self.fetch(segments, query).await?;
+        let shape = self.http.limits.shape();
+        // One row that is nested too deep does not spoil its list.
+        let is_cut = matches!(shape.check(&body), Err(Beyond::Depth(_)));
+        if is_cut {
+            body = shape.cut(&body).into();
+        }
+        let mut page = self.decoded(&url, &body, decode)?;
+        let n_before = page.rows.len();
+        if is_cut {
+            page.rows.retain(|row| !shape::is_cut(&row.raw));
+        }
+        let n_cut = n_before - page.rows.len();
         let limit = self.http.limits.list_rows;
         let n_beyond = page.rows.len().saturating_sub(limit);
         page.rows.truncate(limit);
@@ -225,6 +240,7 @@ impl Client {
                 "rows beyond the limit of a list (limits.list_rows)",
             ),
             (n_hidden, "more rows that lack what every row has"),
+            (n_cut, "rows nested too deep (limits.json_depth)"),
         ] {
             if count > 0 {
                 page.unreadable.push(Unreadable {
@@ -244,22 +260,41 @@ impl Client {
         query: &[(&str, &str)],
         decode: impl FnOnce(&[u8]) -> Result<T, Unreadable>,
     ) -> Result<T, Failure> {
+        let (url, body) = self.fetch(segments, query).await?;
+        self.decoded(&url, &body, decode)
+    }
+
+    async fn fetch(
+        &self,
+        segments: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<(Url, Bytes), Failure> {
         let url = self.http.route(segments, query)?;
         let body = self
             .http
             .get(&url, self.http.waits.answer, true)
             .await
             .map_err(|failed: Failed| failed.failure)?;
-        self.http.limits.shape().check(&body).map_err(|beyond| {
+        Ok((url, body))
+    }
+
+    /// Reads an answer, if it is within the bounds on its shape.
+    fn decoded<T>(
+        &self,
+        url: &Url,
+        body: &[u8],
+        decode: impl FnOnce(&[u8]) -> Result<T, Unreadable>,
+    ) -> Result<T, Failure> {
+        self.http.limits.shape().check(body).map_err(|beyond| {
             let what = format!(
                 "{} answered {beyond} for {}",
-                failure::origin(&url),
+                failure::origin(url),
                 visible(url.path())
             );
             let hint = "raise limits.json_depth or limits.json_values if it is right";
             Failure::new(FailureKind::TooLarge, what, hint)
         })?;
-        decode(&body).map_err(|what| failure::unreadable(&what, &url))
+        decode(body).map_err(|what| failure::unreadable(&what, url))
     }
 }
 

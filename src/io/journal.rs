@@ -118,11 +118,14 @@ impl Recorder {
     /// Takes copies of the changes that the journal keeps; those of the journal itself are not.
     pub fn record(&self, batch: &[Change]) {
         let wanted = |change: &&Change| change.origin != Origin::Journal && is_kept(&change.kind);
-        let n_wanted = batch.iter().filter(wanted).count();
+        let (mut n_wanted, mut bytes) = (0, 0);
+        for change in batch.iter().filter(wanted) {
+            n_wanted += 1;
+            bytes += file::weight(change);
+        }
         if n_wanted == 0 {
             return;
         }
-        let bytes: usize = batch.iter().filter(wanted).map(file::weight).sum();
         let shared = &self.shared;
         let is_full = shared.waiting.load(Ordering::Relaxed) + n_wanted > MAX_WAITING
             || shared.waiting_bytes.load(Ordering::Relaxed) + bytes > MAX_WAITING_BYTES;
@@ -136,6 +139,11 @@ impl Recorder {
         if self.to.send(Order::Record(changes)).is_err() {
             shared.missed.fetch_add(n_wanted as u64, Ordering::Relaxed);
         }
+    }
+
+    /// Changes that were taken and are not written yet.
+    pub fn n_waiting(&self) -> usize {
+        self.shared.waiting.load(Ordering::Relaxed)
     }
 
     /// Notes that everything up to this event id was given to [`Recorder::record`].

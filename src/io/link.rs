@@ -78,6 +78,8 @@ pub struct Link {
     held_bytes: usize,
     seen: Counters,
     has_forgotten: bool,
+    /// The server said that it no longer has all events of the gap.
+    has_overflowed: bool,
     /// Since when the open stream is silent beyond its heartbeat.
     quiet_since: Option<Time>,
     state: Option<LinkState>,
@@ -133,6 +135,7 @@ impl Link {
             held_bytes: 0,
             seen: Counters::default(),
             has_forgotten: false,
+            has_overflowed: false,
             quiet_since: None,
             state: None,
         })

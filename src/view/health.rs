@@ -6,7 +6,7 @@ mod journal;
 use ratatui::layout::Rect;
 
 use super::list::{self, Layout, Line};
-use super::model::{ago, bytes, link, proof};
+use super::model::{ago, bytes, link, proof, provenance};
 use super::paint::{Canvas, Columns, Piece, Pieces, Side, dim, piece, pieces_width, plain, role};
 use super::text::wrap;
 use super::theme::Role;
@@ -272,13 +272,12 @@ fn counter_lines(state: &State) -> Vec<Pieces<'static>> {
         ),
         fact(
             "events",
-            match (history.events.inferred(), history.events.duplicates()) {
-                (0, repeated) => format!("{} new, {repeated} repeated", history.events.total()),
-                (made, repeated) => format!(
-                    "{} new, {repeated} repeated, {made} made from polls",
-                    history.events.total() - made
-                ),
-            },
+            format!(
+                "{} new, {} repeated{}",
+                history.events.received(),
+                history.events.duplicates(),
+                provenance::other_events(&history.events, ", ")
+            ),
         ),
         fact("skipped", format!("{} too large", counters.oversized)),
         fact("unreadable", count(state.dropped())),

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::lenient::excerpt;
+use super::fields;
+use super::lenient::{excerpt, time};
 use super::shape::Shape;
 use super::sse::Frame;
 use super::task::{IdText, TaskBody, TimeText, id_text, lenient_task};
 use crate::domain::{
-    AssetId, ChangeKind, Event, EventId, EventType, Id, Observation, Time, Unreadable, UserId,
+    AssetId, ChangeKind, Event, EventId, EventType, Example, Id, Observation, Unreadable, UserId,
+    WordKind, WordSeen,
 };
 
 /// What a frame was.
@@ -77,8 +79,13 @@ pub fn decode_within(
     shape: Shape,
     mut sink: impl FnMut(ChangeKind),
 ) -> Result<Read, String> {
-    if let Some((event, named)) = documented(frame.data) {
+    if let Some(event) = super::envelope::scan(frame.data) {
+        sink(ChangeKind::Event(event));
+        return Ok(Read::Changes(1));
+    }
+    if let Some((event, named)) = documented_by_serde(frame.data) {
         let n_changes = 1 + usize::from(named.is_some());
+        tell_new_fields(&event.id, frame.data, &mut sink);
         if let Some(named) = named {
             sink(named);
         }
@@ -113,6 +120,9 @@ pub fn decode_within(
     // An id or a state with U+FFFD in it would make a task that is none.
     let is_damaged = matches!(text, Cow::Owned(_));
     let mut n_damaged = 0;
+    if !is_damaged && let Some((event, _)) = found.events.first() {
+        tell_new_fields(&event.id, frame.data, &mut sink);
+    }
     for (at, (mut event, has_id)) in found.events.into_iter().enumerate() {
         if !has_id {
             event.id = derived_id(frame, digest, n_changes, at);
@@ -152,10 +162,15 @@ pub fn is_documented(data: &[u8]) -> bool {
     super::envelope::scan(data).is_some()
 }
 
-fn documented(data: &[u8]) -> Option<(Event, Option<ChangeKind>)> {
-    match super::envelope::scan(data) {
-        Some(event) => Some((event, None)),
-        None => documented_by_serde(data),
+/// Tells the fields that are new to us, before the event that has them.
+fn tell_new_fields(event: &EventId, data: &[u8], sink: &mut impl FnMut(ChangeKind)) {
+    for field in fields::new_in_event(data) {
+        sink(ChangeKind::NewWord(Box::new(WordSeen {
+            kind: WordKind::Field,
+            word: field.into(),
+            count: 1,
+            example: Example::new(format!("event {event}"), data),
+        })));
     }
 }
 
@@ -266,9 +281,7 @@ fn lenient_event(value: &Value, frame: &Frame<'_>) -> Option<(Event, bool)> {
     let kind = kind
         .or(named)
         .or_else(|| value.get("type").and_then(Value::as_str));
-    let published = field(&["timestamp", "time", "created_at", "createdAt"])
-        .and_then(Value::as_str)
-        .and_then(Time::parse);
+    let published = field(&["timestamp", "time", "created_at", "createdAt"]).and_then(time);
     let has_id = id.is_some();
     let id = EventId::new(&id.unwrap_or_default());
     let task = task.map(|task| Observation {

@@ -6,7 +6,7 @@
 //! over, and counted.
 //!
 //! The bytes that changes were read from lie apart, so that they are read only where they are
-//! wanted. An id that stands in them and in the columns is one byte there.
+//! wanted. An id that stands in them and in the columns is a mark of two bytes there.
 
 mod columns;
 mod fields;

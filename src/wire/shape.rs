@@ -2,6 +2,7 @@
 //! bytes may still unfold to thirty times that in memory.
 
 use memchr::memchr2;
+use serde_json::{Map, Value};
 
 /// Bounds on the shape of one JSON text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +62,55 @@ impl Shape {
     }
 }
 
+/// What stands in a text for what was cut out of it.
+const CUT: &str = "\u{1}reeltop: nested too deep";
+
+impl Shape {
+    /// The text with everything that is nested too deep cut out, so that the rest of it can be
+    /// read; need not be sound JSON either.
+    pub fn cut(self, json: &[u8]) -> Vec<u8> {
+        let mut kept = Vec::with_capacity(json.len());
+        let (mut depth, mut at, mut from) = (0_usize, 0, 0);
+        while let Some(&byte) = json.get(at) {
+            at += 1;
+            match byte {
+                b'"' => at = end_of_string(json, at),
+                b'[' | b'{' => {
+                    depth += 1;
+                    if depth == self.depth + 1 {
+                        kept.extend_from_slice(&json[from..at - 1]);
+                        kept.extend_from_slice(Value::from(CUT).to_string().as_bytes());
+                    }
+                }
+                b']' | b'}' => {
+                    if depth == self.depth + 1 {
+                        from = at;
+                    }
+                    depth = depth.saturating_sub(1);
+                }
+                _ => {}
+            }
+        }
+        if depth <= self.depth {
+            kept.extend_from_slice(&json[from..]);
+        }
+        kept
+    }
+}
+
+/// Whether something was cut out of this row.
+pub fn is_cut(row: &Map<String, Value>) -> bool {
+    fn holds(value: &Value) -> bool {
+        match value {
+            Value::String(text) => text == CUT,
+            Value::Array(items) => items.iter().any(holds),
+            Value::Object(fields) => fields.values().any(holds),
+            _ => false,
+        }
+    }
+    row.values().any(holds)
+}
+
 /// The place behind the quote that ends a string which begins at `at`.
 fn end_of_string(json: &[u8], mut at: usize) -> usize {
     while let Some(length) = json.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
@@ -96,6 +146,22 @@ mod tests {
         assert_eq!(shape.check(br#"["\\",[[["#), Err(Beyond::Depth(3)));
         assert_eq!(shape.check(b"[1,2,3,4,5,6]"), Err(Beyond::Values(6)));
         assert_eq!(shape.check(b"[[],[],[],[]]"), Err(Beyond::Values(6)));
+    }
+
+    #[test]
+    fn what_is_too_deep_is_cut_out_and_the_rest_stays() {
+        let shape = Shape {
+            depth: 2,
+            values: 100,
+        };
+        let text = r#"[{"a":1},{"b":[1,{"c":"]}\""}],"d":{}},{"e":"[[["}]"#;
+        let kept = shape.cut(text.as_bytes());
+        let rows: Vec<Map<String, Value>> = serde_json::from_slice(&kept).unwrap_or_default();
+        let cut: Vec<bool> = rows.iter().map(is_cut).collect();
+        assert_eq!(cut, [false, true, false]);
+        assert_eq!(shape.cut(b"[1,{}]"), b"[1,{}]");
+        assert!(shape.check(&shape.cut(b"[[[[[[")).is_ok());
+        assert!(shape.check(&shape.cut(b"[[[[]]]]]]]]")).is_ok());
     }
 
     #[test]

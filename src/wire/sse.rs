@@ -45,6 +45,9 @@ pub struct Counters {
     pub comments: u64,
     /// Events skipped because they were larger than the limit.
     pub oversized: u64,
+    /// Comments by which a server says that it no longer has all events since the last event id:
+    /// `: gap` (contracts.md, "The embedded server").
+    pub gaps: u64,
 }
 
 /// Where the data of the event under way lies.
@@ -291,6 +294,7 @@ impl Decoder {
             self.take_data(value, start, chunk);
         } else if line[0] == b':' {
             self.counters.comments += 1;
+            self.counters.gaps += u64::from(line[1..].trim_ascii() == b"gap");
         } else if line.len() > self.max_event + "data: ".len() {
             self.skip();
         } else {
@@ -537,7 +541,8 @@ mod tests {
             Counters {
                 frames: 1,
                 comments: 1,
-                oversized: 0
+                oversized: 0,
+                gaps: 0
             }
         );
     }

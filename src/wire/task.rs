@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
+use super::lenient;
 use crate::domain::{
     AssetId, Feature, FeatureState, Features, Id, Observation, TaskId, Time, UserId,
 };
@@ -121,8 +122,7 @@ pub fn lenient_task(value: &Value) -> Option<Observation> {
         names
             .iter()
             .find_map(|name| object.get(*name))
-            .and_then(Value::as_str)
-            .and_then(Time::parse)
+            .and_then(lenient::time)
     };
     let features = object.get("features")?.as_object()?;
     let task = text(&["id", "task_id", "taskId"])?;

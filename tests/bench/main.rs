@@ -1,12 +1,13 @@
 //! What things cost, side by side with their yardsticks in one run: `cargo bench`.
 //!
 //! Every figure is the median of interleaved rounds. Names given on the command line pick
-//! sections: `cargo bench -- decode fold memory draw tail`.
+//! sections: `cargo bench -- decode fold memory draw journal tail`.
 #![expect(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 mod corpus;
 mod draw;
 mod fold;
+mod journal;
 mod tail;
 mod yardstick;
 
@@ -30,6 +31,9 @@ fn main() {
     }
     if wants("draw") {
         draw::run();
+    }
+    if wants("journal") {
+        journal::run();
     }
     if wants("tail") {
         tail::run();

@@ -1,11 +1,14 @@
 //! The real client: against the embedded server, and against answers that no sound server gives.
 
 mod bounds;
+mod conformance;
 pub mod intake;
 mod link;
 mod polling;
 mod rest;
 mod stream;
+mod tls;
+mod unknowns;
 
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
 //! The journal: nothing that was seen is lost across a restart, and what is not recorded is said.
 
 mod files;
+mod process;
 mod restart;
 
 use std::path::{Path, PathBuf};

@@ -28,7 +28,7 @@ pub struct Pty {
     master: Box<dyn MasterPty + Send>,
     /// Held so that the terminal's settings can still be read after the program ended.
     _slave: Box<dyn SlavePty + Send>,
-    _home: tempfile::TempDir,
+    home: tempfile::TempDir,
     /// The terminal's settings before the program began.
     pub before: String,
 }
@@ -36,6 +36,26 @@ pub struct Pty {
 impl Pty {
     /// Starts `reeltop` with arguments and environment in a terminal of `columns` by `rows`.
     pub fn start(args: &[&str], environment: &[(&str, &str)], columns: u16, rows: u16) -> Self {
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_reeltop"));
+        command.args(args);
+        Self::launch(command, environment, columns, rows)
+    }
+
+    /// Starts a shell's script, in which `"$REELTOP"` is the program.
+    pub fn shell(script: &str, environment: &[(&str, &str)], columns: u16, rows: u16) -> Self {
+        let mut command = CommandBuilder::new("/bin/sh");
+        command.args(["-c", script]);
+        let program = ("REELTOP", env!("CARGO_BIN_EXE_reeltop"));
+        let environment: Vec<(&str, &str)> = environment.iter().copied().chain([program]).collect();
+        Self::launch(command, &environment, columns, rows)
+    }
+
+    fn launch(
+        mut command: CommandBuilder,
+        environment: &[(&str, &str)],
+        columns: u16,
+        rows: u16,
+    ) -> Self {
         let size = PtySize {
             rows,
             cols: columns,
@@ -44,8 +64,6 @@ impl Pty {
         };
         let pair = native_pty_system().openpty(size).unwrap();
         let home = tempfile::tempdir().unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_reeltop"));
-        command.args(args);
         command.env_clear();
         command.cwd(home.path());
         command.env("HOME", home.path());
@@ -85,7 +103,7 @@ impl Pty {
             child,
             master: pair.master,
             _slave: pair.slave,
-            _home: home,
+            home,
             before,
         }
     }
@@ -178,6 +196,11 @@ impl Pty {
     /// Everything that came so far, raw.
     pub fn bytes(&self) -> Vec<u8> {
         self.output.0.lock().unwrap().bytes.clone()
+    }
+
+    /// The folder that the program takes for the user's.
+    pub fn home(&self) -> &std::path::Path {
+        self.home.path()
     }
 
     pub fn pid(&self) -> u32 {

@@ -16,6 +16,8 @@ pub enum Reply {
     Close(Vec<u8>),
     /// Write and stay silent.
     Hold(Vec<u8>),
+    /// Write, and break the connection off once the other side had time to read.
+    Reset(Vec<u8>),
 }
 
 /// An answer with a length, after which the connection is closed.
@@ -45,6 +47,14 @@ impl Scripted {
     /// `script` gets the number of the request, from 0, and its head.
     pub async fn start(script: impl Fn(usize, &str) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_on(listener, script)
+    }
+
+    /// The same on a listener that is there already.
+    pub fn start_on(
+        listener: TcpListener,
+        script: impl Fn(usize, &str) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (log, script) = (Arc::clone(&requests), Arc::new(script));
@@ -99,6 +109,12 @@ async fn serve(
         Reply::Hold(bytes) => {
             let _ = socket.write_all(&bytes).await;
             let _ = socket.read(&mut byte).await;
+        }
+        Reply::Reset(bytes) => {
+            let _ = socket.write_all(&bytes).await;
+            // A reset throws away what was not read, and nobody says when it was.
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            let _ = socket.set_zero_linger();
         }
     }
 }

@@ -132,8 +132,16 @@ const ONLY_IN: [(&str, &str, &[&str]); 9] = [
     ("io", "ratatui", &["io/terminal.rs"]),
     ("io", "crossterm", &["io/terminal.rs"]),
     ("io", "signal_hook", &["io/terminal.rs"]),
-    ("io", "rusqlite", &["io/journal/file.rs"]),
-    ("io", "zstd", &["io/journal/file.rs"]),
+    (
+        "io",
+        "rusqlite",
+        &["io/journal/file.rs", "io/journal/file/writing.rs"],
+    ),
+    (
+        "io",
+        "zstd",
+        &["io/journal/file.rs", "io/journal/file/writing.rs"],
+    ),
     ("io", "reqwest_eventsource", &["io/opinion.rs"]),
     ("io", "tracing_subscriber", &["io/log.rs"]),
     ("server", "reqwest", &["server/engine.rs"]),

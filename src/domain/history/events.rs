@@ -89,6 +89,7 @@ pub struct Events {
     seen: Seen,
     total: u64,
     inferred: u64,
+    restored: u64,
     duplicates: u64,
 }
 
@@ -108,6 +109,7 @@ impl Events {
             seen: Seen::new(horizon),
             total: 0,
             inferred: 0,
+            restored: 0,
             duplicates: 0,
         }
     }
@@ -147,6 +149,7 @@ impl Events {
         }
         self.total += 1;
         self.inferred += u64::from(entry.origin == Origin::Inference);
+        self.restored += u64::from(entry.origin == Origin::Journal);
         self.rows.push_back(EventRow::Event(entry));
         self.bound();
         (position as u32).max(1)
@@ -244,6 +247,16 @@ impl Events {
     /// Of these, events that the service did not send: we made them from differences.
     pub fn inferred(&self) -> u64 {
         self.inferred
+    }
+
+    /// Of these, events that an earlier run recorded.
+    pub fn restored(&self) -> u64 {
+        self.restored
+    }
+
+    /// Of these, events that the service sent to this run.
+    pub fn received(&self) -> u64 {
+        self.total - self.inferred - self.restored
     }
 
     /// Events that left the ring.

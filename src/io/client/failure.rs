@@ -70,10 +70,8 @@ pub fn transport(error: &reqwest::Error, url: &Url, answer: Duration) -> Failure
             );
         }
         if lower.contains("certificate") || lower.contains("unknownissuer") {
-            return unreachable(
-                format!("the certificate of {server} is not valid: {cause}"),
-                "check the host name and this machine's clock and certificate store",
-            );
+            let (what, hint) = certificate(&lower);
+            return unreachable(format!("the certificate of {server} {what}: {cause}"), hint);
         }
         if lower.contains("tls") || lower.contains("handshake") || lower.contains("corrupt message")
         {
@@ -110,9 +108,12 @@ pub fn transport(error: &reqwest::Error, url: &Url, answer: Duration) -> Failure
     if lower.contains("message head is too large") {
         return large_headers(url, "what the HTTP library takes");
     }
-    if lower.contains("invalid http") || lower.contains("parse") {
-        let what = format!("{server} does not answer in HTTP: {cause}");
-        return Failure::new(FailureKind::NotAspect, what, "check the URL and its port");
+    let no_http = ["invalid http", "parse", "unexpected message"];
+    if no_http.iter().any(|words| lower.contains(words)) {
+        return unreachable(
+            format!("{server} does not answer in HTTP"),
+            "check the URL and its port",
+        );
     }
     let what = format!("the connection to {server} broke: {cause}");
     Failure::new(FailureKind::Broken, what, "try again")
@@ -123,6 +124,39 @@ pub fn large_headers(url: &Url, limit: &str) -> Failure {
     let what = format!("the headers of {} are larger than {limit}", origin(url));
     let hint = "is this an Aspect API? if it is, raise limits.header_bytes";
     Failure::new(FailureKind::TooLarge, what, hint)
+}
+
+/// What is wrong with a certificate, and what to do, from the words of the TLS library.
+fn certificate(lower: &str) -> (&'static str, &'static str) {
+    let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    if has(&["unknownissuer", "unknown issuer", "caused by other"]) {
+        (
+            "was signed by an authority that this machine does not trust",
+            "if it is right, give the authority's certificate with --ca-file FILE",
+        )
+    } else if has(&["not valid for name", "notvalidforname"]) {
+        (
+            "is for another host name",
+            "use the name that the certificate was made for in the URL",
+        )
+    } else if has(&["notvalidyet", "not valid yet"]) {
+        (
+            "is not valid yet",
+            "check this machine's clock; else the server needs another certificate",
+        )
+    } else if has(&["expired"]) {
+        (
+            "has expired",
+            "the server needs a new one; if it has one, check this machine's clock",
+        )
+    } else if has(&["revoked"]) {
+        ("was revoked by its authority", "the server needs a new one")
+    } else {
+        (
+            "is not valid",
+            "check the host name and this machine's clock and certificate store",
+        )
+    }
 }
 
 fn chain(error: &reqwest::Error) -> Vec<String> {
@@ -324,6 +358,43 @@ mod tests {
         assert_eq!(retry_after(&headers), Some(7 * SECOND));
         headers.insert(RETRY_AFTER, "soon".parse().unwrap());
         assert_eq!(retry_after(&headers), None);
+    }
+
+    #[test]
+    fn certificates_are_judged_in_plain_words() {
+        for (said, word, advice) in [
+            (
+                "invalid peer certificate: unknownissuer",
+                "authority",
+                "--ca-file",
+            ),
+            (
+                "invalid peer certificate: certificate expired: verification time 5",
+                "expired",
+                "clock",
+            ),
+            (
+                "invalid peer certificate: certificate not valid for name \"a\"; only for \"b\"",
+                "another host name",
+                "URL",
+            ),
+            (
+                "invalid peer certificate: certificate not valid yet",
+                "yet",
+                "clock",
+            ),
+            (
+                "invalid peer certificate: badsignature",
+                "is not valid",
+                "store",
+            ),
+        ] {
+            let (what, hint) = certificate(said);
+            assert!(
+                what.contains(word) && hint.contains(advice),
+                "{said}: {what}; {hint}"
+            );
+        }
     }
 
     #[test]

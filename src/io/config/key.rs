@@ -1,8 +1,11 @@
 //! Where a key comes from, and the reading of it. A key never shows in Debug, logs or errors.
 
 use std::fmt;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -41,7 +44,7 @@ impl KeyFrom {
         let (text, note) = match self {
             Self::Variable { value, .. } => (value.clone(), None),
             Self::File(path) => read_file(path)?,
-            Self::Command(words) => (run(words)?, None),
+            Self::Command(words) => (run(words, PATIENCE)?, None),
         };
         Ok((checked(&text, &self.place())?, note))
     }
@@ -93,25 +96,62 @@ pub fn from_home(path: &Path) -> PathBuf {
     }
 }
 
+/// How long a program may take to print a key; it may ask somebody for a password meanwhile.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// The most that is read of what it prints, in bytes.
+const MAX_PRINTED: u64 = 64 << 10;
+
 /// The first line that the program prints; it may ask on the terminal.
-fn run(words: &[String]) -> Result<SecretString, ConfigError> {
+fn run(words: &[String], patience: Duration) -> Result<SecretString, ConfigError> {
     let [program, arguments @ ..] = words else {
         return Err(ConfigError("key_command is empty".to_owned()));
     };
-    let output = Command::new(program)
+    let failed = |error: std::io::Error| ConfigError(format!("key_command {program}: {error}"));
+    let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::inherit())
         .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| ConfigError(format!("key_command {program}: {error}")))?;
-    if !output.status.success() {
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let end = Instant::now() + patience;
+    let (to, printed) = mpsc::channel();
+    if let Some(stdout) = child.stdout.take() {
+        // Ends with the pipe, which somebody that the program started may hold open for long.
+        std::thread::spawn(move || {
+            let mut text = Vec::new();
+            let outcome = stdout.take(MAX_PRINTED).read_to_end(&mut text);
+            let _ = to.send(outcome.map(|_| text));
+        });
+    }
+    let text = printed.recv_timeout(patience);
+    let status = wait_until(&mut child, end).map_err(failed)?;
+    let (Ok(text), Some(status)) = (text, status) else {
+        let _ = child.kill();
+        let _ = child.wait();
         return Err(ConfigError(format!(
-            "key_command {program} ended with {}",
-            output.status
+            "key_command {program} did not end within {patience:?}; run it by hand to see what it waits for"
+        )));
+    };
+    if !status.success() {
+        return Err(ConfigError(format!(
+            "key_command {program} ended with {status}"
         )));
     }
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = text.map_err(failed)?;
+    let text = String::from_utf8_lossy(&text);
     Ok(text.lines().next().unwrap_or_default().into())
+}
+
+/// How the program ended; `None` if it has not by then.
+fn wait_until(child: &mut Child, end: Instant) -> std::io::Result<Option<ExitStatus>> {
+    loop {
+        let status = child.try_wait()?;
+        if status.is_some() || Instant::now() >= end {
+            return Ok(status);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 #[cfg(test)]
@@ -155,6 +195,21 @@ mod tests {
             "sk_2"
         );
         assert!(command(&["false"]).is_err());
+        let chatty = command(&["sh", "-c", "echo sk_3; yes no | head -c 30000"]);
+        assert_eq!(chatty.unwrap().0.expose_secret(), "sk_3");
+        for hung in [
+            &["sleep", "60"][..],
+            &["sh", "-c", "echo sk_4; exec sleep 60"],
+        ] {
+            let words: Vec<String> = hung.iter().map(|&word| word.to_owned()).collect();
+            let began = Instant::now();
+            let why = run(&words, Duration::from_millis(200)).unwrap_err();
+            assert!(
+                why.to_string().contains("did not end within 200ms"),
+                "{why}"
+            );
+            assert!(began.elapsed() < Duration::from_secs(30));
+        }
         assert!(command(&[]).is_err());
     }
 }

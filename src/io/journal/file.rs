@@ -5,19 +5,22 @@
 //! change each, and no index on an id, as both cost several times more (the row's key is the number
 //! of its first change).
 
+mod writing;
+
 use std::fmt::Write;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{
-    Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior,
-    params,
-};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, TransactionBehavior};
+
+use zstd::bulk::Compressor;
+use zstd::zstd_safe::CParameter;
 
 use super::place;
-use crate::domain::{Change, Moment, NotRecording, Time};
-use crate::wire::record::{self, Decoded, Encoded};
+use crate::domain::{NotRecording, Time};
+use crate::wire::record::{self, Decoded};
+pub use writing::{Entry, weight};
 
 /// `reel`, so that a file of another program is told from ours.
 const APPLICATION: u32 = 0x7265_656c;
@@ -27,8 +30,8 @@ pub(super) const BLOCK_ROWS: usize = 4096;
 const BLOCK_BYTES: usize = 4 << 20;
 /// Largest part of a block that is read, in bytes, whatever the file claims.
 const MAX_PART: usize = 256 << 20;
-/// Level of zstd: the higher ones cost more than they save here.
-const LEVEL: i32 = 1;
+/// Level of zstd: a quick one, as the higher ones cost more than they save here.
+const LEVEL: i32 = -3;
 
 /// Each step takes a file from one version to the next.
 pub(super) const STEPS: [&str; 2] = [
@@ -103,6 +106,7 @@ pub struct Facts {
 /// An open journal file.
 pub struct File {
     db: Connection,
+    compressor: Compressor<'static>,
     next: i64,
     n_open: usize,
     open_bytes: usize,
@@ -167,8 +171,12 @@ impl File {
                     FROM block WHERE is_open";
         let (n_open, open_bytes) =
             db.query_row(open, [], |row| Ok((size_at(row, 0)?, size_at(row, 1)?)))?;
+        let mut compressor = Compressor::new(LEVEL)?;
+        // A damaged block is told from a sound one.
+        compressor.set_parameter(CParameter::ChecksumFlag(true))?;
         Ok(Self {
             db,
+            compressor,
             next: next.unwrap_or(1),
             n_open,
             open_bytes,
@@ -247,229 +255,12 @@ impl File {
         Ok(self.db.query_row(sql, [], |row| size_at(row, 0))? as u64)
     }
 
-    /// Appends changes, sealing blocks as they fill, in one transaction.
-    pub fn append(&mut self, entry: &Entry<'_>) -> Result<(), Trouble> {
-        let (mut next, n_open, open_bytes) = (self.next, self.n_open, self.open_bytes);
-        let outcome = self.try_append(entry, &mut next);
-        if outcome.is_ok() {
-            self.next = next;
-        } else {
-            (self.n_open, self.open_bytes) = (n_open, open_bytes);
-        }
-        outcome
-    }
-
-    fn try_append(&mut self, entry: &Entry<'_>, next: &mut i64) -> Result<(), Trouble> {
-        let bytes: usize = entry.changes.iter().map(weight).sum();
-        let is_full = self.n_open + entry.changes.len() >= BLOCK_ROWS
-            || self.open_bytes + bytes >= BLOCK_BYTES;
-        let mut before = Vec::new();
-        if is_full && self.n_open > 0 {
-            (before, *next) = self.take_open()?;
-        }
-        let transaction = self
-            .db
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if !before.is_empty() {
-            transaction.execute("DELETE FROM block WHERE is_open", [])?;
-            (self.n_open, self.open_bytes) = (0, 0);
-        }
-        let changes: Vec<&Change> = before.iter().chain(entry.changes).collect();
-        let mut rest = changes.as_slice();
-        while !rest.is_empty() {
-            let n = block_length(rest);
-            let is_whole = n < rest.len() || n == BLOCK_ROWS || weights(rest) >= BLOCK_BYTES;
-            let (now, later) = rest.split_at(n);
-            rest = later;
-            let mut block = record::encode(now.iter().copied());
-            record::redact(&mut block.typed, entry.secrets);
-            record::redact(&mut block.raw, entry.secrets);
-            insert(&transaction, *next, &block, !is_whole)?;
-            *next += block.n_rows as i64;
-            if !is_whole {
-                self.n_open += block.n_rows;
-                self.open_bytes += block.typed.len() + block.raw.len();
-            }
-        }
-        entry.facts(&transaction)?;
-        transaction.commit()?;
-        Ok(())
-    }
-
-    /// The changes of the rows that are not sealed, and the number of the first.
-    fn take_open(&self) -> Result<(Vec<Change>, i64), Trouble> {
-        let mut statement = self
-            .db
-            .prepare("SELECT first FROM block WHERE is_open ORDER BY first")?;
-        let firsts: Vec<i64> = statement
-            .query_map([], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
-        let mut changes = Vec::with_capacity(self.n_open);
-        for first in &firsts {
-            let found = self.read(*first, true)?;
-            changes.extend(found.records.into_iter().map(|record| Change {
-                seq: 0,
-                received: Moment {
-                    wall: record.received,
-                    mono: 0,
-                },
-                origin: record.origin,
-                raw: record.raw,
-                kind: record.kind,
-            }));
-        }
-        Ok((changes, firsts.first().copied().unwrap_or(self.next)))
-    }
-
-    /// Lets the oldest blocks go: those received before `before`, and as many as make the rest fit
-    /// into `max_bytes`. The newest block always stays. Gives the number of changes let go.
-    pub fn prune(&mut self, before: Time, max_bytes: u64) -> Result<u64, Trouble> {
-        let newest = "SELECT max(first) FROM block";
-        let Some(newest) = self
-            .db
-            .query_row(newest, [], |row| row.get::<_, Option<i64>>(0))?
-        else {
-            return Ok(0);
-        };
-        let old = "SELECT coalesce(max(first), 0) FROM block WHERE until < ?1 AND first < ?2";
-        let mut last: i64 = self
-            .db
-            .query_row(old, params![before.0, newest], |row| row.get(0))?;
-        let mut excess = self.used_bytes()?.saturating_sub(max_bytes);
-        if excess > 0 {
-            let sizes = "SELECT first, length(typed) + length(raw) FROM block ORDER BY first";
-            let mut statement = self.db.prepare(sizes)?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                let (first, bytes): (i64, _) = (row.get(0)?, size_at(row, 1)? as u64);
-                if first >= newest || excess == 0 {
-                    break;
-                }
-                last = last.max(first);
-                excess = excess.saturating_sub(bytes);
-            }
-        }
-        if last == 0 {
-            return Ok(0);
-        }
-        let transaction = self.db.transaction()?;
-        let gone = "SELECT coalesce(sum(n), 0) FROM block WHERE first <= ?1 AND NOT is_open";
-        let n_gone = transaction.query_row(gone, [last], |row| size_at(row, 0))?;
-        transaction.execute(
-            "DELETE FROM block WHERE first <= ?1 AND NOT is_open",
-            [last],
-        )?;
-        transaction.execute("DELETE FROM hole WHERE at < ?1", [before.0])?;
-        transaction.commit()?;
-        // Each step frees one page.
-        let mut vacuum = self.db.prepare("PRAGMA incremental_vacuum")?;
-        let mut steps = vacuum.query([])?;
-        while steps.next()?.is_some() {}
-        Ok(n_gone as u64)
-    }
-
-    /// Bytes that are in use within the file.
-    fn used_bytes(&self) -> Result<u64, Trouble> {
-        let pragma = |name| {
-            self.db
-                .pragma_query_value(None, name, |row| size_at(row, 0))
-                .map(|size| size as u64)
-        };
-        let pages = pragma("page_count")?.saturating_sub(pragma("freelist_count")?);
-        Ok(pages * pragma("page_size")?)
-    }
-
     /// Bounds the file, for the test of a full disk.
     #[cfg(test)]
     pub(super) fn bound(&self, n_pages: u32) -> Result<(), Trouble> {
         self.db.pragma_update(None, "max_page_count", n_pages)?;
         Ok(())
     }
-}
-
-/// What is appended at once.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Entry<'a> {
-    pub changes: &'a [Change],
-    pub last_event_id: Option<&'a str>,
-    pub alive: Option<Time>,
-    /// Changes that were not recorded before this: when that was noted, their number, and why.
-    pub hole: Option<(Time, u64, &'a str)>,
-    /// What is overwritten wherever it stands.
-    pub secrets: &'a [&'a [u8]],
-}
-
-impl Entry<'_> {
-    fn facts(&self, to: &Transaction<'_>) -> Result<(), Trouble> {
-        let sql = "INSERT OR REPLACE INTO fact (name, value) VALUES (?1, ?2)";
-        if let Some(id) = self.last_event_id {
-            to.prepare(sql)?.execute(params!["last_event_id", id])?;
-        }
-        if let Some(alive) = self.alive {
-            to.prepare(sql)?.execute(params!["alive", alive.0])?;
-        }
-        if let Some((at, n, why)) = self.hole {
-            let sql = "INSERT INTO hole (at, n, why) VALUES (?1, ?2, ?3)";
-            to.execute(sql, params![at.0, n as i64, why])?;
-        }
-        Ok(())
-    }
-}
-
-/// About how many bytes a change takes in a block before it is compressed.
-pub(super) fn weight(change: &Change) -> usize {
-    use crate::domain::{ChangeKind, Payload};
-    let carried = match &change.kind {
-        ChangeKind::Message(message) => match &message.payload {
-            Payload::Json(text) => text.len(),
-            Payload::Expired | Payload::Absent => 0,
-        },
-        ChangeKind::Attempt(attempt) => attempt.response.len(),
-        ChangeKind::Unreadable(what) => what.excerpt.len(),
-        _ => 0,
-    };
-    carried + change.raw.as_ref().map_or(0, |raw| raw.len()) + 128
-}
-
-fn weights(changes: &[&Change]) -> usize {
-    changes.iter().map(|change| weight(change)).sum()
-}
-
-/// How many of the changes fill a block.
-fn block_length(changes: &[&Change]) -> usize {
-    let mut bytes = 0;
-    let fits = changes.iter().take(BLOCK_ROWS).take_while(|change| {
-        let has_room = bytes < BLOCK_BYTES;
-        bytes += weight(change);
-        has_room
-    });
-    fits.count()
-}
-
-fn insert(to: &Transaction<'_>, first: i64, block: &Encoded, is_open: bool) -> Result<(), Trouble> {
-    let sql = "INSERT INTO block
-        (first, n, n_events, since, until, is_open, typed_size, raw_size, typed, raw)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-    to.prepare(sql)?.execute(params![
-        first,
-        block.n_rows as i64,
-        block.n_events as i64,
-        block.first.0,
-        block.last.0,
-        is_open,
-        block.typed.len() as i64,
-        block.raw.len() as i64,
-        pack(&block.typed)?,
-        pack(&block.raw)?,
-    ])?;
-    Ok(())
-}
-
-fn pack(bytes: &[u8]) -> Result<Vec<u8>, Trouble> {
-    let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
-    // A damaged block is told from a sound one.
-    compressor.set_parameter(zstd::zstd_safe::CParameter::ChecksumFlag(true))?;
-    Ok(compressor.compress(bytes)?)
 }
 
 fn unpack(bytes: &[u8], size: usize) -> Result<Vec<u8>, Trouble> {
@@ -490,11 +281,22 @@ fn check_header(path: &Path) -> Result<(), Trouble> {
         _ => return Err(Trouble::Corrupt("it is no SQLite file".to_owned())),
     }
     let application = header[68..72].try_into().map_or(0, u32::from_be_bytes);
-    if application == APPLICATION {
+    if application == APPLICATION || is_being_made(path)? {
         Ok(())
     } else {
         Err(Trouble::Unusable(NotRecording::Foreign))
     }
+}
+
+/// Whether the file is ours all the same: another reeltop is making it, or had begun to.
+fn is_being_made(path: &Path) -> Result<bool, Trouble> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    db.busy_timeout(std::time::Duration::from_secs(1))?;
+    let application: i64 = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let n_tables = "SELECT count(*) FROM sqlite_schema";
+    let n_tables: i64 = db.query_row(n_tables, [], |row| row.get(0))?;
+    Ok(application == i64::from(APPLICATION) || application == 0 && n_tables == 0)
 }
 
 /// A count or size of a row; what is negative in a damaged file counts as none.
@@ -547,7 +349,7 @@ fn immutable(path: &Path) -> Result<Connection, Trouble> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
     use super::*;
-    use crate::domain::{AssetId, ChangeKind, Origin};
+    use crate::domain::{AssetId, Change, ChangeKind, Moment, Origin};
 
     fn names(n: usize) -> Vec<Change> {
         let name = |at: usize| ChangeKind::AssetNamed {

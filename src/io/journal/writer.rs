@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use secrecy::ExposeSecret;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::file::{Entry, File, Trouble, weight};
+use super::file::{BLOCK_ROWS, Entry, File, Trouble, weight};
 use super::reopen::reopen;
 use super::{Order, Resume, Settings, Shared, is_urgent, place};
 use crate::domain::{Change, ChangeKind, Journal, NotRecording, Recording, Time};
@@ -20,9 +20,9 @@ use crate::io::clock::Clock;
 
 /// From the first change that waits until all that wait are written: with the writing itself, less
 /// than a second is at risk.
-const EVERY: Duration = Duration::from_millis(700);
-/// Changes that are written at once, without waiting for more.
-const AT_ONCE: usize = 16_384;
+const EVERY: Duration = Duration::from_millis(500);
+/// Changes that are written at once, without waiting for more: a block of them.
+const AT_ONCE: usize = BLOCK_ROWS;
 /// Between two tries where recording is not possible.
 const AGAIN: Duration = Duration::from_secs(2);
 /// Between two looks at what is too old or too much.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::incoming::Words;
 use super::{Link, MAX_COMPARE_WAIT};
 use crate::domain::time::SECOND;
 use crate::domain::{
@@ -91,6 +92,9 @@ impl Link {
                     .to_owned(),
             );
         }
+        if std::mem::take(&mut self.has_overflowed) {
+            caveats.push("the server no longer had all events of the gap, so that some are missing in the list of events".to_owned());
+        }
         if is_check && !self.is_unsettled && proof.is_some() {
             caveats.push(LATE.to_owned());
         }
@@ -149,6 +153,9 @@ impl Link {
         );
         let outlet = &self.outlet;
         let mut drafts = outlet.unreadable(origin, std::mem::take(&mut found.unreadable));
+        let mut words = Words::default();
+        found.rows.iter().for_each(|row| words.add_task(row));
+        drafts.extend(words.take().map(|kind| outlet.draft(origin, kind)));
         let tasks = found
             .rows
             .drain(..)

@@ -1,6 +1,7 @@
 //! What the stream brings: frames become changes, which go out, or are held while a comparison of
 //! this connection runs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -8,10 +9,47 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Link;
-use crate::domain::{ChangeKind, Moment, Origin, Unreadable};
+use crate::domain::{
+    ChangeKind, Example, Moment, Observation, Origin, Unreadable, WordKind, WordSeen,
+};
 use crate::io::outlet::Draft;
-use crate::wire::events;
 use crate::wire::lenient::excerpt;
+use crate::wire::rest::Row;
+use crate::wire::{events, fields};
+
+/// Words that are new to us, counted, so that a stream full of them brings few changes.
+#[derive(Default)]
+pub(super) struct Words {
+    seen: BTreeMap<Arc<str>, WordSeen>,
+}
+
+impl Words {
+    pub fn add(&mut self, seen: WordSeen) {
+        match self.seen.get_mut(&seen.word) {
+            Some(held) => held.count += seen.count,
+            None => {
+                self.seen.insert(seen.word.clone(), seen);
+            }
+        }
+    }
+
+    /// The fields of a task that are new to us.
+    pub fn add_task(&mut self, row: &Row<Observation>) {
+        for field in fields::new_in_task(&row.raw) {
+            self.add(WordSeen {
+                kind: WordKind::Field,
+                word: field.into(),
+                count: 1,
+                example: Example::new(format!("task {}", row.value.task), b""),
+            });
+        }
+    }
+
+    pub fn take(self) -> impl Iterator<Item = ChangeKind> {
+        let seen = self.seen.into_values();
+        seen.map(|seen| ChangeKind::NewWord(Box::new(seen)))
+    }
+}
 
 impl Link {
     pub(super) fn decode(&mut self, chunk: &[u8], drafts: &mut Vec<Draft>) {
@@ -19,9 +57,13 @@ impl Link {
         self.last_byte = Some(received);
         let mut n_unreadable = 0;
         let shape = self.client.http.limits.shape();
+        let mut words = Words::default();
         self.stream.take(chunk, |frame| {
             let mut raw: Option<Arc<[u8]>> = None;
             let outcome = events::decode_within(&frame, shape, |kind| {
+                if let ChangeKind::NewWord(seen) = kind {
+                    return words.add(*seen);
+                }
                 let raw = raw.get_or_insert_with(|| frame.data.into()).clone();
                 drafts.push(Draft {
                     received,
@@ -50,6 +92,12 @@ impl Link {
             .gauges()
             .unreadable
             .fetch_add(n_unreadable, Ordering::Relaxed);
+        drafts.extend(words.take().map(|kind| Draft {
+            received,
+            origin: Origin::Stream,
+            raw: None,
+            kind,
+        }));
         self.count(received, drafts);
     }
 
@@ -83,6 +131,7 @@ impl Link {
                 kind,
             });
         }
+        self.has_overflowed |= counters.gaps > self.seen.gaps;
         self.seen = counters;
     }
 

@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::super::listing;
-use super::super::model::task_glyph;
+use super::super::model::{provenance, task_glyph};
 use super::super::paint::{Canvas, Pieces, Side, dim, piece, pieces_width, plain};
 use super::pace_words;
 use crate::app::filter::Filter;
@@ -52,7 +52,11 @@ fn lefts(state: &State) -> Vec<Pieces<'static>> {
         Screen::Events => {
             let pace = pace_words(state.pace.per_second(state.now));
             let pace = plain(format!(" {pace} ev/s"));
-            let received = dim(format!(" · {} received", history.events.total()));
+            let received = dim(format!(
+                " · {} received{}",
+                history.events.received(),
+                provenance::other_events(&history.events, " · ")
+            ));
             let kept = dim(format!(
                 " · {} repeated · {} kept",
                 history.events.duplicates(),

@@ -1,8 +1,24 @@
 //! Where values come from and how old they are, in marks and words.
 
+use std::fmt::Write;
+
 use super::ago;
 use crate::app::{State, Tone};
-use crate::domain::{Delivery, Origin, OutcomeState, TaskRow, Time};
+use crate::domain::{Delivery, Events, Origin, OutcomeState, TaskRow, Time};
+
+/// Events that are known though the service did not send them to this run: nothing where there are
+/// none, else each kind after the separator.
+pub fn other_events(events: &Events, separator: &str) -> String {
+    let kinds = [
+        (events.inferred(), "made from polls"),
+        (events.restored(), "from the journal"),
+    ];
+    let mut text = String::new();
+    for (n, words) in kinds.into_iter().filter(|(n, _)| *n > 0) {
+        let _ = write!(text, "{separator}{n} {words}");
+    }
+    text
+}
 
 /// What a row is marked with where it is not as good as seen just now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Raw bytes one after another, with the ids that the columns hold too taken out of them.
 //!
 //! Ids are chance: nothing makes their 36 letters smaller than 16 bytes, and those bytes stand in
-//! the columns already. So a quoted id becomes one byte that says which of the row's ids it is.
+//! the columns already. So a quoted id becomes a mark that says which of the row's ids it is.
 
 use std::sync::Arc;
 
@@ -17,11 +17,12 @@ const SHARED: u64 = 1;
 const PLAIN: u64 = 0;
 const MARKED: u64 = 1;
 
-/// The byte that stands for the row's first id; the others follow it. No JSON holds them.
-const FIRST_MARK: u8 = 1;
-const N_MARKS: u8 = 4;
-/// `"` and an id and `"`.
-const QUOTED: usize = 38;
+/// Stands before the number of one of the row's ids. No JSON holds it.
+const MARK: u8 = 1;
+/// Letters of an id, …
+const ID: usize = 36;
+/// … and where its first hyphen is.
+const HYPHEN: usize = 8;
 
 /// Appends the raw bytes of row after row.
 #[derive(Debug, Default)]
@@ -57,34 +58,31 @@ impl<'a> Packing<'a> {
 
 /// Appends the bytes with a mark for each quoted id; `false` where they hold such a byte already.
 fn mark(raw: &[u8], ids: &RowIds, to: &mut Vec<u8>) -> bool {
-    let mut copied = 0;
-    for quote in memchr::memchr_iter(b'"', raw) {
-        if quote < copied {
-            continue;
+    if memchr::memchr(MARK, raw).is_some() {
+        return false;
+    }
+    let (mut copied, mut from) = (0, HYPHEN + 1);
+    // Hyphens are far fewer than quotes.
+    while let Some(found) = raw.get(from..).and_then(|rest| memchr::memchr(b'-', rest)) {
+        let hyphen = from + found;
+        from = hyphen + 1;
+        let start = hyphen - HYPHEN;
+        let text = raw[start..].first_chunk::<ID>();
+        if let Some(text) = text
+            && raw[start - 1] == b'"'
+            && raw.get(start + ID) == Some(&b'"')
+            && let Some(Id::Uuid(id)) = Id::from_uuid(text)
+        {
+            from = start + ID + HYPHEN;
+            if let Some(which) = ids.iter().position(|known| *known == id) {
+                to.extend_from_slice(&raw[copied..start]);
+                to.extend_from_slice(&[MARK, which as u8]);
+                copied = start + ID;
+            }
         }
-        let Some(&[_, ref text @ .., b'"']) = raw
-            .get(quote..)
-            .and_then(|rest| rest.first_chunk::<QUOTED>())
-        else {
-            continue;
-        };
-        if text[8] != b'-' {
-            continue;
-        }
-        let Some(Id::Uuid(id)) = Id::from_uuid(text) else {
-            continue;
-        };
-        let Some(which) = ids.iter().position(|known| *known == id) else {
-            continue;
-        };
-        to.extend_from_slice(&raw[copied..=quote]);
-        to.push(FIRST_MARK + which as u8);
-        copied = quote + 1 + text.len();
     }
     to.extend_from_slice(&raw[copied..]);
-    let is_mark = |byte: &u8| (FIRST_MARK..FIRST_MARK + N_MARKS).contains(byte);
-    // Without a way out of the loop, which the compiler can do many bytes at a time.
-    !raw.iter().fold(false, |found, byte| found | is_mark(byte))
+    true
 }
 
 /// Takes the raw bytes of row after row.
@@ -133,17 +131,17 @@ impl<'a> Unpacking<'a> {
     fn unmark(&mut self, packed: &[u8], ids: &RowIds) -> Arc<[u8]> {
         self.text.clear();
         let mut copied = 0;
-        for quote in memchr::memchr_iter(b'"', packed) {
-            let which = packed
-                .get(quote + 1)
-                .and_then(|mark| mark.checked_sub(FIRST_MARK));
-            if let Some(id) = which.and_then(|which| ids.get(usize::from(which))) {
-                self.text.extend_from_slice(&packed[copied..=quote]);
-                let id = Id::Uuid(*id);
-                self.text
-                    .extend_from_slice(id.as_text(&mut [0; 36]).as_bytes());
-                copied = quote + 2;
-            }
+        for mark in memchr::memchr_iter(MARK, packed) {
+            let which = packed.get(mark + 1).copied().unwrap_or(u8::MAX);
+            // A damaged block may hold a mark within another.
+            let Some(id) = ids.get(usize::from(which)).filter(|_| mark >= copied) else {
+                continue;
+            };
+            self.text.extend_from_slice(&packed[copied..mark]);
+            let id = Id::Uuid(*id);
+            self.text
+                .extend_from_slice(id.as_text(&mut [0; ID]).as_bytes());
+            copied = mark + 2;
         }
         self.text.extend_from_slice(&packed[copied..]);
         self.text.as_slice().into()

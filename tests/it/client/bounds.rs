@@ -1,6 +1,8 @@
 //! Each limit of the client, and a server that goes beyond it: it costs a clear message, no more.
 
-use reeltop::domain::{ChangeKind, EndpointId, Failure, FailureKind, MessageId, Unreadable};
+use reeltop::domain::{
+    ChangeKind, EndpointId, Failure, FailureKind, MessageId, TaskId, Unreadable,
+};
 use reeltop::io::Clock;
 use reeltop::io::client::Client;
 use reeltop::io::client::http::Sent;
@@ -134,7 +136,8 @@ async fn json_too_deep_or_too_large_is_not_parsed() {
         let deep = deep.clone();
         Scripted::start(move |_, _| answer("200 OK", "", &deep)).await
     };
-    let failure = refused(&server, |limits| limits.json_depth = 39).await;
+    let client = Client::new(&limited(&server, |limits| limits.json_depth = 39)).unwrap();
+    let failure = client.task(&TaskId::new("t")).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::TooLarge, "{failure}");
     assert!(failure.what.contains("deeper than 39 levels"), "{failure}");
     let client = Client::new(&limited(&server, |limits| limits.json_depth = 40)).unwrap();
@@ -145,6 +148,26 @@ async fn json_too_deep_or_too_large_is_not_parsed() {
     let failure = refused(&server, |limits| limits.json_values = 5000).await;
     assert_eq!(failure.kind, FailureKind::TooLarge, "{failure}");
     assert!(failure.what.contains("more than 5000 values"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_row_too_deep_is_counted_and_the_others_are_read() {
+    let row = |id: &str, more: &str| {
+        format!(
+            r#"{{"id":"{id}","asset_id":"a","features":{{}},"user_id":"u","created":"2026-11-22T14:00:00Z","updated":"2026-11-22T14:00:00Z","more":{more}}}"#
+        )
+    };
+    let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
+    let body = format!("[{},{},{}]", row("a", "1"), row("b", &deep), row("c", "[]"));
+    let server = Scripted::start(move |_, _| answer("200 OK", "", &body)).await;
+    let client = Client::new(&limited(&server, |_| {})).unwrap();
+    let page = client.active_tasks().await.unwrap();
+    let read: Vec<String> = (page.rows.iter())
+        .map(|row| row.value.task.to_string())
+        .collect();
+    assert_eq!(read, ["a", "c"]);
+    assert_eq!(page.unreadable.len(), 1);
+    assert!(page.unreadable[0].why.starts_with("1 rows nested too deep"));
 }
 
 #[tokio::test]

@@ -121,6 +121,46 @@ async fn the_first_connection_shows_what_is_there_and_then_what_happens() {
     server.stop().await;
 }
 
+/// States are repaired all the same; that events of the gap are missing is said.
+#[tokio::test]
+async fn a_ring_that_is_too_short_for_the_gap_is_said() {
+    let server = start(Options {
+        ring_size: 2,
+        ..Options::default()
+    })
+    .await;
+    let receiver = Receiver::always(204).await;
+    create_endpoint(&server, &receiver.url, &["task.*"]).await;
+    let task = server.backend().create_task("asset", &["proxy"]).unwrap();
+    let gate = Gate::start(&server.url()).await;
+    let mut watcher = Watcher::open(source_of(&server, &gate.url));
+    watcher.until_live(1).await;
+    // The id to resume from is that of an event that came by the stream.
+    let seen = server.backend().create_task("seen", &["proxy"]).unwrap();
+    watcher
+        .until("an event", |history| state(history, &seen).is_some())
+        .await;
+
+    gate.shut();
+    watcher
+        .until("the loss", |history| {
+            matches!(history.link, LinkState::Retrying { .. })
+        })
+        .await;
+    for asset in ["a", "b", "c"] {
+        server.backend().create_task(asset, &["proxy"]).unwrap();
+    }
+    finish(&server, &task);
+    gate.open();
+
+    let proof = watcher.until_live(2).await;
+    let caveat = proof.caveat.unwrap_or_default();
+    assert!(caveat.contains("no longer had all events"), "{caveat}");
+    assert_eq!(state(&watcher.history, &task), Some(TaskState::Completed));
+    watcher.hose.close().await;
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_gap_is_repaired_and_what_began_and_ended_in_it_is_found() {
     let server = start(Options::default()).await;

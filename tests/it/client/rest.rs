@@ -21,7 +21,11 @@ async fn what_is_no_aspect_answer_says_so() {
     let other = failure(|| answer("200 OK", "", r#"{"hello":"world"}"#)).await;
     assert_eq!(other.kind, FailureKind::NotAspect);
     let garbage = failure(|| Reply::Close(b"SSH-2.0-x\r\n".to_vec())).await;
-    assert_eq!(garbage.kind, FailureKind::NotAspect, "{garbage}");
+    assert_eq!(garbage.kind, FailureKind::Unreachable, "{garbage}");
+    assert!(
+        garbage.what.contains("does not answer in HTTP"),
+        "{garbage}"
+    );
     let cut =
         failure(|| Reply::Close(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n[".to_vec())).await;
     assert_eq!(cut.kind, FailureKind::Broken, "{cut}");

@@ -172,6 +172,19 @@ fn the_time_away_is_a_gap_between_what_the_journal_had_and_what_came() {
     update(&mut state, Msg::Changed(vec![new]));
     press(&mut state, "2");
     let shown = picture(&mut state, 120, 36);
+    // What an earlier run recorded was not received by this one.
+    let (total, restored) = (
+        state.history.events.total(),
+        state.history.events.restored(),
+    );
+    assert!(
+        restored > 0 && restored + 1 == total,
+        "{restored} of {total}"
+    );
+    assert!(
+        shown.contains(&format!("1 received · {restored} from the journal")),
+        "{shown}"
+    );
     let lines: Vec<&str> = shown.lines().skip(5).take(3).collect();
     assert!(lines[0].contains("new.mp4"), "{shown}");
     assert!(lines[1].contains("gap since"), "{shown}");
@@ -436,4 +449,16 @@ fn hostile_text_of_raw_rows_never_reaches_a_cell() {
             |c: char| c.is_control() && c != '\n' || ('\u{202a}'..='\u{202e}').contains(&c);
         assert!(!shown.contains(is_bad), "{keys}:\n{shown}");
     }
+}
+
+#[test]
+fn where_there_is_no_stream_the_header_tells_the_age_of_the_last_poll() {
+    let mut state = told();
+    let polling = link(9, LinkState::Polling { why: why() });
+    let polled = change(3, ChangeKind::Polled(None));
+    update(&mut state, Msg::Changed(vec![polling, polled]));
+    assert!(picture(&mut state, 120, 24).contains("poll  3s ago"));
+    // With a stream, a poll says nothing of it.
+    update(&mut state, Msg::Changed(vec![link(0, LinkState::Live)]));
+    assert!(picture(&mut state, 120, 24).contains("last  2s ago"));
 }

@@ -1,0 +1,156 @@
+//! The lists as the journal has them: nothing is asked of the server.
+
+use super::args::{AttemptsArgs, EndpointsArgs, MessagesArgs, SourceArgs, TasksArgs};
+use super::list::{Numbers, number, print_attempts, print_endpoints, print_messages, query};
+use super::output::{Outcome, Stop, note};
+use super::{journal, source, tasks as online};
+use crate::app::subject::{AttemptSubject, DeliverySubject, EndpointSubject, TaskSubject};
+use crate::domain::{
+    Attempt, Delivery, EndpointId, History, Message, MessageId, OutcomeState, TaskId, TaskRow,
+};
+use crate::io::Clock;
+use crate::io::journal::{File, reopen};
+use crate::wire::recorded;
+
+/// Everything that the journal of the configured server holds.
+fn history(from: &SourceArgs) -> Result<History, Stop> {
+    let source = source::configured(from)?;
+    let settings = journal::required(&source, from)?;
+    let file = match File::open_to_read(&settings.file) {
+        Ok(Some(file)) => file,
+        Ok(None) => return Err(journal::none_yet(&settings.file)),
+        Err(trouble) => return Err(journal::stop(&trouble)),
+    };
+    let mut history = History::new(settings.bounds);
+    let found = reopen(&file, &settings.bounds, Clock::new().now(), &mut |batch| {
+        history.apply_all(batch);
+        true
+    });
+    if found.n_damaged > 0 {
+        note(&format!(
+            "{} parts of the journal could not be read",
+            found.n_damaged
+        ));
+    }
+    Ok(history)
+}
+
+/// `tasks --offline`: the unfinished tasks as they were seen last, or those with these ids.
+pub fn tasks(args: &TasksArgs, from: &SourceArgs) -> Outcome {
+    let query = query(args.query.as_deref())?;
+    let history = history(from)?;
+    let mut code = 0;
+    let mut found: Vec<TaskRow<'_>> = Vec::new();
+    if args.ids.is_empty() {
+        let places = 0..history.tasks.places() as u32;
+        let rows = places.filter_map(|place| history.tasks.row(place));
+        found.extend(rows.filter(|row| !row.is_done() && !row.is_gone()));
+        found.sort_by_key(|row| std::cmp::Reverse(row.created()));
+    } else {
+        for id in &args.ids {
+            if let Some(row) = history.tasks.get(&TaskId::new(id)) {
+                found.push(row);
+            } else {
+                note(&format!("task {id} is not in the journal"));
+                code = 1;
+            }
+        }
+    }
+    let matches = |row: &TaskRow<'_>| {
+        query.matches(&TaskSubject {
+            history: &history,
+            row: *row,
+        })
+    };
+    let rows: Vec<_> = (found.into_iter().filter(matches))
+        .map(|row| recorded::task(row.observation()))
+        .collect();
+    let name = |asset: &_| history.asset_name(asset).map(|name| &**name);
+    online::print(&rows, name, args.json, from, "no such tasks in the journal")?;
+    Ok(code)
+}
+
+/// `messages --offline`
+pub fn messages(args: &MessagesArgs, from: &SourceArgs) -> Outcome {
+    let query = query(args.query.as_deref())?;
+    let history = history(from)?;
+    let wanted: Vec<MessageId> = args.ids.iter().map(|id| MessageId::new(id)).collect();
+    let known = |id: &MessageId| {
+        let delivery = history.deliveries.get(id);
+        delivery.is_some_and(|delivery| delivery.message.is_some())
+    };
+    let mut code = 0;
+    for id in wanted.iter().filter(|id| !known(id)) {
+        note(&format!("message {id} is not in the journal"));
+        code = 1;
+    }
+    let is_wanted = |message: &Message| wanted.is_empty() || wanted.contains(&message.id);
+    let limit = if wanted.is_empty() {
+        args.limit
+    } else {
+        usize::MAX
+    };
+    let rows: Vec<_> = (history.deliveries.newest())
+        .filter(|delivery| {
+            query.matches(&DeliverySubject {
+                history: &history,
+                delivery,
+            })
+        })
+        .filter_map(|delivery| delivery.message.clone())
+        .filter(is_wanted)
+        .take(limit)
+        .map(recorded::message)
+        .collect();
+    print_messages(&rows.iter().collect::<Vec<_>>(), args.json, from)?;
+    Ok(code)
+}
+
+/// `attempts --offline`
+pub fn attempts(args: &AttemptsArgs, from: &SourceArgs) -> Outcome {
+    let query = query(args.query.as_deref())?;
+    let history = history(from)?;
+    let message = args.message.as_deref().map(MessageId::new);
+    let endpoint = args.endpoint.as_deref().map(EndpointId::new);
+    let mut found: Vec<&Attempt> = (history.deliveries.newest())
+        .flat_map(Delivery::attempts)
+        .filter(|attempt| message.as_ref().is_none_or(|id| attempt.message == *id))
+        .filter(|attempt| endpoint.as_ref().is_none_or(|id| attempt.endpoint == *id))
+        .filter(|attempt| {
+            query.matches(&AttemptSubject {
+                history: &history,
+                attempt,
+            })
+        })
+        .collect();
+    found.sort_by(|a, b| (b.started, &b.id).cmp(&(a.started, &a.id)));
+    found.truncate(args.limit);
+    let every = history.deliveries.newest().flat_map(Delivery::attempts);
+    let numbers: Numbers = number(every);
+    let rows: Vec<_> = found.into_iter().cloned().map(recorded::attempt).collect();
+    print_attempts(&rows.iter().collect::<Vec<_>>(), &numbers, args.json, from)?;
+    Ok(0)
+}
+
+/// `endpoints --offline`
+pub fn endpoints(args: &EndpointsArgs, from: &SourceArgs) -> Outcome {
+    let query = query(args.query.as_deref())?;
+    let history = history(from)?;
+    let is_failing = |id: &EndpointId| {
+        history.deliveries.newest().any(|delivery| {
+            let outcome = delivery.outcome(id);
+            outcome.is_some_and(|outcome| outcome.state == OutcomeState::Failed)
+        })
+    };
+    let rows: Vec<_> = (history.endpoints.values())
+        .filter(|endpoint| {
+            query.matches(&EndpointSubject {
+                endpoint,
+                is_failing: is_failing(&endpoint.id),
+            })
+        })
+        .map(|endpoint| (endpoint.clone(), None))
+        .collect();
+    print_endpoints(&rows, args.json)?;
+    Ok(0)
+}

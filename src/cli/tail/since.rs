@@ -1,0 +1,74 @@
+//! `tail --since`: first what the journal holds, then the stream from where the journal ends.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::journal;
+use super::super::output::{Stop, note};
+use super::print::Printer;
+use crate::domain::{ChangeKind, Origin, Time};
+use crate::io::clock::Clock;
+use crate::io::journal::since;
+use crate::wire::sse::Frame;
+
+/// Prints the recorded events of the last `ago`; gives the event id after which the stream goes
+/// on, if the journal has one.
+pub fn print(file: &Path, ago: Duration, printer: &mut Printer) -> Result<Option<String>, Stop> {
+    let micros = i64::try_from(ago.as_micros()).unwrap_or(i64::MAX);
+    let from = Clock::new().now().wall.plus(micros.saturating_neg());
+    let mut found = match since(file, from) {
+        Ok(Some(found)) => found,
+        Ok(None) => return Err(journal::none_yet(file)),
+        Err(trouble) => return Err(journal::stop(&trouble)),
+    };
+    let holes = found.file().holes(from).unwrap_or_default();
+    let facts = found.file().facts().unwrap_or_default();
+    let mut before: Option<Arc<[u8]>> = None;
+    for block in found.by_ref() {
+        for record in block {
+            let (ChangeKind::Event(_), Origin::Stream, Some(raw)) =
+                (&record.kind, record.origin, record.raw)
+            else {
+                continue;
+            };
+            // The events of one frame came in the same bytes.
+            if before
+                .as_ref()
+                .is_some_and(|other| Arc::ptr_eq(other, &raw))
+            {
+                continue;
+            }
+            printer.frame(&Frame {
+                event: "message",
+                data: &raw,
+                id: "",
+                has_id: false,
+            });
+            before = Some(raw);
+        }
+        if printer.check()? {
+            break;
+        }
+    }
+    if found.n_damaged > 0 {
+        note(&format!(
+            "{} parts of the journal could not be read",
+            found.n_damaged
+        ));
+    }
+    for (at, n, why) in holes {
+        note(&format!(
+            "{n} changes before {} were not recorded: {why}",
+            at.rfc3339()
+        ));
+    }
+    let id = facts.last_event_id.filter(|id| !id.is_empty());
+    if id.is_none() {
+        let end = facts.alive.map(Time::rfc3339).unwrap_or_default();
+        note(&format!(
+            "the stream names no event to go on from: what came between the journal's end ({end}) and now is missing"
+        ));
+    }
+    Ok(id)
+}

@@ -1,0 +1,296 @@
+//! The program itself: killed, ended, started twice, on a full disk; and what the headless commands
+//! read.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use reeltop::domain::{ChangeKind, Origin, Time};
+use reeltop::server::{FeatureState, Options, Running};
+
+use super::{records, until_records};
+use crate::pty::Pty;
+use crate::scripted::Gate;
+use crate::server::support::start;
+
+fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    Time(i64::try_from(since.as_micros()).unwrap())
+}
+
+struct Home {
+    folder: tempfile::TempDir,
+    url: String,
+    key: String,
+}
+
+impl Home {
+    fn new(server: &Running, url: &str) -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            url: url.to_owned(),
+            key: server.api_key().to_owned(),
+        }
+    }
+
+    fn environment(&self) -> [(&str, &str); 3] {
+        [
+            ("ASPECT_BASE_URL", &self.url),
+            ("ASPECT_API_KEY", &self.key),
+            ("XDG_STATE_HOME", self.folder.path().to_str().unwrap()),
+        ]
+    }
+
+    fn dashboard(&self) -> Pty {
+        Pty::start(&[], &self.environment(), 120, 60)
+    }
+
+    /// The one journal there is, once it is there.
+    async fn file(&self) -> PathBuf {
+        let folder = self.folder.path().join("reeltop");
+        crate::server::support::eventually("a journal", || async {
+            let entries = fs::read_dir(&folder).ok()?;
+            entries
+                .filter_map(|entry| Some(entry.ok()?.path()))
+                .find(|path| path.extension().is_some_and(|ending| ending == "db"))
+        })
+        .await
+    }
+
+    async fn run(&self, args: &[&str]) -> (i32, String, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_reeltop"));
+        command.env_clear().env("HOME", "/nonexistent").args(args);
+        command.envs(self.environment()).stdin(Stdio::null());
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap());
+        let output = output.await.unwrap();
+        (
+            output.status.code().unwrap_or(-1),
+            String::from_utf8(output.stdout).unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    }
+}
+
+fn events_in(file: &Path) -> Vec<Time> {
+    records(file)
+        .iter()
+        .filter(|record| {
+            record.origin == Origin::Stream && matches!(record.kind, ChangeKind::Event(_))
+        })
+        .map(|record| record.received)
+        .collect()
+}
+
+/// Makes a task, and so an event, every few milliseconds until the time is over; gives their number.
+async fn happen(server: &Running, time: Duration) -> usize {
+    let end = std::time::Instant::now() + time;
+    let mut n = 0;
+    while std::time::Instant::now() < end {
+        server.backend().create_task("busy", &["proxy"]).unwrap();
+        n += 1;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    n
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_loses_at_most_the_last_second() {
+    let server = start(Options::default()).await;
+    let home = Home::new(&server, &server.url());
+    let mut dashboard = home.dashboard();
+    dashboard.sees("● live");
+    happen(&server, Duration::from_secs(3)).await;
+    dashboard.signal("KILL");
+    let killed = now();
+    dashboard.end();
+    let file = home.file().await;
+    let newest = *events_in(&file).last().expect("events were recorded");
+    let lost = killed.since(newest);
+    assert!(lost < 1_000_000, "{lost} us before the kill are lost");
+    // It opens cleanly, and shows what it holds.
+    let again = home.dashboard();
+    again.sees("● live");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quit_and_a_polite_signal_lose_nothing() {
+    for way in ["q", "TERM"] {
+        let server = start(Options::default()).await;
+        let home = Home::new(&server, &server.url());
+        let mut dashboard = home.dashboard();
+        dashboard.sees("● live");
+        let n = happen(&server, Duration::from_millis(300)).await;
+        dashboard.keys("2");
+        // All of it is on the screen, the last of it less than a moment ago.
+        dashboard.wait("every event", |screen| {
+            screen.contains(&format!(" {n} received"))
+        });
+        match way {
+            "q" => dashboard.keys("q"),
+            _ => dashboard.signal(way),
+        }
+        let status = dashboard.end();
+        assert_eq!(status.success(), way == "q", "{status:?}");
+        let file = home.file().await;
+        assert_eq!(events_in(&file).len(), n, "{way}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn earlier_tasks_are_on_the_screen_while_the_server_is_away() {
+    let server = start(Options::default()).await;
+    let gate = Gate::start(&server.url()).await;
+    let home = Home::new(&server, &gate.url);
+    server.backend().create_task("keynote", &["proxy"]).unwrap();
+    let mut first = home.dashboard();
+    first.sees("● live");
+    first.wait("the task", |screen| screen.contains("Tasks 1"));
+    first.keys("q");
+    first.end();
+    gate.shut();
+    let mut second = home.dashboard();
+    second.wait("the task", |screen| {
+        screen.contains("Tasks 1") && !screen.contains("● live")
+    });
+    second.keys("5");
+    second.wait("the journal's state", |screen| {
+        screen.contains("JOURNAL") && screen.contains("from earlier runs")
+    });
+    gate.open();
+    second.keys("\x12");
+    second.wait("the gap", |screen| {
+        screen.contains("converged") && screen.contains(" · gap ") && screen.contains("● live")
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_dashboard_says_that_it_does_not_record() {
+    let server = start(Options::default()).await;
+    let home = Home::new(&server, &server.url());
+    let first = home.dashboard();
+    first.sees("● live");
+    until_records(&home.file().await, 1).await;
+    let second = home.dashboard();
+    second.sees("NOT RECORDING");
+    assert!(!first.wait("the first", |_| true).contains("NOT RECORDING"));
+    let (code, out, _) = home.run(&["config"]).await;
+    assert_eq!(code, 0);
+    assert!(out.contains("a reeltop records it now"), "{out}");
+    assert!(!out.contains(&home.key), "{out}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_takes_no_more_and_a_folder_that_takes_nothing_are_said_and_stop_nothing() {
+    let server = start(Options::default()).await;
+    let home = Home::new(&server, &server.url());
+    // No file may grow beyond 32 KiB.
+    let script = "trap '' XFSZ; ulimit -f 64; exec \"$REELTOP\"";
+    let full = Pty::shell(script, &home.environment(), 120, 36);
+    full.sees("● live");
+    let busy = happen(&server, Duration::from_secs(2)).await;
+    full.sees("NOT RECORDING");
+    assert!(busy > 10);
+    assert!(!full.sees("● live").contains("Tasks 0"));
+    drop(full);
+
+    let home = Home::new(&server, &server.url());
+    fs::write(home.folder.path().join("reeltop"), "in the way").unwrap();
+    let mut blocked = home.dashboard();
+    blocked.sees("● live");
+    blocked.sees("NOT RECORDING");
+    blocked.keys("q");
+    assert!(blocked.end().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_switched_off_leaves_no_file_and_the_demo_leaves_none_either() {
+    let server = start(Options::default()).await;
+    let home = Home::new(&server, &server.url());
+    let mut off = Pty::start(&["--no-journal"], &home.environment(), 120, 36);
+    off.sees("● live");
+    off.keys("q");
+    off.end();
+    assert_eq!(fs::read_dir(home.folder.path()).unwrap().count(), 0);
+
+    let folder = home.folder.path().to_str().unwrap();
+    let environment = [("TMPDIR", folder), ("XDG_STATE_HOME", folder)];
+    for way in ["q", "TERM"] {
+        let mut demo = Pty::start(&["demo"], &environment, 120, 36);
+        demo.sees("● live");
+        let held = fs::read_dir(folder).unwrap().count();
+        assert_eq!(held, 1, "the demo keeps its own journal");
+        match way {
+            "q" => demo.keys("q"),
+            _ => demo.signal(way),
+        }
+        demo.end();
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 0, "{way}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lists_and_tail_read_the_journal_without_the_server() {
+    let server = start(Options::default()).await;
+    let home = Home::new(&server, &server.url());
+    let (code, _, words) = home.run(&["tasks", "--offline"]).await;
+    assert_eq!(code, 1);
+    assert!(words.contains("no journal of this server yet"), "{words}");
+    let receiver = crate::server::support::Receiver::always(500).await;
+    crate::server::support::create_endpoint(&server, &receiver.url, &["task.*"]).await;
+    let mut dashboard = home.dashboard();
+    dashboard.sees("● live");
+    let task = server.backend().create_task("asset", &["proxy"]).unwrap();
+    let file = home.file().await;
+    let has_attempt = || async {
+        let all = records(&file);
+        let found = all
+            .iter()
+            .any(|record| matches!(record.kind, ChangeKind::Attempt(_)));
+        found.then_some(())
+    };
+    crate::server::support::eventually("an attempt", has_attempt).await;
+    dashboard.keys("q");
+    dashboard.end();
+    let (_, live, _) = home.run(&["tasks", "--json"]).await;
+    let (_, messages, _) = home.run(&["messages", "--json"]).await;
+    let n_before = events_in(&file).len();
+    // One more, which the stream has and the journal has not.
+    assert!(
+        server
+            .backend()
+            .set_feature(&task, "proxy", FeatureState::Processing)
+    );
+    let limit = (n_before + 1).to_string();
+    let (code, out, words) = home
+        .run(&["tail", "--since", "10m", "--limit", &limit])
+        .await;
+    assert_eq!((code, out.lines().count()), (0, n_before + 1), "{words}");
+    let ids: std::collections::BTreeSet<String> = (out.lines())
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["event_id"].to_string()
+        })
+        .collect();
+    assert_eq!(ids.len(), n_before + 1, "none twice: {out}");
+    server.stop().await;
+
+    let (code, out, words) = home.run(&["tasks", "--offline", "--json"]).await;
+    assert_eq!((code, &out), (0, &live), "{words}");
+    let (_, out, _) = home.run(&["tasks", &task, "--offline", "--json"]).await;
+    assert_eq!(out, live);
+    let (code, out, _) = home.run(&["messages", "--offline", "--json"]).await;
+    let id = |text: &str| {
+        serde_json::from_str::<serde_json::Value>(text.lines().next().unwrap()).unwrap()["id"]
+            .clone()
+    };
+    assert_eq!(code, 0);
+    assert_eq!(id(&out), id(&messages));
+    let (_, out, _) = home
+        .run(&["attempts", "--offline", "--query", "fail"])
+        .await;
+    assert!(out.contains("500"), "{out}");
+    let (_, out, _) = home.run(&["endpoints", "--offline", "--json"]).await;
+    assert!(out.contains(&receiver.url), "{out}");
+    let (code, ..) = home.run(&["tasks", "--offline", "--no-journal"]).await;
+    assert_eq!(code, 2);
+}
