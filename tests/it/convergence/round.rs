@@ -232,7 +232,7 @@ fn differences(history: &History, truth: &[Observation]) -> Vec<String> {
     }
     let n_unseen = unseen(history, truth);
     let is_said =
-        history.n_unreadable > 0 || history.proofs.iter().any(|proof| proof.caveat.is_some());
+        history.unreadable.total() > 0 || history.proofs.iter().any(|proof| proof.caveat.is_some());
     if n_unseen > 0 && !is_said {
         wrong.push(format!(
             "{n_unseen} tasks were never seen, and nothing is said"
