@@ -32,7 +32,10 @@ const INTERRUPTED: u8 = 130;
 
 /// Runs the program and gives its exit code (see `Exit codes` in the README).
 pub fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return refused(&error),
+    };
     let source = args.source;
     if let Err(stop) = source::begin_log(&source) {
         return conclude(Err(stop));
@@ -58,6 +61,18 @@ pub fn main() -> ExitCode {
         Command::Completions { shell } => conclude(generate::completions(&shell)),
         Command::Man => conclude(generate::man()),
     }
+}
+
+/// Says what is wrong with the arguments, or prints the help that was asked for. What was typed may
+/// have been copied from anywhere, so that it is made visible-safe as well.
+fn refused(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        output::tell(error.render().to_string().trim_end());
+    } else {
+        // A closed pipe is no error.
+        let _ = error.print();
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 /// Runs a command that prints, until it ends or ctrl-c ends it. One thread serves it best: what

@@ -56,8 +56,13 @@ pub fn conclude(outcome: Outcome) -> ExitCode {
 
 /// Says something on stderr, made visible-safe line by line; that nobody reads it is no error.
 pub fn note(text: &str) {
+    tell(&format!("reeltop: {text}"));
+}
+
+/// The same in words that need no name before them.
+pub fn tell(text: &str) {
     let lines: Vec<_> = text.split('\n').map(visible).collect();
-    let _ = writeln!(io::stderr(), "reeltop: {}", lines.join("\n"));
+    let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
 }
 
 /// Stdout, buffered, and whether it is a terminal.

@@ -2,6 +2,7 @@
 
 pub mod failure;
 pub mod http;
+mod masking;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -150,8 +150,16 @@ impl Stream {
 
     /// Decodes a chunk and gives its events to `sink`. A line without end is dealt with by the
     /// next step.
-    pub fn take(&mut self, chunk: &[u8], sink: impl FnMut(Frame<'_>)) {
-        if let Err(endless) = self.decoder.push(chunk, sink) {
+    pub fn take(&mut self, chunk: &[u8], mut sink: impl FnMut(Frame<'_>)) {
+        let masking = &self.client.http.masking;
+        let outcome = self.decoder.push(chunk, |frame| {
+            let data = masking.bytes(frame.data);
+            sink(Frame {
+                data: &data,
+                ..frame
+            });
+        });
+        if let Err(endless) = outcome {
             let what = format!("{} sent {endless}", origin(&self.url));
             let hint = "raise limits.event_bytes if its events are that large";
             self.endless = Some(Failure::new(FailureKind::TooLarge, what, hint));
@@ -388,7 +396,7 @@ pub(super) async fn request(
     let what = format!("{server}{path} is no event stream: its content type is {given}");
     let hint = "name the stream's path with --events-path";
     let failure = Failure::new(FailureKind::NotAspect, what, hint);
-    Err(Failed::last(client.http.tidied(failure)))
+    Err(Failed::last(client.http.masking.failure(failure)))
 }
 
 async fn refusal(client: &Client, url: &Url, mut response: Response, deadline: Instant) -> Failed {

@@ -7,6 +7,7 @@ mod link;
 mod polling;
 mod rest;
 mod stream;
+mod tls;
 mod unknowns;
 
 use std::time::Duration;

@@ -28,7 +28,7 @@ pub struct Pty {
     master: Box<dyn MasterPty + Send>,
     /// Held so that the terminal's settings can still be read after the program ended.
     _slave: Box<dyn SlavePty + Send>,
-    _home: tempfile::TempDir,
+    home: tempfile::TempDir,
     /// The terminal's settings before the program began.
     pub before: String,
 }
@@ -103,7 +103,7 @@ impl Pty {
             child,
             master: pair.master,
             _slave: pair.slave,
-            _home: home,
+            home,
             before,
         }
     }
@@ -196,6 +196,11 @@ impl Pty {
     /// Everything that came so far, raw.
     pub fn bytes(&self) -> Vec<u8> {
         self.output.0.lock().unwrap().bytes.clone()
+    }
+
+    /// The folder that the program takes for the user's.
+    pub fn home(&self) -> &std::path::Path {
+        self.home.path()
     }
 
     pub fn pid(&self) -> u32 {

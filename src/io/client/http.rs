@@ -1,5 +1,6 @@
 //! The transport: one origin, one key, bounds on everything that comes back.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -11,8 +12,9 @@ use secrecy::{ExposeSecret, SecretString};
 use tracing::{info, warn};
 
 use super::failure::{self, Failed, origin};
+use super::masking::Masking;
 use crate::domain::time::SECOND;
-use crate::domain::{Failure, FailureKind, MASK, visible, without};
+use crate::domain::{Failure, FailureKind, visible};
 use crate::io::clock::Clock;
 use crate::io::config::{Limits, Source, Waits, is_loopback, shown};
 use crate::io::log;
@@ -23,6 +25,8 @@ const AGENT: &str = concat!("reeltop/", env!("CARGO_PKG_VERSION"));
 pub struct Http {
     base: Url,
     key: Option<SecretString>,
+    /// Takes the key out of what the server says.
+    pub masking: Masking,
     is_read_only: bool,
     authorities: Vec<Certificate>,
     pub key_origin: String,
@@ -105,6 +109,7 @@ impl Http {
         Ok(Self {
             base,
             key: source.key.clone(),
+            masking: Masking::new(source.key.as_ref()),
             is_read_only: source.read_only,
             authorities: source.authorities.clone(),
             key_origin: source.key_origin.clone(),
@@ -214,7 +219,7 @@ impl Http {
         body: &[u8],
         url: &Url,
     ) -> Failed {
-        let body = self.without_key(body.to_vec());
+        let body = self.masking.bytes(body);
         failure::status(status, headers, &body, url, &self.key_origin)
     }
 
@@ -260,7 +265,7 @@ impl Http {
                 return Ok(response);
             }
             let next = redirect(&response, &at, &seen, self.limits.redirects)
-                .map_err(|failure| Failed::last(self.tidied(failure)))?;
+                .map_err(|failure| Failed::last(self.masking.failure(failure)))?;
             seen.push(next.clone());
             at = next;
         }
@@ -297,39 +302,6 @@ impl Http {
             }
         }
         outcome.map_err(Unsent::Broken)
-    }
-
-    /// A server may say in any text what it was sent; the key is taken out before anyone sees it.
-    fn without_key(&self, bytes: Vec<u8>) -> Vec<u8> {
-        let Some(key) = &self.key else {
-            return bytes;
-        };
-        let key = key.expose_secret().as_bytes();
-        if key.is_empty() || memchr::memmem::find(&bytes, key).is_none() {
-            return bytes;
-        }
-        let mut clean = Vec::with_capacity(bytes.len());
-        let mut done = 0;
-        for at in memchr::memmem::find_iter(&bytes, key) {
-            clean.extend_from_slice(&bytes[done..at]);
-            clean.extend_from_slice(MASK.as_bytes());
-            done = at + key.len();
-        }
-        clean.extend_from_slice(&bytes[done..]);
-        clean
-    }
-
-    /// A failure in words that do not hold the key.
-    pub fn tidied(&self, failure: Failure) -> Failure {
-        let Some(key) = &self.key else {
-            return failure;
-        };
-        let key = key.expose_secret();
-        Failure {
-            what: without(&failure.what, key).into_owned(),
-            hint: without(&failure.hint, key).into_owned(),
-            ..failure
-        }
     }
 
     fn check_headers(&self, response: &Response, url: &Url) -> Result<(), Failed> {
@@ -383,7 +355,11 @@ impl Http {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(self.without_key(body).into())
+        let masked = match self.masking.bytes(&body) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(masked) => Some(masked),
+        };
+        Ok(masked.unwrap_or(body).into())
     }
 
     /// Sends a POST once: never repeated, never redirected; in read-only mode not at all.

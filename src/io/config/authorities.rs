@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use reqwest::Certificate;
+use reqwest::{Certificate, Client, ClientBuilder};
 
 use super::ConfigError;
 use super::key::from_home;
@@ -23,9 +23,34 @@ pub(super) fn read(path: &Path) -> Result<Vec<Certificate>, ConfigError> {
     let bytes = std::fs::read(&path).map_err(|error| refuse(&error.to_string()))?;
     match Certificate::from_pem_bundle(&bytes) {
         Ok(found) if found.is_empty() => Err(refuse(
-            "holds no certificate; PEM is wanted, which begins with -----BEGIN CERTIFICATE-----",
+            "holds no certificate; PEM is wanted, which begins with BEGIN CERTIFICATE",
         )),
-        Ok(found) => Ok(found),
-        Err(error) => Err(refuse(&format!("cannot be read: {error}"))),
+        // What stands in a certificate is only looked at when a client is made of it.
+        Ok(found) => match client(&found) {
+            Ok(_) => Ok(found),
+            Err(error) => Err(refuse(&format!(
+                "holds no sound certificate: {}",
+                cause(&error)
+            ))),
+        },
+        Err(error) => Err(refuse(&format!("cannot be read: {}", cause(&error)))),
     }
+}
+
+fn client(authorities: &[Certificate]) -> reqwest::Result<Client> {
+    let bare = Client::builder().tls_built_in_root_certs(false).no_proxy();
+    let builder = authorities
+        .iter()
+        .cloned()
+        .fold(bare, ClientBuilder::add_root_certificate);
+    builder.build()
+}
+
+/// The innermost reason, as the outer ones only say that there is one.
+fn cause(error: &reqwest::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
 }

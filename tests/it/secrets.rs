@@ -1,0 +1,274 @@
+//! Planted secrets are looked for wherever the program writes: screen, stdout, stderr, files, the
+//! list of processes, what Debug prints.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use reeltop::cli::args::Args;
+use reeltop::domain::ChangeKind;
+use reeltop::io::Clock;
+use reeltop::io::client::Client;
+use reeltop::io::config::{KeyFrom, Source};
+use reeltop::io::intake;
+use secrecy::SecretString;
+use serde_json::json;
+
+use crate::planted;
+use crate::pty::Pty;
+use crate::scripted::{Reply, Scripted, answer, stream};
+use crate::server::support::PATIENCE;
+
+const KEY: &str = "sk_PLANTED0key";
+/// In an endpoint's URL: the user, the password, a value of the query, the fragment.
+const URL: &str =
+    "https://PLANTED1user:PLANTED2word@hooks.example/a?t=PLANTED3query&PLANTED4bare#PLANTED5";
+const PROXY: &str = "PLANTED6proxy";
+/// In a field whose name says so.
+const SIGNING: &str = "whsec_PLANTED7";
+
+fn assert_none(place: &str, bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Some(at) = text.find("PLANTED") {
+        let start = text.floor_char_boundary(at.saturating_sub(200));
+        let end = text.ceil_char_boundary((at + 100).min(text.len()));
+        panic!("{place}: {:?}", &text[start..end]);
+    }
+}
+
+/// Looks through every file below a folder; gives how many there were.
+fn assert_none_in_files(folder: &Path) -> usize {
+    let mut n_files = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            n_files += assert_none_in_files(&path);
+        } else if path.is_file() {
+            n_files += 1;
+            assert_none(&path.display().to_string(), &std::fs::read(&path).unwrap());
+        }
+    }
+    n_files
+}
+
+/// An API that holds secrets in its endpoints and attempts, and repeats the key that it was sent.
+fn leaky(head: &str) -> Reply {
+    let echo = format!("refused: Authorization: Bearer {KEY}");
+    let endpoint = json!({
+        "id": "ep_1", "url": URL, "description": URL, "secret": SIGNING,
+        "headers": {"x-api-key": SIGNING}, "created_at": "2026-11-22T14:00:00Z",
+    });
+    let attempt = json!({
+        "id": "atmpt_1", "msg_id": "m0x", "endpoint_id": "ep_1", "url": URL, "status": 2,
+        "response": echo, "response_status_code": 500, "timestamp": "2026-11-22T14:00:00Z",
+    });
+    let strange = json!({"novel": URL, "secret": SIGNING});
+    let route = head.split(' ').nth(1).unwrap_or_default();
+    let path = route.split('?').next().unwrap_or_default();
+    let body = match path {
+        "/webhooks/endpoints" => json!([endpoint, strange, URL]).to_string(),
+        "/webhooks/delivery-attempts" => json!([attempt, strange, URL]).to_string(),
+        "/webhooks/messages" => planted::messages(&["x".to_owned()]),
+        "/tasks/active" => format!("[{}, {}]", json!({"id": echo}), json!(URL)),
+        "/events" => {
+            let bytes = format!(
+                "data: {echo}\n\ndata: {}\n\n",
+                json!({"about": echo, "at": URL})
+            );
+            return Reply::Hold(stream(&bytes));
+        }
+        "/openapi.json" => return planted::api(&["x".to_owned()], head),
+        "/tasks/500" => return answer("500 x", "", &json!({"detail": echo}).to_string()),
+        "/tasks/404" => return answer("404 x", "", &format!("<html>{echo} {URL}")),
+        "/tasks/302" => return answer("302 x", &format!("location: {URL}\r\n"), ""),
+        "/tasks/303" => return answer("303 x", &format!("location: /{KEY}\r\n"), ""),
+        "/tasks/200" => echo,
+        "/wrong" => return answer("200 OK", &format!("content-type: {KEY}\r\n"), ""),
+        _ => {
+            return answer(
+                "409 x",
+                "",
+                &json!({"detail": [{"loc": [KEY], "msg": URL}]}).to_string(),
+            );
+        }
+    };
+    answer("200 OK", "", &body)
+}
+
+fn reeltop(home: &Path, url: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reeltop"));
+    command
+        .env_clear()
+        .env("HOME", home)
+        .env("XDG_STATE_HOME", home)
+        .env("ASPECT_API_KEY", KEY)
+        .env("ASPECT_BASE_URL", url)
+        .stdin(Stdio::null());
+    command
+}
+
+async fn said(mut command: Command) -> Vec<u8> {
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap();
+    [output.stdout, output.stderr].concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_command_prints_a_planted_secret() {
+    let server = Scripted::start(|_, head| leaky(head)).await;
+    let home = tempfile::tempdir().unwrap();
+    for arguments in [
+        "tasks",
+        "tasks --json",
+        "tasks 500 404 302 303 200 other",
+        "messages --json",
+        "attempts",
+        "attempts --json",
+        "attempts --json --message m0x",
+        "endpoints",
+        "endpoints --json",
+        "tail --events-path /wrong",
+        "tail --events-path /other",
+        "replay m0x --dry-run",
+        "replay m0x --dry-run --json",
+        "replay m0x --yes --wait 100ms",
+    ] {
+        let mut command = reeltop(home.path(), &server.url);
+        command.args(arguments.split(' '));
+        let said = said(command).await;
+        assert!(!said.is_empty(), "{arguments}");
+        assert_none(arguments, &said);
+    }
+    assert_none_in_files(home.path());
+    // What is not secret is still told.
+    let mut command = reeltop(home.path(), &server.url);
+    command.args(["endpoints", "--json"]);
+    let told = String::from_utf8(said(command).await).unwrap();
+    assert!(
+        told.contains("https://***@hooks.example/a?t=***&***#***"),
+        "{told}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dashboard_shows_and_keeps_no_planted_secret() {
+    let server = Scripted::start(|_, head| leaky(head)).await;
+    let url = server.url.clone();
+    tokio::task::spawn_blocking(move || {
+        let environment = [
+            ("ASPECT_API_KEY", KEY),
+            ("ASPECT_BASE_URL", &*url),
+            ("REELTOP_TEST_PANIC", ""),
+        ];
+        let mut pty = Pty::start(&[], &environment[..2], 160, 50);
+        pty.sees("Deliveries ✗ 1");
+        let listed = std::fs::read(format!("/proc/{}/cmdline", pty.pid())).unwrap();
+        assert!(!listed.is_empty());
+        assert_none("the list of processes", &listed);
+        for (keys, seen) in [
+            ("4", "hooks.example"),
+            ("\r", "Endpoints ›"),
+            ("\r", "refused: Authorization"),
+            ("5", "could not be read"),
+            ("\r", "Health ›"),
+        ] {
+            pty.keys(keys);
+            pty.sees(seen);
+        }
+        pty.keys("q");
+        pty.end();
+        assert_none("the terminal", &pty.bytes());
+        assert_none_in_files(pty.home());
+
+        let mut pty = Pty::start(&[], &environment, 160, 50);
+        pty.end();
+        assert_none("a panic", &pty.bytes());
+        assert!(String::from_utf8_lossy(&pty.bytes()).contains("asked for by a test"));
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_password_of_a_proxy_is_never_said() {
+    let home = tempfile::tempdir().unwrap();
+    let refusing = Scripted::start(|_, head| {
+        // What a proxy was sent, as a careless one says it.
+        answer(
+            "407 x",
+            &format!("x-echo: {PROXY}\r\n"),
+            &format!("{PROXY} {}", head.len()),
+        )
+    })
+    .await;
+    let port = refusing.url.rsplit(':').next().unwrap().to_owned();
+    for proxy in [
+        format!("http://user:{PROXY}@127.0.0.1:{port}"),
+        format!("http://user:{PROXY}@127.0.0.1:1"),
+        format!("http://user:{PROXY}@127.0.0.1:99999"),
+        format!("user:{PROXY}"),
+        format!("socks9://user:{PROXY}@x"),
+    ] {
+        for name in ["HTTPS_PROXY", "ALL_PROXY", "https_proxy", "http_proxy"] {
+            for url in ["https://far.invalid", "http://far.invalid"] {
+                let mut command = reeltop(home.path(), url);
+                command.env(name, &proxy).args(["tasks", "--allow-http"]);
+                let said = said(command).await;
+                // A body is the server's own word; what we know of the proxy is not in it.
+                let said = String::from_utf8(said).unwrap();
+                let is_echo = said.contains("407") && said.contains(&format!("{PROXY} "));
+                if !is_echo {
+                    assert_none(&format!("{name} {proxy}"), said.as_bytes());
+                }
+            }
+        }
+    }
+}
+
+/// What goes out of the intake is what is shown, and what a journal records.
+#[tokio::test]
+async fn no_change_holds_a_planted_secret() {
+    let server = Scripted::start(|_, head| leaky(head)).await;
+    let mut source = Source::new(&server.url, KEY);
+    source.waits.poll = Duration::from_millis(100);
+    let (hose, mut changes) = intake::open(source, Clock::new());
+    let (mut n_unread, mut n_attempts, mut is_echoed) = (0, 0, false);
+    while n_unread < 6 || n_attempts == 0 || !is_echoed {
+        let batch = tokio::time::timeout(PATIENCE, changes.recv()).await;
+        for change in batch.unwrap().unwrap() {
+            assert_none("a change", format!("{change:?}").as_bytes());
+            assert_none("raw bytes", change.raw.as_deref().unwrap_or_default());
+            match &change.kind {
+                ChangeKind::Unreadable(what) => {
+                    n_unread += 1;
+                    is_echoed |= what.excerpt.contains("Bearer ***");
+                }
+                ChangeKind::Attempt(_) => n_attempts += 1,
+                _ => {}
+            }
+        }
+    }
+    hose.close().await;
+}
+
+#[test]
+fn debug_shows_no_planted_secret() {
+    let source = Source::new("https://x.example", SecretString::from(KEY));
+    let from = KeyFrom::Variable {
+        name: "K".into(),
+        value: KEY.into(),
+    };
+    let args = <Args as clap::Parser>::try_parse_from(["reeltop", "serve", "--api-key", KEY]);
+    let wrong = Source::new("https://u:PLANTED@x.example:99999", KEY);
+    let failure = Client::new(&wrong).err().unwrap();
+    for shown in [
+        format!("{source:?}"),
+        format!("{from:?}"),
+        format!("{:?}", args.unwrap()),
+        format!("{wrong:?}"),
+        format!("{failure:?}"),
+    ] {
+        assert_none("Debug", shown.as_bytes());
+    }
+}
