@@ -1,6 +1,7 @@
 //! The front desk: parses arguments, picks the command, turns its answer into an exit code.
 
 pub mod args;
+mod config;
 mod dashboard;
 pub mod demo;
 mod doctor;
@@ -48,6 +49,7 @@ pub fn main() -> ExitCode {
         Command::Endpoints(args) => headless(list::endpoints(args, source)),
         Command::Replay(args) => headless(replay::run(args, source)),
         Command::Doctor(args) => headless(doctor::run(args, source)),
+        Command::Config(args) => conclude(config::run(&args, &source)),
         Command::Completions { shell } => conclude(generate::completions(&shell)),
         Command::Man => conclude(generate::man()),
     }

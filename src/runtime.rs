@@ -174,7 +174,7 @@ impl Loop {
                 Woken::Second => self.tell(Msg::Tick(self.clock.now()))?,
                 Woken::Scan => self.tell(Msg::Scan)?,
             }
-            self.drain().await?;
+            self.drain()?;
         }
         Ok(())
     }
@@ -199,7 +199,7 @@ impl Loop {
     }
 
     /// Takes everything else that waits already, for a short time.
-    async fn drain(&mut self) -> anyhow::Result<()> {
+    fn drain(&mut self) -> anyhow::Result<()> {
         let began = Instant::now();
         for _ in 0..MAX_KEYS {
             let Some(event) = self.keys.waiting() else {

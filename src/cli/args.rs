@@ -95,6 +95,8 @@ pub enum Command {
     /// Configuration, name, connection, key, stream, logs, clock and terminal, one line each: ok,
     /// warning or failed, with what to do. Nothing is changed anywhere and no key is shown.
     Doctor(DoctorArgs),
+    /// Print where the configuration and the journal are, or write a first configuration
+    Config(ConfigArgs),
     /// Print a shell completion script
     Completions {
         /// Shell to print it for
@@ -262,6 +264,20 @@ pub struct ReplayArgs {
     /// How long to wait for the attempt that the replay causes
     #[arg(long, default_value = "60s", value_parser = duration, value_name = "TIME")]
     pub wait: Duration,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct ConfigArgs {
+    #[command(subcommand)]
+    pub command: Option<ConfigCommand>,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum ConfigCommand {
+    /// Print where the configuration and the journal are
+    Show,
+    /// Write a configuration with every setting explained; one that is there is left as it is
+    Init,
 }
 
 #[derive(Debug, Clone, ClapArgs)]
