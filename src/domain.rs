@@ -34,7 +34,7 @@ pub use feature::{Extra, Feature, FeatureState, Features, KNOWN_FEATURES, Tally}
 pub use history::{
     Anchor, Applied, BOUNDS, Bound, Bounds, Columns, Deliveries, Delivery, Dropped,
     EndpointOutcome, EventEntry, EventRow, Events, Gap, GapFound, History, Kept, Losses,
-    OutcomeState, PARTS, Part, SortBy, TaskOrder, TaskRow, TaskSight, Tasks, Window,
+    OutcomeState, PARTS, Part, SortBy, Standing, TaskOrder, TaskRow, TaskSight, Tasks, Window,
 };
 pub use id::{AssetId, AttemptId, EndpointId, EventId, Id, MessageId, TaskId, UserId};
 pub use journal::{Journal, NotRecording, Recording};

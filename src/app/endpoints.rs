@@ -1,14 +1,11 @@
-//! The list of endpoints, and what became of messages at each: an index over the history's
-//! attempts, kept as they come and always to be rebuilt from it.
+//! The list of endpoints, and the latest attempts at each: an index over the history's attempts.
 
 use std::collections::{HashMap, VecDeque};
 
 use super::filter::Filter;
 use super::list::{Cursor, Listed, Place, Slice, cursor_of, slice_of};
 use super::subject::EndpointSubject;
-use crate::domain::{
-    Attempt, AttemptId, EndpointId, EndpointOutcome, History, MessageId, OutcomeState, Time,
-};
+use crate::domain::{Attempt, AttemptId, EndpointId, History, MessageId, Time};
 
 /// Attempts remembered for the detail of an endpoint.
 const MAX_RECENT: usize = 200;
@@ -43,34 +40,30 @@ impl EndpointSort {
     }
 }
 
-/// What became of the messages in memory at one endpoint.
+/// The latest attempts at one endpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Activity {
-    pub delivered: usize,
-    pub failing: usize,
-    pub other: usize,
-    /// The latest attempts, oldest first.
-    pub recent: VecDeque<(Time, MessageId, AttemptId)>,
+struct Recent {
+    /// Oldest first. Those whose message left memory are passed over until the next attempt.
+    attempts: VecDeque<(Time, MessageId, AttemptId)>,
+    evicted: u64,
 }
 
-impl Activity {
-    fn count(&mut self, outcome: &EndpointOutcome) -> &mut usize {
-        match outcome.state {
-            OutcomeState::Delivered => &mut self.delivered,
-            OutcomeState::Failed => &mut self.failing,
-            OutcomeState::Sending | OutcomeState::Canceled => &mut self.other,
-        }
-    }
-
-    fn remember(&mut self, attempt: &Attempt) {
+impl Recent {
+    fn remember(&mut self, history: &History, attempt: &Attempt) {
         let entry = (attempt.started, attempt.message.clone(), attempt.id.clone());
-        let at = self.recent.partition_point(|other| *other < entry);
-        if self.recent.get(at) == Some(&entry) {
+        let at = self.attempts.partition_point(|other| *other < entry);
+        if self.attempts.get(at) == Some(&entry) {
             return;
         }
-        self.recent.insert(at, entry);
-        if self.recent.len() > MAX_RECENT {
-            self.recent.pop_front();
+        self.attempts.insert(at, entry);
+        if self.attempts.len() > MAX_RECENT {
+            self.attempts.pop_front();
+        }
+        let evicted = history.deliveries.evicted();
+        if self.evicted != evicted {
+            self.evicted = evicted;
+            self.attempts
+                .retain(|(_, message, _)| history.deliveries.get(message).is_some());
         }
     }
 }
@@ -82,8 +75,7 @@ pub struct EndpointList {
     pub filter: Filter,
     pub sort: EndpointSort,
     pub is_reversed: bool,
-    activity: HashMap<EndpointId, Activity>,
-    evicted: u64,
+    recent: HashMap<EndpointId, Recent>,
     /// In the order of the screen.
     rows: Vec<EndpointId>,
     is_stale: bool,
@@ -98,50 +90,26 @@ impl EndpointList {
         self.is_stale = true;
     }
 
-    pub fn activity(&self, id: &EndpointId) -> Option<&Activity> {
-        self.activity.get(id)
+    /// The latest attempts at an endpoint whose messages are in memory, newest first.
+    pub fn attempts<'a>(
+        &'a self,
+        history: &'a History,
+        endpoint: &EndpointId,
+    ) -> impl Iterator<Item = &'a Attempt> + use<'a> {
+        let recent = self.recent.get(endpoint).into_iter();
+        recent
+            .flat_map(|recent| recent.attempts.iter().rev())
+            .filter_map(|(_, message, id)| history.deliveries.get(message)?.attempt(id))
     }
 
-    /// Takes an attempt in; `before` is how its message stood at its endpoint until then.
-    pub fn take(&mut self, history: &History, attempt: &Attempt, before: Option<&EndpointOutcome>) {
+    /// Takes an attempt in.
+    pub fn take(&mut self, history: &History, attempt: &Attempt) {
         // By name and without a filter, an attempt moves no row; it may bring a new one.
         self.is_stale |= self.sort != EndpointSort::Name
             || self.filter.is_active()
             || self.rows.len() != history.endpoints.len();
-        if self.evicted != history.deliveries.evicted() {
-            self.rebuild(history);
-            return;
-        }
-        let activity = self.activity.entry(attempt.endpoint.clone()).or_default();
-        if let Some(before) = before {
-            let count = activity.count(before);
-            *count = count.saturating_sub(1);
-        }
-        let after = history
-            .deliveries
-            .get(&attempt.message)
-            .and_then(|delivery| delivery.outcome(&attempt.endpoint));
-        if let Some(after) = after {
-            *activity.count(after) += 1;
-        }
-        activity.remember(attempt);
-    }
-
-    /// Messages left memory, and their outcomes with them.
-    fn rebuild(&mut self, history: &History) {
-        self.evicted = history.deliveries.evicted();
-        self.activity.clear();
-        for delivery in history.deliveries.newest() {
-            for outcome in &delivery.outcomes {
-                let activity = self.activity.entry(outcome.endpoint.clone()).or_default();
-                *activity.count(outcome) += 1;
-            }
-            for attempt in delivery.attempts() {
-                if let Some(activity) = self.activity.get_mut(&attempt.endpoint) {
-                    activity.remember(attempt);
-                }
-            }
-        }
+        let recent = self.recent.entry(attempt.endpoint.clone()).or_default();
+        recent.remember(history, attempt);
     }
 
     /// Puts the rows in order again if something changed.
@@ -150,12 +118,9 @@ impl EndpointList {
             return;
         }
         self.is_stale = false;
-        let failing = |id: &EndpointId| self.activity.get(id).map_or(0, |known| known.failing);
-        let latest = |id: &EndpointId| {
-            self.activity
-                .get(id)
-                .and_then(|known| known.recent.back().map(|(time, ..)| *time))
-        };
+        let standing = |id: &EndpointId| history.deliveries.standing(id).unwrap_or_default();
+        let failing = |id: &EndpointId| standing(id).failing;
+        let latest = |id: &EndpointId| self.attempts(history, id).next().map(|it| it.started);
         let mut rows: Vec<EndpointId> = history
             .endpoints
             .values()

@@ -81,21 +81,12 @@ impl State {
     pub(super) fn fold(&mut self, change: Change) {
         let touched = Touched::of(&change.kind);
         let attempt = match &change.kind {
-            ChangeKind::Attempt(attempt) => {
-                let before = self
-                    .history
-                    .deliveries
-                    .get(&attempt.message)
-                    .and_then(|delivery| delivery.outcome(&attempt.endpoint))
-                    .cloned();
-                Some((attempt.clone(), before))
-            }
+            ChangeKind::Attempt(attempt) => Some(attempt.clone()),
             _ => None,
         };
         let applied = self.history.apply(change);
-        if let Some((attempt, before)) = attempt {
-            self.endpoints
-                .take(&self.history, &attempt, before.as_ref());
+        if let Some(attempt) = attempt {
+            self.endpoints.take(&self.history, &attempt);
         }
         self.look_again(&touched);
         if let Applied::Replay(number) = applied {

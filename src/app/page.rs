@@ -214,7 +214,7 @@ impl Page {
                 .attempts
                 .step(step, &message_attempts(history, &page.message)),
             Self::Endpoint(page) => {
-                let ids: Vec<AttemptId> = endpoint_attempts(endpoints, &page.endpoint)
+                let ids: Vec<AttemptId> = endpoint_attempts(endpoints, history, &page.endpoint)
                     .into_iter()
                     .map(|(_, attempt)| attempt)
                     .collect();
@@ -269,12 +269,11 @@ pub fn message_endpoints(history: &History, message: &MessageId) -> Vec<Endpoint
 /// The latest attempts at an endpoint, newest first.
 pub fn endpoint_attempts(
     endpoints: &EndpointList,
+    history: &History,
     endpoint: &EndpointId,
 ) -> Vec<(MessageId, AttemptId)> {
     endpoints
-        .activity(endpoint)
-        .into_iter()
-        .flat_map(|activity| activity.recent.iter().rev())
-        .map(|(_, message, attempt)| (message.clone(), attempt.clone()))
+        .attempts(history, endpoint)
+        .map(|attempt| (attempt.message.clone(), attempt.id.clone()))
         .collect()
 }

@@ -100,7 +100,7 @@ impl State {
         let Page::Endpoint(page) = page else {
             return None;
         };
-        let rows = endpoint_attempts(&self.endpoints, &page.endpoint);
+        let rows = endpoint_attempts(&self.endpoints, &self.history, &page.endpoint);
         let ids: Vec<AttemptId> = rows.iter().map(|(_, attempt)| attempt.clone()).collect();
         let row = page.attempts.row_in(&ids)?;
         rows.into_iter().nth(row)

@@ -5,6 +5,7 @@ mod deliveries;
 mod events;
 mod kept;
 mod losses;
+mod outcome;
 mod seen;
 mod tasks;
 mod trust;
@@ -15,10 +16,11 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
-pub use deliveries::{Deliveries, Delivery, EndpointOutcome, OutcomeState, Told};
+pub use deliveries::{Deliveries, Delivery, Told};
 pub use events::{EventEntry, EventRow, Events, Gap, GapFound, TaskSight};
 pub use kept::Kept;
 pub use losses::{BOUNDS, Bound, Dropped, Losses, PARTS, Part};
+pub use outcome::{EndpointOutcome, OutcomeState, Standing};
 pub use tasks::{Columns, Sighted, TaskRow, Tasks};
 pub use window::{Anchor, SortBy, TaskOrder, Window};
 

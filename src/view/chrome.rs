@@ -158,8 +158,12 @@ fn notices(canvas: &mut Canvas<'_>, area: Rect, row: u16, state: &State) -> u16 
         };
         let room = usize::from(inner.width).saturating_sub(2);
         let text = lines.join(" ");
-        let wrapped = wrap(&visible(&text), room);
+        let mut wrapped = wrap(&visible(&text), room);
         let n_max = if area.height >= 16 { 3 } else { 1 };
+        if n_max == 1 && wrapped.len() > 1 {
+            let (what, _) = text.split_once(':').unwrap_or((&text, ""));
+            wrapped = vec![format!("{what} · 5 tells why")];
+        }
         for (at, line) in wrapped.iter().take(n_max).enumerate() {
             let is_cut = at + 1 == n_max && wrapped.len() > n_max;
             let line = if is_cut {

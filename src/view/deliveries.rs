@@ -21,10 +21,8 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut V
         RowKey::Message,
         |layout, id, is_selected| {
             let row = state.history.deliveries.get(id)?;
-            Some(list::Line {
-                cells: cells(state, layout, row, is_selected),
-                mark: provenance::of_delivery(state, row),
-            })
+            let cells = cells(state, layout, row, is_selected);
+            Some(list::Line::new(cells, provenance::of_delivery(state, row)))
         },
     );
 }

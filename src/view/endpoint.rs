@@ -1,14 +1,16 @@
 //! One endpoint: what it wants, how it fares, and its latest attempts.
 
+use std::collections::HashMap;
+
 use ratatui::layout::Rect;
 
 use super::endpoints::{state_words, types_words};
 use super::model::{ago, asset_label};
 use super::paint::{Canvas, Pieces, dim, piece, plain};
-use super::{message, table};
+use super::{list, message, table};
 use crate::app::State;
 use crate::app::page::{EndpointPage, endpoint_attempts};
-use crate::domain::{AttemptId, Endpoint};
+use crate::domain::{AttemptId, Endpoint, MessageId};
 
 /// Paints an endpoint. Gives the rows of its attempts.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &EndpointPage) -> usize {
@@ -27,33 +29,18 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &EndpointP
     if row + 2 > area.height {
         return 1;
     }
-    let heading = Rect {
-        y: area.y + row,
-        height: area.height - row,
-        ..area
-    };
-    let rows = endpoint_attempts(&state.endpoints, &page.endpoint);
-    table::heading(canvas, heading, "LATEST ATTEMPTS", true);
-    let body = Rect {
-        y: heading.y + 1,
-        height: heading.height - 1,
-        ..heading
-    };
-    let inner = table::indented(body);
-    if rows.is_empty() {
-        canvas.line(inner, 0, &[dim("none seen")]);
-    }
+    let rows = endpoint_attempts(&state.endpoints, &state.history, &page.endpoint);
     let ids: Vec<AttemptId> = rows.iter().map(|(_, attempt)| attempt.clone()).collect();
-    let selected = page.attempts.row_in(&ids).unwrap_or(0);
-    let height = usize::from(body.height);
-    let top = table::offset(selected, height);
-    for (at, (message, id)) in rows.iter().enumerate().skip(top).take(height) {
-        let Some(delivery) = state.history.deliveries.get(message) else {
-            continue;
-        };
-        let Some(attempt) = delivery.attempt(id) else {
-            continue;
-        };
+    let messages: HashMap<&AttemptId, &MessageId> =
+        rows.iter().map(|(message, id)| (id, message)).collect();
+    let of = state.history.schedule.attempts();
+    let heading = "LATEST ATTEMPTS";
+    let pick = (&page.attempts, ids.as_slice());
+    let lower = table::below(area, row);
+    list::headed(canvas, lower, heading, pick, true, "none seen", |id, _| {
+        let message = *messages.get(id)?;
+        let delivery = state.history.deliveries.get(message)?;
+        let attempt = delivery.attempt(id)?;
         let kind = delivery.message.as_ref();
         let about = kind
             .and_then(|message| message.task.as_ref())
@@ -64,31 +51,25 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &EndpointP
             );
         let kind = kind.map_or("message", |message| message.kind.name());
         let number = delivery.number_of(id).unwrap_or(0);
-        let mut line =
-            message::attempt_pieces(state, attempt, number, state.history.schedule.attempts());
+        let mut line = message::attempt_pieces(state, attempt, number, of);
         line.insert(2, plain(format!(" {kind:<14} ")));
         line.push(dim(format!("  {about}")));
-        let row = (at - top) as u16;
-        canvas.line(inner, row, &line);
-        if at == selected {
-            table::mark(canvas, body, row, true);
-        }
-    }
-    height
+        Some(line)
+    })
 }
 
 fn facts(state: &State, endpoint: &Endpoint) -> Vec<Pieces<'static>> {
-    let activity = state.endpoints.activity(&endpoint.id);
-    let (glyph, word, tone) = state_words(endpoint, activity);
+    let standing = state.history.deliveries.standing(&endpoint.id);
+    let (glyph, word, tone) = state_words(endpoint, standing);
     let now = state.shown_at().wall;
-    let (delivered, failing) =
-        activity.map_or((0, 0), |activity| (activity.delivered, activity.failing));
+    let standing = standing.unwrap_or_default();
     let fact = |name: &str, text: String| vec![dim(format!("{name:<11}")), plain(text)];
     let mut lines = vec![
         vec![
             piece(tone, format!("{glyph} {word}")),
             plain(format!(
-                " · messages: {delivered} delivered, {failing} failing"
+                " · messages: {} delivered, {} failing",
+                standing.delivered, standing.failing
             )),
         ],
         fact("url", endpoint.url.to_string()),

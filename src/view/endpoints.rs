@@ -7,9 +7,8 @@ use super::model::{ago, delivery};
 use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role};
 use super::text::cut_middle;
 use super::theme::Role;
-use crate::app::endpoints::Activity;
 use crate::app::{RowKey, State, Tone, Viewport};
-use crate::domain::{Endpoint, EventType, visible};
+use crate::domain::{Endpoint, EventType, Standing, visible};
 
 /// Paints the list of endpoints.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut Viewport) {
@@ -78,13 +77,13 @@ fn layout(width: u16) -> list::Layout {
 /// Glyph, word and tone of an endpoint's state.
 pub fn state_words(
     endpoint: &Endpoint,
-    activity: Option<&Activity>,
+    standing: Option<Standing>,
 ) -> (&'static str, &'static str, Tone) {
     if endpoint.disabled {
         return ("⊘", "disabled", Tone::Dim);
     }
-    match activity {
-        Some(activity) if activity.failing > 0 => ("✗", "failing", Tone::Bad),
+    match standing {
+        Some(standing) if standing.failing > 0 => ("✗", "failing", Tone::Bad),
         Some(_) => ("✓", "healthy", Tone::Ok),
         None => ("·", "unused", Tone::Dim),
     }
@@ -111,8 +110,9 @@ fn cells(
 ) -> Vec<Pieces<'static>> {
     let list::Layout { columns, titles } = layout;
     let n_columns = titles.len();
-    let activity = state.endpoints.activity(&endpoint.id);
-    let (glyph, word, tone) = state_words(endpoint, activity);
+    let standing = state.history.deliveries.standing(&endpoint.id);
+    let (glyph, word, tone) = state_words(endpoint, standing);
+    let standing = standing.unwrap_or_default();
     let name_column = usize::from(n_columns != 3).max(1);
     let name: Pieces<'static> = vec![role(
         if is_selected {
@@ -122,9 +122,8 @@ fn cells(
         },
         cut_middle(&visible(endpoint.label()), columns.width(name_column)).into_owned(),
     )];
-    let n_failing = activity.map_or(0, |activity| activity.failing);
-    let failing: Pieces<'static> = vec![if n_failing > 0 {
-        piece(Tone::Bad, n_failing.to_string())
+    let failing: Pieces<'static> = vec![if standing.failing > 0 {
+        piece(Tone::Bad, standing.failing.to_string())
     } else {
         dim("0")
     }];
@@ -132,12 +131,8 @@ fn cells(
         return vec![vec![piece(tone, glyph)], name, failing];
     }
     let state_cell: Pieces<'static> = vec![piece(tone, glyph), plain(format!(" {word}"))];
-    let delivered: Pieces<'static> = vec![plain(
-        activity
-            .map_or(0, |activity| activity.delivered)
-            .to_string(),
-    )];
-    let last = last_attempt(state, activity);
+    let delivered: Pieces<'static> = vec![plain(standing.delivered.to_string())];
+    let last = last_attempt(state, endpoint);
     if n_columns == 5 {
         return vec![state_cell, name, delivered, failing, last];
     }
@@ -154,11 +149,9 @@ fn cells(
     ]
 }
 
-fn last_attempt(state: &State, activity: Option<&Activity>) -> Pieces<'static> {
-    let attempt = activity
-        .and_then(|activity| activity.recent.back())
-        .and_then(|(_, message, attempt)| state.history.deliveries.get(message)?.attempt(attempt));
-    let Some(attempt) = attempt else {
+fn last_attempt(state: &State, endpoint: &Endpoint) -> Pieces<'static> {
+    let mut attempts = state.endpoints.attempts(&state.history, &endpoint.id);
+    let Some(attempt) = attempts.next() else {
         return vec![dim("none seen")];
     };
     let (glyph, tone) = delivery::attempt_glyph(&attempt.status);

@@ -21,11 +21,11 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut V
         RowKey::Event,
         |layout, position, is_selected| {
             Some(match state.history.events.row(*position)? {
-                EventRow::Event(entry) => list::Line {
-                    cells: cells(state, layout, entry, is_selected),
-                    mark: provenance::of_event(entry.origin),
-                },
-                EventRow::Gap(gap) => gap_line(state, gap, is_selected),
+                EventRow::Event(entry) => {
+                    let cells = cells(state, layout, entry, is_selected);
+                    list::Line::new(cells, provenance::of_event(entry.origin))
+                }
+                EventRow::Gap(gap) => gap_line(state, layout, gap, is_selected),
             })
         },
     );
@@ -112,7 +112,12 @@ fn cells(
 }
 
 /// A gap as a row of its own, over all columns.
-fn gap_line(state: &State, gap: &Gap, is_selected: bool) -> list::Line<'static> {
+fn gap_line(
+    state: &State,
+    layout: &list::Layout,
+    gap: &Gap,
+    is_selected: bool,
+) -> list::Line<'static> {
     let now = state.shown_at().wall;
     let (tone, words) = proof::gap_words(gap, now, state.session.utc_offset);
     let kind = match () {
@@ -121,8 +126,12 @@ fn gap_line(state: &State, gap: &Gap, is_selected: bool) -> list::Line<'static> 
         () if state.events.filter.is_active() => Role::Dim,
         () => Role::Text,
     };
-    let when = format!("{:<9} ", ago(now, gap.to.unwrap_or(now)));
-    let words = words.into_iter().map(|words| role(kind, words));
-    let head = [dim(when), piece(tone, "◌ ")];
-    list::Line::across(head.into_iter().chain(words).collect())
+    let mut head = match layout.titles.first() {
+        Some(&"WHEN") => vec![dim(format!("{:<9} ", ago(now, gap.to.unwrap_or(now))))],
+        _ => Vec::new(),
+    };
+    let mut words = words.into_iter().map(|words| role(kind, words));
+    head.push(piece(tone, "◌ "));
+    head.extend(words.next());
+    list::Line::across(head, words.collect())
 }

@@ -7,13 +7,14 @@ use ratatui::layout::Rect;
 
 use super::list::{self, Layout, Line};
 use super::model::{ago, bytes, link, proof};
-use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role};
+use super::paint::{Canvas, Columns, Piece, Pieces, Side, dim, piece, pieces_width, plain, role};
+use super::text::wrap;
 use super::theme::Role;
 use super::{listing, table};
 use crate::app::listing::{Entry, Listing, health_entries};
 use crate::app::{State, Tone, Viewport};
-use crate::domain::LinkState;
 use crate::domain::time::duration_words;
+use crate::domain::{LinkState, visible};
 
 /// Lines of what can be opened, its title and a blank line included.
 const MENU: u16 = 7;
@@ -149,6 +150,8 @@ fn facts(canvas: &mut Canvas<'_>, area: Rect, state: &State) -> usize {
 
 fn column(canvas: &mut Canvas<'_>, area: Rect, state: &State, lines: &[Pieces<'static>]) -> usize {
     let inner = table::indented(area);
+    let width = usize::from(inner.width);
+    let lines: Vec<Pieces<'_>> = lines.iter().flat_map(|line| folded(line, width)).collect();
     let height = usize::from(area.height);
     let max_scroll = lines.len().saturating_sub(height);
     let top = state.health.scroll.min(max_scroll);
@@ -156,6 +159,25 @@ fn column(canvas: &mut Canvas<'_>, area: Rect, state: &State, lines: &[Pieces<'s
         canvas.line(inner, at as u16, line);
     }
     max_scroll
+}
+
+/// A fact on as many lines as it takes: its last piece goes on below its own begin.
+fn folded(line: &[Piece<'static>], width: usize) -> Vec<Pieces<'static>> {
+    let Some((last, head)) = line.split_last().filter(|_| pieces_width(line) > width) else {
+        return vec![line.to_vec()];
+    };
+    let indent = pieces_width(head);
+    let words = visible(&last.text);
+    let parts = wrap(&words, width.saturating_sub(indent));
+    let pieces = parts.into_iter().enumerate().map(|(at, part)| {
+        let mut line = match at {
+            0 => head.to_vec(),
+            _ => vec![plain(" ".repeat(indent))],
+        };
+        line.push(role(last.role, part));
+        line
+    });
+    pieces.collect()
 }
 
 fn section(title: &'static str) -> Pieces<'static> {

@@ -25,7 +25,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, pane: &DocumentPane, has_focus:
         let pieces = line_pieces(pane, *line);
         canvas.line(inner, at as u16, &pieces);
         if has_focus && top + at == row {
-            table::mark(canvas, area, at as u16, true);
+            table::mark(canvas, area, at as u16);
         }
     }
     if pane.document.is_cut && visible.len() < top + height {

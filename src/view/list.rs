@@ -10,20 +10,36 @@ use crate::app::{RowKey, State, Viewport};
 
 /// A row.
 pub struct Line<'a> {
-    /// One for each column, or one over all of them.
-    pub cells: Vec<Pieces<'a>>,
-    pub mark: Option<Mark>,
+    text: Text<'a>,
+    mark: Option<Mark>,
+}
+
+enum Text<'a> {
+    /// A cell for each column.
+    Cells(Vec<Pieces<'a>>),
+    /// Over all columns: what must be said, then what is said where there is room.
+    Across(Pieces<'a>, Pieces<'a>),
 }
 
 impl<'a> Line<'a> {
-    /// A row of which nothing is to be said but what stands in it.
-    pub fn plain(cells: Vec<Pieces<'a>>) -> Self {
-        Self { cells, mark: None }
+    pub fn new(cells: Vec<Pieces<'a>>, mark: Option<Mark>) -> Self {
+        Self {
+            text: Text::Cells(cells),
+            mark,
+        }
     }
 
-    /// A row that goes over all columns.
-    pub fn across(words: Pieces<'a>) -> Self {
-        Self::plain(vec![words])
+    /// A row of which nothing is to be said but what stands in it.
+    pub fn plain(cells: Vec<Pieces<'a>>) -> Self {
+        Self::new(cells, None)
+    }
+
+    /// A row that goes over all columns, its tail as far as there is room.
+    pub fn across(head: Pieces<'a>, tail: Pieces<'a>) -> Self {
+        Self {
+            text: Text::Across(head, tail),
+            mark: None,
+        }
     }
 }
 
@@ -54,7 +70,7 @@ pub fn screen<'a, L: Listed>(
     let layout = layout(table::indented(area).width);
     let selected = list.cursor().row_in(&slice.keys);
     titles(canvas, area, &layout);
-    rows(canvas, body, &layout, &slice.keys, (selected, true), line);
+    rows(canvas, body, &layout, &slice.keys, selected, line);
     viewport.selected = selected
         .and_then(|at| slice.keys.into_iter().nth(at))
         .map(as_row);
@@ -77,15 +93,58 @@ pub fn picked<'a, K: Clone + PartialEq>(
     line: impl FnMut(&Layout, &K, bool) -> Option<Line<'a>>,
 ) -> usize {
     let body = table::below(area, u16::from(area.height >= 3));
-    let height = usize::from(body.height);
-    let Some(selected) = pick.row_in(keys) else {
+    if keys.is_empty() {
         canvas.line(table::indented(area), 0, &[dim(nothing)]);
-        return height;
+    } else {
+        titles(canvas, area, layout);
+    }
+    scrolled(canvas, body, layout, (pick, keys), has_focus, line)
+}
+
+/// Paints a short list of lines below a heading, scrolled to what is picked. Gives the rows there
+/// is room for.
+pub fn headed<'a, K: Clone + PartialEq>(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    heading: &str,
+    (pick, keys): (&Pick<K>, &[K]),
+    has_focus: bool,
+    nothing: &str,
+    mut line: impl FnMut(&K, bool) -> Option<Pieces<'a>>,
+) -> usize {
+    table::heading(canvas, area, heading, has_focus);
+    let body = table::below(area, 1);
+    if keys.is_empty() {
+        canvas.line(table::indented(body), 0, &[dim(nothing)]);
+    }
+    let layout = Layout {
+        columns: Columns::new(0, &[], 0),
+        titles: &[],
     };
-    titles(canvas, area, layout);
-    let top = table::offset(selected, height);
+    scrolled(
+        canvas,
+        body,
+        &layout,
+        (pick, keys),
+        has_focus,
+        |_, key, is_selected| Some(Line::across(line(key, is_selected)?, Vec::new())),
+    )
+}
+
+fn scrolled<'a, K: Clone + PartialEq>(
+    canvas: &mut Canvas<'_>,
+    body: Rect,
+    layout: &Layout,
+    (pick, keys): (&Pick<K>, &[K]),
+    has_focus: bool,
+    line: impl FnMut(&Layout, &K, bool) -> Option<Line<'a>>,
+) -> usize {
+    let height = usize::from(body.height);
+    let selected = pick.row_in(keys).unwrap_or(0);
+    let top = table::offset(selected, height).min(keys.len());
     let shown = &keys[top..keys.len().min(top + height)];
-    let selected = (Some(selected - top), has_focus);
+    // A selection in a pane without the focus is none that a key would act on.
+    let selected = has_focus.then(|| selected.saturating_sub(top));
     rows(canvas, body, layout, shown, selected, line);
     height
 }
@@ -106,19 +165,19 @@ fn rows<'a, K>(
     body: Rect,
     layout: &Layout,
     keys: &[K],
-    (selected, has_focus): (Option<usize>, bool),
+    selected: Option<usize>,
     mut line: impl FnMut(&Layout, &K, bool) -> Option<Line<'a>>,
 ) {
     let inner = table::indented(body);
     for (at, key) in keys.iter().enumerate() {
         let is_selected = selected == Some(at);
-        let Some(line) = line(layout, key, is_selected && has_focus) else {
+        let Some(line) = line(layout, key, is_selected) else {
             continue;
         };
         let row = at as u16;
-        match line.cells.as_slice() {
-            [across] => canvas.whole(inner, row, across.clone()),
-            cells => layout.columns.row(canvas, inner, row, cells),
+        match line.text {
+            Text::Cells(cells) => layout.columns.row(canvas, inner, row, &cells),
+            Text::Across(head, tail) => canvas.whole(inner, row, head, tail),
         }
         if let Some(mark) = line.mark {
             if mark.is_faded() {
@@ -128,7 +187,7 @@ fn rows<'a, K>(
             canvas.line(table::beside_mark(body), row, &[piece(tone, glyph)]);
         }
         if is_selected {
-            table::mark(canvas, body, row, has_focus);
+            table::mark(canvas, body, row);
         }
     }
 }

@@ -20,7 +20,9 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &ListPage)
     let inner = table::indented(area);
     let used = facts.len().min(room) as u16;
     for (at, line) in facts.into_iter().take(room).enumerate() {
-        canvas.whole(inner, at as u16, line);
+        let mut pieces = line.into_iter();
+        let head = pieces.by_ref().take(1).collect();
+        canvas.whole(inner, at as u16, head, pieces);
     }
     let below = table::below(area, used + u16::from(used > 0));
     let entries = page.what.entries(&state.history);

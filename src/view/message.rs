@@ -9,15 +9,15 @@ use super::theme::Role;
 use super::{json, table};
 use crate::app::page::{MessagePage, message_attempts, message_endpoints};
 use crate::app::{State, Tone};
-use crate::domain::{Attempt, AttemptId, Delivery, EndpointId, Payload, visible};
+use crate::domain::{Attempt, Delivery, EndpointId, Payload, visible};
 
 /// Cells of an attempt's answer in its line at most.
 const ANSWER: usize = 120;
 
-/// A line of the attempts pane.
-struct Line {
-    pieces: Pieces<'static>,
-    attempt: Option<AttemptId>,
+/// A line of the attempts pane. What an attempt's line says is made only where it is in sight.
+enum Line<'a> {
+    Words(Pieces<'static>),
+    Attempt(&'a Attempt),
 }
 
 /// Paints a message. Gives the rows of the pane that has the focus.
@@ -76,7 +76,7 @@ fn attempts(
     let lines = lines(state, page, message, usize::from(inner.width));
     let selected = lines
         .iter()
-        .position(|line| line.attempt.is_some() && line.attempt.as_ref() == picked)
+        .position(|line| matches!(line, Line::Attempt(attempt) if Some(&attempt.id) == picked))
         .unwrap_or(0);
     let body = Rect {
         y: area.y + 1,
@@ -94,20 +94,29 @@ fn attempts(
         .take(usize::from(body.height))
     {
         let row = (at - top) as u16;
-        canvas.line(inner, row, &line.pieces);
-        if at == selected && has_focus && line.attempt.is_some() {
-            table::mark(canvas, body, row, true);
+        match line {
+            Line::Words(pieces) => canvas.line(inner, row, pieces),
+            Line::Attempt(attempt) => {
+                let number = message.number_of(&attempt.id).unwrap_or(0);
+                let of = state.history.schedule.attempts();
+                canvas.line(inner, row, &attempt_pieces(state, attempt, number, of))
+            }
+        };
+        if at == selected && has_focus && matches!(line, Line::Attempt(_)) {
+            table::mark(canvas, body, row);
         }
     }
 }
 
-fn lines(state: &State, page: &MessagePage, message: &Delivery, width: usize) -> Vec<Line> {
+fn lines<'a>(
+    state: &State,
+    page: &MessagePage,
+    message: &'a Delivery,
+    width: usize,
+) -> Vec<Line<'a>> {
     let history = &state.history;
     let now = state.shown_at().wall;
-    let heading = |pieces| Line {
-        pieces,
-        attempt: None,
-    };
+    let heading = Line::Words;
     let mut lines = Vec::new();
     let endpoints = message_endpoints(history, &page.message);
     for endpoint in &endpoints {
@@ -127,14 +136,7 @@ fn lines(state: &State, page: &MessagePage, message: &Delivery, width: usize) ->
         if let Some((tone, words)) = delivery::forecast_words(forecast, now) {
             lines.push(heading(vec![piece(tone, words)]));
         }
-        let of = history.schedule.attempts();
-        for attempt in attempts.iter().rev() {
-            let number = message.number_of(&attempt.id).unwrap_or(0);
-            lines.push(Line {
-                pieces: attempt_pieces(state, attempt, number, of),
-                attempt: Some(attempt.id.clone()),
-            });
-        }
+        lines.extend(attempts.into_iter().rev().map(Line::Attempt));
         if let Some(why) = delivery::why(message, endpoint) {
             for (at, text) in wrap(&visible(&why), width.saturating_sub(5))
                 .into_iter()

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Modifier;
+use ratatui::style::{Modifier, Style};
 
 use super::text::{cut, width};
 use super::theme::{Role, Theme};
@@ -112,7 +112,8 @@ impl Canvas<'_> {
             } else {
                 Cow::Borrowed(text.as_ref())
             };
-            let mut style = self.theme.style(piece.role);
+            // What stood there before leaves nothing behind, be it that it was dim.
+            let mut style = Style::reset().patch(self.theme.style(piece.role));
             if piece.is_bold {
                 style = style.add_modifier(Modifier::BOLD);
             }
@@ -127,17 +128,24 @@ impl Canvas<'_> {
         taken as u16
     }
 
-    /// Puts the pieces on a line that fit in whole and leaves out each that does not, but for the
-    /// first, which is cut.
-    pub fn whole(&mut self, area: Rect, row: u16, pieces: Pieces<'_>) {
-        let mut taken: Pieces<'_> = Vec::new();
-        for piece in pieces {
-            let own = pieces_width(std::slice::from_ref(&piece));
-            if taken.is_empty() || pieces_width(&taken) + own <= usize::from(area.width) {
-                taken.push(piece);
+    /// Puts the head on a line, then as much of the tail as fits in whole pieces.
+    pub fn whole<'a>(
+        &mut self,
+        area: Rect,
+        row: u16,
+        head: Pieces<'a>,
+        tail: impl IntoIterator<Item = Piece<'a>>,
+    ) {
+        let mut taken = pieces_width(&head);
+        let mut pieces = head;
+        for piece in tail {
+            taken += pieces_width(std::slice::from_ref(&piece));
+            if taken > usize::from(area.width) {
+                break;
             }
+            pieces.push(piece);
         }
-        self.line(area, row, &taken);
+        self.line(area, row, &pieces);
     }
 
     /// Puts pieces at the right end of a line.
@@ -184,7 +192,7 @@ impl Canvas<'_> {
             let style = self.theme.style(Role::Dim);
             for x in line.left()..line.right() {
                 if let Some(cell) = self.buffer.cell_mut((x, line.y)) {
-                    cell.set_style(ratatui::style::Style::reset().patch(style));
+                    cell.set_style(Style::reset().patch(style));
                 }
             }
         }

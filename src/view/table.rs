@@ -28,16 +28,15 @@ pub fn titles(canvas: &mut Canvas<'_>, area: Rect, columns: &Columns, titles: &[
     columns.row(canvas, area, 0, &cells);
 }
 
-/// Paints the mark of the selected row; hollow where the pane has no focus.
-pub fn mark(canvas: &mut Canvas<'_>, area: Rect, row: u16, has_focus: bool) {
+/// Paints the mark of the selected row.
+pub fn mark(canvas: &mut Canvas<'_>, area: Rect, row: u16) {
     let x = u16::from(area.width >= 60);
     let place = Rect {
         x: area.x + x.min(area.width),
         width: area.width.saturating_sub(x).min(1),
         ..area
     };
-    let kind = if has_focus { Role::Selected } else { Role::Dim };
-    canvas.line(place, row, &[role(kind, MARK)]);
+    canvas.line(place, row, &[role(Role::Selected, MARK)]);
 }
 
 /// Says at the bottom of a list how much is new since following stopped.

@@ -65,20 +65,22 @@ fn heading(
         Some(mark) => pieces.push(piece(Tone::Warn, format!(" · {} {told}", mark.glyph().0))),
         None => pieces.push(dim(format!(" · {told}"))),
     }
-    pieces.push(dim(format!(
-        " · created {} ({})",
-        row.created().clock(offset),
-        ago(now, row.created())
-    )));
-    pieces.push(dim(format!(" · task {}", row.id().short(13))));
-    pieces.push(dim(format!(" · asset {}", row.asset().short(13))));
+    let tail = [
+        dim(format!(
+            " · created {} ({})",
+            row.created().clock(offset),
+            ago(now, row.created())
+        )),
+        dim(format!(" · task {}", row.id().short(13))),
+        dim(format!(" · asset {}", row.asset().short(13))),
+    ];
     let mut top = 0;
     if !has_focus {
         let name = task_label(&state.history, &row.id());
         canvas.line(area, 0, &[role(Role::Title, format!(" {name}"))]);
         top = 1;
     }
-    canvas.whole(area, top, pieces);
+    canvas.whole(area, top, pieces, tail);
     top + if area.height >= 12 { 2 } else { 1 }
 }
 
@@ -182,7 +184,8 @@ fn axis(canvas: &mut Canvas<'_>, bars: Rect, span: (Time, Time), _now: Time) {
     for quarter in 0..4 {
         let shift = bars.width * quarter / 4;
         let words = match quarter {
-            0 => "created".to_owned(),
+            0 if bars.width / 4 > 7 => "created".to_owned(),
+            0 => "0s".to_owned(),
             _ => format!("+{}", tick_words(length / 4 * i64::from(quarter))),
         };
         let place = Rect {

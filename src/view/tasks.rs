@@ -161,10 +161,8 @@ fn list_of(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut Vi
             if !line.is_named {
                 unnamed.push(line.asset_id.clone());
             }
-            Some(list::Line {
-                cells: cells(layout, &table.columns, &line, is_selected),
-                mark: provenance::of_task(state, row),
-            })
+            let cells = cells(layout, &table.columns, &line, is_selected);
+            Some(list::Line::new(cells, provenance::of_task(state, row)))
         },
     );
     viewport.unnamed = unnamed;

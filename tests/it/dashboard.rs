@@ -449,8 +449,10 @@ fn time_never_goes_back_and_ages_are_never_negative() {
 fn attempts_feed_the_endpoints_screen() {
     let mut state = told();
     let of = |state: &State, id: &str| {
-        let activity = state.endpoints.activity(&EndpointId::new(id)).unwrap();
-        (activity.delivered, activity.failing, activity.recent.len())
+        let id = EndpointId::new(id);
+        let standing = state.history.deliveries.standing(&id).unwrap();
+        let attempts = state.endpoints.attempts(&state.history, &id);
+        (standing.delivered, standing.failing, attempts.count())
     };
     assert_eq!(of(&state, "ep_prod"), (2, 0, 2));
     assert_eq!(of(&state, "ep_staging"), (1, 1, 3));

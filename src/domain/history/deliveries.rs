@@ -9,6 +9,7 @@ use super::super::change::Origin;
 use super::super::id::{AttemptId, EndpointId, EventId, MessageId, TaskId};
 use super::super::message::{Message, Payload};
 use super::super::time::{Moment, Time};
+use super::outcome::{EndpointOutcome, OutcomeState, Standing, Standings};
 
 /// A message with what became of it.
 #[derive(Debug, Clone)]
@@ -29,32 +30,6 @@ pub struct Delivery {
 
 /// Where news came from, and when it was received.
 pub type Told = (Origin, Moment);
-
-/// How one message stands at one endpoint.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EndpointOutcome {
-    pub endpoint: EndpointId,
-    pub state: OutcomeState,
-    /// Attempts of every trigger.
-    pub n_attempts: usize,
-    /// Attempts that the service made by itself.
-    pub n_automatic: usize,
-    /// The newest attempt.
-    pub last: AttemptId,
-}
-
-/// How a message stands at an endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum OutcomeState {
-    /// An attempt succeeded.
-    Delivered,
-    /// The newest attempt is still under way.
-    Sending,
-    /// The service gave it up on purpose.
-    Canceled,
-    /// No attempt succeeded, and the newest failed.
-    Failed,
-}
 
 /// Largest sum of payloads and responses kept.
 const MAX_BYTES: usize = 128 << 20;
@@ -242,6 +217,7 @@ pub struct Deliveries {
     by_event: HashMap<EventId, MessageId>,
     by_task: HashMap<TaskId, VecDeque<MessageId>>,
     failing: usize,
+    standings: Standings,
     limit: usize,
     bytes: usize,
     evicted: u64,
@@ -257,6 +233,7 @@ impl Deliveries {
             by_event: HashMap::new(),
             by_task: HashMap::new(),
             failing: 0,
+            standings: Standings::default(),
             limit: limit.max(1),
             bytes: 0,
             evicted: 0,
@@ -276,6 +253,11 @@ impl Deliveries {
     /// Messages that an endpoint which was tried has not got.
     pub fn failing(&self) -> usize {
         self.failing
+    }
+
+    /// How the messages stand at an endpoint, if one was tried there.
+    pub fn standing(&self, endpoint: &EndpointId) -> Option<Standing> {
+        self.standings.get(endpoint)
     }
 
     /// Messages that left memory because of the limit.
@@ -395,7 +377,9 @@ impl Deliveries {
             .entry(id.clone())
             .or_insert_with(|| Delivery::new(id.clone()));
         let (was_failing, before, light) = (row.is_failing(), row.time(), row.weight());
+        self.standings.remove(&row.outcomes);
         change(row);
+        self.standings.add(&row.outcomes);
         row.told = told;
         let (is_failing, after, heavy) = (row.is_failing(), row.time(), row.weight());
         self.bytes = self.bytes + heavy - if is_new { 0 } else { light };
@@ -428,6 +412,7 @@ impl Deliveries {
             self.forget_links(&id);
             if let Some(row) = self.rows.remove(&id) {
                 self.failing -= usize::from(row.is_failing());
+                self.standings.remove(&row.outcomes);
                 self.bytes -= row.weight();
                 self.evicted += 1;
             }
@@ -470,6 +455,10 @@ fn merge(new: Message, held: Message) -> Message {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     fn attempt(n: i64, trigger: Trigger) -> Attempt {
@@ -514,6 +503,54 @@ mod tests {
             });
             let expected = [Some(1), Some(8), None, Some(600)];
             assert_eq!(held, Some((MAX_ATTEMPTS, expected, (600, 8))));
+        }
+    }
+
+    fn counted(deliveries: &Deliveries) -> BTreeMap<EndpointId, Standing> {
+        let mut counted: BTreeMap<EndpointId, Standing> = BTreeMap::new();
+        for outcome in deliveries.newest().flat_map(|row| &row.outcomes) {
+            let standing = counted.entry(outcome.endpoint.clone()).or_default();
+            match outcome.state {
+                OutcomeState::Delivered => standing.delivered += 1,
+                OutcomeState::Failed => standing.failing += 1,
+                OutcomeState::Sending | OutcomeState::Canceled => standing.other += 1,
+            }
+        }
+        counted
+    }
+
+    proptest! {
+        #[test]
+        fn the_counts_are_those_of_the_messages_in_memory(
+            told in proptest::collection::vec((0_u8..30, 0_u8..4, 0_u8..4, 0_i64..90), 0..200),
+        ) {
+            let mut deliveries = Deliveries::new(12);
+            for (message, endpoint, status, at) in told {
+                let status = match status {
+                    0 => AttemptStatus::Success,
+                    1 => AttemptStatus::Fail,
+                    2 => AttemptStatus::Canceled,
+                    _ => AttemptStatus::Sending,
+                };
+                let attempt = Attempt {
+                    id: AttemptId::new(&format!("a{message}-{endpoint}-{at}")),
+                    message: MessageId::new(&format!("m{message}")),
+                    endpoint: EndpointId::new(&format!("e{endpoint}")),
+                    url: "".into(),
+                    started: Time(at),
+                    status,
+                    code: 0,
+                    duration_ms: None,
+                    response: "".into(),
+                    trigger: Trigger::Scheduled,
+                };
+                deliveries.take_attempt(attempt, Told::default());
+                let counted = counted(&deliveries);
+                for n in 0..4 {
+                    let id = EndpointId::new(&format!("e{n}"));
+                    prop_assert_eq!(deliveries.standing(&id), counted.get(&id).copied());
+                }
+            }
         }
     }
 }

@@ -351,3 +351,77 @@ impl EventEntry {
         self.published.unwrap_or(self.received.wall)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(n: u64, origin: Origin) -> EventEntry {
+        let id = EventId::new(&format!("e{n}"));
+        let kind = EventType::new("asset.updated");
+        EventEntry::new(id, kind, None, Moment::default(), origin, None, None)
+    }
+
+    fn found() -> GapFound {
+        GapFound {
+            n_repaired: 1,
+            found: 0,
+            backfilled: 0,
+            is_whole: true,
+        }
+    }
+
+    fn gaps(events: &Events) -> Vec<(u64, Option<Time>)> {
+        let rows =
+            (events.first_position()..events.next_position()).filter_map(|at| events.row(at));
+        rows.filter_map(|row| match row {
+            EventRow::Gap(gap) => Some((gap.position, gap.to)),
+            EventRow::Event(_) => None,
+        })
+        .collect()
+    }
+
+    #[test]
+    fn a_gap_stands_where_it_began_and_is_closed_there() {
+        let mut events = Events::new(10, 10);
+        events.push(event(1, Origin::Stream), 0);
+        events.begin_gap(Time(5));
+        events.begin_gap(Time(6));
+        events.push(event(2, Origin::Stream), 0);
+        assert_eq!(gaps(&events), [(2, None)]);
+        events.end_gap((Time(4), Time(9)), 1, found());
+        assert_eq!(gaps(&events), [(2, Some(Time(9)))]);
+        assert!(events.get(2).is_none() && events.get(3).is_some());
+        assert_eq!((events.len(), events.n_events(), events.total()), (3, 2, 2));
+        assert_eq!((events.n_gaps_from(2), events.n_gaps_from(3)), (1, 0));
+    }
+
+    #[test]
+    fn a_gap_that_left_the_ring_while_it_lasted_is_told_at_its_end() {
+        let mut events = Events::new(3, 10);
+        events.begin_gap(Time(5));
+        for n in 1..=4 {
+            events.push(event(n, Origin::Inference), 0);
+        }
+        assert_eq!((gaps(&events).len(), events.evicted()), (0, 1));
+        events.end_gap((Time(5), Time(9)), 1, found());
+        assert_eq!(gaps(&events), [(6, Some(Time(9)))]);
+        // The next loss begins a gap of its own.
+        events.begin_gap(Time(20));
+        assert_eq!(gaps(&events), [(6, Some(Time(9))), (7, None)]);
+        assert_eq!(
+            (events.len(), events.n_events(), events.evicted()),
+            (3, 1, 3)
+        );
+    }
+
+    #[test]
+    fn between_the_journals_events_and_this_runs_lies_the_time_away() {
+        let mut events = Events::new(10, 10);
+        events.push(event(1, Origin::Journal), 0);
+        events.push(event(2, Origin::Journal), 0);
+        events.push(event(3, Origin::Stream), 0);
+        events.push(event(4, Origin::Stream), 0);
+        assert_eq!(gaps(&events), [(3, None)]);
+    }
+}

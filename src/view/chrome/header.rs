@@ -85,7 +85,14 @@ fn header_rights(state: &State) -> (Vec<Pieces<'static>>, Vec<Pieces<'static>>) 
     let link = said(link::words(state));
     let pace = pace_words(state.pace.per_second(state.now));
     // Numbers that change each second keep their width, so that nothing beside them jumps.
-    let last = state.last_sign.map_or_else(
+    // Where there is no stream, a poll is the only sign of life; where there is one, a poll must
+    // not hide its silence.
+    let (what, sign) = if link::is_polling(state) {
+        ("poll", state.polls.well)
+    } else {
+        ("last", state.last_sign)
+    };
+    let last = sign.map_or_else(
         || "nothing received yet".to_owned(),
         |sign| {
             let age = (state.now.mono - sign.mono).max(0);
@@ -93,7 +100,7 @@ fn header_rights(state: &State) -> (Vec<Pieces<'static>>, Vec<Pieces<'static>>) 
                 0 => "<1s".to_owned(),
                 _ => rough_words(age),
             };
-            format!("last {words:>3} ago")
+            format!("{what} {words:>3} ago")
         },
     );
     let n_dropped = state.dropped();

@@ -51,8 +51,13 @@ fn lefts(state: &State) -> Vec<Pieces<'static>> {
         }
         Screen::Events => {
             let pace = pace_words(state.pace.per_second(state.now));
-            let pace = plain(format!(" {pace:>3} ev/s"));
-            let received = dim(format!(" · {} received", history.events.total()));
+            let pace = plain(format!(" {pace} ev/s"));
+            let made = history.events.inferred();
+            let received = history.events.total() - made;
+            let received = dim(match made {
+                0 => format!(" · {received} received"),
+                _ => format!(" · {received} received · {made} made from polls"),
+            });
             let kept = dim(format!(
                 " · {} repeated · {} kept",
                 history.events.duplicates(),

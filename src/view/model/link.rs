@@ -2,7 +2,7 @@
 
 use super::{Said, ago};
 use crate::app::{State, Tone};
-use crate::domain::time::rough_words;
+use crate::domain::time::{SECOND, rough_words};
 use crate::domain::{Ability, FailureKind, LinkState};
 
 /// The link's state in a few words with since when: `● live 12m`, `↻ retrying in 4s, try 3`.
@@ -58,10 +58,11 @@ pub fn trouble(state: &State) -> Option<Vec<String>> {
         lines.push(super::delivery::sentence(&why.hint));
     }
     if let Some(time) = state.last_true().filter(|_| !is_polling(state)) {
-        lines.push(format!(
-            "What is below was last true {}.",
-            ago(state.now.wall, time)
-        ));
+        let when = match state.now.wall.since(time) {
+            0..SECOND => "a moment ago".to_owned(),
+            _ => ago(state.now.wall, time),
+        };
+        lines.push(format!("What is below was last true {when}."));
     }
     Some(lines)
 }

@@ -75,7 +75,7 @@ pub fn bound_words(bound: Bound, limit: usize) -> String {
 pub fn gap_words(gap: &Gap, now: Time, offset: i32) -> (Tone, Vec<String>) {
     let mut words = vec![format!("gap {}", span(gap.from, gap.to, now, offset))];
     let Some((_, found)) = gap.proof else {
-        words.push(", nothing is heard".to_owned());
+        words.push(", not compared yet".to_owned());
         return (Tone::Warn, words);
     };
     if !found.is_whole {

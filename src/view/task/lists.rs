@@ -2,12 +2,13 @@
 
 use ratatui::layout::Rect;
 
-use super::super::model::{changed_words, delivery};
+use super::super::list;
+use super::super::model::{changed_words, delivery, provenance};
 use super::super::paint::{Canvas, Pieces, role, said};
 use super::super::theme::Role;
-use super::{dim, event_glyph, piece, plain, table, task_events, task_messages};
-use crate::app::State;
+use super::{dim, event_glyph, piece, plain, task_events, task_messages};
 use crate::app::page::TaskPage;
+use crate::app::{State, Tone};
 
 /// Paints both lists, or the one that has the focus. Gives its rows.
 pub fn draw(
@@ -44,93 +45,65 @@ pub fn draw(
     usize::from(area.height - 1)
 }
 
-fn body(area: Rect) -> Rect {
-    Rect {
-        y: area.y + 1,
-        height: area.height - 1,
-        ..area
-    }
-}
-
 fn events(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &TaskPage, has_focus: bool) {
     let rows = task_events(&state.history, &page.task);
     let title = format!("EVENTS {}", rows.len());
-    table::heading(canvas, area, &title, has_focus);
-    let body = body(area);
-    let inner = table::indented(body);
-    let selected = page.events.row_in(&rows).unwrap_or(0);
-    let top = table::offset(selected, usize::from(body.height));
-    if rows.is_empty() {
-        canvas.line(inner, 0, &[dim("none seen since reeltop began")]);
-    }
-    for (at, position) in rows
-        .iter()
-        .enumerate()
-        .skip(top)
-        .take(usize::from(body.height))
-    {
-        let Some(entry) = state.history.events.get(*position) else {
-            continue;
-        };
-        let (glyph, tone) = event_glyph(&entry.kind);
-        let changed = changed_words(&state.history, entry);
-        let mut words: Pieces<'_> = vec![
-            dim(format!(
-                "{}  ",
-                entry.time().clock(state.session.utc_offset)
-            )),
-            piece(tone, glyph),
-            plain(format!(" {:<14} ", entry.kind.name())),
-        ];
-        words.extend(said(changed));
-        let line = (at - top) as u16;
-        canvas.line(inner, line, &words);
-        if at == selected && has_focus {
-            table::mark(canvas, body, line, has_focus);
-        }
-    }
+    let nothing = "none seen since reeltop began";
+    let pick = (&page.events, rows.as_slice());
+    list::headed(
+        canvas,
+        area,
+        &title,
+        pick,
+        has_focus,
+        nothing,
+        |position, _| {
+            let entry = state.history.events.get(*position)?;
+            let (glyph, tone) = event_glyph(&entry.kind);
+            let clock = entry.time().clock(state.session.utc_offset);
+            let (mark, mark_tone) = match provenance::of_event(entry.origin) {
+                Some(mark) => mark.glyph(),
+                None => (" ", Tone::Dim),
+            };
+            let mut words: Pieces<'_> = vec![
+                dim(clock),
+                piece(mark_tone, format!(" {mark}")),
+                piece(tone, glyph),
+                plain(format!(" {:<14} ", entry.kind.name())),
+            ];
+            words.extend(said(changed_words(&state.history, entry)));
+            Some(words)
+        },
+    );
 }
 
 fn messages(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &TaskPage, has_focus: bool) {
     let rows = task_messages(&state.history, &page.task);
     let title = format!("MESSAGES {}", rows.len());
-    table::heading(canvas, area, &title, has_focus);
-    let body = body(area);
-    let inner = table::indented(body);
-    let selected = page.messages.row_in(&rows).unwrap_or(0);
-    let top = table::offset(selected, usize::from(body.height));
-    if rows.is_empty() {
-        canvas.line(inner, 0, &[dim("no webhook message about it is known")]);
-    }
-    for (at, id) in rows
-        .iter()
-        .enumerate()
-        .skip(top)
-        .take(usize::from(body.height))
-    {
-        let Some(message) = state.history.deliveries.get(id) else {
-            continue;
-        };
-        let kind = message
-            .message
-            .as_ref()
-            .map_or("", |message| message.kind.name());
-        let is_selected = at == selected && has_focus;
-        let name_role = if is_selected {
-            Role::Selected
-        } else {
-            Role::Text
-        };
-        let outcomes = delivery::outcomes(&state.history, message);
-        let mut words: Pieces<'_> = vec![
-            role(name_role, format!("{:<15} ", id.short(15))),
-            dim(format!("{kind:<14} ")),
-        ];
-        words.extend(said(outcomes));
-        let line = (at - top) as u16;
-        canvas.line(inner, line, &words);
-        if is_selected {
-            table::mark(canvas, body, line, has_focus);
-        }
-    }
+    let nothing = "no webhook message about it is known";
+    let pick = (&page.messages, rows.as_slice());
+    list::headed(
+        canvas,
+        area,
+        &title,
+        pick,
+        has_focus,
+        nothing,
+        |id, is_selected| {
+            let message = state.history.deliveries.get(id)?;
+            let kind = message.message.as_ref();
+            let kind = kind.map_or("", |message| message.kind.name());
+            let name_role = if is_selected {
+                Role::Selected
+            } else {
+                Role::Text
+            };
+            let mut words: Pieces<'_> = vec![
+                role(name_role, format!("{:<15} ", id.short(15))),
+                dim(format!("{kind:<14} ")),
+            ];
+            words.extend(said(delivery::outcomes(&state.history, message)));
+            Some(words)
+        },
+    );
 }

@@ -437,3 +437,15 @@ fn hostile_text_of_raw_rows_never_reaches_a_cell() {
         assert!(!shown.contains(is_bad), "{keys}:\n{shown}");
     }
 }
+
+#[test]
+fn where_there_is_no_stream_the_header_tells_the_age_of_the_last_poll() {
+    let mut state = told();
+    let polling = link(9, LinkState::Polling { why: why() });
+    let polled = change(3, ChangeKind::Polled(None));
+    update(&mut state, Msg::Changed(vec![polling, polled]));
+    assert!(picture(&mut state, 120, 24).contains("poll  3s ago"));
+    // With a stream, a poll says nothing of it.
+    update(&mut state, Msg::Changed(vec![link(0, LinkState::Live)]));
+    assert!(picture(&mut state, 120, 24).contains("last  2s ago"));
+}
