@@ -65,8 +65,9 @@ pub struct Link {
     /// Whether the last comparison left tasks open that must be looked at again.
     is_unsettled: bool,
     known: Known,
+    /// Since when this link tries.
     began: Time,
-    /// Since when bytes may have been missed; `None` while nothing was.
+    /// Since when bytes may have been missed; `None` until a connection was lost or not made.
     gap_from: Option<Time>,
     last_byte: Option<Moment>,
     /// The event id that was noted last as a place to resume.
@@ -300,7 +301,7 @@ impl Link {
             let by_mono = now.wall.plus(-now.mono.saturating_sub(last.mono));
             self.gap_from.get_or_insert(last.wall.min(by_mono));
         } else {
-            // Before the first connection, what happens is missed from the beginning on.
+            // Whoever looks at the screen since then was told nothing by the stream.
             self.gap_from.get_or_insert(self.began);
         }
         self.has_forgotten |= self.stream.take_forgotten();
