@@ -197,9 +197,11 @@ impl Link {
         if let Some(LinkState::Polling { why }) = self.state.clone() {
             self.enter(LinkState::Stopped { why }).await;
         }
-        let first = self.client.http.waits.pace();
+        let waits = self.client.http.waits;
+        let first = waits.pace();
         self.compare_wait = if is_hopeless {
-            MAX_COMPARE_WAIT
+            // As with a stream that was refused: what refuses now may not do so for ever.
+            waits.stopped.max(first)
         } else {
             (self.compare_wait * 2).clamp(first.min(MAX_COMPARE_WAIT), MAX_COMPARE_WAIT)
         };
