@@ -22,7 +22,7 @@ use crate::server::support::call;
 /// Events in the server's ring.
 const RING: usize = 8;
 /// After the faults, the client has this long.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub const PATIENCE: Duration = Duration::from_secs(15);
 /// … and what it then holds must stay so for this long.
 const STAYS: Duration = Duration::from_millis(150);
 /// The most connections to the stream that the configured waits allow in a second: twelve within
@@ -115,8 +115,8 @@ fn switch(server: &Running, schedule: &Schedule, faults: &[Fault]) {
     server.chaos().switch(Choice::These(set));
 }
 
-/// Runs a schedule; an error says what went wrong.
-pub async fn run(schedule: &Schedule) -> Result<Report, String> {
+/// Runs a schedule; an error says what went wrong. The client has so long to know all after it.
+pub async fn run(schedule: &Schedule, patience: Duration) -> Result<Report, String> {
     let server = server::start(Options {
         seed: schedule.seed,
         ring_size: RING,
@@ -160,7 +160,8 @@ pub async fn run(schedule: &Schedule) -> Result<Report, String> {
     };
     let stopped = Instant::now();
     let truth = truth(server.backend(), &ids);
-    let took = converge(&mut client, &truth, schedule, stopped).await?;
+    let known_at = converge(&mut client, &truth, schedule, stopped + patience).await?;
+    let took = known_at.saturating_duration_since(stopped);
     let after = server.chaos().read_figures();
     let seconds = begun.elapsed().as_secs_f64();
     let report = Report {
@@ -180,8 +181,8 @@ async fn converge(
     client: &mut Client,
     truth: &[Observation],
     schedule: &Schedule,
-    stopped: Instant,
-) -> Result<Duration, String> {
+    until: Instant,
+) -> Result<Instant, String> {
     let mut since = None;
     loop {
         let wrong = differences(&client.history, truth, schedule.is_traceless());
@@ -189,9 +190,9 @@ async fn converge(
         if wrong.is_empty() {
             let first = *since.get_or_insert(now);
             if now.duration_since(first) >= STAYS {
-                return Ok(first.duration_since(stopped));
+                return Ok(first);
             }
-        } else if stopped.elapsed() > PATIENCE {
+        } else if now > until {
             let history = &client.history;
             let mut told = format!("never converged; link {:?}", history.link);
             for proof in history.proofs.iter().rev().take(4) {

@@ -82,7 +82,7 @@ pub async fn smaller(seed: u64, tries: usize) -> (Schedule, String) {
             break;
         }
         let schedule = tree.current();
-        is_smaller = match round::run(&schedule).await {
+        is_smaller = match round::run(&schedule, round::PATIENCE).await {
             Err(why) => {
                 found = (schedule, why);
                 tree.simplify()
