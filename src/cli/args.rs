@@ -95,7 +95,7 @@ pub enum Command {
     /// Configuration, name, connection, key, stream, logs, clock and terminal, one line each: ok,
     /// warning or failed, with what to do. Nothing is changed anywhere and no key is shown.
     Doctor(DoctorArgs),
-    /// Show what is configured, and where the journal is
+    /// Show what is configured and where the journal is, or write a first configuration
     Config(ConfigArgs),
     /// Print a shell completion script
     Completions {
@@ -261,6 +261,8 @@ pub struct EndpointsArgs {
 
 #[derive(Debug, Clone, ClapArgs)]
 pub struct ConfigArgs {
+    #[command(subcommand)]
+    pub command: Option<ConfigCommand>,
     /// One JSON object
     #[arg(long)]
     pub json: bool,
@@ -286,6 +288,12 @@ pub struct ReplayArgs {
     /// How long to wait for the attempt that the replay causes
     #[arg(long, default_value = "60s", value_parser = duration, value_name = "TIME")]
     pub wait: Duration,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum ConfigCommand {
+    /// Write a configuration with every setting explained; one that is there is left as it is
+    Init,
 }
 
 #[derive(Debug, Clone, ClapArgs)]

@@ -1,18 +1,29 @@
-//! `reeltop config`: what is configured, without secrets, and where the journal is.
+//! `reeltop config`: what is configured, without secrets, and where the journal is; `init` writes a
+//! first file.
+
+use std::io::ErrorKind;
 
 use serde_json::json;
 
-use super::args::{ConfigArgs, SourceArgs};
+use super::args::{ConfigArgs, ConfigCommand, SourceArgs};
 use super::journal;
-use super::output::{Outcome, Output, Stop};
+use super::output::{Outcome, Output, Stop, note};
 use super::source;
 use crate::domain::visible;
-use crate::io::config::{Source, default_path};
+use crate::io::config::{Source, default_path, write_starter};
 use crate::io::journal::{File, Settings, Trouble, is_recorded, size};
+
+/// Prints where things are, or writes the starter file.
+pub fn run(args: &ConfigArgs, from: &SourceArgs) -> Outcome {
+    match args.command {
+        Some(ConfigCommand::Init) => init(from),
+        None => show(args, from),
+    }
+}
 
 /// Prints where the configuration is, the server in force, and the journal; 0 even where none is
 /// configured, as that is an answer too.
-pub fn run(args: &ConfigArgs, from: &SourceArgs) -> Outcome {
+fn show(args: &ConfigArgs, from: &SourceArgs) -> Outcome {
     let path = from.config.clone().or_else(default_path);
     let file = path
         .map(|path| path.display().to_string())
@@ -48,7 +59,11 @@ pub fn run(args: &ConfigArgs, from: &SourceArgs) -> Outcome {
         });
         out.line(&line.to_string())?;
     } else {
-        let is_there = if has_file { "" } else { " (not there)" };
+        let is_there = if has_file {
+            ""
+        } else {
+            " (not there; reeltop config init writes one)"
+        };
         let mut fact =
             |name: &str, text: &str| out.styled(&format!("{name:<10} {}", visible(text)));
         fact("config", &format!("{file}{is_there}"))?;
@@ -70,6 +85,31 @@ pub fn run(args: &ConfigArgs, from: &SourceArgs) -> Outcome {
     }
     out.flush()?;
     Ok(0)
+}
+
+fn init(from: &SourceArgs) -> Outcome {
+    let Some(path) = from.config.clone().or_else(default_path) else {
+        let what = "this system has no place for a configuration; name a file with --config";
+        return Err(Stop::Usage(what.to_owned()));
+    };
+    let name = path.display();
+    match write_starter(&path) {
+        Ok(()) => {
+            let mut out = Output::new();
+            out.line(&path.display().to_string())?;
+            out.flush()?;
+            note("written. Uncomment a profile in it, then look: reeltop doctor --profile prod");
+            Ok(0)
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            note(&format!("{name} is there already, and is left as it is"));
+            Ok(1)
+        }
+        Err(error) => {
+            note(&format!("{name} cannot be written: {error}"));
+            Ok(1)
+        }
+    }
 }
 
 fn of_source(source: &Source) -> String {

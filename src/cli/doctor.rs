@@ -1,6 +1,7 @@
 //! `reeltop doctor`: looks at everything between this terminal and the service, part by part, and
 //! says of each whether it is well and what to do if not. Changes nothing anywhere.
 
+mod journal;
 mod lists;
 mod report;
 mod second;
@@ -29,6 +30,7 @@ pub async fn run(args: DoctorArgs, from: SourceArgs) -> Outcome {
             Ok(client) => server::examine(&source, &client, args.wait, &mut report).await?,
             Err(failure) => report.say(&Line::failure("url", &failure))?,
         }
+        report.say(&journal::examine(&source, &from))?;
         report.say(&terminal::examine())?;
         report.end()
     } else {
@@ -70,7 +72,8 @@ fn configuration(args: &SourceArgs) -> (Option<Source>, Line) {
         }
         Ok(None) => {
             let detail = format!("{place}, and no server is configured");
-            let hint = "set ASPECT_API_KEY for your own tasks, or try it with reeltop demo";
+            let hint = "set ASPECT_API_KEY for your own tasks, try it with reeltop demo, or write a first \
+                        file with reeltop config init";
             (None, Line::failed(CHECK, detail, hint))
         }
         Err(error) => {

@@ -19,7 +19,7 @@ pub fn nothing_configured() -> String {
          Try it without an account:\n    reeltop demo\n\n\
          Watch your own tasks:\n    export ASPECT_API_KEY=sk_…\n    reeltop\n\n\
          Another server: --url URL or ASPECT_BASE_URL beside the key.\n\
-         Several servers: profiles in {file}"
+         Several servers: profiles in {file}, which reeltop config init writes"
     )
 }
 

@@ -15,7 +15,7 @@ use reqwest::{Certificate, Url};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-pub use file::{File, Profile, default_path};
+pub use file::{File, Profile, default_path, write_starter};
 pub use keeping::Keeping;
 pub use key::{KeyFrom, from_home};
 pub use limits::Limits;

@@ -65,7 +65,9 @@ pub struct Link {
     /// Whether the last comparison left tasks open that must be looked at again.
     is_unsettled: bool,
     known: Known,
-    /// Since when bytes may have been missed; `None` before the first connection.
+    /// Since when this link tries.
+    began: Time,
+    /// Since when bytes may have been missed; `None` until a connection was lost or not made.
     gap_from: Option<Time>,
     last_byte: Option<Moment>,
     /// The event id that was noted last as a place to resume.
@@ -109,6 +111,7 @@ impl Link {
         let how = path.map_or(How::Guessed, |_| How::Configured);
         let finding = Finding::new(url.clone(), how);
         let stream = Stream::new(client.clone(), url, outlet.clock(), "");
+        let began = outlet.clock().now().wall;
         Ok(Self {
             client,
             outlet,
@@ -122,6 +125,7 @@ impl Link {
             is_compared: false,
             is_unsettled: false,
             known: Known::default(),
+            began,
             gap_from: None,
             last_byte: None,
             noted_id: String::new(),
@@ -296,6 +300,9 @@ impl Link {
             // Where the wall clock was set back meanwhile, what it said then is of no use.
             let by_mono = now.wall.plus(-now.mono.saturating_sub(last.mono));
             self.gap_from.get_or_insert(last.wall.min(by_mono));
+        } else {
+            // Whoever looks at the screen since then was told nothing by the stream.
+            self.gap_from.get_or_insert(self.began);
         }
         self.has_forgotten |= self.stream.take_forgotten();
         // Without a stream, the active tasks are polled.

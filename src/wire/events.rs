@@ -120,6 +120,9 @@ pub fn decode_within(
     if let Some((event, _)) = found.events.first() {
         tell_new_fields(&event.id, frame.data, &mut sink);
     }
+    // An id or a state with U+FFFD in it would make a task that is none.
+    let is_damaged = matches!(text, Cow::Owned(_));
+    let mut n_damaged = 0;
     for (at, (mut event, has_id)) in found.events.into_iter().enumerate() {
         if !has_id {
             event.id = derived_id(frame, digest, n_changes, at);
@@ -127,9 +130,16 @@ pub fn decode_within(
                 task.event = Some(event.id.clone());
             }
         }
+        if is_damaged && event.task.take().is_some() {
+            n_damaged += 1;
+        }
         sink(ChangeKind::Event(event));
     }
     for (why, count) in [
+        (
+            "an event with bytes that are no UTF-8, whose task is not believed",
+            n_damaged,
+        ),
         ("more events in one frame than are read", found.n_beyond),
         ("an item of a frame that is no event", found.n_strange),
         ("an event whose task cannot be read", found.n_taskless),
@@ -433,6 +443,40 @@ mod tests {
             );
             assert_eq!(event.task.unwrap().features, same.features);
         }
+    }
+
+    #[test]
+    fn a_byte_that_is_no_utf8_never_makes_another_task_of_it() {
+        let same = event("task.failed", &envelope()).task.unwrap();
+        let mut n_told = 0;
+        for form in [envelope(), format!("[{}]", envelope()), TASK.to_owned()] {
+            for at in 0..form.len() {
+                let mut data = form.clone().into_bytes();
+                data[at] = 0xff;
+                let frame = Frame {
+                    event: "message",
+                    data: &data,
+                    id: "",
+                    has_id: false,
+                };
+                let outcome = decode(&frame, |change| match change {
+                    ChangeKind::Event(Event {
+                        task: Some(task), ..
+                    }) => {
+                        let task = Observation {
+                            published: same.published,
+                            event: same.event.clone(),
+                            ..task
+                        };
+                        assert_eq!(task, same, "{}", frame.text());
+                    }
+                    ChangeKind::Unreadable(_) => n_told += 1,
+                    _ => {}
+                });
+                n_told += usize::from(outcome.is_err());
+            }
+        }
+        assert!(n_told > 900, "{n_told}");
     }
 
     #[test]

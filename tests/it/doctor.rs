@@ -140,6 +140,7 @@ async fn a_server_that_is_well_gets_its_lines() {
             "endpoints",
             "resend",
             "clock",
+            "journal",
             "terminal"
         ]
     );
@@ -321,4 +322,31 @@ async fn a_configuration_that_cannot_be_read_is_2() {
     assert_eq!(found.code, 2);
     found.is("configuration", "failed", "no server is configured");
     assert!(found.line("configuration").2.contains("reeltop demo"));
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn config_init_writes_a_file_once_and_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("deep/er/config.toml");
+    let init = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_reeltop"));
+        command.env_clear().args(["config", "init", "--config"]);
+        command.arg(&path).stdin(Stdio::null()).output().unwrap()
+    };
+    let first = init();
+    assert_eq!(first.status.code(), Some(0));
+    assert_eq!(first.stdout, format!("{}\n", path.display()).as_bytes());
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    std::fs::write(&path, "profile = 1").unwrap();
+    let second = init();
+    assert_eq!(second.status.code(), Some(1));
+    assert!(
+        String::from_utf8(second.stderr)
+            .unwrap()
+            .contains("left as it is")
+    );
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "profile = 1");
 }

@@ -3,6 +3,7 @@
 
 mod cli;
 mod client;
+mod convergence;
 mod dashboard;
 mod doctor;
 mod hostile;

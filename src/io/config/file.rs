@@ -73,6 +73,21 @@ impl File {
     }
 }
 
+/// Writes the sample, with every setting explained and nothing changed, where no file is yet; for
+/// its owner alone.
+pub fn write_starter(path: &Path) -> std::io::Result<()> {
+    use std::io::Write;
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let sample = include_str!("../../../assets/config.toml");
+    options.open(path)?.write_all(sample.as_bytes())
+}
+
 /// `reeltop/config.toml` in the platform's folder for configuration.
 pub fn default_path() -> Option<PathBuf> {
     use etcetera::BaseStrategy;

@@ -70,11 +70,17 @@ struct Flow {
     pieces: VecDeque<Piece>,
 }
 
-/// Puts the faults into a stream's body. `seed` is the server's, `number` the connection's.
-pub fn through(body: Body, faults: watch::Receiver<FaultSet>, seed: u64, number: u64) -> Body {
+/// Puts the faults into the body of a stream that was opened under some of them. `seed` is the
+/// server's, `number` the connection's.
+pub fn through(
+    body: Body,
+    opened_under: FaultSet,
+    faults: watch::Receiver<FaultSet>,
+    seed: u64,
+    number: u64,
+) -> Body {
     let mut rng = Rng::with_seed(seed ^ number.rotate_right(16));
     let now = Instant::now();
-    let opened_under = *faults.borrow();
     let mut flow = Flow {
         source: Some(body.into_data_stream()),
         faults,

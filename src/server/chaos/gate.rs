@@ -183,7 +183,7 @@ fn stream(chaos: &Chaos, faults: FaultSet, response: Response) -> Response {
         return response;
     }
     let (set, number) = chaos.next_stream();
-    let mut response = response.map(|body| flow::through(body, set, chaos.seed(), number));
+    let mut response = response.map(|body| flow::through(body, faults, set, chaos.seed(), number));
     if faults.has(Fault::WrongType) {
         let plain = HeaderValue::from_static("text/plain; charset=utf-8");
         response.headers_mut().insert(CONTENT_TYPE, plain);
