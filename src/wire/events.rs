@@ -117,12 +117,12 @@ pub fn decode_within(
     }
     let n_changes = found.events.len();
     let digest = digest_of(frame);
-    if let Some((event, _)) = found.events.first() {
-        tell_new_fields(&event.id, frame.data, &mut sink);
-    }
     // An id or a state with U+FFFD in it would make a task that is none.
     let is_damaged = matches!(text, Cow::Owned(_));
     let mut n_damaged = 0;
+    if !is_damaged && let Some((event, _)) = found.events.first() {
+        tell_new_fields(&event.id, frame.data, &mut sink);
+    }
     for (at, (mut event, has_id)) in found.events.into_iter().enumerate() {
         if !has_id {
             event.id = derived_id(frame, digest, n_changes, at);

@@ -16,9 +16,9 @@ use self::round::Report;
 use self::schedule::{Schedule, Step, schedule, smaller};
 
 /// Rounds in an ordinary run; each takes a second or two.
-const ROUNDS: u64 = 36;
+const ROUNDS: u64 = 40;
 /// Rounds at once.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 8;
 /// Tries at finding a smaller schedule that fails too.
 const TRIES: usize = 12;
 

@@ -4,6 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::Link;
 use crate::domain::{
@@ -150,13 +153,21 @@ impl Link {
     }
 
     pub(super) async fn send(&mut self, drafts: Vec<Draft>) {
+        let mut is_passed_over = false;
         for draft in &drafts {
             match &draft.kind {
                 ChangeKind::Event(event) => event.task.iter().for_each(|task| self.known.see(task)),
                 ChangeKind::Task(task) => self.known.see(task),
                 ChangeKind::TaskGone(task) => self.known.forget(task),
+                ChangeKind::Unreadable(_) => is_passed_over |= draft.origin == Origin::Stream,
                 _ => {}
             }
+        }
+        if is_passed_over && self.is_open {
+            // What it told of a task can be read elsewhere.
+            let soon = Instant::now() + self.client.http.waits.pace();
+            self.compare_at = Some(self.compare_at.map_or(soon, |at| at.min(soon)));
+            self.compare_wait = Duration::ZERO;
         }
         self.outlet.send(drafts).await;
         self.note_place();

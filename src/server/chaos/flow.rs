@@ -41,6 +41,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 enum Piece {
     Send(Part),
     Until(Instant),
+    /// What a trickle rests for.
+    Rest,
     Pause(Duration),
     /// Lets what was sent leave by itself.
     Yield,
@@ -118,6 +120,9 @@ impl Flow {
                         }
                         return Some(Ok(chunk));
                     }
+                    // Nothing drags on that was switched off.
+                    Piece::Until(_) | Piece::Rest | Piece::Yield if self.is_switched() => {}
+                    Piece::Rest => sleep(Duration::from_millis(1)).await,
                     Piece::Until(at) => sleep_until(at).await,
                     Piece::Pause(time) => sleep(time).await,
                     Piece::Yield => tokio::task::yield_now().await,
@@ -163,6 +168,11 @@ impl Flow {
                 Some(())
             }
         }
+    }
+
+    /// Whether other faults are on than those by which the pieces were made.
+    fn is_switched(&self) -> bool {
+        self.faults.has_changed().unwrap_or(false)
     }
 
     fn send(&mut self, bytes: Bytes) {
@@ -354,7 +364,7 @@ impl Flow {
         for at in 0..bytes.len() {
             self.send(bytes.slice(at..=at));
             self.pieces.push_back(if at % TRICKLE == 0 {
-                Piece::Pause(Duration::from_millis(1))
+                Piece::Rest
             } else {
                 Piece::Yield
             });

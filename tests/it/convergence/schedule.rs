@@ -22,6 +22,15 @@ pub struct Schedule {
     pub steps: Vec<Step>,
 }
 
+impl Schedule {
+    /// Whether tasks can come and go without any trace: a stream that beats on while it loses
+    /// events, at a service without logs.
+    pub fn is_traceless(&self) -> bool {
+        let mut faults = self.steps.iter().flat_map(|step| &step.faults);
+        !self.has_logs && faults.any(|fault| *fault == Fault::HeartbeatOnly)
+    }
+}
+
 /// Some faults for some time.
 #[derive(Debug, Clone)]
 pub struct Step {
