@@ -136,7 +136,7 @@ impl EndpointList {
             let first = match self.sort {
                 EndpointSort::Name => 0,
                 EndpointSort::Failing => -(failing(id) as i64),
-                EndpointSort::Latest => latest(id).map_or(i64::MAX, |time| -time.0),
+                EndpointSort::Latest => latest(id).map_or(i64::MAX, |time| time.0.saturating_neg()),
             };
             (first, history.endpoint_label(id), id.clone())
         });

@@ -58,7 +58,7 @@ fn configuration(args: &SourceArgs) -> (Option<Source>, Line) {
         Ok(Some((source, notes))) => {
             let mut detail = format!("{place}; {}, key from {}", source.name, source.key_origin);
             if let Some(path) = &source.events_path {
-                let _ = write!(detail, ", events_path {path}");
+                let _ = write!(detail, ", events_path {}", crate::io::config::shown(path));
             }
             if source.read_only {
                 detail.push_str(", read-only");

@@ -17,16 +17,14 @@ use crate::domain::{Failure, Query, visible};
 use crate::io::client::Client;
 use crate::io::clock::Clock;
 use crate::io::discover::{Found, How, is_elsewhere, nowhere, search, stream_only};
-use crate::io::stream::{Step, Stream};
+use crate::io::stream::{MAX_ID_BYTES, Step, Stream};
 use link::LinkWords;
 use print::{Form, Printer};
-
-/// Longest `--last-event-id` that is sent, in bytes.
-const MAX_ID_BYTES: usize = 4096;
 
 /// Follows the stream. 0 when it was asked to end, 1 when there is no stream.
 pub async fn run(args: TailArgs, from: SourceArgs) -> Outcome {
     let query = Query::parse(&args.query.join(" ")).map_err(|why| usage("QUERY", why))?;
+    subject::check(&query).map_err(|why| usage("QUERY", why))?;
     let (source, client) = source::client(&from)?;
     let out = Output::new();
     let form = match (args.frames, args.json || !out.is_terminal) {

@@ -4,6 +4,7 @@ pub mod failure;
 pub mod http;
 mod masking;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -127,8 +128,12 @@ impl Client {
     /// says whether the end of the list was reached. Fails where the first page does.
     pub async fn endpoints(&self) -> Result<Page<Endpoint>, Failure> {
         let mut all = self.endpoint_page(None).await?;
+        let mut known: HashSet<EndpointId> =
+            all.rows.iter().map(|row| row.value.id.clone()).collect();
+        let most = self.http.limits.list_rows;
         for _ in 1..MAX_ENDPOINT_PAGES {
-            if all.is_last {
+            // What is beyond the limit of one list is not read: the end was not reached.
+            if all.is_last || all.rows.len() >= most {
                 break;
             }
             let more = match self.endpoint_page(all.next.as_deref()).await {
@@ -136,11 +141,8 @@ impl Client {
                 // A server that gives the same page again, or none: the rest is not known.
                 _ => break,
             };
-            for row in more.rows {
-                if all.rows.iter().all(|known| known.value.id != row.value.id) {
-                    all.rows.push(row);
-                }
-            }
+            let is_new = |row: &Row<Endpoint>| known.insert(row.value.id.clone());
+            all.rows.extend(more.rows.into_iter().filter(is_new));
             all.unreadable.extend(more.unreadable);
             all.next = more.next;
             all.is_last = more.is_last;

@@ -73,14 +73,21 @@ pub struct Stream {
     endless: Option<Failure>,
 }
 
+/// Longest event id that is sent back, in bytes: a server refuses a request with more.
+pub const MAX_ID_BYTES: usize = 4096;
+
+fn decoder(client: &Client, last_event_id: &str) -> Decoder {
+    let limits = client.http.limits;
+    Decoder::new(limits.event_bytes)
+        .giving_up_after(limits.longest_line())
+        .resuming(last_event_id)
+}
+
 impl Stream {
     /// A subscription that makes its first connection when it is first asked for a step.
     pub fn new(client: Client, url: Url, clock: Clock, last_event_id: &str) -> Self {
         let backoff = client.http.waits.backoff();
-        let limits = client.http.limits;
-        let decoder = Decoder::new(limits.event_bytes)
-            .giving_up_after(limits.longest_line())
-            .resuming(last_event_id);
+        let decoder = decoder(&client, last_event_id);
         Self {
             client,
             url,
@@ -101,8 +108,7 @@ impl Stream {
 
     /// Resumes after this event id, before the first connection.
     pub fn resume_after(&mut self, last_event_id: &str) {
-        let decoder = Decoder::new(self.client.http.limits.event_bytes);
-        self.decoder = decoder.resuming(last_event_id);
+        self.decoder = decoder(&self.client, last_event_id);
     }
 
     /// Changes the address for the next connection.
@@ -216,7 +222,8 @@ impl Stream {
                 }
                 State::Ready => {
                     self.pace.begin(self.clock.now().mono);
-                    if HeaderValue::from_bytes(self.decoder.last_event_id().as_bytes()).is_err() {
+                    let id = self.decoder.last_event_id().as_bytes();
+                    if id.len() > MAX_ID_BYTES || HeaderValue::from_bytes(id).is_err() {
                         // It cannot be sent, so that what came after it cannot be asked for.
                         self.decoder.forget_id();
                         self.has_forgotten = true;

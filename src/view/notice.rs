@@ -102,7 +102,7 @@ fn quiet(state: &State) -> Vec<String> {
         Screen::Events => (
             "No events yet.",
             absent(&abilities.stream),
-            "Events appear here as the stream brings them; history before reeltop's start is not kept.",
+            "Events appear here as the stream brings them; what was before the first start is not known.",
         ),
         Screen::Deliveries => (
             "No webhook messages yet.",

@@ -240,7 +240,9 @@ impl Decoder {
         }
         // Only data counts against the limit; other fields share it line by line.
         let first = self.carry.first().or(bytes.first());
-        let held = if first == Some(&b'd') { self.held() } else { 0 };
+        let start = self.carry.iter().chain(bytes).take(b"data:".len());
+        let may_be_data = start.zip(b"data:").all(|(byte, wanted)| byte == wanted);
+        let held = if may_be_data { self.held() } else { 0 };
         if self.carry.len() + bytes.len() + held <= self.max_event + "data: ".len() {
             self.carry.extend_from_slice(bytes);
         } else if first == Some(&b':') {
@@ -451,6 +453,24 @@ mod tests {
             frames,
             [("task.failed".into(), "{\"a\":1}\nsecond".into(), "7".into())]
         );
+    }
+
+    /// Found by fuzzing: `d…` was taken for data where the cut fell inside it.
+    #[test]
+    fn another_field_beside_the_largest_data_costs_no_event_wherever_it_is_cut() {
+        let stream = format!("data: {}\nd{}: b\n\n", "x".repeat(60), "y".repeat(15));
+        for chunk_size in 1..stream.len() {
+            let mut decoder = Decoder::new(64);
+            let chunks = stream.as_bytes().chunks(chunk_size);
+            let n_frames = chunks
+                .map(|chunk| read(&mut decoder, chunk).len())
+                .sum::<usize>();
+            assert_eq!(
+                (n_frames, decoder.counters().oversized),
+                (1, 0),
+                "{chunk_size}"
+            );
+        }
     }
 
     #[test]

@@ -1,9 +1,28 @@
 //! An event of the stream as the query language asks it: by what the event itself says.
 
-use crate::domain::query::{Field, Subject};
-use crate::domain::{Event, Feature, FeatureState, Observation, TaskState};
+use crate::domain::query::{Field, Subject, Test};
+use crate::domain::{Event, Feature, FeatureState, Observation, Query, TaskState};
 
 type See<'a> = &'a mut dyn FnMut(&str) -> bool;
+
+/// Refuses a query about what became of an event's message, which the stream does not tell: it
+/// would let nothing pass, or everything.
+pub fn check(query: &Query) -> Result<(), &'static str> {
+    let is_beyond = |test: &Test| match test {
+        Test::Outcome(word) => !matches!(*word, "done" | "active"),
+        Test::Field(field, _) => matches!(
+            field,
+            Field::Message | Field::Endpoint | Field::Code | Field::Trigger
+        ),
+        _ => false,
+    };
+    if query.terms().iter().any(|term| is_beyond(&term.test)) {
+        return Err(
+            "it asks about webhooks, which the stream does not tell; `reeltop messages` takes it",
+        );
+    }
+    Ok(())
+}
 
 /// An event of the stream.
 pub struct EventSubject<'a>(pub &'a Event);
