@@ -159,9 +159,11 @@ impl Stream {
     pub fn take(&mut self, chunk: &[u8], mut sink: impl FnMut(Frame<'_>)) {
         let masking = &self.client.http.masking;
         let outcome = self.decoder.push(chunk, |frame| {
-            let data = masking.bytes(frame.data);
+            let (event, id) = (masking.text(frame.event), masking.text(frame.id));
             sink(Frame {
-                data: &data,
+                event: &event,
+                data: &masking.bytes(frame.data),
+                id: &id,
                 ..frame
             });
         });

@@ -498,3 +498,20 @@ async fn a_query_means_here_what_it_means_on_the_screens() {
     );
     server.stop().await;
 }
+
+/// A server may repeat the key in any field of a frame, not in its data alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_in_the_fields_of_a_frame_is_masked() {
+    let key = "sk_planted_0123456789";
+    let frame = format!("event: {key}\nid: {key}\ndata: [1]\n\n");
+    let server = Scripted::start(move |_, request| match request {
+        other if !other.starts_with("get /events ") => answer("404 x", "", ""),
+        _ => Reply::Close(stream(&frame)),
+    })
+    .await;
+    let arguments = ["tail", "--no-reconnect", "--frames"];
+    let (code, lines, errors) = run(reeltop(&server.url, key, &arguments)).await;
+    assert_eq!((code, lines.len()), (0, 1), "{errors}");
+    assert_eq!(lines[0], r#"{"event":"***","data":"[1]","id":"***"}"#);
+    assert!(!errors.contains(key), "{errors}");
+}

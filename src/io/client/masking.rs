@@ -41,16 +41,21 @@ impl Masking {
         Cow::Owned(clean)
     }
 
+    /// The same for a text.
+    pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match self.bytes(text.as_bytes()) {
+            Cow::Borrowed(_) => Cow::Borrowed(text),
+            Cow::Owned(clean) => Cow::Owned(String::from_utf8_lossy(&clean).into_owned()),
+        }
+    }
+
     /// A failure in words that do not hold the key.
     pub fn failure(&self, failure: Failure) -> Failure {
-        let clean = |text: String| match self.bytes(text.as_bytes()) {
-            Cow::Borrowed(_) => text,
-            Cow::Owned(clean) => String::from_utf8_lossy(&clean).into_owned(),
-        };
+        let Failure { kind, what, hint } = failure;
         Failure {
-            what: clean(failure.what),
-            hint: clean(failure.hint),
-            kind: failure.kind,
+            kind,
+            what: self.text(&what).into_owned(),
+            hint: self.text(&hint).into_owned(),
         }
     }
 }

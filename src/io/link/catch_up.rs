@@ -50,6 +50,10 @@ impl Link {
                     self.enter(LinkState::Polling { why }).await;
                 }
                 self.outlet.tell_polled(None).await;
+                // The stream may have fallen silent while the check was made.
+                if let (true, Some(since)) = (self.is_open, self.quiet_since) {
+                    self.enter(LinkState::Stale { since }).await;
+                }
                 // Soon after a connection, as the list may have been older than the stream; then
                 // ever more rarely, and never so often that the service has little else to do.
                 let pace = self.client.http.waits.pace();
