@@ -65,10 +65,10 @@ pub struct SourceArgs {
     pub log: Option<PathBuf>,
     /// Colours of the dashboard; `NO_COLOR` in the environment means mono
     #[arg(long, global = true, value_name = "THEME", default_value = "dark",
-          value_parser = ["dark", "light", "mono"])]
+          help_heading = "Display", value_parser = ["dark", "light", "mono"])]
     pub theme: String,
     /// Show times in UTC instead of the local zone
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Display")]
     pub utc: bool,
 }
 
@@ -155,7 +155,7 @@ pub struct ServeArgs {
     /// Faults to misbehave with, or `all` for a changing mix; an unknown name lists them all
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     pub chaos: Vec<String>,
-    /// Print one JSON line {"`url":…,"api_key"`:…} when ready
+    /// Print its URL and key as one line of JSON when ready
     #[arg(long)]
     pub json: bool,
 }
