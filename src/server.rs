@@ -20,6 +20,7 @@ mod clock;
 mod connection;
 mod delivery;
 mod dispatcher;
+mod endpoints;
 mod engine;
 mod events;
 mod hub;

@@ -1,6 +1,6 @@
 //! The room's own delivery: the ledger, the dispatcher and the HTTP engine behind the port.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,13 +10,16 @@ use tokio_util::task::TaskTracker;
 
 use super::clock::now_us;
 use super::dispatcher::{Courier, Dispatcher};
-use super::ledger::Ledger;
+use super::ledger::{Ledger, message_body};
 use super::port::{
     Accepted, Answer, AttemptsOf, Delivery, DeliveryFigures, EndpointSpec, PageQuery, Refusal,
     Resend,
 };
 use super::schedule::Schedule;
-use crate::wire::bodies::{AttemptBody, EndpointBody, EndpointCreatedBody, MessageBody, PageBody};
+use crate::wire::bodies::{
+    AttemptBody, EndpointBody, EndpointCreatedBody, HeadersBody, MessageBody, PageBody, SecretBody,
+};
+use crate::wire::signature::Secret;
 
 /// How long an idempotency key is remembered (Svix: 12 hours).
 const KEY_LIFE: Duration = Duration::from_hours(12);
@@ -110,6 +113,35 @@ impl Delivery for OwnDelivery {
 
     fn endpoints(&self) -> Answer<'_, Vec<EndpointBody>> {
         ready(Ok(self.ledger().endpoints()))
+    }
+
+    fn endpoint(&self, id: String) -> Answer<'_, EndpointBody> {
+        ready(self.ledger().endpoint(&id))
+    }
+
+    fn secret(&self, id: String) -> Answer<'_, SecretBody> {
+        ready(self.ledger().secret(&id))
+    }
+
+    fn rotate(&self, id: String, secret: Option<Secret>, grace: Duration) -> Answer<'_, ()> {
+        ready(self.ledger().rotate(&id, secret, grace, now_us()))
+    }
+
+    fn headers(&self, id: String) -> Answer<'_, HeadersBody> {
+        ready(self.ledger().headers(&id))
+    }
+
+    fn set_headers(&self, id: String, headers: BTreeMap<String, String>) -> Answer<'_, ()> {
+        ready(self.ledger().set_headers(&id, headers, now_us()))
+    }
+
+    fn example(&self, endpoint_id: String, event: Accepted) -> Answer<'_, MessageBody> {
+        let taken = self.ledger().example(&endpoint_id, event);
+        ready(taken.map(|taken| {
+            self.dispatcher.forget(&taken.evicted);
+            self.dispatcher.deliver(&taken.message.id, &taken.wanted);
+            message_body(&taken.message)
+        }))
     }
 
     fn messages(&self, page: PageQuery) -> Answer<'_, PageBody<MessageBody>> {

@@ -145,7 +145,7 @@ impl Dispatcher {
         let (addressed, attempt_id) = {
             let ledger = self.ledger();
             (
-                ledger.address(message_id, endpoint_id),
+                ledger.address(message_id, endpoint_id, started_us),
                 ledger.attempt_id(started_us),
             )
         };

@@ -1,5 +1,6 @@
 //! The engine's hands: one signed POST over HTTP. The only file of the room that names reqwest.
 
+use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::future::Future;
 use std::pin::Pin;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER, USER_AGENT};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER, USER_AGENT};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use tokio::time::Instant;
@@ -70,9 +71,14 @@ impl HttpCourier {
             .ok_or("error making request: no TLS available")?;
         let body = to.message.payload.get().to_owned();
         let timestamp = now_us() / 1_000_000;
-        let signature = sign(&to.secret, &to.message.id, timestamp, body.as_bytes());
+        let signatures: Vec<String> = to
+            .secrets
+            .iter()
+            .map(|secret| sign(secret, &to.message.id, timestamp, body.as_bytes()))
+            .collect();
         let request = client
             .post(url)
+            .headers(own_headers(&to.headers))
             .header(CONTENT_TYPE, "application/json")
             .header(
                 USER_AGENT,
@@ -80,7 +86,7 @@ impl HttpCourier {
             )
             .header("svix-id", &to.message.id)
             .header("svix-timestamp", timestamp)
-            .header("svix-signature", signature)
+            .header("svix-signature", signatures.join(" "))
             .body(body);
         let mut response = request.send().await.map_err(|error| describe(&error))?;
         let code = response.status().as_u16();
@@ -99,6 +105,14 @@ impl HttpCourier {
             text: text(&bytes),
         })
     }
+}
+
+/// The endpoint's own headers; they were checked when they were set.
+fn own_headers(headers: &BTreeMap<String, String>) -> HeaderMap {
+    headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.parse::<HeaderName>().ok()?, value.parse().ok()?)))
+        .collect()
 }
 
 struct Reply {

@@ -3,18 +3,22 @@
 //! Ids sort by time, so a log is a range of a sorted map and a page survives eviction: an
 //! iterator whose row is gone still says where to go on.
 
+mod endpoint;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
 
+use self::endpoint::Endpoint;
 use super::clock::rfc3339;
 use super::ids::{IdMint, random_bytes};
 use super::pages::page;
 use super::port::{Accepted, EndpointSpec, PageQuery, Refusal};
 use crate::wire::bodies::{
-    AppBody, AttemptBody, EndpointBody, EndpointCreatedBody, MessageBody, PageBody,
+    AppBody, AttemptBody, EndpointBody, EndpointCreatedBody, HeadersBody, MessageBody, PageBody,
+    SecretBody,
 };
 use crate::wire::signature::Secret;
 
@@ -35,17 +39,6 @@ pub struct Message {
     pub event_type: &'static str,
     pub payload: Arc<RawValue>,
     pub at_us: i64,
-}
-
-/// Where messages go.
-#[derive(Debug, Clone)]
-struct Endpoint {
-    spec: EndpointSpec,
-    secret: Secret,
-    created_us: i64,
-    updated_us: i64,
-    /// Since when messages exhaust their schedule here, with no success between.
-    failing_since_us: Option<i64>,
 }
 
 /// One finished try.
@@ -80,7 +73,10 @@ pub struct Taken {
 pub struct Addressed {
     pub message: Arc<Message>,
     pub url: String,
-    pub secret: Secret,
+    /// What it is signed with: the newest first.
+    pub secrets: Vec<Secret>,
+    /// The endpoint's own headers.
+    pub headers: BTreeMap<String, String>,
 }
 
 #[derive(Debug)]
@@ -123,14 +119,8 @@ impl Ledger {
             .clone();
         let id = self.mint.mint("ep_", now_us);
         let revealed = secret.reveal();
-        let endpoint = Endpoint {
-            spec,
-            secret,
-            created_us: now_us,
-            updated_us: now_us,
-            failing_since_us: None,
-        };
-        let body = endpoint_body(&id, &endpoint);
+        let endpoint = Endpoint::new(spec, secret, now_us);
+        let body = endpoint.body(&id);
         self.by_endpoint.insert(id.clone(), BTreeSet::new());
         self.endpoints.insert(id, endpoint);
         let app = AppBody { id: app_id, is_new };
@@ -148,16 +138,64 @@ impl Ledger {
         spec: EndpointSpec,
         now_us: i64,
     ) -> Result<EndpointBody, Refusal> {
-        let endpoint = self
-            .endpoints
-            .get_mut(id)
-            .ok_or(Refusal::NotFound("Endpoint"))?;
+        let endpoint = self.endpoint_mut(id)?;
         if endpoint.spec.disabled && !spec.disabled {
             endpoint.failing_since_us = None;
         }
         endpoint.spec = spec;
-        endpoint.updated_us = now_us.max(endpoint.updated_us + 1);
-        Ok(endpoint_body(id, endpoint))
+        endpoint.touch(now_us);
+        Ok(endpoint.body(id))
+    }
+
+    fn endpoint_at(&self, id: &str) -> Result<&Endpoint, Refusal> {
+        self.endpoints.get(id).ok_or(Refusal::NotFound("Endpoint"))
+    }
+
+    fn endpoint_mut(&mut self, id: &str) -> Result<&mut Endpoint, Refusal> {
+        self.endpoints
+            .get_mut(id)
+            .ok_or(Refusal::NotFound("Endpoint"))
+    }
+
+    pub fn endpoint(&self, id: &str) -> Result<EndpointBody, Refusal> {
+        Ok(self.endpoint_at(id)?.body(id))
+    }
+
+    /// The secret in its text form; whoever asks is about to show it.
+    pub fn secret(&self, id: &str) -> Result<SecretBody, Refusal> {
+        let key = self.endpoint_at(id)?.secret().reveal();
+        Ok(SecretBody { key })
+    }
+
+    /// Gives an endpoint another secret, of its own making where none is named; the one before
+    /// stays valid for the grace period.
+    pub fn rotate(
+        &mut self,
+        id: &str,
+        secret: Option<Secret>,
+        grace: Duration,
+        now_us: i64,
+    ) -> Result<(), Refusal> {
+        let made = || {
+            Secret::from_key(&random_bytes::<24>())
+                .map_err(|error| Refusal::Unavailable(error.to_string()))
+        };
+        let secret = secret.map_or_else(made, Ok)?;
+        self.endpoint_mut(id)?.rotate(secret, grace, now_us)
+    }
+
+    pub fn headers(&self, id: &str) -> Result<HeadersBody, Refusal> {
+        Ok(self.endpoint_at(id)?.headers_body())
+    }
+
+    pub fn set_headers(
+        &mut self,
+        id: &str,
+        headers: BTreeMap<String, String>,
+        now_us: i64,
+    ) -> Result<(), Refusal> {
+        self.endpoint_mut(id)?.set_headers(headers, now_us);
+        Ok(())
     }
 
     /// Removes an endpoint; its attempts stay listed under their messages.
@@ -173,7 +211,7 @@ impl Ledger {
     pub fn endpoints(&self) -> Vec<EndpointBody> {
         self.endpoints
             .iter()
-            .map(|(id, endpoint)| endpoint_body(id, endpoint))
+            .map(|(id, endpoint)| endpoint.body(id))
             .collect()
     }
 
@@ -181,6 +219,21 @@ impl Ledger {
     /// endpoint: there is no application yet.
     pub fn accept(&mut self, event: Accepted) -> Option<Taken> {
         self.app_id.as_ref()?;
+        let wanted = self.endpoints.iter().filter(|(_, endpoint)| {
+            !endpoint.spec.disabled && endpoint.spec.event_types.contains(&event.event_type)
+        });
+        let wanted = wanted.map(|(id, _)| id.clone()).collect();
+        Some(self.take(event, wanted))
+    }
+
+    /// Makes a message of an example, for this endpoint alone; a disabled one is sent nothing.
+    pub fn example(&mut self, endpoint_id: &str, event: Accepted) -> Result<Taken, Refusal> {
+        let is_enabled = !self.endpoint_at(endpoint_id)?.spec.disabled;
+        let wanted = is_enabled.then(|| endpoint_id.to_owned());
+        Ok(self.take(event, wanted.into_iter().collect()))
+    }
+
+    fn take(&mut self, event: Accepted, wanted: Vec<String>) -> Taken {
         let message = Arc::new(Message {
             id: self.mint.mint("msg_", event.at_us),
             event_id: event.event_id,
@@ -188,35 +241,31 @@ impl Ledger {
             payload: event.payload,
             at_us: event.at_us,
         });
-        let wanted = self.endpoints.iter().filter(|(_, endpoint)| {
-            !endpoint.spec.disabled && endpoint.spec.event_types.contains(&message.event_type)
-        });
-        let wanted = wanted.map(|(id, _)| id.clone()).collect();
         self.bytes += message_bytes(&message);
         let stored = Stored {
             message: Arc::clone(&message),
             attempts: BTreeSet::new(),
         };
         self.messages.insert(message.id.clone(), stored);
-        Some(Taken {
+        Taken {
             message,
             wanted,
             evicted: self.evict(),
-        })
+        }
     }
 
     /// What to send where, if the message is still known and the endpoint there and enabled.
-    pub fn address(&self, message_id: &str, endpoint_id: &str) -> Option<Addressed> {
+    pub fn address(&self, message_id: &str, endpoint_id: &str, now_us: i64) -> Option<Addressed> {
         let message = Arc::clone(&self.messages.get(message_id)?.message);
         let endpoint = self
             .endpoints
             .get(endpoint_id)
             .filter(|e| !e.spec.disabled)?;
-        let (url, secret) = (endpoint.spec.url.clone(), endpoint.secret.clone());
         Some(Addressed {
             message,
-            url,
-            secret,
+            url: endpoint.spec.url.clone(),
+            secrets: endpoint.signing_secrets(now_us),
+            headers: endpoint.headers().clone(),
         })
     }
 
@@ -268,7 +317,7 @@ impl Ledger {
         let failing = Duration::from_micros(now_us.saturating_sub(since).max(0) as u64);
         if disable_after.is_some_and(|limit| failing >= limit) && !endpoint.spec.disabled {
             endpoint.spec.disabled = true;
-            endpoint.updated_us = now_us.max(endpoint.updated_us + 1);
+            endpoint.touch(now_us);
         }
     }
 
@@ -365,26 +414,7 @@ fn attempt_bytes(attempt: &Attempt) -> usize {
     ROW_BYTES + attempt.url.len() + attempt.response.len()
 }
 
-fn endpoint_body(id: &str, endpoint: &Endpoint) -> EndpointBody {
-    let spec = &endpoint.spec;
-    EndpointBody {
-        id: id.to_owned(),
-        url: spec.url.clone(),
-        description: spec.description.clone(),
-        event_types: spec
-            .event_types
-            .iter()
-            .map(|&name| name.to_owned())
-            .collect(),
-        rate_limit: spec.rate_limit,
-        disabled: spec.disabled,
-        version: spec.version,
-        created_at: rfc3339(endpoint.created_us),
-        updated_at: rfc3339(endpoint.updated_us),
-    }
-}
-
-fn message_body(message: &Arc<Message>) -> MessageBody {
+pub fn message_body(message: &Arc<Message>) -> MessageBody {
     MessageBody {
         id: message.id.clone(),
         event_id: message.event_id.clone(),

@@ -11,7 +11,7 @@ use super::api::Api;
 /// One operation: method, path, what it does, the code of success, and whether it is our own.
 type Operation = (&'static str, &'static str, &'static str, &'static str, bool);
 
-const OPERATIONS: [Operation; 22] = [
+const OPERATIONS: [Operation; 28] = [
     (
         "get",
         "/health",
@@ -86,6 +86,48 @@ const OPERATIONS: [Operation; 22] = [
         "Delete a webhook endpoint",
         "200",
         false,
+    ),
+    (
+        "get",
+        "/webhooks/endpoints/{endpoint_id}",
+        "Get a webhook endpoint",
+        "200",
+        true,
+    ),
+    (
+        "get",
+        "/webhooks/endpoints/{endpoint_id}/secret",
+        "Get an endpoint's signing secret",
+        "200",
+        true,
+    ),
+    (
+        "post",
+        "/webhooks/endpoints/{endpoint_id}/secret/rotate",
+        "Give an endpoint another secret; the one before stays valid for a while",
+        "204",
+        true,
+    ),
+    (
+        "get",
+        "/webhooks/endpoints/{endpoint_id}/headers",
+        "Get an endpoint's own headers",
+        "200",
+        true,
+    ),
+    (
+        "put",
+        "/webhooks/endpoints/{endpoint_id}/headers",
+        "Replace an endpoint's own headers",
+        "204",
+        true,
+    ),
+    (
+        "post",
+        "/webhooks/endpoints/{endpoint_id}/send-example",
+        "Send an example event to this endpoint alone",
+        "202",
+        true,
     ),
     (
         "get",
@@ -252,6 +294,9 @@ fn request_schema(method: &str, path: &str) -> Option<&'static str> {
             Some("EndpointRequest")
         }
         ("post", "/webhooks/messages/{message_id}/resend") => Some("ResendRequest"),
+        ("post", "/webhooks/endpoints/{endpoint_id}/secret/rotate") => Some("RotateRequest"),
+        ("put", "/webhooks/endpoints/{endpoint_id}/headers") => Some("HeadersRequest"),
+        ("post", "/webhooks/endpoints/{endpoint_id}/send-example") => Some("ExampleRequest"),
         ("put", "/_chaos") => Some("ChaosRequest"),
         _ => None,
     }
@@ -313,6 +358,20 @@ fn schemas() -> Value {
             "type": "object",
             "required": ["endpoint_id"],
             "properties": {"endpoint_id": text},
+        },
+        "RotateRequest": {
+            "type": "object",
+            "properties": {"key": text, "grace_period_seconds": {"type": "integer"}},
+        },
+        "HeadersRequest": {
+            "type": "object",
+            "required": ["headers"],
+            "properties": {"headers": {"type": "object", "additionalProperties": text}},
+        },
+        "ExampleRequest": {
+            "type": "object",
+            "required": ["event_type"],
+            "properties": {"event_type": text},
         },
         "ChaosRequest": {
             "type": "object",

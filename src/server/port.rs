@@ -3,13 +3,18 @@
 //! The room's own engine (`delivery`) answers at once; a hand-over to another service
 //! answers when that service does, which is why every question gives a future.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::value::RawValue;
 
-use crate::wire::bodies::{AttemptBody, EndpointBody, EndpointCreatedBody, MessageBody, PageBody};
+use crate::wire::bodies::{
+    AttemptBody, EndpointBody, EndpointCreatedBody, HeadersBody, MessageBody, PageBody, SecretBody,
+};
+use crate::wire::signature::Secret;
 
 /// An answer that may take a while.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Refusal>> + Send + 'a>>;
@@ -96,6 +101,17 @@ pub trait Delivery: Send + Sync + 'static {
     fn replace_endpoint(&self, id: String, spec: EndpointSpec) -> Answer<'_, EndpointBody>;
     fn delete_endpoint(&self, id: String) -> Answer<'_, ()>;
     fn endpoints(&self) -> Answer<'_, Vec<EndpointBody>>;
+    fn endpoint(&self, id: String) -> Answer<'_, EndpointBody>;
+    /// The secret that requests to an endpoint are signed with.
+    fn secret(&self, id: String) -> Answer<'_, SecretBody>;
+    /// Another secret, of its own making where none is named; the one before stays valid for the
+    /// grace period.
+    fn rotate(&self, id: String, secret: Option<Secret>, grace: Duration) -> Answer<'_, ()>;
+    fn headers(&self, id: String) -> Answer<'_, HeadersBody>;
+    /// Replaces an endpoint's own headers.
+    fn set_headers(&self, id: String, headers: BTreeMap<String, String>) -> Answer<'_, ()>;
+    /// Sends an event to this endpoint alone, whatever it subscribes to.
+    fn example(&self, endpoint_id: String, event: Accepted) -> Answer<'_, MessageBody>;
     fn messages(&self, page: PageQuery) -> Answer<'_, PageBody<MessageBody>>;
     fn attempts(&self, of: AttemptsOf, page: PageQuery) -> Answer<'_, PageBody<AttemptBody>>;
     fn resend(&self, resend: Resend) -> Answer<'_, ()>;

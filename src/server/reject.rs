@@ -1,5 +1,7 @@
 //! Refusals in `FastAPI`'s form: `{"detail":"…"}`, and for 422 a list of faults with their places.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{HeaderValue, StatusCode};
@@ -207,6 +209,45 @@ impl Fields {
                 .add("less_than_equal", &place(name), &message, &value);
         }
         fits
+    }
+
+    /// A whole number of seconds, up to `most`.
+    pub fn seconds(&mut self, name: &str, most: u64) -> Option<u64> {
+        let value = self.present(name, false)?;
+        let seconds = value.as_u64().filter(|seconds| *seconds <= most);
+        if seconds.is_none() {
+            let message = format!("Input should be a whole number from 0 to {most}");
+            self.faults.add("int_type", &place(name), &message, &value);
+        }
+        seconds
+    }
+
+    /// An object of texts by name; what it holds is not repeated in a fault, as it may be secret.
+    pub fn texts(&mut self, name: &str, most: usize) -> Option<BTreeMap<String, String>> {
+        let Value::Object(object) = self.present(name, true)? else {
+            let message = "Input should be a valid dictionary";
+            self.faults
+                .add("dict_type", &place(name), message, &Value::Null);
+            return None;
+        };
+        if object.len() > most {
+            let reason = format!("at most {most} are allowed");
+            self.faults.value(&place(name), &reason, &Value::Null);
+            return None;
+        }
+        let mut texts = BTreeMap::new();
+        for (key, value) in object {
+            match value {
+                Value::String(text) => {
+                    texts.insert(key, text);
+                }
+                _ => {
+                    let reason = format!("{key}: a text is needed");
+                    self.faults.value(&place(name), &reason, &Value::Null);
+                }
+            }
+        }
+        Some(texts)
     }
 
     /// A list of at least so many words, each turned into one of ours by `known`; `expected` tells

@@ -7,7 +7,7 @@ use axum::http::header::{ALLOW, AUTHORIZATION, LOCATION};
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use super::api::{Api, Id, parameter, whole};
 use super::backend::{TaskRefused, core_feature};
 use super::chaos::Chaos;
 use super::reject::{Faults, Fields, Rejected, detail, not_found, unauthorized};
-use super::{events, openapi, webhooks};
+use super::{endpoints, events, openapi, webhooks};
 use crate::wire::bodies::TaskCreatedBody;
 
 /// First segments of our paths: with a slash at the end they redirect, as `FastAPI` does.
@@ -40,7 +40,25 @@ pub fn router(api: Api, chaos: &Chaos) -> Router {
         )
         .route(
             "/webhooks/endpoints/{endpoint_id}",
-            put(webhooks::replace_endpoint).delete(webhooks::delete_endpoint),
+            get(endpoints::read)
+                .put(webhooks::replace_endpoint)
+                .delete(webhooks::delete_endpoint),
+        )
+        .route(
+            "/webhooks/endpoints/{endpoint_id}/secret",
+            get(endpoints::secret),
+        )
+        .route(
+            "/webhooks/endpoints/{endpoint_id}/secret/rotate",
+            post(endpoints::rotate),
+        )
+        .route(
+            "/webhooks/endpoints/{endpoint_id}/headers",
+            get(endpoints::headers).put(endpoints::set_headers),
+        )
+        .route(
+            "/webhooks/endpoints/{endpoint_id}/send-example",
+            post(endpoints::example),
         )
         .route(
             "/webhooks/endpoints/{endpoint_id}/deliveries",

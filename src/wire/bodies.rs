@@ -4,6 +4,7 @@
 //! Serialised with `serde_json` in its compact form these are byte for byte what JavaScript's
 //! `JSON.stringify` gives, so receivers that parse and re-stringify still verify signatures.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::ser::{SerializeMap, Serializer};
@@ -172,6 +173,20 @@ pub struct EndpointCreatedBody {
     pub endpoint: EndpointBody,
     pub secret: String,
     pub app: AppBody,
+}
+
+/// Answer to our own `GET /webhooks/endpoints/{id}/secret`, in Svix's shape.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct SecretBody {
+    pub key: String,
+}
+
+/// Answer to our own `GET /webhooks/endpoints/{id}/headers`, in Svix's shape: of sensitive headers
+/// only the names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HeadersBody {
+    pub headers: BTreeMap<String, String>,
+    pub sensitive: Vec<String>,
 }
 
 /// Answer to `PUT /webhooks/endpoints/{id}`.

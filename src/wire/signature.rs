@@ -58,6 +58,12 @@ impl Secret {
         format!("whsec_{}", STANDARD.encode(&self.key))
     }
 
+    /// Length of the key, in bytes.
+    #[expect(clippy::len_without_is_empty, reason = "a key is never empty")]
+    pub fn len(&self) -> usize {
+        self.key.len()
+    }
+
     fn mac(&self, id: &str, timestamp: &str, body: &[u8]) -> Option<String> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).ok()?;
         for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {

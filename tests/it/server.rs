@@ -4,6 +4,7 @@ mod api;
 mod chaos;
 mod command;
 mod deliveries;
+mod endpoints;
 mod stage;
 mod stream;
 pub mod support;
