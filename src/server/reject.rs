@@ -237,14 +237,11 @@ impl Fields {
         }
         let mut texts = BTreeMap::new();
         for (key, value) in object {
-            match value {
-                Value::String(text) => {
-                    texts.insert(key, text);
-                }
-                _ => {
-                    let reason = format!("{key}: a text is needed");
-                    self.faults.value(&place(name), &reason, &Value::Null);
-                }
+            if let Value::String(text) = value {
+                texts.insert(key, text);
+            } else {
+                let reason = format!("{key}: a text is needed");
+                self.faults.value(&place(name), &reason, &Value::Null);
             }
         }
         Some(texts)
