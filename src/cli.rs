@@ -13,10 +13,12 @@ mod offline;
 mod output;
 mod reading;
 mod replay;
+mod secrets;
 mod serve;
 mod source;
 mod tail;
 mod tasks;
+mod verify;
 
 use std::io;
 use std::process::ExitCode;
@@ -56,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::Endpoints(args) if args.offline => conclude(offline::endpoints(&args, &source)),
         Command::Endpoints(args) => headless(list::endpoints(args, source)),
         Command::Replay(args) => headless(replay::run(args, source)),
+        Command::Verify(args) => conclude(verify::run(&args, &source)),
         Command::Doctor(args) => headless(doctor::run(args, source)),
         Command::Config(args) => conclude(config::run(&args, &source)),
         Command::Completions { shell } => conclude(generate::completions(&shell)),

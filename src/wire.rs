@@ -12,6 +12,7 @@ pub mod openapi;
 pub mod record;
 pub mod recorded;
 pub mod rest;
+pub mod saved;
 pub mod shape;
 pub mod signature;
 pub mod sse;

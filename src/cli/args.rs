@@ -2,6 +2,7 @@
 //! on secrecy for what must not be shown.
 
 mod number;
+mod receiving;
 
 use std::ffi::OsStr;
 use std::net::SocketAddr;
@@ -12,6 +13,8 @@ use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Args as ClapArgs, Parser, Subcommand};
 use secrecy::SecretString;
+
+pub use receiving::{SecretArgs, VerifyArgs};
 
 use number::{duration, event_bytes, tasks_per_minute, time_scale};
 
@@ -90,6 +93,10 @@ pub enum Command {
     Endpoints(EndpointsArgs),
     /// Replay messages: plan, confirm, send once, follow to the attempt it caused
     Replay(ReplayArgs),
+    /// Say whether a saved webhook request verifies, and if not, which of the usual causes it is
+    ///
+    /// Exit code 0 verified, 1 not, 2 usage. No secret is needed on the command line.
+    Verify(VerifyArgs),
     /// Look at everything between this terminal and the service, and say what is wrong
     ///
     /// Configuration, name, connection, key, stream, logs, clock and terminal, one line each: ok,

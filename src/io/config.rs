@@ -6,6 +6,7 @@ mod keeping;
 mod key;
 mod limits;
 mod resolve;
+mod webhook;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -17,9 +18,10 @@ use serde::Deserialize;
 
 pub use file::{File, Profile, default_path, write_starter};
 pub use keeping::Keeping;
-pub use key::{KeyFrom, from_home};
+pub use key::{KeyFrom, from_home, open_to_others};
 pub use limits::Limits;
 pub use resolve::{Chosen, is_loopback, resolve, shown};
+pub use webhook::{WebhookSecret, webhook_secret};
 
 use crate::domain::Backoff;
 

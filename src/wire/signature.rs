@@ -1,9 +1,15 @@
-//! Signatures of webhooks: the symmetric scheme of Standard Webhooks, which is Svix's `v1`.
+//! Signatures of webhooks: the symmetric scheme of Standard Webhooks, which is Svix's `v1`. The
+//! asymmetric one (`v1a`) is in [`key`], the finding of causes in [`doctor`].
 //!
 //! The signed text is `id.timestamp.body` over the raw bytes; the key is the base64 part of a
 //! `whsec_…` secret; the header is a space-separated list of `version,signature`, and one `v1`
 //! match is enough. See <https://www.standardwebhooks.com> and
 //! <https://docs.svix.com/receiving/verifying-payloads/how-manual>.
+
+pub mod doctor;
+mod guess;
+mod json;
+pub mod key;
 
 use std::fmt;
 
@@ -89,9 +95,29 @@ pub fn sign(secret: &Secret, id: &str, timestamp: i64, body: &[u8]) -> String {
     format!("v1,{mac}")
 }
 
+/// How the names of the headers begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Family {
+    #[default]
+    Svix,
+    /// The neutral names of Standard Webhooks.
+    Webhook,
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Svix => "svix-",
+            Self::Webhook => "webhook-",
+        })
+    }
+}
+
 /// The three signature headers as they came, under either family of names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SignatureHeaders<'a> {
+    /// How their names begin: `webhook-` if only such came, else `svix-`.
+    pub family: Family,
     pub id: Option<&'a str>,
     pub timestamp: Option<&'a str>,
     pub signature: Option<&'a str>,
@@ -103,7 +129,17 @@ impl<'a> SignatureHeaders<'a> {
         let either = |name: &str| {
             look_up(&format!("svix-{name}")).or_else(|| look_up(&format!("webhook-{name}")))
         };
+        let is_there = |family: &str| {
+            ["id", "timestamp", "signature"]
+                .iter()
+                .any(|name| look_up(&format!("{family}{name}")).is_some())
+        };
         Self {
+            family: if is_there("webhook-") && !is_there("svix-") {
+                Family::Webhook
+            } else {
+                Family::Svix
+            },
             id: either("id"),
             timestamp: either("timestamp"),
             signature: either("signature"),
@@ -215,6 +251,7 @@ mod tests {
             verify(
                 &secret,
                 SignatureHeaders {
+                    family: Family::Svix,
                     id,
                     timestamp,
                     signature,

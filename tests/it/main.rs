@@ -14,6 +14,7 @@ mod planted;
 mod proxy;
 mod pty;
 mod readonly;
+mod receiving;
 mod record;
 mod replay;
 mod screens;

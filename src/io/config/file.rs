@@ -37,6 +37,10 @@ pub struct Profile {
     pub allow_http: bool,
     /// Certificates to trust beside those of this machine.
     pub ca_file: Option<PathBuf>,
+    /// File with the secret that its webhooks are signed with, for the receiver's side.
+    pub webhook_secret_file: Option<PathBuf>,
+    /// The same in an environment variable.
+    pub webhook_secret_env: Option<String>,
 }
 
 impl File {

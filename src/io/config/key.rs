@@ -71,20 +71,21 @@ fn read_file(path: &Path) -> Result<(SecretString, Option<String>), ConfigError>
     Ok((text.into(), open_to_others(&path)))
 }
 
+/// A note where others than the owner can read the file.
 #[cfg(unix)]
-fn open_to_others(path: &Path) -> Option<String> {
+pub fn open_to_others(path: &Path) -> Option<String> {
     use std::os::unix::fs::PermissionsExt;
     let mode = std::fs::metadata(path).ok()?.permissions().mode();
     (mode & 0o077 != 0).then(|| {
         format!(
-            "key file {0} can be read by others; run: chmod 600 {0}",
+            "the file {0} holds a key and can be read by others; run: chmod 600 {0}",
             path.display()
         )
     })
 }
 
 #[cfg(not(unix))]
-fn open_to_others(_: &Path) -> Option<String> {
+pub fn open_to_others(_: &Path) -> Option<String> {
     None
 }
 

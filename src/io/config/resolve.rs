@@ -29,7 +29,7 @@ pub fn resolve(
     file: &File,
 ) -> Result<Option<Chosen>, ConfigError> {
     let set = |name: &str| env(name).filter(|value| !value.trim().is_empty());
-    let named = flags.profile.clone().or_else(|| set(PROFILE_VARIABLE));
+    let named = asked_profile(flags, env);
     let profile = match &named {
         Some(name) => Some((name.clone(), find(file, name)?)),
         None => None,
@@ -75,6 +75,23 @@ pub fn resolve(
             None => Ok(None),
         },
     }
+}
+
+/// The profile that is asked for by a flag or in the environment.
+fn asked_profile(flags: &Flags, env: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    let set = || env(PROFILE_VARIABLE).filter(|value| !value.trim().is_empty());
+    flags.profile.clone().or_else(set)
+}
+
+/// The profile in use for what needs no server: the one asked for, else the file's own.
+pub(super) fn named_profile(
+    flags: &Flags,
+    env: &dyn Fn(&str) -> Option<String>,
+    file: &File,
+) -> Result<Option<(String, Profile)>, ConfigError> {
+    let name = asked_profile(flags, env).or_else(|| file.profile.clone());
+    name.map(|name| Ok((name.clone(), find(file, &name)?)))
+        .transpose()
 }
 
 fn find(file: &File, name: &str) -> Result<Profile, ConfigError> {

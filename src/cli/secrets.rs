@@ -1,0 +1,101 @@
+//! Where webhook secrets come from: files, environment variables, the profile. They are never
+//! printed, and never needed on the command line.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use super::args::{SecretArgs, SourceArgs};
+use super::output::{Stop, note, usage};
+use crate::io::config::{self, WebhookSecret, from_home, open_to_others};
+use crate::wire::signature::doctor::{Held, Holder};
+
+/// A secret is a line; more than this is some other file, in bytes.
+const MAX_BYTES: u64 = 16 << 10;
+
+/// The receiver's secrets: those that are named, else the profile's. Exit code 2 if there is none.
+pub fn receivers(args: &SecretArgs, source: &SourceArgs) -> Result<Vec<Held>, Stop> {
+    let held = given(args, source)?;
+    if held.is_empty() {
+        return Err(Stop::Usage(
+            "a webhook secret is needed: --secret-file FILE, --secret-env VARIABLE, or webhook_secret_file in the profile".to_owned(),
+        ));
+    }
+    Ok(held)
+}
+
+/// The same where none is needed.
+pub fn given(args: &SecretArgs, source: &SourceArgs) -> Result<Vec<Held>, Stop> {
+    let mut held = Vec::new();
+    for path in &args.secret_file {
+        held.push(from_file("--secret-file", path, Holder::Receiver)?);
+    }
+    for name in &args.secret_env {
+        held.push(from_variable("--secret-env", name)?);
+    }
+    if held.is_empty() {
+        held.extend(from_profile(source)?);
+    }
+    Ok(held)
+}
+
+/// Reads a file that holds a secret. The line end at its end is the file's, all else is the
+/// secret's, so that the doctor sees what the receiver sees.
+pub fn from_file(option: &str, path: &Path, holder: Holder) -> Result<Held, Stop> {
+    let path = from_home(path);
+    let name = path.display().to_string();
+    let failed = |error: std::io::Error| usage(option, format!("{name}: {error}"));
+    let mut bytes = Vec::new();
+    let file = File::open(&path).map_err(failed)?;
+    file.take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    let text = String::from_utf8(bytes)
+        .ok()
+        .filter(|text| text.len() as u64 <= MAX_BYTES)
+        .ok_or_else(|| {
+            usage(
+                option,
+                format!("{name} holds no secret: it is not one line of text"),
+            )
+        })?;
+    if let Some(text) = open_to_others(&path) {
+        note(&text);
+    }
+    Ok(Held {
+        text: without_line_end(&text).to_owned(),
+        name,
+        holder,
+    })
+}
+
+fn from_variable(option: &str, name: &str) -> Result<Held, Stop> {
+    let text = std::env::var(name)
+        .map_err(|_| usage(option, format!("{name:?} is not set to any text")))?;
+    Ok(Held {
+        name: name.to_owned(),
+        text,
+        holder: Holder::Receiver,
+    })
+}
+
+fn from_profile(source: &SourceArgs) -> Result<Option<Held>, Stop> {
+    let found = config::webhook_secret(&super::source::flags(source));
+    let found = found.map_err(|error| Stop::Usage(error.to_string()))?;
+    found
+        .map(|(profile, place)| match place {
+            WebhookSecret::File(path) => {
+                let option = format!("webhook_secret_file of profile {profile}");
+                from_file(&option, &path, Holder::Receiver)
+            }
+            WebhookSecret::Variable(name) => {
+                from_variable(&format!("webhook_secret_env of profile {profile}"), &name)
+            }
+        })
+        .transpose()
+}
+
+fn without_line_end(text: &str) -> &str {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.strip_suffix('\r').unwrap_or(text)
+}
