@@ -6,6 +6,7 @@ mod dashboard;
 pub mod demo;
 mod doctor;
 mod generate;
+mod hosts;
 mod journal;
 mod lens;
 mod list;
@@ -14,6 +15,7 @@ mod output;
 mod reading;
 mod replay;
 mod secrets;
+mod send;
 mod serve;
 mod source;
 mod tail;
@@ -58,6 +60,7 @@ pub fn main() -> ExitCode {
         Command::Endpoints(args) if args.offline => conclude(offline::endpoints(&args, &source)),
         Command::Endpoints(args) => headless(list::endpoints(args, source)),
         Command::Replay(args) => headless(replay::run(args, source)),
+        Command::Send(args) => headless(send::run(args, source)),
         Command::Verify(args) => conclude(verify::run(&args, &source)),
         Command::Doctor(args) => headless(doctor::run(args, source)),
         Command::Config(args) => conclude(config::run(&args, &source)),

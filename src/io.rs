@@ -15,6 +15,7 @@ pub mod names;
 pub mod opinion;
 pub mod outlet;
 pub mod poller;
+pub mod post;
 pub mod reach;
 pub mod sender;
 pub mod stream;

@@ -14,7 +14,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, Args as ClapArgs, Parser, Subcommand};
 use secrecy::SecretString;
 
-pub use receiving::{SecretArgs, VerifyArgs};
+pub use receiving::{SecretArgs, SendArgs, VerifyArgs};
 
 use number::{duration, event_bytes, tasks_per_minute, time_scale};
 
@@ -93,6 +93,10 @@ pub enum Command {
     Endpoints(EndpointsArgs),
     /// Replay messages: plan, confirm, send once, follow to the attempt it caused
     Replay(ReplayArgs),
+    /// Post a signed, realistic event to a webhook receiver, or check all that it should do
+    ///
+    /// Exit code 0 taken (with --check: all as expected), 1 not, 2 usage or not confirmed.
+    Send(SendArgs),
     /// Say whether a saved webhook request verifies, and if not, which of the usual causes it is
     ///
     /// Exit code 0 verified, 1 not, 2 usage. No secret is needed on the command line.

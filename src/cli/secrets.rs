@@ -9,6 +9,7 @@ use super::args::{SecretArgs, SourceArgs};
 use super::output::{Stop, note, usage};
 use crate::io::config::{self, WebhookSecret, from_home, open_to_others};
 use crate::wire::signature::doctor::{Held, Holder};
+use crate::wire::signature::key::Key;
 
 /// A secret is a line; more than this is some other file, in bytes.
 const MAX_BYTES: u64 = 16 << 10;
@@ -37,6 +38,30 @@ pub fn given(args: &SecretArgs, source: &SourceArgs) -> Result<Vec<Held>, Stop> 
         held.extend(from_profile(source)?);
     }
     Ok(held)
+}
+
+/// The one key that signs: of the first secret that is named, else of the profile's.
+pub fn signer(args: &SecretArgs, source: &SourceArgs) -> Result<Key, Stop> {
+    let held = receivers(args, source)?;
+    match held.as_slice() {
+        [one] => signing(one),
+        _ => Err(Stop::Usage(
+            "one secret signs: name one --secret-file or --secret-env".to_owned(),
+        )),
+    }
+}
+
+/// The key of a secret that is to sign.
+pub fn signing(held: &Held) -> Result<Key, Stop> {
+    let key = Key::parse(&held.text)
+        .map_err(|fault| Stop::Usage(format!("the secret in {} {fault}", held.name)))?;
+    if matches!(key, Key::Public(_)) {
+        return Err(Stop::Usage(format!(
+            "the key in {} is a public one, which only checks: signing takes whsec_… or whsk_…",
+            held.name
+        )));
+    }
+    Ok(key)
 }
 
 /// Reads a file that holds a secret. The line end at its end is the file's, all else is the

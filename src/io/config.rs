@@ -21,7 +21,7 @@ pub use keeping::Keeping;
 pub use key::{KeyFrom, from_home, open_to_others};
 pub use limits::Limits;
 pub use resolve::{Chosen, is_loopback, resolve, shown};
-pub use webhook::{WebhookSecret, webhook_secret};
+pub use webhook::{WebhookSecret, is_read_only, webhook_secret};
 
 use crate::domain::Backoff;
 

@@ -1,8 +1,11 @@
 //! Arguments of the receiver's side: `verify`, `send`, `listen`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args as ClapArgs;
+
+use super::number::duration;
 
 /// Where the secrets of webhooks come from. None is ever given on the command line itself.
 #[derive(Debug, Clone, Default, ClapArgs)]
@@ -47,6 +50,33 @@ pub struct VerifyArgs {
     /// Do not check how old the request is
     #[arg(long)]
     pub ignore_time: bool,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct SendArgs {
+    /// Event to send: task.progress, task.failed or task.completed
+    #[arg(value_name = "EVENT", required_unless_present = "check")]
+    pub event: Option<String>,
+    /// URL of the receiver
+    #[arg(long, value_name = "URL")]
+    pub to: String,
+    #[command(flatten)]
+    pub secrets: SecretArgs,
+    /// Fields of the task as a JSON object, or a file that holds one; they replace the sample's
+    #[arg(long, value_name = "JSON|FILE")]
+    pub task: Option<String>,
+    /// Send what a receiver should take and what it should refuse, and compare its answers
+    #[arg(long, conflicts_with_all = ["event", "task"])]
+    pub check: bool,
+    /// Send to a host that is not this machine without asking
+    #[arg(long)]
+    pub yes: bool,
+    /// How long to wait for an answer
+    #[arg(long, default_value = "15s", value_parser = duration, value_name = "TIME")]
+    pub timeout: Duration,
     /// One JSON object a line
     #[arg(long)]
     pub json: bool,

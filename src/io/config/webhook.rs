@@ -1,4 +1,5 @@
-//! The secret of webhooks that a profile names, for the receiver's side.
+//! What the receiver's side needs of a profile, without its server: the secret of its webhooks, and
+//! whether it is read-only.
 
 use std::path::PathBuf;
 
@@ -17,6 +18,16 @@ pub enum WebhookSecret {
 pub fn webhook_secret(flags: &Flags) -> Result<Option<(String, WebhookSecret)>, ConfigError> {
     let file = File::load(flags.config.as_deref())?;
     of(flags, &|name| std::env::var(name).ok(), &file)
+}
+
+/// Whether a flag or the profile in use forbids requests that change anything.
+pub fn is_read_only(flags: &Flags) -> Result<bool, ConfigError> {
+    if flags.read_only {
+        return Ok(true);
+    }
+    let file = File::load(flags.config.as_deref())?;
+    let profile = named_profile(flags, &|name| std::env::var(name).ok(), &file)?;
+    Ok(profile.is_some_and(|(_, profile)| profile.read_only))
 }
 
 fn of(

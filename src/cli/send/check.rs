@@ -1,0 +1,252 @@
+//! What a receiver should bear and what it should refuse, tried on one under development.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::Url;
+use serde_json::json;
+
+use super::{event, headers, message_id, millis, signed_headers};
+use crate::cli::output::{Outcome, Output, Stop, note};
+use crate::domain::Time;
+use crate::domain::time::SECOND;
+use crate::io::Clock;
+use crate::io::post::{Headers, Outgoing, Poster};
+use crate::wire::signature::key::Key;
+use crate::wire::signature::{Secret, TOLERANCE_S};
+
+/// Between the halves of the slow body.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Size of the large body, in bytes.
+const LARGE: usize = 2 << 20;
+
+/// What a right receiver answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    Taken,
+    Refused,
+    TakenOrTooLarge,
+}
+
+impl Expected {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Taken => "2xx",
+            Self::Refused => "4xx",
+            Self::TakenOrTooLarge => "2xx or 413",
+        }
+    }
+
+    fn holds(self, code: u16) -> bool {
+        match self {
+            Self::Taken => (200..300).contains(&code),
+            Self::Refused => (400..500).contains(&code),
+            Self::TakenOrTooLarge => (200..300).contains(&code) || code == 413,
+        }
+    }
+}
+
+/// One thing that is tried: requests, one after the other, and what each should be answered.
+struct Check {
+    name: &'static str,
+    expected: Expected,
+    /// What to do where it fails.
+    hint: &'static str,
+    requests: Vec<Outgoing>,
+}
+
+/// Tries all of it and prints a table. 0 if all passed, else 1.
+pub async fn run(poster: &Poster, url: &Url, key: &Key, is_json: bool) -> Outcome {
+    let now = Clock::new().now().wall;
+    let mut out = Output::new();
+    let mut rows = Vec::new();
+    let mut hints = Vec::new();
+    for check in checks(url, key, now)? {
+        let (answer, took, passed) = try_out(poster, &check, rows.is_empty()).await?;
+        if is_json {
+            let line = json!({
+                "check": check.name.replace(' ', "_"),
+                "expected": check.expected.words(),
+                "answer": answer,
+                "response_duration_ms": took,
+                "passed": passed,
+                "advice": if passed { "" } else { check.hint },
+            });
+            out.line(&line.to_string())?;
+            out.flush()?;
+        }
+        rows.push(vec![
+            check.name.to_owned(),
+            check.expected.words().to_owned(),
+            answer,
+            format!("{took} ms"),
+            if passed { "pass" } else { "FAIL" }.to_owned(),
+        ]);
+        if !passed {
+            hints.push(format!("{}: {}", check.name, check.hint));
+        }
+    }
+    if !is_json {
+        out.table(
+            &["CHECK", "EXPECTED", "ANSWER", "TOOK", "RESULT"],
+            &rows,
+            "",
+        )?;
+    }
+    out.flush()?;
+    for hint in &hints {
+        note(hint);
+    }
+    Ok(u8::from(!hints.is_empty()))
+}
+
+/// The last answer in words, how long it took in milliseconds, and whether all were as they should
+/// be. Where not even the first check has a connection, there is nothing to check.
+async fn try_out(
+    poster: &Poster,
+    check: &Check,
+    is_first: bool,
+) -> Result<(String, u64, bool), Stop> {
+    let mut last = (String::new(), 0, true);
+    for request in &check.requests {
+        match poster.send(request.clone()).await {
+            Ok(answer) => {
+                let passed = check.expected.holds(answer.code);
+                last = (answer.code.to_string(), millis(answer.took), passed);
+            }
+            Err(failure) if is_first => return Err(failure.into()),
+            Err(failure) => last = (failure.what, 0, false),
+        }
+        if !last.2 {
+            break;
+        }
+    }
+    Ok(last)
+}
+
+fn checks(url: &Url, key: &Key, now: Time) -> Result<Vec<Check>, Stop> {
+    let body = event::body("task.failed", None, now)?;
+    let outgoing = |headers: Headers, body: &str| Outgoing {
+        url: url.clone(),
+        headers,
+        body: Bytes::copy_from_slice(body.as_bytes()),
+        pause: None,
+    };
+    let signed_at = |at: Time| {
+        let id = message_id();
+        outgoing(signed_headers(key, &id, at, body.as_bytes()), &body)
+    };
+    let mut all = accepted(key, now, &outgoing)?;
+    let seconds = now.0.div_euclid(SECOND);
+    let stranger = Secret::from_key(uuid::Uuid::new_v4().as_bytes());
+    let stranger = stranger.map_err(|error| Stop::Usage(error.to_string()))?;
+    let id = message_id();
+    let wrong = crate::wire::signature::sign(&stranger, &id, seconds, body.as_bytes());
+    let plain = vec![("content-type".to_owned(), "application/json".to_owned())];
+    let far = (TOLERANCE_S + 300) * SECOND;
+    let mut altered = signed_at(now);
+    altered.body = Bytes::from(body.replacen("failed", "foiled", 1));
+    let stale = "refuse a timestamp more than 5 minutes from now: otherwise whoever records a request can send it again for ever";
+    let refused = [
+        (
+            "no headers",
+            "refuse what has no signature: otherwise anybody can send events",
+            outgoing(plain, &body),
+        ),
+        (
+            "wrong signature",
+            "compare the signature, and refuse with 400 or 401 where none fits",
+            outgoing(headers(&id, seconds, &wrong), &body),
+        ),
+        ("old timestamp", stale, signed_at(now.plus(-far))),
+        ("future timestamp", stale, signed_at(now.plus(far))),
+        (
+            "altered byte",
+            "check the signature over the raw body",
+            altered,
+        ),
+    ];
+    all.extend(refused.map(|(name, hint, request)| Check {
+        name,
+        expected: Expected::Refused,
+        hint,
+        requests: vec![request],
+    }));
+    Ok(all)
+}
+
+/// What a receiver should take.
+fn accepted(
+    key: &Key,
+    now: Time,
+    outgoing: &dyn Fn(Headers, &str) -> Outgoing,
+) -> Result<Vec<Check>, Stop> {
+    let signed =
+        |id: &str, body: &str| outgoing(signed_headers(key, id, now, body.as_bytes()), body);
+    let body = event::body("task.failed", None, now)?;
+    let id = message_id();
+    let spaced = body.replace("\":", "\": ").replace(",\"", ", \"");
+    let mut rotated = signed(&message_id(), &body);
+    for (name, value) in &mut rotated.headers {
+        if name == "svix-signature" {
+            *value = format!("v1,{} {value}", "A".repeat(43) + "=");
+        }
+    }
+    let task = event::task(r#"{"id":"01890a5d-ac96-774b-bcce-b302099a8057"}"#)?;
+    let newer = event::body("task.completed", Some(&task), now)?;
+    let older = event::body("task.progress", Some(&task), now.plus(-30 * SECOND))?;
+    let mut slow = signed(&message_id(), &body);
+    slow.pause = Some(PAUSE);
+    let mut large = event::task("{}")?;
+    large.insert("note".to_owned(), "x".repeat(LARGE).into());
+    let large = event::body("task.failed", Some(&large), now)?;
+    let checks: [(&'static str, &'static str, Vec<Outgoing>); 7] = [
+        (
+            "signed",
+            "the secret is another one, or the body was parsed before the check: reeltop listen and reeltop verify say which",
+            vec![signed(&id, &body)],
+        ),
+        (
+            "duplicate id",
+            "answer a message that you know with 2xx and do nothing: each is delivered at least once",
+            vec![signed(&id, &body), signed(&id, &body)],
+        ),
+        (
+            "out of order",
+            "take the state with the later updated, and answer 2xx to the earlier one",
+            vec![signed(&message_id(), &newer), signed(&message_id(), &older)],
+        ),
+        (
+            "two signatures",
+            "the header is a list, and one signature that fits is enough: after a rotation there are two",
+            vec![rotated],
+        ),
+        (
+            "blanks in the JSON",
+            "check the signature over the raw body: writing it again loses its blanks",
+            vec![signed(&message_id(), &spaced)],
+        ),
+        (
+            "slow body",
+            "wait for the whole body: a sender may be slow",
+            vec![slow],
+        ),
+        (
+            "2 MB body",
+            "take it, or refuse it with 413 instead of breaking the connection",
+            vec![signed(&message_id(), &large)],
+        ),
+    ];
+    Ok(checks
+        .map(|(name, hint, requests)| Check {
+            name,
+            expected: if name == "2 MB body" {
+                Expected::TakenOrTooLarge
+            } else {
+                Expected::Taken
+            },
+            hint,
+            requests,
+        })
+        .into())
+}
