@@ -5,6 +5,7 @@ mod config;
 mod dashboard;
 pub mod demo;
 mod doctor;
+mod endpoints;
 mod generate;
 mod hosts;
 mod journal;
@@ -12,6 +13,7 @@ mod lens;
 mod list;
 mod offline;
 mod output;
+mod prompt;
 mod reading;
 mod replay;
 mod secrets;
@@ -28,7 +30,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tokio::runtime::{self, Runtime};
 
-use args::{Args, Command};
+use args::{Args, Command, EndpointsArgs};
 use output::{Outcome, conclude};
 
 /// Exit code of a command that ctrl-c ended.
@@ -57,6 +59,10 @@ pub fn main() -> ExitCode {
         Command::Messages(args) => headless(list::messages(args, source)),
         Command::Attempts(args) if args.offline => conclude(offline::attempts(&args, &source)),
         Command::Attempts(args) => headless(list::attempts(args, source)),
+        Command::Endpoints(EndpointsArgs {
+            command: Some(command),
+            ..
+        }) => headless(endpoints::run(command, source)),
         Command::Endpoints(args) if args.offline => conclude(offline::endpoints(&args, &source)),
         Command::Endpoints(args) => headless(list::endpoints(args, source)),
         Command::Replay(args) => headless(replay::run(args, source)),

@@ -27,7 +27,7 @@ mod words;
 pub use attempt::{Attempt, AttemptStatus, FailureClass, Trigger};
 pub use backoff::{Backoff, MAX_CONNECTIONS, Pace};
 pub use change::{Change, ChangeKind, Origin, Unreadable};
-pub use endpoint::Endpoint;
+pub use endpoint::{EVERY_TASK_EVENT, Endpoint, EndpointDraft, EndpointEdit, FieldFault};
 pub use event::{Event, EventType};
 pub use failure::{Failure, FailureKind};
 pub use feature::{Extra, Feature, FeatureState, Features, KNOWN_FEATURES, Tally};

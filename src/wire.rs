@@ -1,6 +1,7 @@
 //! Pure codecs, used by the client and by the embedded server: bytes in, values out, and back.
 
 pub mod bodies;
+pub mod endpoints;
 mod envelope;
 pub mod events;
 pub mod fields;

@@ -1,6 +1,7 @@
 //! What can be typed on the command line, and nothing else: this file depends on clap alone, and
 //! on secrecy for what must not be shown.
 
+mod endpoints;
 mod number;
 mod receiving;
 
@@ -14,6 +15,10 @@ use clap::error::ErrorKind;
 use clap::{Arg, Args as ClapArgs, Parser, Subcommand};
 use secrecy::SecretString;
 
+pub use endpoints::{
+    CreateArgs, DeleteArgs, EndpointCommand, EndpointsArgs, ExampleArgs, HeadersArgs, KeepArgs,
+    RateLimit, RotateArgs, TellArgs, UpdateArgs,
+};
 pub use receiving::{SecretArgs, SendArgs, VerifyArgs};
 
 use number::{duration, event_bytes, tasks_per_minute, time_scale};
@@ -89,7 +94,7 @@ pub enum Command {
     Messages(MessagesArgs),
     /// List delivery attempts of a message, of an endpoint, or of all endpoints
     Attempts(AttemptsArgs),
-    /// List webhook endpoints
+    /// List webhook endpoints; create, change and delete them, their secrets and headers
     Endpoints(EndpointsArgs),
     /// Replay messages: plan, confirm, send once, follow to the attempt it caused
     Replay(ReplayArgs),
@@ -249,19 +254,6 @@ pub struct AttemptsArgs {
     /// How many attempts to read (of each endpoint, if neither is named)
     #[arg(long, default_value_t = 50, value_name = "N")]
     pub limit: usize,
-    /// As the journal has it, without asking the server
-    #[arg(long)]
-    pub offline: bool,
-    /// One JSON object a line
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Debug, Clone, ClapArgs)]
-pub struct EndpointsArgs {
-    /// Only endpoints that this query matches
-    #[arg(short, long, value_name = "QUERY")]
-    pub query: Option<String>,
     /// As the journal has it, without asking the server
     #[arg(long)]
     pub offline: bool,

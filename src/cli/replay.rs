@@ -1,7 +1,7 @@
 //! `reeltop replay`: plan, confirm, send once, follow to the attempt that it caused.
 
 use std::fmt::Write as _;
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, Write};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::args::{ReplayArgs, SourceArgs};
 use super::output::{Outcome, Output, Stop, note};
+use super::prompt::confirmed;
 use super::reading::find_messages;
 use super::source;
 use crate::domain::{
@@ -68,7 +69,7 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     if args.dry_run {
         return Ok(0);
     }
-    if !args.yes && !confirmed(n_chosen).await? {
+    if !args.yes && !confirmed(&format!("Send {n_chosen}? [y/N] "), "nothing was sent").await? {
         return Ok(2);
     }
     let orders = orders(&plans);
@@ -239,31 +240,6 @@ fn is_hopeless(kind: FailureKind) -> bool {
         kind,
         FailureKind::Unreachable | FailureKind::Broken | FailureKind::Unauthorized
     )
-}
-
-/// Asks on a terminal; without one, nothing is sent. The answer is read on a thread of its own, so
-/// that ctrl-c is heard while the question stands.
-async fn confirmed(n_chosen: usize) -> Result<bool, Stop> {
-    if !io::stdin().is_terminal() {
-        note("nothing was sent: confirm with --yes");
-        return Ok(false);
-    }
-    let _ = write!(io::stderr(), "Send {n_chosen}? [y/N] ");
-    let (sender, answer) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || {
-        let mut answer = String::new();
-        let read = io::stdin().lock().read_line(&mut answer);
-        let _ = sender.send(read.map(|_| answer));
-    });
-    let answer = answer
-        .await
-        .unwrap_or_else(|_| Ok(String::new()))
-        .map_err(Stop::Output)?;
-    let is_yes = matches!(answer.trim().to_lowercase().as_str(), "y" | "yes");
-    if !is_yes {
-        note("nothing was sent");
-    }
-    Ok(is_yes)
 }
 
 fn orders(plans: &[Plan]) -> Vec<ReplayOrder> {

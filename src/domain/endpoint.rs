@@ -1,10 +1,14 @@
 //! Endpoints: where webhooks go.
 
+mod draft;
+
 use std::sync::Arc;
 
 use super::event::EventType;
 use super::id::EndpointId;
 use super::time::Time;
+
+pub use draft::{EVERY_TASK_EVENT, EndpointDraft, EndpointEdit, FieldFault};
 
 /// A webhook endpoint (Aspect `Endpoint`).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,6 +6,7 @@ mod keeping;
 mod key;
 mod limits;
 mod resolve;
+pub mod secrets;
 mod webhook;
 
 use std::fmt;

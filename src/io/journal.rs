@@ -24,7 +24,7 @@ use crate::domain::{Bounds, Change, ChangeKind, Journal, MessageId, Observation,
 use crate::wire::record::is_kept;
 
 pub use file::{BlockInfo, Entry, Facts, File, Trouble};
-pub use place::{default_folder, file_name, size};
+pub use place::{base_name, default_folder, file_name, make_folder, size};
 pub use reopen::{Reopened, reopen};
 pub use since::{Since, since};
 

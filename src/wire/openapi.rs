@@ -14,8 +14,20 @@ pub struct Published {
     pub resend: Option<String>,
     /// Whether `GET /webhooks/endpoints` is published.
     pub has_endpoint_list: bool,
+    /// Routes around one endpoint.
+    pub endpoint: EndpointRoutes,
     /// The automatic retries.
     pub retry_schedule: Option<PublishedRetries>,
+}
+
+/// Undocumented routes around one endpoint, with its id in braces, where they are published.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EndpointRoutes {
+    pub secret: Option<String>,
+    pub rotate: Option<String>,
+    pub headers: Option<String>,
+    pub set_headers: Option<String>,
+    pub example: Option<String>,
 }
 
 /// Words in the path of what is likely to be a stream.
@@ -43,8 +55,28 @@ pub fn read(body: &[u8]) -> Option<Published> {
         has_endpoint_list: paths
             .get("/webhooks/endpoints")
             .is_some_and(|methods| methods.get("get").is_some()),
+        endpoint: endpoint_routes(paths),
         retry_schedule: schedule,
     })
+}
+
+fn endpoint_routes(paths: &Map<String, Value>) -> EndpointRoutes {
+    let find = |method: &str, end: &str| {
+        let mut paths = paths.iter();
+        let found = paths.find(|(path, methods)| {
+            let before = path.strip_suffix(end);
+            before.is_some_and(|before| before.contains("endpoint") && before.ends_with('}'))
+                && methods.get(method).is_some()
+        });
+        found.map(|(path, _)| path.clone())
+    };
+    EndpointRoutes {
+        secret: find("get", "/secret"),
+        rotate: find("post", "/secret/rotate"),
+        headers: find("get", "/headers"),
+        set_headers: find("put", "/headers"),
+        example: find("post", "/send-example"),
+    }
 }
 
 /// GET paths without parameters that answer `text/event-stream`; then those whose last segment is
@@ -109,6 +141,9 @@ mod tests {
             "/live":{"get":{"responses":{"200":{"content":{"text/event-stream":{}}}}}},
             "/tasks/{id}/events":{"get":{}},
             "/webhooks/endpoints":{"get":{},"post":{}},
+            "/webhooks/endpoints/{id}/secret":{"get":{}},
+            "/webhooks/endpoints/{id}/headers":{"get":{}},
+            "/secret":{"get":{}},
             "/webhooks/messages/{id}/resend":{"post":{}}},
             "x-retry-schedule":[5,300.5],"info":{"x-retry-floor-after-timeout":60}}"#;
         let published = read(body).unwrap();
@@ -118,6 +153,12 @@ mod tests {
             Some("/webhooks/messages/{id}/resend")
         );
         assert!(published.has_endpoint_list);
+        let routes = EndpointRoutes {
+            secret: Some("/webhooks/endpoints/{id}/secret".to_owned()),
+            headers: Some("/webhooks/endpoints/{id}/headers".to_owned()),
+            ..EndpointRoutes::default()
+        };
+        assert_eq!(published.endpoint, routes);
         let retries = PublishedRetries {
             delays: vec![5.0, 300.5],
             floor_after_timeout: Some(60.0),

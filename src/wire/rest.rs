@@ -84,6 +84,24 @@ pub fn endpoints(body: &[u8]) -> Result<Page<Endpoint>, Unreadable> {
     page("endpoints", body, Some(&[]), endpoint)
 }
 
+/// The same with nothing masked, for what is sent back to the service whole.
+pub fn endpoints_unmasked(body: &[u8]) -> Result<Page<Endpoint>, Unreadable> {
+    page("endpoints", body, None, endpoint)
+}
+
+/// Reads one endpoint, bare or beside its secret: nothing of a body that is none is kept.
+pub fn one_endpoint(body: &[u8]) -> Result<Row<Endpoint>, Unreadable> {
+    let none = || unreadable("endpoint", "no endpoint in it", b"");
+    let value = parse("endpoint", body).map_err(|_| none())?;
+    let mut raw = unwrap_one(&value, "endpoint")
+        .as_object()
+        .cloned()
+        .ok_or_else(none)?;
+    hide(&mut raw, &URLS, &[]);
+    let value = endpoint(&raw).ok_or_else(none)?;
+    Ok(Row { value, raw })
+}
+
 /// Reads an asset's name out of `GET /assets/{id}`.
 pub fn asset_name(body: &[u8]) -> Result<Option<Arc<str>>, Unreadable> {
     let value = parse("asset", body)?;
@@ -170,7 +188,7 @@ fn page<T>(
     Ok(page)
 }
 
-fn text(row: &Map<String, Value>, names: &[&str]) -> Option<String> {
+pub fn text(row: &Map<String, Value>, names: &[&str]) -> Option<String> {
     first(row, names).and_then(id_text)
 }
 

@@ -6,6 +6,7 @@ mod client;
 mod convergence;
 mod dashboard;
 mod doctor;
+mod endpoints;
 mod hostile;
 mod journal;
 mod limits;

@@ -3,6 +3,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::RateLimit;
+
 /// Reads the size of the largest event.
 pub(super) fn event_bytes(text: &str) -> Result<usize, String> {
     whole(text, 16..=1 << 30)
@@ -20,6 +22,24 @@ pub(super) fn time_scale(text: &str) -> Result<f64, String> {
 
 /// Reads `500ms`, `60s`, `5m`, `2h`; a bare number is seconds.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    time(text, 24)
+}
+
+/// Reads a grace period: up to a week (Svix).
+pub(super) fn grace(text: &str) -> Result<Duration, String> {
+    time(text, 168)
+}
+
+/// Reads messages a second; `none` is no limit.
+pub(super) fn rate_limit(text: &str) -> Result<RateLimit, String> {
+    if text == "none" {
+        return Ok(RateLimit(None));
+    }
+    let number = whole(text, 1..=65_535).map_err(|why| format!("{why}, or none for no limit"))?;
+    Ok(RateLimit(Some(number as u64)))
+}
+
+fn time(text: &str, most_hours: u64) -> Result<Duration, String> {
     let split = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')
         .unwrap_or(text.len());
@@ -35,8 +55,8 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         _ => return Err(format!("unknown unit {unit:?}, take ms, s, m or h")),
     };
     match Duration::try_from_secs_f64(seconds) {
-        Ok(time) if time <= Duration::from_hours(24) => Ok(time),
-        _ => Err(format!("{text:?} is out of range, at most 24h")),
+        Ok(time) if time <= Duration::from_hours(most_hours) => Ok(time),
+        _ => Err(format!("{text:?} is out of range, at most {most_hours}h")),
     }
 }
 

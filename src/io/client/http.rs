@@ -58,6 +58,15 @@ pub enum Sent {
     Unknown(String),
 }
 
+/// Why a change may not have been made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotDone {
+    /// Nothing was sent, or the server refused it for certain.
+    Refused(Failure),
+    /// It may or may not have been taken.
+    Unknown(String),
+}
+
 /// Why a request got no answer.
 enum Unsent {
     /// Read-only mode forbids it; nothing was sent.
@@ -364,36 +373,67 @@ impl Http {
 
     /// Sends a POST once: never repeated, never redirected; in read-only mode not at all.
     pub async fn post_once(&self, url: &Url, body: String, idempotency_key: &str) -> Sent {
-        let client = match self.single() {
-            Ok(client) => client,
-            Err(failure) => return Sent::Refused(failure),
-        };
+        match self
+            .once(Method::POST, url, Some(body), idempotency_key)
+            .await
+        {
+            Ok(_) => Sent::Accepted,
+            Err(NotDone::Refused(failure)) => Sent::Refused(failure),
+            Err(NotDone::Unknown(why)) => Sent::Unknown(why),
+        }
+    }
+
+    /// Makes a change with the same guarantees, and reads what the service says of it.
+    pub async fn change_once(
+        &self,
+        method: Method,
+        url: &Url,
+        body: Option<String>,
+        idempotency_key: &str,
+    ) -> Result<Bytes, NotDone> {
+        let response = self.once(method, url, body, idempotency_key).await?;
+        // It is done, whether its answer can be read or not.
+        Ok(self
+            .body(response, url, self.waits.answer)
+            .await
+            .unwrap_or_default())
+    }
+
+    /// The answer to a request that is made once, if it is 2xx.
+    async fn once(
+        &self,
+        method: Method,
+        url: &Url,
+        body: Option<String>,
+        idempotency_key: &str,
+    ) -> Result<Response, NotDone> {
+        let client = self.single().map_err(NotDone::Refused)?;
         let mut request = client
-            .post(url.clone())
+            .request(method, url.clone())
             .timeout(self.waits.answer)
-            .header(CONTENT_TYPE, "application/json")
             .header(ACCEPT, "application/json")
-            .header("idempotency-key", idempotency_key)
-            .body(body);
+            .header("idempotency-key", idempotency_key);
+        if let Some(body) = body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body);
+        }
         if let Some(key) = self.authorization() {
             request = request.header(AUTHORIZATION, key);
         }
-        let response = match self.send(request).await {
-            Ok(response) => response,
-            Err(Unsent::Forbidden) => return Sent::Refused(forbidden()),
-            Err(Unsent::Broken(error)) => {
+        let response = self.send(request).await.map_err(|unsent| match unsent {
+            Unsent::Forbidden => NotDone::Refused(forbidden()),
+            Unsent::Broken(error) => {
                 let failure = failure::transport(&error, url, self.waits.answer);
                 // Only a connection that was never made is certain to have carried nothing.
-                return if error.is_connect() {
-                    Sent::Refused(failure)
+                if error.is_connect() {
+                    NotDone::Refused(failure)
                 } else {
-                    Sent::Unknown(failure.what)
-                };
+                    NotDone::Unknown(failure.what)
+                }
             }
-        };
+        })?;
         let (status, headers) = (response.status(), response.headers().clone());
         if status.is_success() {
-            return Sent::Accepted;
+            return Ok(response);
         }
         let body = self
             .body(response, url, self.waits.answer)
@@ -401,9 +441,9 @@ impl Http {
             .unwrap_or_default();
         let failure = self.refusal(status, &headers, &body, url).failure;
         if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT {
-            Sent::Refused(failure)
+            Err(NotDone::Refused(failure))
         } else {
-            Sent::Unknown(failure.what)
+            Err(NotDone::Unknown(failure.what))
         }
     }
 

@@ -21,6 +21,11 @@ pub fn default_folder() -> Option<PathBuf> {
 /// The file's name: what can stand in a name on every system, then a digest of profile and URL, so
 /// that two of them never share a file.
 pub fn file_name(name: &str, url: &str) -> String {
+    base_name(name, url) + ".db"
+}
+
+/// The same without its ending.
+pub fn base_name(name: &str, url: &str) -> String {
     let mut safe: String = name
         .chars()
         .map(|letter| match letter {
@@ -38,11 +43,11 @@ pub fn file_name(name: &str, url: &str) -> String {
     for byte in digest.iter().take(4) {
         let _ = write!(safe, "{byte:02x}");
     }
-    safe + ".db"
+    safe
 }
 
 /// Makes the folder, for its owner alone.
-pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
+pub fn make_folder(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }

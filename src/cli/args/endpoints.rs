@@ -1,0 +1,167 @@
+//! What can be typed after `reeltop endpoints`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, Subcommand};
+
+use super::number::{grace, rate_limit};
+
+#[derive(Debug, Clone, ClapArgs)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct EndpointsArgs {
+    #[command(subcommand)]
+    pub command: Option<EndpointCommand>,
+    /// Only endpoints that this query matches
+    #[arg(short, long, value_name = "QUERY")]
+    pub query: Option<String>,
+    /// As the journal has it, without asking the server
+    #[arg(long)]
+    pub offline: bool,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum EndpointCommand {
+    /// Create an endpoint; its signing secret is shown this once
+    Create(CreateArgs),
+    /// Change an endpoint; what is not named stays as it is
+    Update(UpdateArgs),
+    /// Have messages sent to an endpoint again
+    Enable(OneArgs),
+    /// Have nothing sent to an endpoint; what happens meanwhile is not sent later
+    Disable(OneArgs),
+    /// Delete an endpoint, after asking
+    Delete(DeleteArgs),
+    /// Give an endpoint another signing secret; the one before stays valid for a while
+    Rotate(RotateArgs),
+    /// Print an endpoint's signing secret, where the server tells it
+    Secret(TellArgs),
+    /// Show an endpoint's own headers, or replace them
+    Headers(HeadersArgs),
+    /// Have the server send an example event to an endpoint
+    Example(ExampleArgs),
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct CreateArgs {
+    /// Where messages are sent; - reads it from standard input, as it may hold a password
+    // Not --url, which is the server's.
+    #[arg(value_name = "URL")]
+    pub to: String,
+    /// The name to show
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    pub description: String,
+    /// Event types, separated by commas; task.* is all
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "task.*",
+        value_name = "TYPE,…"
+    )]
+    pub event_types: Vec<String>,
+    /// Messages a second, at most; none is no limit
+    #[arg(long, default_value = "none", value_parser = rate_limit, value_name = "N")]
+    pub rate_limit: RateLimit,
+    #[command(flatten)]
+    pub keep: KeepArgs,
+    /// One JSON object a line, the secret in it unless it is saved
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What is done with a secret instead of printing it.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct KeepArgs {
+    /// Save the secret beside the configuration, in a file that only you can read, instead of
+    /// printing it
+    #[arg(long)]
+    pub save: bool,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct UpdateArgs {
+    /// The endpoint
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Where messages are sent; - reads it from standard input, as it may hold a password
+    #[arg(long, value_name = "URL")]
+    pub to: Option<String>,
+    /// The name to show
+    #[arg(long, value_name = "TEXT")]
+    pub description: Option<String>,
+    /// Event types, separated by commas; task.* is all
+    #[arg(long, value_delimiter = ',', value_name = "TYPE,…")]
+    pub event_types: Option<Vec<String>>,
+    /// Messages a second, at most; none is no limit
+    #[arg(long, value_parser = rate_limit, value_name = "N")]
+    pub rate_limit: Option<RateLimit>,
+}
+
+/// A number of messages a second, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit(pub Option<u64>);
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct OneArgs {
+    /// The endpoint
+    #[arg(value_name = "ID")]
+    pub id: String,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct DeleteArgs {
+    /// The endpoint
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Delete without asking
+    #[arg(long)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct RotateArgs {
+    /// The endpoint
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// File with the new secret (whsec_…); the server makes one if this is left out
+    #[arg(long, value_name = "FILE")]
+    pub secret_file: Option<PathBuf>,
+    /// How long the secret before stays valid, as 30m, 24h or 168h
+    #[arg(long, default_value = "24h", value_parser = grace, value_name = "TIME")]
+    pub grace: Duration,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct TellArgs {
+    /// The endpoint
+    #[arg(value_name = "ID")]
+    pub id: String,
+    #[command(flatten)]
+    pub keep: KeepArgs,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct HeadersArgs {
+    /// The endpoint
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Replace them all by what this file holds, a `name: value` a line; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub from: Option<PathBuf>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct ExampleArgs {
+    /// The endpoint
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// The type of the event
+    #[arg(value_name = "EVENT", default_value = "task.completed")]
+    pub event_type: String,
+}

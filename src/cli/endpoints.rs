@@ -1,0 +1,367 @@
+//! `reeltop endpoints create`, `update`, `enable`, `disable`, `delete`, `rotate`, `secret`,
+//! `headers`, `example`. The list itself is in `list`.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::path::Path;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use super::args::{
+    CreateArgs, DeleteArgs, EndpointCommand, ExampleArgs, HeadersArgs, KeepArgs, RateLimit,
+    RotateArgs, SourceArgs, TellArgs, UpdateArgs,
+};
+use super::output::{Outcome, Output, Stop, note, usage};
+use super::prompt::confirmed;
+use super::source;
+use crate::domain::{EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind};
+use crate::io::client::Client;
+use crate::io::client::endpoints::Changed;
+use crate::io::client::http::NotDone;
+use crate::io::config::{Source, secrets};
+use crate::wire::normal;
+use crate::wire::openapi::EndpointRoutes;
+
+/// The longest text read from a file or from standard input, in bytes.
+const MOST_INPUT: u64 = 64 << 10;
+
+/// 0 done, 1 refused or not known to be done, 2 not confirmed.
+pub async fn run(command: EndpointCommand, from: SourceArgs) -> Outcome {
+    let (source, client) = source::client(&from)?;
+    let desk = Desk {
+        source,
+        client,
+        from,
+    };
+    match command {
+        EndpointCommand::Create(args) => desk.create(args).await,
+        EndpointCommand::Update(args) => desk.update(args).await,
+        EndpointCommand::Enable(args) => desk.set_disabled(&args.id, false).await,
+        EndpointCommand::Disable(args) => desk.set_disabled(&args.id, true).await,
+        EndpointCommand::Delete(args) => desk.delete(&args).await,
+        EndpointCommand::Rotate(args) => desk.rotate(&args).await,
+        EndpointCommand::Secret(args) => desk.secret(&args).await,
+        EndpointCommand::Headers(args) => desk.headers(&args).await,
+        EndpointCommand::Example(args) => desk.example(&args).await,
+    }
+}
+
+struct Desk {
+    source: Source,
+    client: Client,
+    from: SourceArgs,
+}
+
+impl Desk {
+    async fn create(&self, args: CreateArgs) -> Outcome {
+        let RateLimit(rate_limit) = args.rate_limit;
+        let draft = EndpointDraft {
+            url: url(args.to)?,
+            description: args.description,
+            event_types: Some(args.event_types),
+            rate_limit,
+            ..EndpointDraft::default()
+        };
+        check(&draft)?;
+        let created = done(self.client.create_endpoint(&draft).await)?;
+        let row = created.endpoint;
+        let id = row.value.id.to_string();
+        let secret = created.secret.map(SecretString::from);
+        let kept = if let Some(secret) = &secret {
+            self.keep(&args.keep, &id, secret)
+        } else {
+            note("the server told no secret");
+            true
+        };
+        let shown = secret.filter(|_| !kept);
+        let mut out = Output::new();
+        if args.json {
+            let mut line = normal::endpoint(&row.value, Some(&row.raw));
+            if let (Some(secret), Some(line)) = (&shown, line.as_object_mut()) {
+                line.insert("secret".to_owned(), secret.expose_secret().into());
+            }
+            out.line(&line.to_string())?;
+        } else {
+            out.line(&id)?;
+            if let Some(secret) = &shown {
+                out.line(secret.expose_secret())?;
+                note(
+                    "this is its signing secret, shown this once: keep it where the receiver finds it",
+                );
+            }
+        }
+        out.flush()?;
+        Ok(0)
+    }
+
+    async fn update(&self, args: UpdateArgs) -> Outcome {
+        let edit = EndpointEdit {
+            url: args.to.map(url).transpose()?,
+            description: args.description,
+            event_types: args.event_types,
+            rate_limit: args.rate_limit.map(|RateLimit(limit)| limit),
+            disabled: None,
+        };
+        if edit == EndpointEdit::default() {
+            let why =
+                "nothing to change is named: --to, --description, --event-types, --rate-limit";
+            return Err(Stop::Usage(why.to_owned()));
+        }
+        // What is not named comes from the service and is right there.
+        let named = EndpointDraft {
+            url: "http://unnamed/".to_owned(),
+            ..EndpointDraft::default()
+        };
+        check(&named.with(&edit))?;
+        done(
+            self.client
+                .edit_endpoint(&EndpointId::new(&args.id), &edit)
+                .await,
+        )?;
+        note(&format!("{} is changed", args.id));
+        Ok(0)
+    }
+
+    async fn set_disabled(&self, id: &str, disabled: bool) -> Outcome {
+        let edit = EndpointEdit {
+            disabled: Some(disabled),
+            ..EndpointEdit::default()
+        };
+        done(self.client.edit_endpoint(&EndpointId::new(id), &edit).await)?;
+        note(&if disabled {
+            format!(
+                "{id} is disabled: nothing is sent there, and what happens meanwhile is not sent later"
+            )
+        } else {
+            format!("{id} is enabled; what happened while it was not has to be replayed")
+        });
+        Ok(0)
+    }
+
+    async fn delete(&self, args: &DeleteArgs) -> Outcome {
+        let id = EndpointId::new(&args.id);
+        if !args.yes {
+            let page = self.client.endpoints().await;
+            let found = page.ok().and_then(|page| {
+                let mut rows = page.rows.into_iter();
+                rows.find(|row| row.value.id == id)
+            });
+            let what = found.map_or_else(
+                || args.id.clone(),
+                |row| format!("{} ({}, {})", row.value.label(), row.value.url, args.id),
+            );
+            let question = format!("Delete the endpoint {what}, with its secret? [y/N] ");
+            if !confirmed(&question, "nothing was deleted").await? {
+                return Ok(2);
+            }
+        }
+        done(self.client.delete_endpoint(&id).await)?;
+        note(&format!("{} is deleted", args.id));
+        Ok(0)
+    }
+
+    async fn rotate(&self, args: &RotateArgs) -> Outcome {
+        let secret = match &args.secret_file {
+            Some(file) => Some(SecretString::from(input("--secret-file", file)?.trim())),
+            None => None,
+        };
+        let routes = self.routes().await?;
+        let route = offered(routes.rotate, "rotating a secret")?;
+        let id = EndpointId::new(&args.id);
+        let grace = args.grace;
+        done(
+            self.client
+                .rotate_secret(&route, &id, secret.as_ref(), grace)
+                .await,
+        )?;
+        note(&format!(
+            "{} has another secret; the one before stays valid for {}; reeltop endpoints secret {} shows it",
+            args.id,
+            crate::domain::time::duration_words(
+                i64::try_from(grace.as_micros()).unwrap_or(i64::MAX)
+            ),
+            args.id
+        ));
+        Ok(0)
+    }
+
+    async fn secret(&self, args: &TellArgs) -> Outcome {
+        let routes = self.routes().await?;
+        let route = offered(routes.secret, "reading a secret")?;
+        let id = EndpointId::new(&args.id);
+        let secret = self.client.endpoint_secret(&route, &id).await?;
+        if !self.keep(&args.keep, &args.id, &secret) {
+            let mut out = Output::new();
+            out.line(secret.expose_secret())?;
+            out.flush()?;
+        }
+        Ok(0)
+    }
+
+    async fn headers(&self, args: &HeadersArgs) -> Outcome {
+        let id = EndpointId::new(&args.id);
+        if let Some(file) = &args.from {
+            let headers = read_headers(&input("--from", file)?)?;
+            let routes = self.routes().await?;
+            let route = offered(routes.set_headers, "setting headers")?;
+            done(
+                self.client
+                    .set_endpoint_headers(&route, &id, &headers)
+                    .await,
+            )?;
+            note(&format!(
+                "{} has {} headers of its own",
+                args.id,
+                headers.len()
+            ));
+            return Ok(0);
+        }
+        let routes = self.routes().await?;
+        let route = offered(routes.headers, "reading headers")?;
+        let told = self.client.endpoint_headers(&route, &id).await?;
+        let mut out = Output::new();
+        if args.json {
+            let line = json!({"headers": told.headers, "sensitive": told.sensitive});
+            out.line(&line.to_string())?;
+        } else {
+            let open = told.headers.into_iter();
+            let hidden = told.sensitive.into_iter();
+            let rows: Vec<Vec<String>> = open
+                .map(|(name, value)| vec![name, value])
+                .chain(hidden.map(|name| vec![name, "*** (the service does not tell it)".into()]))
+                .collect();
+            out.table(
+                &["HEADER", "VALUE"],
+                &rows,
+                "this endpoint has no headers of its own",
+            )?;
+        }
+        out.flush()?;
+        Ok(0)
+    }
+
+    async fn example(&self, args: &ExampleArgs) -> Outcome {
+        let routes = self.routes().await?;
+        let route = offered(routes.example, "sending an example")?;
+        let id = EndpointId::new(&args.id);
+        done(
+            self.client
+                .send_example(&route, &id, &args.event_type)
+                .await,
+        )?;
+        note(&format!(
+            "the server took it; reeltop attempts --endpoint {} shows what became of it",
+            args.id
+        ));
+        Ok(0)
+    }
+
+    async fn routes(&self) -> Result<EndpointRoutes, Failure> {
+        self.client.endpoint_routes().await
+    }
+
+    /// Saves the secret if that was asked for; whether it is kept. One that cannot be saved is
+    /// shown, as it may never be told again.
+    fn keep(&self, args: &KeepArgs, endpoint: &str, secret: &SecretString) -> bool {
+        if !args.save {
+            return false;
+        }
+        let folder = secrets::folder(&self.source, self.from.config.as_deref());
+        let saved = folder
+            .ok_or_else(|| io::Error::other("this system has no place for configuration"))
+            .and_then(|folder| secrets::save(&folder, endpoint, secret));
+        match saved {
+            Ok(path) => {
+                note(&format!("the secret is in {}", path.display()));
+                true
+            }
+            Err(error) => {
+                note(&format!("the secret cannot be saved: {error}; here it is"));
+                false
+            }
+        }
+    }
+}
+
+/// The result of a change, or why it is not one.
+fn done<T>(changed: Changed<T>) -> Result<T, Stop> {
+    changed.map_err(|not_done| {
+        Stop::Failed(match not_done {
+            NotDone::Refused(failure) => failure,
+            NotDone::Unknown(why) => Failure::new(
+                FailureKind::Broken,
+                format!("it is not known whether it was done: {why}"),
+                "nothing is tried again by itself; look with reeltop endpoints",
+            ),
+        })
+    })
+}
+
+fn offered(route: Option<String>, what: &str) -> Result<String, Failure> {
+    route.ok_or_else(|| {
+        Failure::new(
+            FailureKind::NotOffered,
+            format!("this server does not offer {what}"),
+            "its own portal may",
+        )
+    })
+}
+
+/// Every field that the service would refuse, by its option.
+fn check(draft: &EndpointDraft) -> Result<(), Stop> {
+    let faults = draft.faults();
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let words: Vec<String> = faults
+        .iter()
+        .map(|fault| match fault.field {
+            "url" => format!("URL: {}", fault.why),
+            field => format!("--{}: {}", field.replace('_', "-"), fault.why),
+        })
+        .collect();
+    Err(Stop::Usage(words.join("\n")))
+}
+
+fn url(given: String) -> Result<String, Stop> {
+    if given == "-" {
+        Ok(input("URL", Path::new("-"))?.trim().to_owned())
+    } else {
+        Ok(given)
+    }
+}
+
+/// Reads a small text from a file, or from standard input for `-`.
+fn input(option: &str, path: &Path) -> Result<String, Stop> {
+    let read = |from: &mut dyn Read| {
+        let mut text = String::new();
+        from.take(MOST_INPUT + 1).read_to_string(&mut text)?;
+        if text.len() as u64 > MOST_INPUT {
+            return Err(io::Error::other(format!("longer than {MOST_INPUT} bytes")));
+        }
+        Ok(text)
+    };
+    let text = if path == Path::new("-") {
+        read(&mut io::stdin().lock())
+    } else {
+        std::fs::File::open(path).and_then(|mut file| read(&mut file))
+    };
+    text.map_err(|error| usage(option, format!("{}: {error}", path.display())))
+}
+
+/// Reads a `name: value` a line; empty lines are passed over.
+fn read_headers(text: &str) -> Result<BTreeMap<String, String>, Stop> {
+    let mut headers = BTreeMap::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        if line.trim().is_empty() {
+            continue;
+        }
+        let Some((name, value)) = line.split_once(':') else {
+            // The line may hold a secret, so that it is not repeated.
+            return Err(usage("--from", format!("line {number} has no colon")));
+        };
+        headers.insert(name.trim().to_owned(), value.trim().to_owned());
+    }
+    Ok(headers)
+}

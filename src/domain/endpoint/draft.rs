@@ -1,0 +1,228 @@
+//! What a client says about an endpoint before it is sent: always the whole object, checked as the
+//! service checks it.
+
+use super::Endpoint;
+
+/// Stands for every task event; the service expands it.
+pub const EVERY_TASK_EVENT: &str = "task.*";
+/// Messages a second, at most (svix.md: 16 bits).
+const MOST_A_SECOND: u64 = 65_535;
+/// In characters.
+const LONGEST_TEXT: usize = 2048;
+
+/// All that a client may say about an endpoint (Aspect `POST` and `PUT /webhooks/endpoints`).
+/// `PUT` replaces everything: what is left out falls back to its default, so it is sent whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointDraft {
+    pub url: String,
+    pub description: String,
+    /// `None` means all, which only Svix knows.
+    pub event_types: Option<Vec<String>>,
+    /// Messages a second; `None` is no limit.
+    pub rate_limit: Option<u64>,
+    pub version: u64,
+    pub disabled: bool,
+}
+
+impl Default for EndpointDraft {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            description: String::new(),
+            event_types: Some(vec![EVERY_TASK_EVENT.to_owned()]),
+            rate_limit: None,
+            version: 1,
+            disabled: false,
+        }
+    }
+}
+
+/// What is to be changed of an endpoint; the rest stays as the service has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EndpointEdit {
+    pub url: Option<String>,
+    pub description: Option<String>,
+    pub event_types: Option<Vec<String>>,
+    /// `Some(None)` takes the limit away.
+    pub rate_limit: Option<Option<u64>>,
+    pub disabled: Option<bool>,
+}
+
+/// A field that the service would refuse, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldFault {
+    pub field: &'static str,
+    pub why: String,
+}
+
+impl EndpointDraft {
+    /// The endpoint as it is. Its URL must be the true one, not the masked one of the screen.
+    pub fn of(endpoint: &Endpoint, url: String, version: Option<u64>) -> Self {
+        let types = endpoint.event_types.as_ref();
+        Self {
+            url,
+            description: endpoint.description.to_string(),
+            event_types: types.map(|types| {
+                types
+                    .iter()
+                    .map(|event_type| event_type.name().to_owned())
+                    .collect()
+            }),
+            rate_limit: endpoint.rate_limit,
+            version: version.unwrap_or(1),
+            disabled: endpoint.disabled,
+        }
+    }
+
+    #[must_use]
+    pub fn with(mut self, edit: &EndpointEdit) -> Self {
+        if let Some(url) = &edit.url {
+            self.url.clone_from(url);
+        }
+        if let Some(description) = &edit.description {
+            self.description.clone_from(description);
+        }
+        if let Some(types) = &edit.event_types {
+            self.event_types = Some(types.clone());
+        }
+        if let Some(limit) = edit.rate_limit {
+            self.rate_limit = limit;
+        }
+        if let Some(disabled) = edit.disabled {
+            self.disabled = disabled;
+        }
+        self
+    }
+
+    /// Everything the service would refuse, field by field.
+    pub fn faults(&self) -> Vec<FieldFault> {
+        let mut faults = Vec::new();
+        let mut add = |field, why: Option<String>| {
+            faults.extend(why.map(|why| FieldFault { field, why }));
+        };
+        add("url", url_fault(&self.url));
+        add("description", length_fault(&self.description));
+        add(
+            "event_types",
+            self.event_types.as_deref().and_then(types_fault),
+        );
+        add("rate_limit", self.rate_limit.and_then(limit_fault));
+        faults
+    }
+}
+
+fn url_fault(url: &str) -> Option<String> {
+    let needed = "an http or https URL is needed, such as https://example.com/hooks";
+    let rest = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    let host = host.map(|host| host.rsplit('@').next().unwrap_or_default());
+    let is_bare = |host: &str| host.is_empty() || host.starts_with(':');
+    if host.is_none_or(is_bare) || url.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Some(needed.to_owned());
+    }
+    length_fault(url)
+}
+
+fn length_fault(text: &str) -> Option<String> {
+    (text.chars().count() > LONGEST_TEXT)
+        .then(|| format!("it is longer than {LONGEST_TEXT} characters"))
+}
+
+fn types_fault(types: &[String]) -> Option<String> {
+    if types.is_empty() {
+        return Some(format!(
+            "at least one event type is needed; {EVERY_TASK_EVENT} is all"
+        ));
+    }
+    let is_word = |name: &str| {
+        !name.is_empty()
+            && name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+    };
+    types
+        .iter()
+        .find(|name| *name != EVERY_TASK_EVENT && !is_word(name))
+        .map(|name| {
+            format!(
+                "{name:?} is no event type; they look like task.failed, {EVERY_TASK_EVENT} is all"
+            )
+        })
+}
+
+fn limit_fault(limit: u64) -> Option<String> {
+    (limit == 0 || limit > MOST_A_SECOND)
+        .then(|| format!("messages a second go from 1 to {MOST_A_SECOND}, or none for no limit"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft(url: &str) -> EndpointDraft {
+        EndpointDraft {
+            url: url.to_owned(),
+            ..EndpointDraft::default()
+        }
+    }
+
+    fn fields(draft: &EndpointDraft) -> Vec<&'static str> {
+        draft.faults().iter().map(|fault| fault.field).collect()
+    }
+
+    #[test]
+    fn urls_need_http_and_a_host() {
+        for url in [
+            "http://127.0.0.1:1/x",
+            "https://user:key@example.com/hooks?a=b",
+        ] {
+            assert_eq!(fields(&draft(url)), [""; 0], "{url}");
+        }
+        for url in [
+            "",
+            "example.com",
+            "ftp://example.com/",
+            "http://",
+            "http:///x",
+            "http://:80/",
+            "http://user@/x",
+            "http://a b/",
+            "http://a/\u{7}",
+        ] {
+            assert_eq!(fields(&draft(url)), ["url"], "{url}");
+        }
+    }
+
+    #[test]
+    fn every_fault_names_its_field() {
+        let draft = EndpointDraft {
+            event_types: Some(vec!["task failed".into()]),
+            rate_limit: Some(0),
+            description: "x".repeat(LONGEST_TEXT + 1),
+            ..draft("nowhere")
+        };
+        assert_eq!(
+            fields(&draft),
+            ["url", "description", "event_types", "rate_limit"]
+        );
+    }
+
+    #[test]
+    fn an_edit_leaves_the_rest_as_it_is() {
+        let before = draft("http://127.0.0.1/");
+        let edit = EndpointEdit {
+            rate_limit: Some(Some(5)),
+            disabled: Some(true),
+            ..EndpointEdit::default()
+        };
+        let after = before.clone().with(&edit);
+        let expected = EndpointDraft {
+            rate_limit: Some(5),
+            disabled: true,
+            ..before
+        };
+        assert_eq!(after, expected);
+    }
+}

@@ -1,0 +1,211 @@
+//! Changing endpoints. Nothing here is ever repeated, and read-only mode forbids all of it but
+//! reading; `PUT` sends the whole object, made of what the service has and what is to be changed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use reqwest::{Method, Url};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use super::Client;
+use super::http::NotDone;
+use crate::domain::{EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind};
+use crate::wire::endpoints::{self, Created, Headers};
+use crate::wire::openapi::EndpointRoutes;
+
+/// What became of a change.
+pub type Changed<T> = Result<T, NotDone>;
+
+const ENDPOINTS: [&str; 2] = ["webhooks", "endpoints"];
+
+impl Client {
+    /// `POST /webhooks/endpoints`
+    pub async fn create_endpoint(&self, draft: &EndpointDraft) -> Changed<Created> {
+        refuse_faults(draft)?;
+        let url = self.http.route(&ENDPOINTS, &[]).map_err(NotDone::Refused)?;
+        let body = endpoints::body(draft, true);
+        let answer = self.change(Method::POST, &url, Some(body)).await?;
+        endpoints::created(&answer).map_err(|_| {
+            let why = "the service took it, but its answer tells no endpoint and no secret";
+            NotDone::Unknown(why.to_owned())
+        })
+    }
+
+    /// Changes an endpoint: it is read as the service has it now, changed, and `PUT` back whole.
+    /// Gives what was sent.
+    pub async fn edit_endpoint(
+        &self,
+        id: &EndpointId,
+        edit: &EndpointEdit,
+    ) -> Changed<EndpointDraft> {
+        let before = self.endpoint_to_edit(id).await.map_err(NotDone::Refused)?;
+        let draft = before.with(edit);
+        refuse_faults(&draft)?;
+        let url = self.endpoint_url(id)?;
+        let body = endpoints::body(&draft, false);
+        self.change(Method::PUT, &url, Some(body)).await?;
+        Ok(draft)
+    }
+
+    /// `DELETE /webhooks/endpoints/{id}`
+    pub async fn delete_endpoint(&self, id: &EndpointId) -> Changed<()> {
+        let url = self.endpoint_url(id)?;
+        self.change(Method::DELETE, &url, None).await.map(|_| ())
+    }
+
+    /// The routes around one endpoint that the server publishes.
+    pub async fn endpoint_routes(&self) -> Result<EndpointRoutes, Failure> {
+        let published = self.published().await?;
+        Ok(published.unwrap_or_default().endpoint)
+    }
+
+    /// The secret that requests to an endpoint are signed with.
+    pub async fn endpoint_secret(
+        &self,
+        template: &str,
+        id: &EndpointId,
+    ) -> Result<SecretString, Failure> {
+        let url = self.filled(template, id)?;
+        let body = self.read_url(&url).await?;
+        let secret = endpoints::secret(&body);
+        secret.map(SecretString::from).map_err(|what| {
+            Failure::new(
+                FailureKind::NotAspect,
+                format!("the secret of {id}: {}", what.why),
+                "reeltop doctor looks at what this server answers",
+            )
+        })
+    }
+
+    /// Gives an endpoint another secret, of the service's making where none is named.
+    pub async fn rotate_secret(
+        &self,
+        template: &str,
+        id: &EndpointId,
+        secret: Option<&SecretString>,
+        grace: Duration,
+    ) -> Changed<()> {
+        let url = self.filled(template, id).map_err(NotDone::Refused)?;
+        let mut body = json!({"grace_period_seconds": grace.as_secs()});
+        if let (Some(secret), Some(body)) = (secret, body.as_object_mut()) {
+            body.insert("key".to_owned(), secret.expose_secret().into());
+        }
+        let body = Some(body.to_string());
+        self.change(Method::POST, &url, body).await.map(|_| ())
+    }
+
+    pub async fn endpoint_headers(
+        &self,
+        template: &str,
+        id: &EndpointId,
+    ) -> Result<Headers, Failure> {
+        let url = self.filled(template, id)?;
+        let body = self.read_url(&url).await?;
+        endpoints::headers(&body).map_err(|what| super::failure::unreadable(&what, &url))
+    }
+
+    /// Replaces an endpoint's own headers.
+    pub async fn set_endpoint_headers(
+        &self,
+        template: &str,
+        id: &EndpointId,
+        headers: &BTreeMap<String, String>,
+    ) -> Changed<()> {
+        let url = self.filled(template, id).map_err(NotDone::Refused)?;
+        let body = json!({"headers": headers}).to_string();
+        self.change(Method::PUT, &url, Some(body)).await.map(|_| ())
+    }
+
+    /// Has the service send an example to this endpoint alone.
+    pub async fn send_example(
+        &self,
+        template: &str,
+        id: &EndpointId,
+        event_type: &str,
+    ) -> Changed<()> {
+        let url = self.filled(template, id).map_err(NotDone::Refused)?;
+        let body = json!({"event_type": event_type}).to_string();
+        self.change(Method::POST, &url, Some(body))
+            .await
+            .map(|_| ())
+    }
+
+    /// An endpoint as the service has it, its URL not masked.
+    async fn endpoint_to_edit(&self, id: &EndpointId) -> Result<EndpointDraft, Failure> {
+        let mut cursor: Option<String> = None;
+        for _ in 0..super::MAX_ENDPOINT_PAGES {
+            let query: Vec<(&str, &str)> = cursor.iter().map(|at| ("iterator", &**at)).collect();
+            let (draft, page) = self
+                .read(&ENDPOINTS, &query, |body| {
+                    let page = crate::wire::rest::endpoints(body)?;
+                    Ok((endpoints::to_edit(body, &id.to_string())?, page))
+                })
+                .await?;
+            if let Some(draft) = draft {
+                return Ok(draft);
+            }
+            if page.is_last || page.next == cursor {
+                break;
+            }
+            cursor = page.next;
+        }
+        let what = format!("there is no endpoint {id}");
+        let hint = "reeltop endpoints lists them";
+        Err(Failure::new(FailureKind::NotFound, what, hint))
+    }
+
+    fn endpoint_url(&self, id: &EndpointId) -> Changed<Url> {
+        let id = id.to_string();
+        self.http
+            .route(&[ENDPOINTS[0], ENDPOINTS[1], &id], &[])
+            .map_err(NotDone::Refused)
+    }
+
+    fn filled(&self, template: &str, id: &EndpointId) -> Result<Url, Failure> {
+        let id = id.to_string();
+        let segments: Vec<&str> = template
+            .split('/')
+            .filter(|segment| !segment.is_empty())
+            .map(|segment| {
+                if segment.starts_with('{') {
+                    &id
+                } else {
+                    segment
+                }
+            })
+            .collect();
+        self.http.route(&segments, &[])
+    }
+
+    async fn read_url(&self, url: &Url) -> Result<bytes::Bytes, Failure> {
+        self.http
+            .get(url, self.http.waits.answer, true)
+            .await
+            .map_err(|failed| failed.failure)
+    }
+
+    async fn change(
+        &self,
+        method: Method,
+        url: &Url,
+        body: Option<String>,
+    ) -> Changed<bytes::Bytes> {
+        let key = format!("reeltop-{}", uuid::Uuid::new_v4());
+        self.http.change_once(method, url, body, &key).await
+    }
+}
+
+/// What the service would refuse is not sent.
+fn refuse_faults(draft: &EndpointDraft) -> Changed<()> {
+    let faults = draft.faults();
+    let Some(first) = faults.first() else {
+        return Ok(());
+    };
+    let what = format!("nothing was sent: {}: {}", first.field, first.why);
+    Err(NotDone::Refused(Failure::new(
+        FailureKind::Invalid,
+        what,
+        "mend it and try again",
+    )))
+}
