@@ -132,7 +132,7 @@ fn of_journal(journal: &Settings) -> String {
         Ok(Some(n)) => format!("{} KiB, {n} changes", size(&journal.file).div_ceil(1024)),
         Ok(None) => "not there yet".to_owned(),
         Err(Trouble::Unusable(why)) => why.to_string(),
-        Err(Trouble::Corrupt(why)) => format!("it is corrupt: {why}"),
+        Err(Trouble::Corrupt(why) | Trouble::Damaged(why)) => format!("it is corrupt: {why}"),
     };
     let days = journal.max_age.as_secs() as f64 / 86_400.0;
     let most = journal.max_bytes >> 20;

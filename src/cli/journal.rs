@@ -61,10 +61,6 @@ pub fn none_yet(file: &Path) -> Stop {
 
 /// Why a file cannot be read.
 pub fn stop(trouble: &Trouble) -> Stop {
-    let why = match trouble {
-        Trouble::Unusable(why) => why.to_string(),
-        Trouble::Corrupt(why) => format!("it is corrupt: {why}"),
-    };
-    let what = format!("the journal cannot be read: {why}");
+    let what = format!("the journal cannot be read: {trouble}");
     Failure::new(FailureKind::Local, what, "").into()
 }

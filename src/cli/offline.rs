@@ -26,11 +26,14 @@ fn history(from: &SourceArgs) -> Result<History, Stop> {
         history.apply_all(batch);
         true
     });
-    if found.n_damaged > 0 {
+    if !found.damaged.is_empty() {
         note(&format!(
             "{} parts of the journal could not be read",
-            found.n_damaged
+            found.damaged.len()
         ));
+    }
+    if let Some(trouble) = &found.broken {
+        note(&format!("not all of the journal could be read: {trouble}"));
     }
     Ok(history)
 }

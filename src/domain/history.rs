@@ -527,6 +527,7 @@ mod tests {
         for at in 0..8 {
             let proof = Proof {
                 gap: None,
+                is_gap_unknown: false,
                 compared: Some(1),
                 repaired: vec![repair.clone(); n_kept],
                 n_repaired: n_kept,

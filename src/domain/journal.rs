@@ -61,6 +61,8 @@ pub struct Journal {
     pub n_restored: u64,
     /// Parts of the file that could not be read.
     pub n_damaged: u64,
+    /// Why earlier runs could not be read, or not all of them.
+    pub unread: Option<String>,
     /// The name that a corrupt file was given to keep it.
     pub set_aside: Option<String>,
 }
@@ -71,6 +73,7 @@ impl Journal {
         matches!(self.recording, Recording::Not(_))
             || self.n_missed > 0
             || self.n_damaged > 0
+            || self.unread.is_some()
             || self.set_aside.is_some()
     }
 

@@ -71,6 +71,8 @@ pub enum RepairedBy {
 pub struct Proof {
     /// From when to when nothing was received; `None` on the first connection.
     pub gap: Option<(Time, Time)>,
+    /// There was a gap before the first connection, and nobody knows since when.
+    pub is_gap_unknown: bool,
     /// Active tasks in the snapshot; `None` if it could not be read, so that nothing was compared.
     pub compared: Option<usize>,
     /// Tasks whose state we had wrong until the comparison, at most [`MAX_REPAIRS`] of them.
@@ -109,6 +111,8 @@ impl Proof {
         if let Some((from, to)) = self.gap {
             words.push_str(" · gap ");
             words.push_str(&super::time::duration_words(to.since(from)));
+        } else if self.is_gap_unknown {
+            words.push_str(" · gap of unknown length");
         }
         let _ = write!(words, " · {} repaired", self.n_repaired);
         if self.found > 0 {

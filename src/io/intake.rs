@@ -7,15 +7,16 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::earlier::Earlier;
 use super::client::Client;
 use super::clock::Clock;
 use super::config::Source;
-use super::journal::{self, Recorder, Resume};
+use super::journal::{self, Recorder, Resume, Start};
 use super::link::{Link, Settings};
 use super::names;
 use super::outlet::Outlet;
@@ -113,20 +114,39 @@ pub fn open_recording(
     let begin = is_restored.clone().drop_guard();
     let earlier = opening.map(|opening| {
         inner.spawn(earlier::tell_state(outlet.clone(), opening.state));
-        (opening.restored, opening.resume)
+        Earlier::new(opening.start, opening.restored, opening.resume)
     });
+    let (to_link, resume) = oneshot::channel();
+    let tracker = inner.tracker.clone();
+    let stop = inner.stop.clone();
     inner.spawn(async move {
-        let resume = match earlier {
-            Some((restored, resume)) => earlier::restore(&told, restored, resume).await,
-            None => Resume::default(),
-        };
-        for message in &resume.open_replays {
-            earlier::watch_for(&open_replays, message);
+        let mut start = Start::default();
+        if let Some(mut earlier) = earlier {
+            start = earlier.start().await;
+            let is_all = earlier.tell_soon(&told).await;
+            let outlet = told.clone();
+            let rest = async move {
+                if !is_all {
+                    earlier.tell_late(&outlet).await;
+                }
+                let resume = earlier.resume().await;
+                for message in &resume.open_replays {
+                    earlier::watch_for(&open_replays, message);
+                }
+                let _ = to_link.send(resume);
+            };
+            if is_all {
+                rest.await;
+            } else {
+                tracker.spawn(async move { stop.run_until_cancelled(rest).await });
+            }
+        } else {
+            let _ = to_link.send(Resume::default());
         }
         drop(begin);
         match link {
             Ok(mut link) => {
-                link.resume(&resume);
+                link.resume(start, resume);
                 link.run().await;
             }
             Err(why) => {

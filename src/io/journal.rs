@@ -64,15 +64,22 @@ impl Settings {
     }
 }
 
-/// How an earlier run ended: where the link goes on.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Resume {
-    /// The unfinished tasks as they were seen last.
-    pub known: Vec<Observation>,
+/// Where the link goes on: the few facts that it needs, read before all else.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Start {
     /// The stream's last event id, everything up to it being recorded; empty if there is none.
     pub last_event_id: String,
     /// Since when the service's events may have been missed.
     pub gap_from: Option<Time>,
+    /// There was an earlier run, and why it is not known when it ended.
+    pub unknown: Option<String>,
+}
+
+/// What earlier runs knew that the network must be asked about.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Resume {
+    /// The unfinished tasks as they were seen last.
+    pub known: Vec<Observation>,
     /// Messages with a replay whose outcome is not known.
     pub open_replays: Vec<MessageId>,
 }
@@ -80,9 +87,11 @@ pub struct Resume {
 /// A journal that is being opened.
 pub struct Opening {
     pub recorder: Recorder,
+    /// Where the link goes on; comes first, whatever the rest takes.
+    pub start: oneshot::Receiver<Start>,
     /// What earlier runs recorded, in batches; it ends when all of it is told.
     pub restored: tokio_mpsc::Receiver<Vec<Change>>,
-    /// Where the link goes on; comes after the last batch.
+    /// Comes after the last batch.
     pub resume: oneshot::Receiver<Resume>,
     pub state: watch::Receiver<Journal>,
 }
@@ -153,7 +162,8 @@ impl Recorder {
 
     /// Notes a sign of life of the stream up to which nothing was missed.
     pub fn alive(&self, at: Time) {
-        self.shared.alive.fetch_max(at.0, Ordering::Relaxed);
+        // The latest, not the greatest: the clock may be set back.
+        self.shared.alive.store(at.0, Ordering::Relaxed);
     }
 
     /// Writes all that waits and ends the recording. Whether it was done within the time.
@@ -171,6 +181,7 @@ impl Recorder {
 pub fn open(settings: Settings, clock: Clock) -> Opening {
     let (to, orders) = mpsc::channel();
     let (to_restored, restored) = tokio_mpsc::channel(RESTORED);
+    let (to_start, start) = oneshot::channel();
     let (to_resume, resume) = oneshot::channel();
     let (to_state, state) = watch::channel(Journal::default());
     let shared = Arc::new(Shared::default());
@@ -178,12 +189,13 @@ pub fn open(settings: Settings, clock: Clock) -> Opening {
     let writer = writer::Writer::new(settings, clock, orders, shared.clone(), to_state);
     let started = std::thread::Builder::new()
         .name("journal".to_owned())
-        .spawn(move || writer.run(to_restored, to_resume));
+        .spawn(move || writer.run(to_start, to_restored, to_resume));
     if started.is_err() {
         shared.is_open.store(false, Ordering::Relaxed);
     }
     Opening {
         recorder: Recorder { to, shared },
+        start,
         restored,
         resume,
         state,

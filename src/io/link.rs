@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use reqwest::Url;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use self::finding::Finding;
@@ -20,6 +20,7 @@ pub use self::finding::resend_ability;
 use super::client::Client;
 use super::compare::Compared;
 use super::discover::{Found, How, discover};
+use super::journal::Resume;
 use super::known::Known;
 use super::outlet::{Draft, Outlet};
 use super::stream::{Step, Stream};
@@ -69,6 +70,10 @@ pub struct Link {
     began: Time,
     /// Since when bytes may have been missed; `None` until a connection was lost or not made.
     gap_from: Option<Time>,
+    /// There was an earlier run, and why it is not known when it ended; until that is proved.
+    unknown: Option<String>,
+    /// What earlier runs knew, where it is still being read.
+    earlier: Option<oneshot::Receiver<Resume>>,
     last_byte: Option<Moment>,
     /// The event id that was noted last as a place to resume.
     noted_id: String,
@@ -95,6 +100,7 @@ enum Turn {
     Discover,
     Reconnect,
     Refresh,
+    Earlier(Resume),
 }
 
 impl Link {
@@ -127,6 +133,8 @@ impl Link {
             known: Known::default(),
             began,
             gap_from: None,
+            unknown: None,
+            earlier: None,
             last_byte: None,
             noted_id: String::new(),
             comparison: None,
@@ -156,6 +164,7 @@ impl Link {
                 Turn::Compared(outcome, gap, took) => self.compared(outcome, gap, took).await,
                 Turn::Compare => self.begin_comparison(),
                 Turn::Reconnect => self.stream.hurry(),
+                Turn::Earlier(found) => self.resume_late(&found),
                 Turn::Refresh => self.compare_at = Some(Instant::now()),
             }
         }
@@ -165,11 +174,13 @@ impl Link {
         let is_full = self.held.len() >= MAX_HELD || self.held_bytes >= MAX_HELD_BYTES;
         let may_compare = self.comparison.is_none() && self.compare_at.is_some();
         let compare_at = self.compare_at.unwrap_or_else(Instant::now);
+        let may_resume = self.earlier.is_some() && self.comparison.is_none();
         let comparison = self.comparison.as_mut();
         let may_discover = self.finding.discovery.is_none() && self.finding.discover_at.is_some();
         let discover_at = self.finding.discover_at.unwrap_or_else(Instant::now);
         let discovery = self.finding.discovery.as_mut();
         let search = self.finding.search.as_mut();
+        let earlier = self.earlier.as_mut();
         tokio::select! {
             biased;
             (outcome, gap, took) = async { match comparison {
@@ -184,6 +195,10 @@ impl Link {
                 Some(discovery) => discovery.await,
                 None => std::future::pending().await,
             }} => Turn::Discovered(found),
+            found = async { match earlier {
+                Some(earlier) => earlier.await.unwrap_or_default(),
+                None => std::future::pending().await,
+            }}, if may_resume => Turn::Earlier(found),
             () = self.reconnect.notified() => Turn::Reconnect,
             () = self.refresh.notified() => Turn::Refresh,
             step = self.stream.next(), if !is_full => Turn::Step(step),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use reeltop::domain::{Change, ChangeKind, History, Journal, Moment, Recording, Time};
 use reeltop::io::Clock;
-use reeltop::io::journal::{self, Opening, Recorder, Resume, Settings, since};
+use reeltop::io::journal::{self, Opening, Recorder, Resume, Settings, Start, since};
 use reeltop::wire::record::Record;
 use tokio::sync::watch;
 
@@ -20,6 +20,7 @@ use crate::support::{before, change, event, seen};
 struct Diary {
     recorder: Recorder,
     restored: Vec<Change>,
+    start: Start,
     resume: Resume,
     state: watch::Receiver<Journal>,
 }
@@ -28,6 +29,7 @@ impl Diary {
     async fn open(settings: Settings) -> Self {
         let Opening {
             recorder,
+            start,
             mut restored,
             resume,
             state,
@@ -39,6 +41,7 @@ impl Diary {
         let mut diary = Self {
             recorder,
             restored: all,
+            start: start.await.unwrap(),
             resume: resume.await.unwrap(),
             state,
         };

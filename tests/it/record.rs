@@ -244,6 +244,7 @@ fn told() -> impl Strategy<Value = ChangeKind> {
     let proof = proof.prop_map(|(gap, repaired, caveat, n)| {
         ChangeKind::Proof(Box::new(Proof {
             gap,
+            is_gap_unknown: false,
             compared: (n > 2).then_some(n),
             n_repaired: repaired.len() + n,
             repaired,

@@ -52,6 +52,7 @@ fn health() {
     let mut state = told();
     let proof = Proof {
         gap: Some((before(120).wall, before(78).wall)),
+        is_gap_unknown: false,
         compared: Some(6),
         repaired: vec![Repair {
             task: crate::support::task_id(1),

@@ -34,7 +34,7 @@ pub fn examine(source: &Source, args: &SourceArgs) -> Line {
             format!("{path}: {why}"),
             "the dashboard goes on without it; --no-journal asks for that",
         ),
-        Err(Trouble::Corrupt(why)) => Line::warning(
+        Err(Trouble::Corrupt(why) | Trouble::Damaged(why)) => Line::warning(
             CHECK,
             format!("{path} is damaged: {why}"),
             "the dashboard sets it aside under another name and begins a new one",

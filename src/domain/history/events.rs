@@ -48,6 +48,8 @@ pub struct GapFound {
     pub backfilled: usize,
     /// Whether nothing of it stayed unknown.
     pub is_whole: bool,
+    /// Nobody knows when it began.
+    pub is_unknown: bool,
 }
 
 /// A row of the ring.
@@ -170,6 +172,14 @@ impl Events {
     pub(super) fn begin_gap(&mut self, from: Time) {
         if self.open_gap.is_none() {
             self.open_gap = Some(self.push_gap(from));
+        }
+    }
+
+    /// Since when the gap lasts that lasts.
+    pub(super) fn gap_since(&self) -> Option<Time> {
+        match self.row(self.open_gap?)? {
+            EventRow::Gap(gap) => Some(gap.from),
+            EventRow::Event(_) => None,
         }
     }
 
@@ -381,6 +391,7 @@ mod tests {
             found: 0,
             backfilled: 0,
             is_whole: true,
+            is_unknown: false,
         }
     }
 

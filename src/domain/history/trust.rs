@@ -46,11 +46,16 @@ impl History {
             found: proof.found,
             backfilled: proof.backfilled,
             is_whole: proof.caveat.is_none(),
+            is_unknown: proof.is_gap_unknown,
         };
+        let at = proof.at;
         let number = self.proofs.push(proof);
         self.bound_repairs();
         if let Some(gap) = gap {
             self.events.end_gap(gap, number, found);
+        } else if found.is_unknown {
+            let from = self.events.gap_since().unwrap_or(at);
+            self.events.end_gap((from, at), number, found);
         }
     }
 

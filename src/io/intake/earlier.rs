@@ -4,30 +4,85 @@
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::domain::{Change, ChangeKind, Journal, MessageId, Origin};
-use crate::io::journal::Resume;
+use crate::io::journal::{Resume, Start};
 use crate::io::outlet::Outlet;
 use crate::io::poller::OpenReplays;
 use std::sync::PoisonError;
 
-/// The longest that the network waits for a slow disk; what was not read by then is not told.
+/// The longest that the network waits for the facts that the link needs; …
+const FACTS: Duration = Duration::from_secs(2);
+/// … and for all that earlier runs knew, on a slow disk.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Tells what earlier runs recorded, and gives where the link goes on.
-pub(super) async fn restore(
-    outlet: &Outlet,
-    mut restored: mpsc::Receiver<Vec<Change>>,
+/// What earlier runs recorded, while it is being read.
+pub(super) struct Earlier {
+    start: oneshot::Receiver<Start>,
+    restored: mpsc::Receiver<Vec<Change>>,
     resume: oneshot::Receiver<Resume>,
-) -> Resume {
-    let telling = async {
-        while let Some(batch) = restored.recv().await {
+}
+
+impl Earlier {
+    pub fn new(
+        start: oneshot::Receiver<Start>,
+        restored: mpsc::Receiver<Vec<Change>>,
+        resume: oneshot::Receiver<Resume>,
+    ) -> Self {
+        Self {
+            start,
+            restored,
+            resume,
+        }
+    }
+
+    /// Where the link goes on. Comes soon, or says that it is not known.
+    pub async fn start(&mut self) -> Start {
+        let unknown = |why: &str| Start {
+            unknown: Some(why.to_owned()),
+            ..Start::default()
+        };
+        match timeout(FACTS, &mut self.start).await {
+            Ok(Ok(start)) => start,
+            Ok(Err(_)) => unknown("the journal could not be read"),
+            Err(_) => unknown("the journal could not be read in time"),
+        }
+    }
+
+    /// Tells what was recorded, as far as it comes soon; whether that was all.
+    pub async fn tell_soon(&mut self, outlet: &Outlet) -> bool {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match timeout_at(end, self.restored.recv()).await {
+                Ok(Some(batch)) => outlet.send_restored(batch).await,
+                Ok(None) => return true,
+                Err(_) => return false,
+            }
+        }
+    }
+
+    /// Tells the rest while the network is in use already. Its events are older than some that are
+    /// listed, so that of these only the tasks are told.
+    pub async fn tell_late(&mut self, outlet: &Outlet) {
+        while let Some(mut batch) = self.restored.recv().await {
+            batch.retain_mut(|change| {
+                if let ChangeKind::Event(event) = &mut change.kind {
+                    let Some(seen) = event.task.take() else {
+                        return false;
+                    };
+                    change.kind = ChangeKind::Task(seen);
+                }
+                true
+            });
             outlet.send_restored(batch).await;
         }
-        resume.await.unwrap_or_default()
-    };
-    timeout(PATIENCE, telling).await.unwrap_or_default()
+    }
+
+    /// What the network must be asked about, once all is told.
+    pub async fn resume(self) -> Resume {
+        self.resume.await.unwrap_or_default()
+    }
 }
 
 /// Tells how the journal stands, now and whenever that changes.

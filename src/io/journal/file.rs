@@ -7,7 +7,7 @@
 
 mod writing;
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -52,8 +52,20 @@ pub(super) const STEPS: [&str; 2] = [
 pub enum Trouble {
     /// It can be used, but not now, or not by us.
     Unusable(NotRecording),
-    /// It is damaged.
+    /// The file itself is damaged: `SQLite` cannot go on with it.
     Corrupt(String),
+    /// One block is damaged, and the file is sound.
+    Damaged(String),
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unusable(why) => why.fmt(f),
+            Self::Corrupt(why) => write!(f, "it is corrupt: {why}"),
+            Self::Damaged(why) => write!(f, "a part of it is damaged: {why}"),
+        }
+    }
 }
 
 impl From<rusqlite::Error> for Trouble {
@@ -110,6 +122,8 @@ pub struct File {
     next: i64,
     n_open: usize,
     open_bytes: usize,
+    /// Blocks that could not be read, by the number of their first change.
+    damaged: Vec<i64>,
 }
 
 impl File {
@@ -180,6 +194,7 @@ impl File {
             next: next.unwrap_or(1),
             n_open,
             open_bytes,
+            damaged: Vec::new(),
         })
     }
 
@@ -209,7 +224,7 @@ impl File {
         let mut statement = self.db.prepare(sql)?;
         let mut rows = statement.query([first])?;
         let Some(row) = rows.next()? else {
-            return Err(Trouble::Corrupt(format!("block {first} is not there")));
+            return Err(Trouble::Damaged(format!("block {first} is not there")));
         };
         let part = |at: usize| -> Result<Vec<u8>, Trouble> {
             let bytes = row.get_ref(at + 1)?.as_blob().unwrap_or_default();
@@ -218,7 +233,7 @@ impl File {
         let typed = part(0)?;
         let raw = if with_raw { Some(part(2)?) } else { None };
         record::decode(&typed, raw.as_deref())
-            .map_err(|damaged| Trouble::Corrupt(damaged.to_string()))
+            .map_err(|damaged| Trouble::Damaged(damaged.to_string()))
     }
 
     pub fn facts(&self) -> Result<Facts, Trouble> {
@@ -249,6 +264,16 @@ impl File {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Blocks that could not be sealed since this was asked last, as they are damaged; they stay.
+    pub fn take_damaged(&mut self) -> Vec<i64> {
+        std::mem::take(&mut self.damaged)
+    }
+
+    /// Whether no change was ever recorded.
+    pub fn is_empty(&self) -> bool {
+        self.next == 1
+    }
+
     /// Changes that the file holds.
     pub fn n_changes(&self) -> Result<u64, Trouble> {
         let sql = "SELECT coalesce(sum(n), 0) FROM block";
@@ -265,9 +290,9 @@ impl File {
 
 fn unpack(bytes: &[u8], size: usize) -> Result<Vec<u8>, Trouble> {
     if size > MAX_PART {
-        return Err(Trouble::Corrupt(format!("a block of {size} bytes")));
+        return Err(Trouble::Damaged(format!("a block of {size} bytes")));
     }
-    zstd::bulk::decompress(bytes, size).map_err(|error| Trouble::Corrupt(error.to_string()))
+    zstd::bulk::decompress(bytes, size).map_err(|error| Trouble::Damaged(error.to_string()))
 }
 
 /// Reads the first bytes of a file: whether it is `SQLite`'s at all, and ours.

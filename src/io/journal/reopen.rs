@@ -33,10 +33,10 @@ pub struct Reopened {
     pub resume: Resume,
     /// Changes that were read.
     pub n_restored: u64,
-    /// Blocks that could not be read.
-    pub n_damaged: u64,
-    /// The file itself is damaged, and why.
-    pub corrupt: Option<String>,
+    /// Blocks that could not be read, by the number of their first change.
+    pub damaged: Vec<i64>,
+    /// Why reading ended before the end: the file itself is damaged, or cannot be read now.
+    pub broken: Option<Trouble>,
 }
 
 /// Tells what the file holds to `emit`, until that says `false`.
@@ -60,10 +60,10 @@ pub fn reopen(
         found: Reopened::default(),
     };
     let outcome = telling.tell_all(file, bounds);
-    if let Err(Trouble::Corrupt(why)) = outcome {
-        telling.found.corrupt = Some(why);
+    if let Err(trouble) = outcome {
+        telling.found.broken.get_or_insert(trouble);
     }
-    telling.end(file)
+    telling.end()
 }
 
 /// Ids of what was told in its newest form already.
@@ -143,9 +143,14 @@ impl Telling<'_> {
                 self.found.n_restored += found.records.len() as u64;
                 Ok(found.records)
             }
-            Err(Trouble::Corrupt(why)) => {
-                self.found.n_damaged += 1;
-                self.found.corrupt.get_or_insert(why);
+            Err(Trouble::Damaged(_)) => {
+                self.found.damaged.push(block.first);
+                Ok(Vec::new())
+            }
+            // Others may lie in parts of the file that are sound.
+            Err(trouble @ Trouble::Corrupt(_)) => {
+                self.found.damaged.push(block.first);
+                self.found.broken.get_or_insert(trouble);
                 Ok(Vec::new())
             }
             Err(other) => Err(other),
@@ -277,7 +282,7 @@ impl Telling<'_> {
         }
     }
 
-    fn end(mut self, file: &File) -> Reopened {
+    fn end(mut self) -> Reopened {
         for (at, task) in std::mem::take(&mut self.gone) {
             self.unfinished.remove(&task);
             self.push(at, None, ChangeKind::TaskGone(task));
@@ -290,12 +295,9 @@ impl Telling<'_> {
         }
         let open_replays = self.tell_replays();
         self.send();
-        let facts = file.facts().unwrap_or_default();
         let known = std::mem::take(&mut self.unfinished).into_values();
         self.found.resume = Resume {
             known: known.collect(),
-            last_event_id: facts.last_event_id.unwrap_or_default(),
-            gap_from: facts.alive,
             open_replays,
         };
         self.found

@@ -1,7 +1,7 @@
 //! The thread that owns the file: it reads earlier runs, then writes what comes, at most a second
 //! after it came, and says how it stands.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::file::{BLOCK_ROWS, Entry, File, Trouble, weight};
 use super::reopen::reopen;
-use super::{Order, Resume, Settings, Shared, is_urgent, place};
+use super::{Order, Resume, Settings, Shared, Start, is_urgent, place};
 use crate::domain::{Change, ChangeKind, Journal, NotRecording, Recording, Time};
 use crate::io::clock::Clock;
 
@@ -27,6 +27,10 @@ const AT_ONCE: usize = BLOCK_ROWS;
 const AGAIN: Duration = Duration::from_secs(2);
 /// Between two looks at what is too old or too much.
 const PRUNED_EVERY: Duration = Duration::from_mins(1);
+/// How often a file that cannot be read is tried, …
+const TRIES: usize = 3;
+/// … and the time between.
+const TRIED_AGAIN: Duration = Duration::from_millis(50);
 /// How often figures are told while nothing else about them changes.
 const TOLD_EVERY: Duration = Duration::from_secs(5);
 
@@ -52,6 +56,8 @@ pub(super) struct Writer {
     told: Option<Instant>,
     ended: Option<oneshot::Sender<()>>,
     run: u64,
+    /// Blocks that could not be read, by the number of their first change.
+    damaged: BTreeSet<i64>,
 }
 
 impl Writer {
@@ -88,14 +94,22 @@ impl Writer {
             told: None,
             ended: None,
             run,
+            damaged: BTreeSet::new(),
         }
     }
 
     /// Reads earlier runs, tells them, then records until nobody has anything to record.
-    pub fn run(mut self, restored: mpsc::Sender<Vec<Change>>, resume: oneshot::Sender<Resume>) {
-        let outcome = self.restore(&restored);
+    pub fn run(
+        mut self,
+        start: oneshot::Sender<Start>,
+        restored: mpsc::Sender<Vec<Change>>,
+        resume: oneshot::Sender<Resume>,
+    ) {
+        let (outcome, file) = self.start();
+        let _ = start.send(outcome);
+        let outcome = file.map(|file| self.restore(&file, &restored));
         drop(restored);
-        let _ = resume.send(outcome);
+        let _ = resume.send(outcome.unwrap_or_default());
         self.open();
         while self.turn() {}
         self.shared.is_open.store(false, Ordering::Relaxed);
@@ -113,24 +127,53 @@ impl Writer {
         }
     }
 
-    /// Tells what the file holds. What cannot be read is set aside before anything is written.
-    fn restore(&mut self, to: &mpsc::Sender<Vec<Change>>) -> Resume {
-        let file = match File::open_to_read(&self.settings.file) {
-            Ok(Some(file)) => file,
+    /// Reads where the link goes on. What cannot be read at all is set aside before anything is
+    /// written.
+    fn start(&mut self) -> (Start, Option<File>) {
+        let mut n_tries = 0;
+        let outcome = loop {
+            n_tries += 1;
+            let outcome = File::open_to_read(&self.settings.file).and_then(|file| {
+                let start = file.as_ref().map(|file| start(file, self.clock.now().wall));
+                Ok((start.transpose()?.unwrap_or_default(), file))
+            });
+            match outcome {
+                Err(Trouble::Unusable(NotRecording::Failed(_))) if n_tries < TRIES => {
+                    std::thread::sleep(TRIED_AGAIN);
+                }
+                outcome => break outcome,
+            }
+        };
+        let why = match outcome {
+            Ok(found) => return found,
+            // Nothing of ours was ever there.
+            Err(Trouble::Unusable(NotRecording::Foreign)) => return (Start::default(), None),
             Err(Trouble::Corrupt(why)) => {
                 self.take_lock();
                 self.set_aside(&why);
-                return Resume::default();
+                why
             }
-            // What is amiss is said when it is opened to be written.
-            Ok(None) | Err(Trouble::Unusable(_)) => return Resume::default(),
+            Err(trouble) => trouble.to_string(),
         };
+        self.state.unread = Some(why.clone());
+        self.tell(true);
+        let start = Start {
+            unknown: Some(format!("the journal could not be read: {why}")),
+            ..Start::default()
+        };
+        (start, None)
+    }
+
+    /// Tells what the file holds.
+    fn restore(&mut self, file: &File, to: &mpsc::Sender<Vec<Change>>) -> Resume {
         let mut emit = |changes| to.blocking_send(changes).is_ok();
-        let found = reopen(&file, &self.settings.bounds, self.clock.now(), &mut emit);
-        drop(file);
+        let found = reopen(file, &self.settings.bounds, self.clock.now(), &mut emit);
         self.state.n_restored = found.n_restored;
-        self.state.n_damaged = found.n_damaged;
-        if let Some(why) = &found.corrupt {
+        self.note_damaged(found.damaged);
+        if let Some(trouble) = &found.broken {
+            self.state.unread = Some(trouble.to_string());
+        }
+        if let Some(Trouble::Corrupt(why)) = &found.broken {
             self.take_lock();
             self.set_aside(why);
         }
@@ -158,7 +201,9 @@ impl Writer {
                 self.tell(true);
             }
             Err(Trouble::Unusable(why)) => self.give_up(why),
-            Err(Trouble::Corrupt(why)) => self.give_up(NotRecording::Failed(why)),
+            Err(Trouble::Corrupt(why) | Trouble::Damaged(why)) => {
+                self.give_up(NotRecording::Failed(why));
+            }
         }
     }
 
@@ -177,7 +222,9 @@ impl Writer {
             Err(error) => {
                 match Trouble::from(error) {
                     Trouble::Unusable(why) => self.give_up(why),
-                    Trouble::Corrupt(why) => self.give_up(NotRecording::Failed(why)),
+                    Trouble::Corrupt(why) | Trouble::Damaged(why) => {
+                        self.give_up(NotRecording::Failed(why));
+                    }
                 }
                 return false;
             }
@@ -318,13 +365,15 @@ impl Writer {
         let entry = Entry {
             changes: self.waiting.make_contiguous(),
             last_event_id: self.last_event_id.as_deref(),
-            alive: (alive > self.noted_alive).then_some(Time(alive)),
+            alive: (alive != self.noted_alive).then_some(Time(alive)),
             hole: (missed > self.noted_missed).then(|| (now, missed - self.noted_missed, why)),
             secrets: &secrets,
         };
         let outcome = file.append(&entry);
         match outcome {
             Ok(()) => {
+                let damaged = file.take_damaged();
+                self.note_damaged(damaged);
                 self.state.n_recorded += self.waiting.len() as u64;
                 self.state.recording = Recording::On;
                 (self.noted_alive, self.noted_missed) = (alive, missed);
@@ -338,10 +387,15 @@ impl Writer {
                     self.due = Some(Instant::now());
                 }
             }
-            Err(Trouble::Unusable(why)) => {
-                self.give_up(why);
-            }
+            Err(Trouble::Unusable(why)) => self.give_up(why),
+            // Nothing that is written reads a block but to seal it, which passes over such.
+            Err(Trouble::Damaged(why)) => self.give_up(NotRecording::Failed(why)),
         }
+    }
+
+    fn note_damaged(&mut self, blocks: Vec<i64>) {
+        self.damaged.extend(blocks);
+        self.state.n_damaged = self.damaged.len() as u64;
     }
 
     /// Nobody will write it: it is counted as not recorded.
@@ -385,6 +439,8 @@ impl Writer {
             told.recording != self.state.recording
                 || told.n_missed != self.state.n_missed
                 || told.set_aside != self.state.set_aside
+                || told.n_damaged != self.state.n_damaged
+                || told.unread != self.state.unread
         };
         let is_time = self.told.is_none_or(|last| last.elapsed() >= TOLD_EVERY);
         if is_news || is_other || is_time {
@@ -401,4 +457,21 @@ impl Writer {
             _ => 0,
         }
     }
+}
+
+/// Where the link goes on, as the file says.
+fn start(file: &File, now: Time) -> Result<Start, Trouble> {
+    let facts = file.facts()?;
+    let last_event_id = facts.last_event_id.unwrap_or_default();
+    let unknown = match facts.alive {
+        Some(alive) if alive <= now => None,
+        Some(_) => Some("this machine's clock was set back meanwhile"),
+        None if file.is_empty() => None,
+        None => Some("the last run never compared what it had"),
+    };
+    Ok(Start {
+        last_event_id,
+        gap_from: facts.alive.filter(|_| unknown.is_none()),
+        unknown: unknown.map(str::to_owned),
+    })
 }

@@ -89,7 +89,8 @@ impl Link {
         if !self.is_open {
             return;
         }
-        let mut caveats = found.caveats;
+        let mut caveats = if is_check { Vec::new() } else { self.doubts() };
+        caveats.append(&mut found.caveats);
         if std::mem::take(&mut self.has_forgotten) {
             caveats.push(
                 "its last event id was of no use, so that events may have been passed over"
@@ -108,6 +109,7 @@ impl Link {
         };
         let proof = Proof {
             gap,
+            is_gap_unknown: !is_check && self.unknown.take().is_some(),
             compared: Some(found.n_active),
             repaired,
             n_repaired,
@@ -214,6 +216,7 @@ impl Link {
         if self.is_open && is_hopeless && !self.is_caught_up {
             let proof = Proof {
                 gap: None,
+                is_gap_unknown: self.unknown.is_some(),
                 compared: None,
                 repaired: Vec::new(),
                 n_repaired: 0,

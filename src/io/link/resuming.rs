@@ -1,15 +1,46 @@
 //! Going on where an earlier run ended, and noting where a later one can.
 
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
 use super::Link;
-use crate::io::journal::Resume;
+use crate::io::journal::{Resume, Start};
 
 impl Link {
     /// Goes on where an earlier run ended: the time since is a gap like any other.
-    pub fn resume(&mut self, from: &Resume) {
-        from.known.iter().for_each(|seen| self.known.see(seen));
-        self.gap_from = from.gap_from;
-        self.stream.resume_after(&from.last_event_id);
-        self.noted_id.clone_from(&from.last_event_id);
+    pub fn resume(&mut self, start: Start, mut earlier: oneshot::Receiver<Resume>) {
+        self.gap_from = start.gap_from;
+        self.unknown = start.unknown;
+        self.stream.resume_after(&start.last_event_id);
+        self.noted_id = start.last_event_id;
+        match earlier.try_recv() {
+            Ok(found) => found.known.iter().for_each(|seen| self.known.see(seen)),
+            Err(_) => self.earlier = Some(earlier),
+        }
+    }
+
+    /// Takes in what earlier runs knew where that was read only now, and compares it soon.
+    pub(super) fn resume_late(&mut self, found: &Resume) {
+        self.earlier = None;
+        found.known.iter().for_each(|seen| self.known.see(seen));
+        // What differs is no fault of the stream.
+        self.is_unsettled = true;
+        self.compare_at = Some(Instant::now());
+    }
+
+    /// What is not known of the time away; asked once.
+    pub(super) fn doubts(&mut self) -> Vec<String> {
+        let mut doubts = Vec::new();
+        if let Some(why) = &self.unknown {
+            doubts.push(format!(
+                "how long reeltop was away is not known ({why}), so that tasks that began and ended meanwhile cannot be seen"
+            ));
+        }
+        if self.earlier.is_some() {
+            let why = "what earlier runs knew is still being read, and was not compared yet";
+            doubts.push(why.to_owned());
+        }
+        doubts
     }
 
     /// Notes how far all that came was sent on.

@@ -41,6 +41,9 @@ pub(super) fn lines(state: &State) -> Vec<Pieces<'static>> {
         let words = format!("{} parts of it could not be read", journal.n_damaged);
         lines.push(amiss("damaged", words));
     }
+    if let Some(why) = &journal.unread {
+        lines.push(amiss("earlier runs", format!("not all were read: {why}")));
+    }
     lines.push(Vec::new());
     lines
 }

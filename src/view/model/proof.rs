@@ -21,6 +21,9 @@ pub fn details(found: &Proof, offset: i32) -> Vec<String> {
             "nothing was heard {}",
             span(from, Some(to), to, offset)
         )),
+        None if found.is_gap_unknown => {
+            said.push("nothing was heard before for a time of unknown length".to_owned());
+        }
         None => said.push("the first look, so that no gap lies before it".to_owned()),
     }
     if let Some(n) = found.compared {
@@ -73,7 +76,11 @@ pub fn bound_words(bound: Bound, limit: usize) -> String {
 /// A gap in words, by parts: `gap 12:03:10 to 12:03:52 (42s)`, `, 3 states repaired`. What matters
 /// least comes last.
 pub fn gap_words(gap: &Gap, now: Time, offset: i32) -> (Tone, Vec<String>) {
-    let mut words = vec![format!("gap {}", span(gap.from, gap.to, now, offset))];
+    let is_unknown = gap.proof.is_some_and(|(_, found)| found.is_unknown);
+    let mut words = vec![match gap.to {
+        Some(to) if is_unknown => format!("gap of unknown length until {}", to.clock(offset)),
+        _ => format!("gap {}", span(gap.from, gap.to, now, offset)),
+    }];
     let Some((_, found)) = gap.proof else {
         words.push(", not compared yet".to_owned());
         return (Tone::Warn, words);

@@ -388,6 +388,7 @@ fn write_proof(proof: &Proof, to: &mut Writer) {
     }
     to.number(9, proof.at.0);
     to.number(10, proof.backfilled as i64);
+    to.number(11, i64::from(proof.is_gap_unknown));
 }
 
 const WAYS: [RepairedBy; 3] = [RepairedBy::Snapshot, RepairedBy::Reading, RepairedBy::Log];
@@ -406,6 +407,7 @@ fn read_proof(from: Fields<'_>) -> Option<Proof> {
     });
     Some(Proof {
         gap: time(from, 1).zip(time(from, 2)),
+        is_gap_unknown: from.number(11) == Some(1),
         compared: count(3),
         repaired: repaired.collect(),
         n_repaired: count(5).unwrap_or(0),

@@ -5,7 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use reeltop::domain::{NotRecording, Origin, Recording, Time};
-use reeltop::io::journal::Settings;
+use reeltop::io::Clock;
+use reeltop::io::journal::{Settings, open};
+
+use crate::server::support::PATIENCE;
 
 use super::{Diary, events, file_in, moment, named, records, until_records};
 
@@ -39,8 +42,8 @@ async fn what_is_recorded_comes_back_in_the_same_history_marked_as_from_the_jour
     }
     let history = diary.history();
     assert_eq!((history.tasks.len(), history.events.len()), (6000, 6000));
-    assert_eq!(diary.resume.last_event_id, "id-5999");
-    assert_eq!(diary.resume.gap_from, Some(Time(42)));
+    assert_eq!(diary.start.last_event_id, "id-5999");
+    assert_eq!(diary.start.gap_from, Some(Time(42)));
     assert_eq!(diary.resume.known.len(), 6000);
     let state = diary
         .until("recording", |state| state.recording == Recording::On)
@@ -164,12 +167,12 @@ async fn a_truncated_file_opens_as_far_as_it_is_sound_and_is_set_aside() {
 }
 
 #[tokio::test]
-async fn a_damaged_block_hides_no_other_and_the_file_is_set_aside() {
+async fn a_damaged_block_hides_no_other_and_the_file_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let file = written(folder.path(), 20_000).await;
     let mut bytes = fs::read(&file).unwrap();
     // Well inside the content of a block, where SQLite itself sees nothing.
-    let middle = bytes.len() / 2;
+    let middle = bytes.len() / 2 / 4096 * 4096 + 1000;
     bytes[middle..middle + 64].fill(0xaa);
     fs::write(&file, &bytes).unwrap();
     let mut diary = Diary::open(Settings::new(&file)).await;
@@ -178,10 +181,84 @@ async fn a_damaged_block_hides_no_other_and_the_file_is_set_aside() {
     let state = diary
         .until("recording", |state| state.recording == Recording::On)
         .await;
-    assert_eq!(state.n_damaged, 1);
-    let name = state.set_aside.unwrap();
-    assert_eq!(fs::read(file.with_file_name(name)).unwrap(), bytes);
+    assert_eq!((state.n_damaged, &state.set_aside), (1, &None));
+    assert!(state.is_amiss());
+    diary.recorder.record(&[named("later")]);
     diary.end().await;
+    let diary = Diary::open(Settings::new(&file)).await;
+    assert_eq!(diary.restored.len(), n + 1);
+    diary.end().await;
+}
+
+#[tokio::test]
+async fn a_damaged_piece_is_passed_over_when_others_are_sealed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = written(folder.path(), 10).await;
+    let db = rusqlite::Connection::open(&file).unwrap();
+    let sql = "UPDATE block SET typed = zeroblob(length(typed))";
+    assert_eq!(db.execute(sql, []).unwrap(), 1);
+    drop(db);
+    let diary = Diary::open(Settings::new(&file)).await;
+    for batch in events(5000).chunks(500) {
+        diary.recorder.record(batch);
+    }
+    let state = diary.state.clone();
+    diary.end().await;
+    let state = state.borrow().clone();
+    assert_eq!(
+        (state.n_recorded, state.n_damaged, state.n_missed),
+        (5000, 1, 0)
+    );
+    assert_eq!(records(&file).len(), 5000);
+    let db = rusqlite::Connection::open(&file).unwrap();
+    let sql = "SELECT count(*) FROM block WHERE typed = zeroblob(length(typed))";
+    let n: i64 = db.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(n, 1, "what cannot be read is not deleted");
+}
+
+#[tokio::test]
+async fn when_it_was_last_alive_follows_a_clock_that_is_set_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = file_in(folder.path());
+    let diary = Diary::open(Settings::new(&file)).await;
+    diary.recorder.alive(Time(9_000_000));
+    diary.recorder.record(&events(1));
+    until_records(&file, 1).await;
+    diary.recorder.alive(Time(5_000_000));
+    diary.recorder.record(&events(1));
+    diary.end().await;
+    let diary = Diary::open(Settings::new(&file)).await;
+    assert_eq!(diary.start.gap_from, Some(Time(5_000_000)));
+    assert_eq!(diary.start.unknown, None);
+    // A time that is yet to come says nothing of how long reeltop was away.
+    diary.recorder.alive(Time(i64::MAX));
+    diary.recorder.record(&events(1));
+    diary.end().await;
+    let diary = Diary::open(Settings::new(&file)).await;
+    assert_eq!(diary.start.gap_from, None);
+    assert!(diary.start.unknown.is_some());
+    diary.end().await;
+}
+
+#[tokio::test]
+async fn the_facts_for_the_link_come_before_the_rest_and_without_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = file_in(folder.path());
+    let diary = Diary::open(Settings::new(&file)).await;
+    diary.recorder.alive(Time(42));
+    diary.recorder.resumable("place");
+    for batch in events(20_000).chunks(1000) {
+        diary.recorder.record(batch);
+    }
+    diary.end().await;
+    // Nobody takes what is restored, so that reading it cannot end.
+    let opening = open(Settings::new(&file), Clock::new());
+    let start = tokio::time::timeout(PATIENCE, opening.start);
+    let start = start.await.unwrap().unwrap();
+    assert_eq!(
+        (&*start.last_event_id, start.gap_from),
+        ("place", Some(Time(42)))
+    );
 }
 
 #[tokio::test]

@@ -45,6 +45,7 @@ fn proof(caveat: Option<&str>) -> Proof {
     let (processing, done) = (Some(TaskState::Processing), Some(TaskState::Completed));
     Proof {
         gap: Some((before(120).wall, before(78).wall)),
+        is_gap_unknown: false,
         compared: Some(6),
         repaired: vec![
             repair(2, processing, done, RepairedBy::Reading),

@@ -25,14 +25,21 @@ impl File {
         let bytes: usize = entry.changes.iter().map(weight).sum();
         let is_full = self.n_open + entry.changes.len() >= BLOCK_ROWS
             || self.open_bytes + bytes >= BLOCK_BYTES;
-        let mut before = Vec::new();
+        let (mut before, mut damaged) = (Vec::new(), Vec::new());
         if is_full && self.n_open > 0 {
-            (before, *next) = self.take_open()?;
+            let first;
+            (before, first, damaged) = self.take_open()?;
+            // A damaged one stays where it is, and nothing takes a number of its.
+            *next = if damaged.is_empty() { first } else { *next };
         }
         let transaction = self
             .db
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if !before.is_empty() {
+        if !damaged.is_empty() || !before.is_empty() {
+            for first in &damaged {
+                let sql = "UPDATE block SET is_open = 0 WHERE first = ?1";
+                transaction.execute(sql, [first])?;
+            }
             transaction.execute("DELETE FROM block WHERE is_open", [])?;
             (self.n_open, self.open_bytes) = (0, 0);
         }
@@ -55,11 +62,13 @@ impl File {
         }
         entry.facts(&transaction)?;
         transaction.commit()?;
+        self.damaged.append(&mut damaged);
         Ok(())
     }
 
-    /// The changes of the rows that are not sealed, and the number of the first.
-    fn take_open(&self) -> Result<(Vec<Change>, i64), Trouble> {
+    /// The changes of the rows that are not sealed, the number of the first, and the rows that are
+    /// damaged.
+    fn take_open(&self) -> Result<(Vec<Change>, i64, Vec<i64>), Trouble> {
         let mut statement = self
             .db
             .prepare("SELECT first FROM block WHERE is_open ORDER BY first")?;
@@ -67,8 +76,15 @@ impl File {
             .query_map([], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
         let mut changes = Vec::with_capacity(self.n_open);
+        let mut damaged = Vec::new();
         for first in &firsts {
-            let found = self.read(*first, true)?;
+            let found = match self.read(*first, true) {
+                Err(Trouble::Damaged(_)) => {
+                    damaged.push(*first);
+                    continue;
+                }
+                found => found?,
+            };
             changes.extend(found.records.into_iter().map(|record| Change {
                 seq: 0,
                 received: Moment {
@@ -80,7 +96,8 @@ impl File {
                 kind: record.kind,
             }));
         }
-        Ok((changes, firsts.first().copied().unwrap_or(self.next)))
+        let first = firsts.first().copied().unwrap_or(self.next);
+        Ok((changes, first, damaged))
     }
 
     /// Lets the oldest blocks go: those received before `before`, and as many as make the rest fit
