@@ -11,6 +11,7 @@ mod hosts;
 mod journal;
 mod lens;
 mod list;
+mod listen;
 mod offline;
 mod output;
 mod prompt;
@@ -19,6 +20,7 @@ mod replay;
 mod secrets;
 mod send;
 mod serve;
+mod signals;
 mod source;
 mod tail;
 mod tasks;
@@ -66,6 +68,7 @@ pub fn main() -> ExitCode {
         Command::Endpoints(args) if args.offline => conclude(offline::endpoints(&args, &source)),
         Command::Endpoints(args) => headless(list::endpoints(args, source)),
         Command::Replay(args) => headless(replay::run(args, source)),
+        Command::Listen(args) => to_its_end(listen::run(args, source)),
         Command::Send(args) => headless(send::run(args, source)),
         Command::Verify(args) => conclude(verify::run(&args, &source)),
         Command::Doctor(args) => headless(doctor::run(args, source)),
@@ -99,6 +102,11 @@ fn headless(command: impl Future<Output = Outcome>) -> ExitCode {
             _ = tokio::signal::ctrl_c() => ExitCode::from(INTERRUPTED),
         }
     })
+}
+
+/// Runs a command that hears signals itself, as it has something to put in order before it ends.
+fn to_its_end(command: impl Future<Output = Outcome>) -> ExitCode {
+    block_on(async { conclude(command.await) })
 }
 
 fn block_on(command: impl Future<Output = ExitCode>) -> ExitCode {

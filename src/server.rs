@@ -25,6 +25,7 @@ mod engine;
 mod events;
 mod hub;
 mod ids;
+pub mod inbox;
 mod lanes;
 mod ledger;
 mod openapi;

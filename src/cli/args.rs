@@ -19,7 +19,7 @@ pub use endpoints::{
     CreateArgs, DeleteArgs, EndpointCommand, EndpointsArgs, ExampleArgs, HeadersArgs, KeepArgs,
     RateLimit, RotateArgs, TellArgs, UpdateArgs,
 };
-pub use receiving::{SecretArgs, SendArgs, VerifyArgs};
+pub use receiving::{ListenArgs, SecretArgs, SendArgs, VerifyArgs};
 
 use number::{duration, event_bytes, tasks_per_minute, time_scale};
 
@@ -98,6 +98,10 @@ pub enum Command {
     Endpoints(EndpointsArgs),
     /// Replay messages: plan, confirm, send once, follow to the attempt it caused
     Replay(ReplayArgs),
+    /// Receive webhooks on this machine: verify, explain, count retries, forward, save
+    ///
+    /// Readable lines on a terminal, JSON lines in a pipe. Ends with ctrl-c.
+    Listen(ListenArgs),
     /// Post a signed, realistic event to a webhook receiver, or check all that it should do
     ///
     /// Exit code 0 taken (with --check: all as expected), 1 not, 2 usage or not confirmed.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::args::ServeArgs;
+use super::signals::Signals;
 use crate::server::chaos::Choice;
 use crate::server::{self, Options, Running};
 
@@ -27,8 +28,8 @@ pub async fn run(args: ServeArgs) -> ExitCode {
         ..Options::default()
     };
     // Before anything is printed, so that a signal right after the line is not missed.
-    let stop = match Stop::install() {
-        Ok(stop) => stop,
+    let mut signals = match Signals::install() {
+        Ok(signals) => signals,
         Err(error) => return fail(1, &format!("cannot listen for signals: {error}")),
     };
     let running = match server::start(options).await {
@@ -40,12 +41,13 @@ pub async fn run(args: ServeArgs) -> ExitCode {
     };
     // A closed pipe is no reason to end: whoever started us may only have read the first line.
     let _ = announce(&mut io::stdout().lock(), &running, args.json, given);
-    stop.wait().await;
+    signals.wait().await;
     running.stop().await;
     ExitCode::SUCCESS
 }
 
-fn unbound(addr: std::net::SocketAddr, error: &io::Error) -> String {
+/// Why an address cannot be listened on, and what to do.
+pub fn unbound(addr: std::net::SocketAddr, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
             format!("{addr} is in use: stop what listens there, or take --addr 127.0.0.1:0")
@@ -80,44 +82,4 @@ fn announce(out: &mut impl Write, running: &Running, as_json: bool, given: bool)
         writeln!(out, "watch it:  ASPECT_API_KEY={key} reeltop --url {url}")?;
     }
     out.flush()
-}
-
-/// The signals that end the server.
-struct Stop {
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl Stop {
-    #[cfg(unix)]
-    fn install() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
-        Ok(Self {
-            interrupt: signal(interrupt)?,
-            terminate: signal(terminate)?,
-        })
-    }
-
-    #[cfg(not(unix))]
-    fn install() -> io::Result<Self> {
-        Ok(Self {})
-    }
-
-    #[cfg(unix)]
-    async fn wait(mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-
-    #[cfg(not(unix))]
-    async fn wait(self) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
 }

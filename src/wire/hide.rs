@@ -52,7 +52,8 @@ fn hide_value(value: &mut Value, urls: &[&str]) {
     }
 }
 
-fn is_secret(name: &str) -> bool {
+/// Whether what stands under this name is a secret.
+pub(super) fn is_secret(name: &str) -> bool {
     let plain: String = name
         .chars()
         .filter(|letter| !matches!(letter, '_' | '-'))

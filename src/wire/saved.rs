@@ -4,7 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
+use super::hide::is_secret;
 use super::signature::SignatureHeaders;
+use crate::domain::MASK;
 
 /// Headers of one request.
 const MAX_HEADERS: usize = 128;
@@ -92,12 +94,13 @@ impl Saved {
         text
     }
 
-    /// As fields of a JSON object, which [`Saved::read_all`] reads back.
+    /// As fields of a JSON object, which [`Saved::read_all`] reads back. Headers whose name says
+    /// that they are secret, as an endpoint may add them, are masked.
     pub fn json(&self) -> Map<String, Value> {
-        let headers = self
-            .headers
-            .iter()
-            .map(|(name, value)| Value::from(vec![name.as_str(), value.as_str()]));
+        let headers = self.headers.iter().map(|(name, value)| {
+            let value = if is_secret(name) { MASK } else { value };
+            Value::from(vec![name.as_str(), value])
+        });
         let (name, body) = match std::str::from_utf8(&self.body) {
             Ok(text) => ("body", text.to_owned()),
             Err(_) => ("body_base64", STANDARD.encode(&self.body)),

@@ -1,5 +1,6 @@
 //! Arguments of the receiver's side: `verify`, `send`, `listen`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ pub struct SecretArgs {
 
 #[derive(Debug, Clone, ClapArgs)]
 pub struct VerifyArgs {
-    /// Saved request: raw HTTP text, or JSON with headers and body; with --header, --id, --timestamp
+    /// Saved request: raw HTTP text, or JSON as listen prints it; with --header, --id, --timestamp
     /// or --signature the body alone; - reads standard input
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
@@ -78,6 +79,39 @@ pub struct SendArgs {
     #[arg(long, default_value = "15s", value_parser = duration, value_name = "TIME")]
     pub timeout: Duration,
     /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct ListenArgs {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR")]
+    pub addr: SocketAddr,
+    #[command(flatten)]
+    pub secrets: SecretArgs,
+    /// Post each delivery on to this URL, and answer what it answers
+    #[arg(long, value_name = "URL")]
+    pub forward: Option<String>,
+    /// Sign what is forwarded anew with the secret in this file; what does not verify stays here
+    #[arg(long, value_name = "FILE", requires = "forward")]
+    pub resign: Option<PathBuf>,
+    /// Answer this status to every delivery; else 204, and 401 where the signature does not fit
+    #[arg(long, value_name = "CODE", value_parser = clap::value_parser!(u16).range(200..600))]
+    pub status: Option<u16>,
+    /// Wait so long before each answer
+    #[arg(long, value_parser = duration, value_name = "TIME")]
+    pub delay: Option<Duration>,
+    /// Save each request as it came in a file of its own in this folder
+    #[arg(long, value_name = "DIR")]
+    pub save: Option<PathBuf>,
+    /// Stop after this many deliveries
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    /// Forward to a host that is not this machine without asking
+    #[arg(long)]
+    pub yes: bool,
+    /// One JSON object for each delivery, on a terminal too
     #[arg(long)]
     pub json: bool,
 }

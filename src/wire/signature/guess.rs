@@ -5,6 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::json::{FORMS, Form, Node, STRINGIFY};
 
+/// A body beyond this is not written again at all, in bytes: each form takes its time.
+const MAX_REWRITTEN: usize = 4 << 20;
 /// A body beyond this is not written in all orders of its features, in bytes.
 const MAX_PERMUTED: usize = 64 << 10;
 /// The most features whose orders are all tried (120 of them).
@@ -52,6 +54,9 @@ pub fn find(body: &[u8], mut fits: impl FnMut(&[u8]) -> bool) -> Option<Change> 
         if guess != body && fits(&guess) {
             return Some(change);
         }
+    }
+    if body.len() > MAX_REWRITTEN {
+        return None;
     }
     let node = Node::read(body)?;
     for form in &FORMS {

@@ -9,7 +9,7 @@ use standardwebhooks::Webhook;
 use super::{Ran, SECRET, ended, file};
 
 /// A receiver of one manner, on loopback until the test ends.
-async fn receiver(judge: fn(&HeaderMap, &[u8]) -> StatusCode) -> String {
+pub async fn receiver(judge: fn(&HeaderMap, &[u8]) -> StatusCode) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hooks", listener.local_addr().unwrap());
     let answer = move |headers: HeaderMap, body: Bytes| async move { judge(&headers, &body) };
@@ -21,7 +21,7 @@ async fn receiver(judge: fn(&HeaderMap, &[u8]) -> StatusCode) -> String {
 }
 
 /// As an independent library judges, which knows the headers by their neutral names.
-fn strict(headers: &HeaderMap, body: &[u8]) -> StatusCode {
+pub fn strict(headers: &HeaderMap, body: &[u8]) -> StatusCode {
     let mut neutral = HeaderMap::new();
     for name in ["id", "timestamp", "signature"] {
         if let Some(value) = headers.get(format!("svix-{name}")) {

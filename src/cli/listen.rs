@@ -1,0 +1,203 @@
+//! `reeltop listen`: a receiver of webhooks on this machine, which says of each delivery whether it
+//! verifies and why not, counts retries, and passes it on.
+
+mod book;
+mod delivery;
+mod print;
+mod shelf;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::args::{ListenArgs, SourceArgs};
+use super::output::{Outcome, Output, Stop, note, usage, zone};
+use super::serve::unbound;
+use super::signals::Signals;
+use super::{hosts, secrets, source};
+use crate::domain::{Failure, FailureKind};
+use crate::io::Clock;
+use crate::io::config::is_read_only;
+use crate::io::post::Poster;
+use crate::server::inbox::{Answer, Arrival, Inbox};
+use crate::wire::signature::doctor::Holder;
+use book::Book;
+use delivery::{Delivery, Desk, Onward};
+use print::Printer;
+use shelf::Shelf;
+
+/// Largest body that is taken, in bytes.
+const MAX_BODY: usize = 16 << 20;
+/// Deliveries under way at once; more wait.
+const AT_ONCE: usize = 64;
+/// How long the forward URL may take: longer than the service waits.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Receives until ctrl-c, a signal or the limit. 0 at the limit, else 128 + signal.
+pub async fn run(args: ListenArgs, from: SourceArgs) -> Outcome {
+    let local = |what: String| Failure::new(FailureKind::Local, what, "");
+    let mut signals =
+        Signals::install().map_err(|error| local(format!("cannot listen for signals: {error}")))?;
+    let Some(desk) = desk(&args, &from).await? else {
+        return Ok(2);
+    };
+    let shelf = args.save.as_deref().map(Shelf::new).transpose();
+    let shelf = shelf.map_err(|error| usage("--save", error))?;
+    let out = Output::new();
+    let is_json = args.json || !out.is_terminal;
+    let mut printer = Printer::new(out, is_json, zone(from.utc));
+    let inbox = Inbox::open(args.addr, MAX_BODY).await;
+    let mut inbox = inbox.map_err(|error| local(unbound(args.addr, &error)))?;
+    if let Some(onward) = &desk.onward
+        && onward
+            .url
+            .socket_addrs(|| None)
+            .is_ok_and(|all| all.contains(&inbox.at()))
+    {
+        return Err(usage("--forward", "this is the address that listens"));
+    }
+    let checks = if desk.secrets.is_empty() {
+        "; no secret given, signatures are not checked"
+    } else {
+        ""
+    };
+    note(&format!("listening on http://{}/{checks}", inbox.at()));
+    let mut hall = Hall {
+        desk: Arc::new(desk),
+        book: Book::default(),
+        shelf,
+        limit: args.limit,
+        clock: Clock::new(),
+    };
+    let outcome = tokio::select! {
+        biased;
+        code = signals.wait() => Ok(code),
+        ended = hall.receive(&mut inbox, &mut printer) => ended.map(|()| 0),
+    };
+    inbox.close().await;
+    outcome
+}
+
+/// All that a delivery is judged and answered by; `None` if another host was not confirmed.
+async fn desk(args: &ListenArgs, from: &SourceArgs) -> Result<Option<Desk>, Stop> {
+    let secrets = secrets::given(&args.secrets, from)?;
+    let mut onward = None;
+    if let Some(url) = &args.forward {
+        let url = hosts::receiver("--forward", url)?;
+        let is_read_only = is_read_only(&source::flags(from));
+        if is_read_only.map_err(|error| Stop::Usage(error.to_string()))? {
+            return Err(usage("--forward", "read-only mode forwards nothing"));
+        }
+        let key = match &args.resign {
+            Some(path) => Some(secrets::signing(&secrets::from_file(
+                "--resign",
+                path,
+                Holder::Receiver,
+            )?)?),
+            None => None,
+        };
+        if !hosts::confirmed(&url, args.yes).await? {
+            return Ok(None);
+        }
+        onward = Some(Onward {
+            url,
+            key,
+            poster: Poster::new(false, PATIENCE),
+        });
+    }
+    Ok(Some(Desk {
+        secrets,
+        onward,
+        status: args.status,
+        delay: args.delay,
+    }))
+}
+
+/// Where deliveries arrive.
+struct Hall {
+    desk: Arc<Desk>,
+    book: Book,
+    shelf: Option<Shelf>,
+    limit: Option<u64>,
+    clock: Clock,
+}
+
+impl Hall {
+    /// Receives until the limit is reached or the output cannot be written.
+    async fn receive(&mut self, inbox: &mut Inbox, printer: &mut Printer) -> Result<(), Stop> {
+        let (done, mut results) = mpsc::channel(AT_ONCE);
+        let (mut n_taken, mut n_done) = (0, 0);
+        while self.limit.is_none_or(|limit| n_done < limit) {
+            let is_room =
+                n_taken - n_done < AT_ONCE as u64 && self.limit.is_none_or(|limit| n_taken < limit);
+            tokio::select! {
+                Some(delivery) = results.recv() => {
+                    n_done += 1;
+                    printer.delivery(&delivery)?;
+                }
+                Some(arrival) = inbox.next(), if is_room => {
+                    if self.take(arrival, &done) {
+                        n_taken += 1;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins with a delivery; whether it is one.
+    fn take(&mut self, arrival: Arrival, done: &mpsc::Sender<Delivery>) -> bool {
+        let Arrival {
+            request,
+            is_too_large,
+            sender,
+        } = arrival;
+        let refuse = |code: u16, why: String| {
+            note(&format!("{} {}: {why}", request.method, request.path));
+            let body = why.into_bytes();
+            (code, body)
+        };
+        let refused = if is_too_large {
+            let mib = MAX_BODY >> 20;
+            Some(refuse(413, format!("the body is larger than {mib} MiB")))
+        } else if request.method != "POST" {
+            Some(refuse(405, "is no webhook; they are POST".to_owned()))
+        } else {
+            None
+        };
+        if let Some((code, body)) = refused {
+            sender.answer(Answer { code, body });
+            return false;
+        }
+        let received = self.clock.now().wall;
+        let entry = self.book.enter(request.signature().id, &request.body);
+        let saved_as = self
+            .shelf
+            .as_mut()
+            .and_then(|shelf| kept(shelf.save(&request, received)));
+        let (desk, done) = (Arc::clone(&self.desk), done.clone());
+        tokio::spawn(async move {
+            let (delivery, answer) = desk.handle(request, received, entry, saved_as).await;
+            sender.answer(answer);
+            let _ = done.send(delivery).await;
+        });
+        true
+    }
+}
+
+/// The file's path; what was not saved is said.
+fn kept(saved: io::Result<Option<std::path::PathBuf>>) -> Option<String> {
+    match saved {
+        Ok(Some(path)) => Some(path.display().to_string()),
+        Ok(None) => {
+            note("--save: 10,000 requests are saved, and no more");
+            None
+        }
+        Err(error) => {
+            note(&format!("--save: this request is not saved: {error}"));
+            None
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! How `listen` prints a delivery: a readable line, or one JSON object.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value, json};
+
+use super::delivery::Delivery;
+use crate::cli::output::{Output, Stop};
+use crate::domain::{ChangeKind, Event, visible};
+use crate::wire::events;
+use crate::wire::signature::doctor::Diagnosis;
+use crate::wire::sse::Frame;
+
+/// Prints deliveries in the order in which they were answered.
+pub struct Printer {
+    out: Output,
+    is_json: bool,
+    zone: i32,
+}
+
+impl Printer {
+    pub fn new(out: Output, is_json: bool, zone: i32) -> Self {
+        Self { out, is_json, zone }
+    }
+
+    pub fn delivery(&mut self, delivery: &Delivery) -> Result<(), Stop> {
+        let event = event(&delivery.request.body);
+        if self.is_json {
+            let line = Value::from(fields(delivery, event.as_ref()));
+            self.out.line(&line.to_string())?;
+        } else {
+            let line = self.readable(delivery, event.as_ref());
+            self.out.styled(&line)?;
+            if let Some(found) = delivery.found.as_ref().filter(|found| !found.is_verified()) {
+                self.out
+                    .styled(&format!("          {}", visible(&found.advice())))?;
+            }
+        }
+        Ok(self.out.flush()?)
+    }
+
+    fn readable(&self, delivery: &Delivery, event: Option<&Event>) -> String {
+        let time = delivery.received.clock(self.zone);
+        let name = event.map_or("?", |event| event.kind.name());
+        let task = event.and_then(|event| event.task.as_ref());
+        let what = task.map_or_else(String::new, |task| {
+            let tally = task.features.tally();
+            let (ready, wanted) = (tally.ready, tally.wanted);
+            format!("{}  {ready} of {wanted}", task.task.short(13))
+        });
+        let id = delivery.request.signature().id.unwrap_or("no id");
+        let mut line = format!(
+            "{time}  {:<16}  {}  {}",
+            visible(name),
+            visible(&what),
+            visible(id)
+        );
+        if delivery.entry.count > 1 {
+            let _ = write!(line, "  ×{}", delivery.entry.count);
+        }
+        if delivery.entry.is_other_body {
+            line.push_str("  (another body than before)");
+        }
+        let (verdict, tone) = match &delivery.found {
+            None => ("not checked".to_owned(), "0"),
+            Some(found) if found.is_verified() => ("verified".to_owned(), "32"),
+            Some(found) => (format!("not verified: {}", found.words()), "31"),
+        };
+        let verdict = visible(&verdict);
+        if self.out.has_color && tone != "0" {
+            let _ = write!(line, "  \u{1b}[{tone}m{verdict}\u{1b}[0m");
+        } else {
+            let _ = write!(line, "  {verdict}");
+        }
+        match delivery.forwarded.as_ref().map(|passed| &passed.outcome) {
+            None => {}
+            Some(Ok(code)) => {
+                let _ = write!(line, "  forwarded: {code}");
+            }
+            Some(Err(why)) => {
+                let _ = write!(line, "  not forwarded: {}", visible(why));
+            }
+        }
+        let _ = write!(line, "  → {}", delivery.code);
+        line
+    }
+}
+
+fn fields(delivery: &Delivery, event: Option<&Event>) -> Map<String, Value> {
+    let found = delivery.found.as_ref();
+    let task = event.and_then(|event| event.task.as_ref());
+    let forwarded = delivery.forwarded.as_ref().map(|passed| {
+        json!({
+            "response_status_code": passed.outcome.as_ref().copied().unwrap_or(0),
+            "error": passed.outcome.as_ref().err(),
+            "response_duration_ms": passed.took_ms,
+        })
+    });
+    let mut fields = Map::new();
+    for (name, value) in [
+        ("message_id", json!(delivery.request.signature().id)),
+        ("event_type", json!(event.map(|event| event.kind.name()))),
+        ("task_id", json!(task.map(|task| task.task.to_string()))),
+        ("timestamp", delivery.received.rfc3339().into()),
+        ("delivery", delivery.entry.count.into()),
+        ("is_other_body", delivery.entry.is_other_body.into()),
+        ("verified", json!(found.map(Diagnosis::is_verified))),
+        (
+            "cause",
+            json!(
+                found
+                    .filter(|found| !found.is_verified())
+                    .map(Diagnosis::name)
+            ),
+        ),
+        ("reason", json!(found.map(Diagnosis::words))),
+        ("response_status_code", delivery.code.into()),
+        ("forwarded", json!(forwarded)),
+        ("saved_as", json!(delivery.saved_as)),
+    ] {
+        fields.insert(name.to_owned(), value);
+    }
+    fields.extend(delivery.request.json());
+    fields
+}
+
+/// The event that a body is, if it is one.
+fn event(body: &[u8]) -> Option<Event> {
+    let frame = Frame {
+        event: "message",
+        data: body,
+        id: "",
+        has_id: false,
+    };
+    let mut found = None;
+    let _ = events::decode(&frame, |kind| {
+        if let ChangeKind::Event(event) = kind {
+            found.get_or_insert(event);
+        }
+    });
+    found
+}

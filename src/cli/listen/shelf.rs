@@ -1,0 +1,76 @@
+//! Where `listen --save` puts requests: each whole, in a file of its own.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::domain::Time;
+use crate::wire::saved::Saved;
+
+/// Files written in one run; a flood must not fill the disk.
+const MAX_FILES: usize = 10_000;
+
+/// A folder of saved requests.
+pub struct Shelf {
+    folder: PathBuf,
+    n_saved: usize,
+}
+
+impl Shelf {
+    /// Takes the folder, and makes it where it is missing.
+    pub fn new(folder: &Path) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            n_saved: 0,
+        })
+    }
+
+    /// Saves a request; its file appears whole or not at all. `None` once there are too many.
+    pub fn save(&mut self, request: &Saved, received: Time) -> io::Result<Option<PathBuf>> {
+        if self.n_saved >= MAX_FILES {
+            return Ok(None);
+        }
+        self.n_saved += 1;
+        let name = self.name(request, received);
+        let (path, part) = (
+            self.folder.join(&name),
+            self.folder.join(format!(".{name}.part")),
+        );
+        let written = write(&part, &request.http()).and_then(|()| fs::rename(&part, &path));
+        if written.is_err() {
+            let _ = fs::remove_file(&part);
+        }
+        written.map(|()| Some(path))
+    }
+
+    /// By time, then number, then message: so they sort as they came.
+    fn name(&self, request: &Saved, received: Time) -> String {
+        let time: String = received
+            .rfc3339()
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .collect();
+        let id: String = request
+            .signature()
+            .id
+            .unwrap_or("no-id")
+            .chars()
+            .take(64)
+            .map(|letter| match letter {
+                'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' => letter,
+                _ => '_',
+            })
+            .collect();
+        format!("{time}-{:04}-{id}.http", self.n_saved)
+    }
+}
+
+/// For its owner alone: headers may hold secrets of the receiver.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(bytes)
+}

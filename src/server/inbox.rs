@@ -1,0 +1,160 @@
+//! A receiver of webhooks for `reeltop listen`: it hands out each request as it came, and answers
+//! what it is told.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::connection::{Cut, CuttableListener};
+use crate::wire::saved::Saved;
+
+/// Requests that may wait to be looked at; more wait in their connections.
+const WAITING: usize = 64;
+
+/// How long a stop waits for answers under way.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// A receiver that runs; dropping it stops it.
+#[derive(Debug)]
+pub struct Inbox {
+    at: SocketAddr,
+    arrivals: mpsc::Receiver<Arrival>,
+    ending: CancellationToken,
+    serving: JoinHandle<()>,
+    _stop_on_drop: DropGuard,
+}
+
+/// One request, and the way to answer it.
+#[derive(Debug)]
+pub struct Arrival {
+    pub request: Saved,
+    /// Whether its body was beyond the limit, and is not here.
+    pub is_too_large: bool,
+    pub sender: Sender,
+}
+
+/// Whoever sent a request and waits for its answer.
+#[derive(Debug)]
+pub struct Sender(oneshot::Sender<Answer>);
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub code: u16,
+    pub body: Vec<u8>,
+}
+
+impl Inbox {
+    /// Listens; bodies beyond `max_body` bytes are refused with 413.
+    pub async fn open(addr: SocketAddr, max_body: usize) -> io::Result<Self> {
+        let listener = TcpListener::bind(addr).await?;
+        let at = listener.local_addr()?;
+        let (sender, arrivals) = mpsc::channel(WAITING);
+        let router = Router::new()
+            .fallback(take)
+            .layer(DefaultBodyLimit::max(max_body))
+            .with_state(sender);
+        let stop = CancellationToken::new();
+        let listener = CuttableListener {
+            listener,
+            stop: stop.clone(),
+        };
+        let ending = CancellationToken::new();
+        let serving = axum::serve(
+            listener,
+            router.into_make_service_with_connect_info::<Cut>(),
+        )
+        .with_graceful_shutdown(ending.clone().cancelled_owned());
+        let until = stop.clone();
+        let serving = tokio::spawn(async move {
+            until.run_until_cancelled(async { serving.await }).await;
+        });
+        Ok(Self {
+            at,
+            arrivals,
+            ending,
+            serving,
+            _stop_on_drop: stop.drop_guard(),
+        })
+    }
+
+    pub fn at(&self) -> SocketAddr {
+        self.at
+    }
+
+    /// Stops when the answers that were given are sent, or after a moment.
+    pub async fn close(self) {
+        self.ending.cancel();
+        let _ = tokio::time::timeout(GRACE, self.serving).await;
+    }
+
+    /// The next request.
+    pub async fn next(&mut self) -> Option<Arrival> {
+        self.arrivals.recv().await
+    }
+}
+
+impl Sender {
+    /// Answers; the sender may have gone.
+    pub fn answer(self, answer: Answer) {
+        let _ = self.0.send(answer);
+    }
+}
+
+async fn take(
+    State(to): State<mpsc::Sender<Arrival>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let is_too_large = match &body {
+        Ok(_) => false,
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => true,
+        // The sender went away in the middle of it.
+        Err(rejection) => return rejection.status().into_response(),
+    };
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    let request = Saved {
+        method: method.to_string(),
+        path: uri
+            .path_and_query()
+            .map_or("/", |path| path.as_str())
+            .to_owned(),
+        headers: headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), text(value.as_bytes())))
+            .collect(),
+        body: body.map(|bytes| bytes.to_vec()).unwrap_or_default(),
+    };
+    let (answer, answered) = oneshot::channel();
+    let arrival = Arrival {
+        request,
+        is_too_large,
+        sender: Sender(answer),
+    };
+    if to.send(arrival).await.is_err() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    let Ok(answer) = answered.await else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
+    let code = StatusCode::from_u16(answer.code).unwrap_or(StatusCode::BAD_GATEWAY);
+    (
+        code,
+        [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
+        answer.body,
+    )
+        .into_response()
+}

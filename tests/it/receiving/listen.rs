@@ -1,0 +1,257 @@
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::send::{receiver, strict};
+use super::{BODY, ID, OTHER, SECRET, command, file, now, run, signed};
+use crate::server::support::{create_endpoint, start_fast};
+
+/// `reeltop listen` that runs; dropping it ends it.
+struct Listening {
+    child: Child,
+    url: String,
+    lines: BufReader<ChildStdout>,
+    words: BufReader<ChildStderr>,
+}
+
+impl Listening {
+    fn start(arguments: &[&str]) -> Self {
+        let mut all = vec!["listen"];
+        all.extend(arguments);
+        let mut child = command(&all)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        let mut words = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        words.read_line(&mut line).unwrap();
+        let (_, rest) = line.split_once("listening on ").expect(&line);
+        let url = rest.split([';', '\n']).next().unwrap().to_owned();
+        Self {
+            child,
+            url,
+            lines,
+            words,
+        }
+    }
+
+    /// The next delivery that it prints.
+    fn line(&mut self) -> Value {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).expect(&line)
+    }
+
+    fn interrupt(&mut self) -> i32 {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-INT", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        self.child.wait().unwrap().code().unwrap_or(-1)
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Delivers as a service does, and gives the answer's status.
+async fn deliver(url: &str, at: i64, signature: &str, body: &str) -> u16 {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = client
+        .post(url)
+        .header("svix-id", ID)
+        .header("svix-timestamp", at)
+        .header("svix-signature", signature)
+        .header("authorization", "Bearer of-the-receiver")
+        .body(body.to_owned())
+        .timeout(Duration::from_secs(20))
+        .send()
+        .await
+        .unwrap();
+    answer.status().as_u16()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deliveries_are_judged_counted_and_kept_as_they_came() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = file(&folder, "secret", SECRET.as_bytes());
+    let save = folder.path().join("saved");
+    let mut listening =
+        Listening::start(&["--secret-file", &secret, "--save", save.to_str().unwrap()]);
+    let (url, at) = (listening.url.clone(), now());
+    let good = signed(SECRET, at, BODY);
+    let spaced = BODY.replace("\":", "\": ");
+    assert_eq!(deliver(&url, at, &good, BODY).await, 204);
+    assert_eq!(deliver(&url, at, &good, BODY).await, 204);
+    assert_eq!(deliver(&url, at, &good, &spaced).await, 401);
+    let first = listening.line();
+    assert_eq!(
+        (
+            &first["message_id"],
+            &first["event_type"],
+            &first["task_id"]
+        ),
+        (&ID.into(), &"task.failed".into(), &"t".into())
+    );
+    assert_eq!(
+        (&first["verified"], &first["delivery"]),
+        (&true.into(), &1.into())
+    );
+    assert_eq!(first["body"], BODY);
+    assert!(!first.to_string().contains("of-the-receiver"));
+    // Its own line can be handed to the doctor.
+    let saved = file(&folder, "line", first.to_string().as_bytes());
+    assert_eq!(run(&["verify", &saved, "--secret-file", &secret]).code, 0);
+    assert_eq!(listening.line()["delivery"], 2);
+    let third = listening.line();
+    assert_eq!(
+        (&third["cause"], &third["delivery"], &third["is_other_body"]),
+        (&"body_rewritten".into(), &3.into(), &true.into())
+    );
+    assert_eq!(listening.interrupt(), 130);
+
+    let mut names: Vec<_> = std::fs::read_dir(&save)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().to_str().unwrap().to_owned())
+        .collect();
+    names.sort();
+    assert_eq!(names.len(), 3, "{names:?}");
+    assert_eq!(names[0], first["saved_as"]);
+    assert!(
+        names
+            .iter()
+            .all(|name| name.ends_with(&format!("{ID}.http")))
+    );
+    let doctor = |name: &String| run(&["verify", name, "--secret-file", &secret]).code;
+    let codes: Vec<i32> = names.iter().map(doctor).collect();
+    assert_eq!(codes, [0, 0, 1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_signed_anew_satisfies_another_receiver() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mine, theirs) = (
+        file(&folder, "mine", OTHER.as_bytes()),
+        file(&folder, "theirs", SECRET.as_bytes()),
+    );
+    let app = receiver(strict).await;
+    let mut listening = Listening::start(&[
+        "--secret-file",
+        &mine,
+        "--forward",
+        &app,
+        "--resign",
+        &theirs,
+    ]);
+    let (url, at) = (listening.url.clone(), now());
+    let signature = signed(OTHER, at, BODY);
+    assert_eq!(deliver(&url, at, &signature, BODY).await, 204);
+    assert_eq!(listening.line()["forwarded"]["response_status_code"], 204);
+    // What does not verify here must not look as if it did there.
+    assert_eq!(
+        deliver(&url, at, &signed(SECRET, at, BODY), BODY).await,
+        401
+    );
+    assert_eq!(listening.line()["forwarded"], Value::Null);
+
+    // As it came, the other receiver judges it itself.
+    let mut listening = Listening::start(&["--forward", &app]);
+    let url = listening.url.clone();
+    assert_eq!(deliver(&url, at, &signature, BODY).await, 401);
+    assert_eq!(
+        deliver(&url, at, &signed(SECRET, at, BODY), BODY).await,
+        204
+    );
+    let line = listening.line();
+    assert_eq!(
+        (&line["verified"], &line["response_status_code"]),
+        (&Value::Null, &401.into())
+    );
+
+    let mut listening = Listening::start(&["--forward", "http://127.0.0.1:1/"]);
+    let url = listening.url.clone();
+    assert_eq!(deliver(&url, at, &signature, BODY).await, 502);
+    let error = listening.line()["forwarded"]["error"].to_string();
+    assert!(error.contains("nothing listens"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_are_as_asked_and_what_is_no_webhook_is_refused() {
+    let mut listening = Listening::start(&["--status", "503", "--limit", "1"]);
+    let (url, at) = (listening.url.clone(), now());
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let seen = client.get(&url).send().await.unwrap();
+    assert_eq!(seen.status(), 405);
+    let seen = client
+        .post(&url)
+        .body(vec![b'x'; (16 << 20) + 1])
+        .send()
+        .await;
+    // The rest of the body may meet a closed connection.
+    assert!(seen.is_err() || seen.unwrap().status() == 413);
+    let mut words = String::new();
+    listening.words.read_line(&mut words).unwrap();
+    assert!(words.contains("GET /: is no webhook"), "{words}");
+    assert_eq!(deliver(&url, at, "v1,x", BODY).await, 503);
+    assert_eq!(listening.line()["response_status_code"], 503);
+    assert_eq!(listening.child.wait().unwrap().code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_embedded_servers_retries_are_one_message() {
+    let server = start_fast().await;
+    let mut listening = Listening::start(&["--status", "500"]);
+    create_endpoint(&server, &listening.url, &["task.*"]).await;
+    server.backend().create_task("asset", &["proxy"]).unwrap();
+    let (first, second) = (listening.line(), listening.line());
+    assert_eq!(first["message_id"], second["message_id"]);
+    assert_eq!(
+        (&first["delivery"], &second["delivery"]),
+        (&1.into(), &2.into())
+    );
+    assert_eq!(
+        (&first["body"], &second["is_other_body"]),
+        (&second["body"], &false.into())
+    );
+    server.stop().await;
+}
+
+#[test]
+fn what_cannot_be_is_said_before_it_listens() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = taken.local_addr().unwrap().to_string();
+    for (arguments, code, words) in [
+        (vec!["--addr", &at], 1, "in use"),
+        (
+            vec!["--forward", "http://hooks.invalid/"],
+            2,
+            "is not this machine",
+        ),
+        (
+            vec!["--forward", "http://127.0.0.1:1/", "--read-only"],
+            2,
+            "read-only",
+        ),
+        (vec!["--resign", "x"], 2, "--forward"),
+        (vec!["--status", "99"], 2, "99"),
+        (vec!["--secret-file", "/nonexistent/s"], 2, "/nonexistent/s"),
+    ] {
+        let mut all = vec!["listen"];
+        all.extend(&arguments);
+        let ran = run(&all);
+        assert_eq!(ran.code, code, "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(words), "{arguments:?}: {}", ran.stderr);
+    }
+}
