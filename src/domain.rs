@@ -37,7 +37,7 @@ pub use history::{
     OutcomeState, PARTS, Part, SortBy, Standing, TaskOrder, TaskRow, TaskSight, Tasks, Window,
 };
 pub use id::{AssetId, AttemptId, EndpointId, EventId, Id, MessageId, TaskId, UserId};
-pub use journal::{Journal, NotRecording, Recording};
+pub use journal::{Hole, Journal, Missing, NotRecording, Recording};
 pub use link::{
     Abilities, Ability, LinkCounters, LinkState, MAX_REPAIRS, Proof, Repair, RepairedBy,
 };

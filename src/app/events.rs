@@ -148,7 +148,7 @@ impl Listed for EventList {
 fn passes(filter: &Filter, history: &History, position: u64) -> bool {
     match history.events.row(position) {
         Some(EventRow::Event(entry)) => filter.query.matches(&EventSubject { history, entry }),
-        Some(EventRow::Gap(_)) => true,
+        Some(EventRow::Gap(_) | EventRow::Hole(_)) => true,
         None => false,
     }
 }

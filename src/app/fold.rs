@@ -211,6 +211,7 @@ fn holds_back(kind: &ChangeKind) -> bool {
             | ChangeKind::NewWord(_)
             | ChangeKind::Replay(_)
             | ChangeKind::Journal(_)
+            | ChangeKind::Hole(_)
     )
 }
 

@@ -60,6 +60,7 @@ impl State {
     fn event_or_proof(&self, position: u64) -> Option<Page> {
         match self.history.events.row(position)? {
             EventRow::Event(_) => Some(Page::event(position)),
+            EventRow::Hole(_) => None,
             EventRow::Gap(gap) => {
                 let (number, _) = gap.proof?;
                 self.history.proofs.get(number)?;

@@ -32,6 +32,13 @@ fn history(from: &SourceArgs) -> Result<History, Stop> {
             found.damaged.len()
         ));
     }
+    for hole in &found.holes {
+        let until = hole.until.rfc3339();
+        note(&format!(
+            "not in the journal: {}, until {until}",
+            hole.words()
+        ));
+    }
     if let Some(trouble) = &found.broken {
         note(&format!("not all of the journal could be read: {trouble}"));
     }

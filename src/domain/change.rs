@@ -6,7 +6,7 @@ use super::attempt::Attempt;
 use super::endpoint::Endpoint;
 use super::event::Event;
 use super::id::{AssetId, EndpointId, TaskId};
-use super::journal::Journal;
+use super::journal::{Hole, Journal};
 use super::link::{Abilities, LinkCounters, LinkState, Proof};
 use super::message::Message;
 use super::replay::ReplayStep;
@@ -81,6 +81,8 @@ pub enum ChangeKind {
     /// A poll ended well (`None`) or badly.
     Polled(Option<Box<super::failure::Failure>>),
     Replay(Box<ReplayStep>),
+    /// Here the journal lacks something of an earlier run.
+    Hole(Box<Hole>),
     /// How the journal stands.
     Journal(Box<Journal>),
 }

@@ -22,6 +22,7 @@ pub use kept::Kept;
 pub use losses::{BOUNDS, Bound, Dropped, Losses, PARTS, Part};
 pub use outcome::{EndpointOutcome, OutcomeState, Standing};
 pub use tasks::{Columns, Sighted, TaskRow, Tasks};
+pub use trust::RestoredAbilities;
 pub use window::{Anchor, SortBy, TaskOrder, Window};
 
 use super::change::{Change, ChangeKind, Origin, Unreadable};
@@ -92,6 +93,10 @@ pub struct History {
     /// The comparisons after reconnects.
     pub proofs: Kept<Proof>,
     pub abilities: Abilities,
+    /// What of the abilities an earlier run learned, and this one has not asked for yet.
+    pub restored_abilities: RestoredAbilities,
+    /// The state of an earlier run's link, while that is told.
+    restored_link: Option<LinkState>,
     pub schedule: RetrySchedule,
     pub unreadable: Kept<(Moment, Unreadable)>,
     pub losses: Losses,
@@ -143,6 +148,8 @@ impl History {
             counters: LinkCounters::default(),
             proofs: Kept::new(MAX_PROOFS),
             abilities: Abilities::default(),
+            restored_abilities: RestoredAbilities::default(),
+            restored_link: None,
             schedule: RetrySchedule::default(),
             unreadable: Kept::new(MAX_UNREADABLE),
             losses: Losses::default(),
@@ -190,19 +197,14 @@ impl History {
             }
             ChangeKind::Endpoint(endpoint) => self.take_endpoint(*endpoint),
             ChangeKind::EndpointsListed(ids) => self.take_endpoint_list(&ids),
+            ChangeKind::Link(state) if origin == Origin::Journal => {
+                self.take_restored_link(*state, received);
+            }
             ChangeKind::Link(state) => self.take_link(*state, received),
             ChangeKind::Counters(counters) => self.counters = *counters,
-            ChangeKind::Proof(proof) => self.take_proof(*proof),
-            ChangeKind::Abilities(abilities) => {
-                if let Some(schedule) = abilities
-                    .retry_schedule
-                    .as_ref()
-                    .and_then(RetrySchedule::published)
-                {
-                    self.schedule = schedule;
-                }
-                self.abilities = *abilities;
-            }
+            ChangeKind::Proof(proof) => self.take_proof(*proof, origin),
+            ChangeKind::Abilities(abilities) => self.take_abilities(*abilities, origin),
+            ChangeKind::Hole(hole) => self.events.push_hole(*hole),
             ChangeKind::Unreadable(what) => {
                 self.losses.note_unreadable(&what);
                 self.unreadable.push((received, *what));

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write};
 
+use super::time::Time;
+
 /// Whether what happens is being recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Recording {
@@ -45,6 +47,42 @@ impl fmt::Display for NotRecording {
     }
 }
 
+/// Why the journal does not hold a part of the past.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Missing {
+    /// It was never recorded, and why.
+    NotRecorded(String),
+    /// It was too old or too much, and left the file.
+    LetGo,
+    /// It is in the file and cannot be read.
+    Damaged,
+}
+
+/// A part of the past that the journal does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hole {
+    /// When it ended, about.
+    pub until: Time,
+    /// Changes that are missing.
+    pub n: u64,
+    pub why: Missing,
+}
+
+impl Hole {
+    /// `1204 changes were not recorded: the disk is full`
+    pub fn words(&self) -> String {
+        let changes = match self.n {
+            1 => "1 change".to_owned(),
+            n => format!("{n} changes"),
+        };
+        match &self.why {
+            Missing::NotRecorded(why) => format!("{changes} not recorded: {why}"),
+            Missing::LetGo => format!("{changes} left the journal by age or size"),
+            Missing::Damaged => format!("{changes} in a damaged part of the journal"),
+        }
+    }
+}
+
 /// The journal of this profile.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Journal {
@@ -61,6 +99,8 @@ pub struct Journal {
     pub n_restored: u64,
     /// Parts of the file that could not be read.
     pub n_damaged: u64,
+    /// What it does not hold of earlier runs, oldest first.
+    pub holes: Vec<Hole>,
     /// Why earlier runs could not be read, or not all of them.
     pub unread: Option<String>,
     /// The name that a corrupt file was given to keep it.
@@ -74,6 +114,7 @@ impl Journal {
             || self.n_missed > 0
             || self.n_damaged > 0
             || self.unread.is_some()
+            || (self.holes.iter()).any(|hole| hole.why != Missing::LetGo)
             || self.set_aside.is_some()
     }
 

@@ -7,8 +7,8 @@ use super::model::{ago, asset_label, changed_words, event_glyph, proof, provenan
 use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role, said};
 use super::text::cut_middle;
 use super::theme::Role;
-use crate::app::{RowKey, State, Viewport};
-use crate::domain::{EventEntry, EventRow, Gap, visible};
+use crate::app::{RowKey, State, Tone, Viewport};
+use crate::domain::{EventEntry, EventRow, Gap, Hole, Missing, Time, visible};
 
 /// Paints the list of events.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut Viewport) {
@@ -26,6 +26,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut V
                     list::Line::new(cells, provenance::of_event(entry.origin))
                 }
                 EventRow::Gap(gap) => gap_line(state, layout, gap, is_selected),
+                EventRow::Hole(hole) => hole_line(state, layout, hole, is_selected),
             })
         },
     );
@@ -120,6 +121,47 @@ fn gap_line(
 ) -> list::Line<'static> {
     let now = state.shown_at().wall;
     let (tone, words) = proof::gap_words(gap, now, state.session.utc_offset);
+    across(
+        state,
+        layout,
+        is_selected,
+        (tone, "◌ "),
+        (gap.to.unwrap_or(now), words),
+    )
+}
+
+/// What the journal lacks, as a row of its own, where it lacks it.
+fn hole_line(
+    state: &State,
+    layout: &list::Layout,
+    hole: &Hole,
+    is_selected: bool,
+) -> list::Line<'static> {
+    let tone = match hole.why {
+        Missing::LetGo => Tone::Dim,
+        Missing::NotRecorded(_) | Missing::Damaged => Tone::Warn,
+    };
+    let words = vec![
+        "not in the journal".to_owned(),
+        format!(": {}", hole.words()),
+    ];
+    across(
+        state,
+        layout,
+        is_selected,
+        (tone, "◌ "),
+        (hole.until, words),
+    )
+}
+
+fn across(
+    state: &State,
+    layout: &list::Layout,
+    is_selected: bool,
+    (tone, glyph): (Tone, &'static str),
+    (at, words): (Time, Vec<String>),
+) -> list::Line<'static> {
+    let now = state.shown_at().wall;
     let kind = match () {
         () if is_selected => Role::Selected,
         // No filter hides a gap, though none matches it.
@@ -127,11 +169,11 @@ fn gap_line(
         () => Role::Text,
     };
     let mut head = match layout.titles.first() {
-        Some(&"WHEN") => vec![dim(format!("{:<9} ", ago(now, gap.to.unwrap_or(now))))],
+        Some(&"WHEN") => vec![dim(format!("{:<9} ", ago(now, at)))],
         _ => Vec::new(),
     };
     let mut words = words.into_iter().map(|words| role(kind, words));
-    head.push(piece(tone, "◌ "));
+    head.push(piece(tone, glyph));
     head.extend(words.next());
     list::Line::across(head, words.collect())
 }

@@ -224,14 +224,18 @@ fn link_lines(state: &State) -> Vec<Pieces<'static>> {
 fn ability_lines(state: &State) -> Vec<Pieces<'static>> {
     let abilities = &state.history.abilities;
     let mut lines = vec![section("WHAT THE SERVER OFFERS")];
-    for (name, ability) in [
-        ("event stream", &abilities.stream),
-        ("messages", &abilities.messages),
-        ("attempts", &abilities.attempts),
-        ("endpoint list", &abilities.endpoint_list),
-        ("resend", &abilities.resend),
+    let [stream, resend, endpoints, messages, attempts] = state.history.restored_abilities.0;
+    for (name, ability, is_restored) in [
+        ("event stream", &abilities.stream, stream),
+        ("messages", &abilities.messages, messages),
+        ("attempts", &abilities.attempts, attempts),
+        ("endpoint list", &abilities.endpoint_list, endpoints),
+        ("resend", &abilities.resend, resend),
     ] {
-        let (tone, words) = link::ability(ability);
+        let (tone, mut words) = link::ability(ability);
+        if is_restored {
+            words.push_str(" (from the journal, not asked yet)");
+        }
         lines.push(vec![dim(format!("  {name:<16} ")), piece(tone, words)]);
     }
     let delays: Vec<String> = state

@@ -40,10 +40,13 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &ListPage)
 }
 
 /// The title of a list, for the path.
-pub fn title(what: Listing) -> String {
+pub fn title(state: &State, what: Listing) -> String {
     match what {
         Listing::Proofs => "comparisons".to_owned(),
-        Listing::Proof(number) => format!("comparison {number}"),
+        Listing::Proof(number) => {
+            let number = state.history.proofs.ordinal(number);
+            format!("comparison {number}")
+        }
         Listing::Losses(part) => format!("{} dropped or unreadable", part.name()),
         Listing::Words => "new in this service".to_owned(),
     }

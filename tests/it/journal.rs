@@ -3,6 +3,7 @@
 mod files;
 mod process;
 mod restart;
+mod restored;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

@@ -57,10 +57,11 @@ pub fn print(file: &Path, ago: Duration, printer: &mut Printer) -> Result<Option
             found.n_damaged
         ));
     }
-    for (at, n, why) in holes {
+    for hole in holes {
+        let until = hole.until.rfc3339();
         note(&format!(
-            "{n} changes before {} were not recorded: {why}",
-            at.rfc3339()
+            "not in the journal: {}, until {until}",
+            hole.words()
         ));
     }
     let id = facts.last_event_id.filter(|id| !id.is_empty());

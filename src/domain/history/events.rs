@@ -7,6 +7,7 @@ use super::super::change::Origin;
 use super::super::event::EventType;
 use super::super::feature::Features;
 use super::super::id::{EventId, TaskId};
+use super::super::journal::Hole;
 use super::super::task::TaskState;
 use super::super::time::{Moment, Time};
 use super::seen::Seen;
@@ -57,13 +58,15 @@ pub struct GapFound {
 pub enum EventRow {
     Event(EventEntry),
     Gap(Gap),
+    /// Here the journal lacks something of an earlier run.
+    Hole(Hole),
 }
 
 impl EventRow {
     pub fn event(&self) -> Option<&EventEntry> {
         match self {
             Self::Event(entry) => Some(entry),
-            Self::Gap(_) => None,
+            Self::Gap(_) | Self::Hole(_) => None,
         }
     }
 }
@@ -82,8 +85,10 @@ pub struct Events {
     rows: VecDeque<EventRow>,
     /// Position of the gap that lasts.
     open_gap: Option<u64>,
-    /// Positions of the gaps, oldest first.
+    /// Positions of the gaps and holes, oldest first.
     gaps: VecDeque<u64>,
+    /// While rows of the journal are told: when the last of them was received.
+    restored_until: Option<Time>,
     first: u64,
     limit: usize,
     bytes: usize,
@@ -104,6 +109,7 @@ impl Events {
             rows: VecDeque::new(),
             open_gap: None,
             gaps: VecDeque::new(),
+            restored_until: None,
             first: 1,
             limit: limit.max(1),
             bytes: 0,
@@ -159,13 +165,24 @@ impl Events {
 
     /// Between the last run's events and this run's lies the time in which reeltop did not run.
     fn note_time_away(&mut self, entry: &EventEntry) {
-        if entry.origin != Origin::Journal
-            && let Some(EventRow::Event(last)) = self.rows.back()
-            && last.origin == Origin::Journal
-        {
-            let from = last.received.wall;
+        if entry.origin == Origin::Journal {
+            self.note_restored(entry.received.wall);
+        } else if let Some(from) = self.restored_until.take() {
             self.begin_gap(from);
         }
+    }
+
+    /// Notes that the journal tells of this time.
+    pub(super) fn note_restored(&mut self, at: Time) {
+        self.restored_until = Some(at);
+    }
+
+    /// Takes in that the journal lacks something here.
+    pub(super) fn push_hole(&mut self, hole: Hole) {
+        self.note_restored(hole.until);
+        self.gaps.push_back(self.next_position());
+        self.rows.push_back(EventRow::Hole(hole));
+        self.bound();
     }
 
     /// Begins a gap where none lasts.
@@ -179,12 +196,13 @@ impl Events {
     pub(super) fn gap_since(&self) -> Option<Time> {
         match self.row(self.open_gap?)? {
             EventRow::Gap(gap) => Some(gap.from),
-            EventRow::Event(_) => None,
+            EventRow::Event(_) | EventRow::Hole(_) => None,
         }
     }
 
     /// Ends the gap that lasts, or puts a row in where its begin was not noticed.
     pub(super) fn end_gap(&mut self, (from, to): (Time, Time), number: u64, found: GapFound) {
+        self.restored_until = None;
         let open = self.open_gap.take();
         let at = open.unwrap_or_else(|| self.push_gap(from));
         if let Some(EventRow::Gap(gap)) = self.index(at).and_then(|at| self.rows.get_mut(at)) {
@@ -222,6 +240,9 @@ impl Events {
                         self.bytes -= raw.len();
                     }
                 }
+                EventRow::Hole(_) => {
+                    self.gaps.pop_front();
+                }
                 EventRow::Gap(gap) => {
                     self.gaps.pop_front();
                     self.open_gap = self.open_gap.filter(|open| *open != gap.position);
@@ -244,7 +265,7 @@ impl Events {
         self.rows.len() - self.gaps.len()
     }
 
-    /// Gaps from this position up.
+    /// Gaps and holes from this position up.
     pub fn n_gaps_from(&self, position: u64) -> usize {
         self.gaps.len() - self.gaps.partition_point(|gap| *gap < position)
     }
@@ -400,7 +421,7 @@ mod tests {
             (events.first_position()..events.next_position()).filter_map(|at| events.row(at));
         rows.filter_map(|row| match row {
             EventRow::Gap(gap) => Some((gap.position, gap.to)),
-            EventRow::Event(_) => None,
+            EventRow::Event(_) | EventRow::Hole(_) => None,
         })
         .collect()
     }

@@ -2,13 +2,16 @@
 
 use std::collections::VecDeque;
 
-/// The latest things of a kind. The first ever has number 1; those beyond the limit leave, oldest
-/// first, and their numbers are not given again.
+/// The latest things of a kind, each with a number of its own, ascending. Those beyond the limit
+/// leave, oldest first, and their numbers are not given again.
 #[derive(Debug, Clone)]
 pub struct Kept<T> {
     rows: VecDeque<T>,
     limit: usize,
     total: u64,
+    /// The newest one's number. The first that is pushed leaves room for as many below it as are
+    /// kept: those that are found to be older.
+    last: u64,
 }
 
 impl<T> Kept<T> {
@@ -17,6 +20,7 @@ impl<T> Kept<T> {
             rows: VecDeque::new(),
             limit: limit.max(1),
             total: 0,
+            last: limit.max(1) as u64,
         }
     }
 
@@ -27,7 +31,16 @@ impl<T> Kept<T> {
         }
         self.rows.push_back(row);
         self.total += 1;
-        self.total
+        self.last += 1;
+        self.last
+    }
+
+    /// Takes one in that is older than all.
+    pub(super) fn push_older(&mut self, row: T) {
+        if self.rows.len() < self.limit {
+            self.rows.push_front(row);
+        }
+        self.total += 1;
     }
 
     /// How many there ever were, those that left included.
@@ -41,6 +54,11 @@ impl<T> Kept<T> {
 
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// Which one this number's is, counted from the oldest that ever was.
+    pub fn ordinal(&self, number: u64) -> u64 {
+        (number + self.total).saturating_sub(self.last)
     }
 
     /// The newest.
@@ -59,16 +77,13 @@ impl<T> Kept<T> {
 
     /// The one with this number, if it is still kept.
     pub fn get(&self, number: u64) -> Option<&T> {
-        let back = usize::try_from(self.total.checked_sub(number)?).ok()?;
+        let back = usize::try_from(self.last.checked_sub(number)?).ok()?;
         self.rows.get(self.rows.len().checked_sub(back + 1)?)
     }
 
     /// Each that is kept with its number, newest first.
     pub fn numbered(&self) -> impl Iterator<Item = (u64, &T)> {
-        (0..self.total)
-            .rev()
-            .map(|before| before + 1)
-            .zip(self.rows.iter().rev())
+        (0..=self.last).rev().zip(self.rows.iter().rev())
     }
 }
 
@@ -84,11 +99,24 @@ mod tests {
         }
         assert_eq!((kept.total(), kept.len(), kept.back()), (4, 3, Some(&"d")));
         assert_eq!(
-            (kept.get(1), kept.get(2), kept.get(4)),
+            (kept.get(4), kept.get(5), kept.get(7)),
             (None, Some(&"b"), Some(&"d"))
         );
-        assert_eq!((kept.get(0), kept.get(5)), (None, None));
+        assert_eq!((kept.get(0), kept.get(8)), (None, None));
         let numbered: Vec<(u64, &&str)> = kept.numbered().collect();
-        assert_eq!(numbered, [(4, &"d"), (3, &"c"), (2, &"b")]);
+        assert_eq!(numbered, [(7, &"d"), (6, &"c"), (5, &"b")]);
+    }
+
+    #[test]
+    fn what_is_found_to_be_older_stands_before_the_others_and_moves_no_number() {
+        let mut kept = Kept::new(3);
+        let number = kept.push("c");
+        kept.push_older("b");
+        kept.push_older("a");
+        kept.push_older("beyond the limit");
+        let rows: Vec<&str> = kept.iter().copied().collect();
+        assert_eq!((rows, kept.total()), (vec!["a", "b", "c"], 4));
+        assert_eq!((kept.get(number), kept.ordinal(number)), (Some(&"c"), 4));
+        assert_eq!(kept.get(number - 2), Some(&"a"));
     }
 }

@@ -1,11 +1,26 @@
 //! How far the rest can be trusted: the link's state, losses of it, and the proofs after them.
 
-use super::super::link::{LinkState, Proof};
+use super::super::link::{Abilities, Ability, LinkState, Proof};
+use super::super::schedule::RetrySchedule;
 use super::super::time::Moment;
 use super::events::GapFound;
 use super::losses::Bound;
 use super::tasks::TaskRow;
 use super::{History, Origin};
+
+/// Which abilities are known from an earlier run alone, in the order of [`Abilities`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RestoredAbilities(pub [bool; 5]);
+
+fn abilities_mut(of: &mut Abilities) -> [&mut Ability; 5] {
+    [
+        &mut of.stream,
+        &mut of.resend,
+        &mut of.endpoint_list,
+        &mut of.messages,
+        &mut of.attempts,
+    ]
+}
 
 /// Whether the stream is open, so that what happens comes by itself.
 fn is_open(link: &LinkState) -> bool {
@@ -39,7 +54,48 @@ impl History {
         self.link = state;
     }
 
-    pub(super) fn take_proof(&mut self, proof: Proof) {
+    /// What the link did in an earlier run shows as gaps between the events of then.
+    pub(super) fn take_restored_link(&mut self, state: LinkState, received: Moment) {
+        let was_open = self.restored_link.as_ref().is_some_and(is_open);
+        if was_open && !is_open(&state) {
+            let from = match &self.restored_link {
+                Some(LinkState::Stale { since }) => *since,
+                _ => received.wall,
+            };
+            self.events.begin_gap(from);
+        }
+        self.events.note_restored(received.wall);
+        self.restored_link = Some(state);
+    }
+
+    /// Takes in what the server offers. What an earlier run learned stands, marked, until this one
+    /// has asked.
+    pub(super) fn take_abilities(&mut self, mut now: Abilities, origin: Origin) {
+        let is_restored = origin == Origin::Journal;
+        let marks = &mut self.restored_abilities.0;
+        let known = abilities_mut(&mut self.abilities);
+        for ((held, new), mark) in known.into_iter().zip(abilities_mut(&mut now)).zip(marks) {
+            if *new == Ability::Unknown && *mark {
+                std::mem::swap(held, new);
+            } else {
+                *mark = is_restored && *new != Ability::Unknown;
+            }
+        }
+        now.retry_schedule = now.retry_schedule.or(self.abilities.retry_schedule.take());
+        let published = now.retry_schedule.as_ref();
+        if let Some(schedule) = published.and_then(RetrySchedule::published) {
+            self.schedule = schedule;
+        }
+        self.abilities = now;
+    }
+
+    pub(super) fn take_proof(&mut self, proof: Proof, origin: Origin) {
+        let newest = self.proofs.back().map(|newest| newest.at);
+        if origin == Origin::Journal && newest.is_some_and(|newest| proof.at < newest) {
+            // The events of its time are not told, so that no row of a gap has a place.
+            self.proofs.push_older(proof);
+            return self.bound_repairs();
+        }
         let gap = proof.gap;
         let found = GapFound {
             n_repaired: proof.n_repaired,

@@ -18,7 +18,7 @@ use zstd::bulk::Compressor;
 use zstd::zstd_safe::CParameter;
 
 use super::place;
-use crate::domain::{NotRecording, Time};
+use crate::domain::{Hole, Missing, NotRecording, Time};
 use crate::wire::record::{self, Decoded};
 pub use writing::{Entry, weight};
 
@@ -104,6 +104,8 @@ pub struct BlockInfo {
     pub n: usize,
     pub n_events: usize,
     pub raw_bytes: usize,
+    /// When the last of its changes was received.
+    pub until: Time,
 }
 
 /// What is noted beside the changes.
@@ -200,7 +202,7 @@ impl File {
 
     /// Every block, oldest first; with `since`, those that hold something received at or after it.
     pub fn blocks(&self, since: Option<Time>) -> Result<Vec<BlockInfo>, Trouble> {
-        let sql = "SELECT first, n, n_events, raw_size FROM block WHERE until >= ?1 ORDER BY first";
+        let sql = "SELECT first, n, n_events, raw_size, until FROM block WHERE until >= ?1 ORDER BY first";
         let mut statement = self.db.prepare(sql)?;
         let since = since.map_or(i64::MIN, |since| since.0);
         let rows = statement.query_map([since], |row| {
@@ -209,6 +211,7 @@ impl File {
                 n: size_at(row, 1)?,
                 n_events: size_at(row, 2)?,
                 raw_bytes: size_at(row, 3)?,
+                until: Time(row.get(4)?),
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -246,22 +249,45 @@ impl File {
         })
     }
 
-    /// Moments after which changes were not recorded, with their number and why, since a time.
-    pub fn holes(&self, since: Time) -> Result<Vec<(Time, u64, String)>, Trouble> {
+    /// What was not recorded or left the file since a time, oldest first.
+    pub fn holes(&self, since: Time) -> Result<Vec<Hole>, Trouble> {
+        let mut holes: Vec<Hole> = self.let_go()?.into_iter().collect();
+        holes.retain(|hole| hole.until >= since);
         let has_holes = "SELECT count(*) FROM sqlite_schema WHERE name = 'hole'";
         if self
             .db
             .query_row(has_holes, [], |row| row.get::<_, i64>(0))?
             == 0
         {
-            return Ok(Vec::new());
+            return Ok(holes);
         }
-        let sql = "SELECT at, n, why FROM hole WHERE at >= ?1 ORDER BY at";
+        let sql = "SELECT at, n, why FROM hole WHERE at >= ?1 ORDER BY rowid DESC LIMIT 1000";
         let mut statement = self.db.prepare(sql)?;
         let rows = statement.query_map([since.0], |row| {
-            Ok((Time(row.get(0)?), size_at(row, 1)? as u64, row.get(2)?))
+            Ok(Hole {
+                until: Time(row.get(0)?),
+                n: size_at(row, 1)? as u64,
+                why: Missing::NotRecorded(row.get(2)?),
+            })
         })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        holes.extend(rows.collect::<Result<Vec<_>, _>>()?);
+        holes.sort_by_key(|hole| hole.until);
+        Ok(holes)
+    }
+
+    /// What left the file by age or size.
+    fn let_go(&self) -> Result<Option<Hole>, Trouble> {
+        let sql = "SELECT value FROM fact WHERE name = ?1";
+        let fact = |name| {
+            let value = self.db.query_row(sql, [name], |row| row.get::<_, i64>(0));
+            value.optional()
+        };
+        let (n, until) = (fact("let_go")?, fact("let_go_until")?);
+        Ok(n.zip(until).map(|(n, until)| Hole {
+            until: Time(until),
+            n: u64::try_from(n).unwrap_or(0),
+            why: Missing::LetGo,
+        }))
     }
 
     /// Blocks that could not be sealed since this was asked last, as they are damaged; they stay.

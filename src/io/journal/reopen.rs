@@ -10,8 +10,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use super::Resume;
 use super::file::{BlockInfo, File, Trouble};
 use crate::domain::{
-    AssetId, AttemptId, Bounds, Change, ChangeKind, EndpointId, MessageId, Moment, Observation,
-    Origin, Proof, ReplayStep, Stage, TaskId, Time,
+    Abilities, AssetId, AttemptId, Bounds, Change, ChangeKind, EndpointId, Hole, MessageId,
+    Missing, Moment, Observation, Origin, Proof, ReplayStep, Stage, TaskId, Time,
 };
 use crate::wire::record::Record;
 
@@ -37,6 +37,8 @@ pub struct Reopened {
     pub damaged: Vec<i64>,
     /// Why reading ended before the end: the file itself is damaged, or cannot be read now.
     pub broken: Option<Trouble>,
+    /// What the file does not hold, oldest first.
+    pub holes: Vec<Hole>,
 }
 
 /// Tells what the file holds to `emit`, until that says `false`.
@@ -53,7 +55,9 @@ pub fn reopen(
         batch: Vec::new(),
         sights: HashMap::new(),
         unfinished: HashMap::new(),
-        gone: Vec::new(),
+        gone: HashMap::new(),
+        abilities: None,
+        holes: VecDeque::new(),
         newest: Newest::default(),
         replays: VecDeque::new(),
         proofs: VecDeque::new(),
@@ -97,7 +101,11 @@ struct Telling<'a> {
     /// The first parts of the order ([`Observation::order`]) of each task's newest sight.
     sights: HashMap<TaskId, (Time, u32)>,
     unfinished: HashMap<TaskId, Observation>,
-    gone: Vec<(Time, TaskId)>,
+    /// Tasks that the service did not know any more when they were last asked for.
+    gone: HashMap<TaskId, Time>,
+    abilities: Option<(Time, Box<Abilities>)>,
+    /// Holes among the newest events that were not told yet.
+    holes: VecDeque<Hole>,
     newest: Newest,
     replays: VecDeque<(Time, ReplayStep)>,
     proofs: VecDeque<(Time, Proof)>,
@@ -109,6 +117,10 @@ impl Telling<'_> {
         let blocks = file.blocks(None)?;
         let whole = recent(&blocks, bounds.events);
         let (older, recent) = blocks.split_at(whole);
+        self.found.holes = file.holes(Time(i64::MIN))?;
+        let after = older.last().map_or(Time(i64::MIN), |block| block.until);
+        let holes = self.found.holes.iter().filter(|hole| hole.until > after);
+        self.holes = holes.cloned().collect();
         for block in recent {
             if !self.is_wanted {
                 return Ok(());
@@ -116,6 +128,14 @@ impl Telling<'_> {
             for record in self.read(file, block, true)? {
                 self.take_recent(record);
             }
+            if self.found.damaged.last() == Some(&block.first)
+                && let Some(hole) = self.found.holes.last().cloned()
+            {
+                self.tell_hole(hole);
+            }
+        }
+        for hole in std::mem::take(&mut self.holes) {
+            self.tell_hole(hole);
         }
         let mut left = MAX_RESTORED.saturating_sub(self.found.n_restored as usize);
         for block in older.iter().rev() {
@@ -144,12 +164,12 @@ impl Telling<'_> {
                 Ok(found.records)
             }
             Err(Trouble::Damaged(_)) => {
-                self.found.damaged.push(block.first);
+                self.note_damaged(block);
                 Ok(Vec::new())
             }
             // Others may lie in parts of the file that are sound.
             Err(trouble @ Trouble::Corrupt(_)) => {
-                self.found.damaged.push(block.first);
+                self.note_damaged(block);
                 self.found.broken.get_or_insert(trouble);
                 Ok(Vec::new())
             }
@@ -157,26 +177,49 @@ impl Telling<'_> {
         }
     }
 
+    fn note_damaged(&mut self, block: &BlockInfo) {
+        self.found.damaged.push(block.first);
+        self.found.holes.push(Hole {
+            until: block.until,
+            n: block.n as u64,
+            why: Missing::Damaged,
+        });
+    }
+
+    fn tell_hole(&mut self, hole: Hole) {
+        let at = hole.until;
+        self.push(at, None, ChangeKind::Hole(Box::new(hole)));
+    }
+
     fn take_recent(&mut self, record: Record) {
+        while let Some(hole) = self
+            .holes
+            .pop_front_if(|hole| hole.until <= record.received)
+        {
+            self.tell_hole(hole);
+        }
         match &record.kind {
             ChangeKind::Event(event) => {
                 if let Some(seen) = &event.task {
+                    self.note_return(seen);
                     self.note_sight(seen);
                 }
             }
             ChangeKind::Task(seen) => {
+                self.note_return(seen);
                 self.note_sight(seen);
             }
             ChangeKind::TaskGone(task) => {
                 self.unfinished.remove(task);
+                self.gone.insert(task.clone(), record.received);
+            }
+            ChangeKind::Abilities(abilities) => {
+                self.abilities = Some((record.received, abilities.clone()));
+                return;
             }
             ChangeKind::EndpointsListed(_) => self.newest.listed = Some(record.kind.clone()),
             ChangeKind::Replay(step) => {
                 self.replays.push_back((record.received, (**step).clone()));
-                return;
-            }
-            ChangeKind::Proof(proof) => {
-                self.proofs.push_back((record.received, (**proof).clone()));
                 return;
             }
             ChangeKind::AssetNamed { .. }
@@ -185,8 +228,9 @@ impl Telling<'_> {
             | ChangeKind::Endpoint(_) => {
                 self.newest.take(&record.kind);
             }
-            ChangeKind::NewWord(_) => {}
-            // What was true of the link and the server in an earlier run says nothing of now.
+            // The link's states show where gaps stand between the events.
+            ChangeKind::NewWord(_) | ChangeKind::Link(_) | ChangeKind::Proof(_) => {}
+            // What could not be read in an earlier run says nothing of now.
             _ => return,
         }
         self.push(record.received, record.raw, record.kind);
@@ -212,7 +256,12 @@ impl Telling<'_> {
             ChangeKind::Task(seen) => self.take_older_sight(at, seen),
             // Whoever saw it later knows better.
             ChangeKind::TaskGone(task) if self.sights.contains_key(&task) => {}
-            ChangeKind::TaskGone(task) => self.gone.push((at, task)),
+            ChangeKind::TaskGone(task) => {
+                self.gone.insert(task, at);
+            }
+            ChangeKind::Abilities(abilities) => {
+                self.abilities.get_or_insert((at, abilities));
+            }
             ChangeKind::EndpointsListed(_) => {
                 self.newest.listed.get_or_insert(record.kind);
             }
@@ -234,6 +283,20 @@ impl Telling<'_> {
         }
     }
 
+    /// A task that was gone is back once something newer is told of it.
+    fn note_return(&mut self, seen: &Observation) {
+        if !self.gone.is_empty() && self.gone.contains_key(&seen.task) {
+            let order = (seen.updated, seen.features.tally().rank);
+            if self
+                .sights
+                .get(&seen.task)
+                .is_none_or(|known| order > *known)
+            {
+                self.gone.remove(&seen.task);
+            }
+        }
+    }
+
     /// Whether the sight may be the newest of its task.
     fn note_sight(&mut self, seen: &Observation) -> bool {
         let tally = seen.features.tally();
@@ -244,6 +307,9 @@ impl Telling<'_> {
             None => {
                 self.sights.insert(seen.task.clone(), order);
             }
+        }
+        if self.gone.contains_key(&seen.task) {
+            return true;
         }
         if tally.unfinished == 0 {
             self.unfinished.remove(&seen.task);
@@ -283,19 +349,23 @@ impl Telling<'_> {
     }
 
     fn end(mut self) -> Reopened {
-        for (at, task) in std::mem::take(&mut self.gone) {
-            self.unfinished.remove(&task);
+        for (task, at) in std::mem::take(&mut self.gone) {
             self.push(at, None, ChangeKind::TaskGone(task));
+        }
+        if let Some((at, abilities)) = self.abilities.take() {
+            self.push(at, None, ChangeKind::Abilities(abilities));
         }
         if let Some(listed) = self.newest.listed.take() {
             self.push(self.now.wall, None, listed);
         }
-        for (at, proof) in std::mem::take(&mut self.proofs) {
+        // Newest first, as each is older than all that were told.
+        for (at, proof) in std::mem::take(&mut self.proofs).into_iter().rev() {
             self.push(at, None, ChangeKind::Proof(Box::new(proof)));
         }
         let open_replays = self.tell_replays();
         self.send();
         let known = std::mem::take(&mut self.unfinished).into_values();
+        self.found.holes.sort_by_key(|hole| hole.until);
         self.found.resume = Resume {
             known: known.collect(),
             open_replays,

@@ -170,6 +170,7 @@ impl Writer {
         let found = reopen(file, &self.settings.bounds, self.clock.now(), &mut emit);
         self.state.n_restored = found.n_restored;
         self.note_damaged(found.damaged);
+        self.state.holes = found.holes;
         if let Some(trouble) = &found.broken {
             self.state.unread = Some(trouble.to_string());
         }

@@ -66,7 +66,7 @@ fn name(state: &State, page: &Page) -> String {
             Entry::Word(_, word) => word.to_string(),
             _ => "could not be read".to_owned(),
         },
-        Page::List(page) => listing::title(page.what),
+        Page::List(page) => listing::title(state, page.what),
     };
     cut_middle(&visible(&text), 40).into_owned()
 }

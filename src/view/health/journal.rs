@@ -2,8 +2,11 @@
 
 use super::{bytes, dim, fact, piece, section};
 use crate::app::{State, Tone};
-use crate::domain::Recording;
+use crate::domain::{Missing, Recording};
 use crate::view::paint::Pieces;
+
+/// Holes that are shown one by one, the newest first.
+const MAX_HOLES: usize = 8;
 
 pub(super) fn lines(state: &State) -> Vec<Pieces<'static>> {
     let journal = &state.history.journal;
@@ -40,6 +43,18 @@ pub(super) fn lines(state: &State) -> Vec<Pieces<'static>> {
     if journal.n_damaged > 0 {
         let words = format!("{} parts of it could not be read", journal.n_damaged);
         lines.push(amiss("damaged", words));
+    }
+    for (at, hole) in journal.holes.iter().rev().take(MAX_HOLES).enumerate() {
+        let name = if at == 0 { "missing" } else { "" };
+        let until = hole.until.date_clock(state.session.utc_offset);
+        let words = format!("{}, until {until}", hole.words());
+        lines.push(match hole.why {
+            Missing::LetGo => fact(name, words),
+            Missing::NotRecorded(_) | Missing::Damaged => amiss(name, words),
+        });
+    }
+    if let Some(older) = journal.holes.len().checked_sub(MAX_HOLES + 1) {
+        lines.push(amiss("", format!("and {} before", older + 1)));
     }
     if let Some(why) = &journal.unread {
         lines.push(amiss("earlier runs", format!("not all were read: {why}")));

@@ -33,10 +33,8 @@ const NEW_WORD: u8 = 16;
 /// Whether the journal keeps changes of this kind. What tells only of this run is not kept: counters
 /// begin anew, polls that went well say nothing, and the journal does not write of itself.
 pub fn is_kept(kind: &ChangeKind) -> bool {
-    !matches!(
-        kind,
-        ChangeKind::Counters(_) | ChangeKind::Polled(None) | ChangeKind::Journal(_)
-    )
+    use ChangeKind::{Counters, Hole, Journal, Polled};
+    !matches!(kind, Counters(_) | Polled(None) | Journal(_) | Hole(_))
 }
 
 /// Writes the fields of a change; gives the number of its kind, or `None` if it is not kept.
@@ -105,7 +103,10 @@ pub(super) fn write(kind: &ChangeKind, to: &mut Writer) -> Option<u8> {
             write_step(step, to);
             REPLAY
         }
-        ChangeKind::Polled(None) | ChangeKind::Counters(_) | ChangeKind::Journal(_) => return None,
+        ChangeKind::Polled(None)
+        | ChangeKind::Counters(_)
+        | ChangeKind::Journal(_)
+        | ChangeKind::Hole(_) => return None,
     })
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use reeltop::domain::{NotRecording, Origin, Recording, Time};
+use reeltop::domain::{Missing, NotRecording, Origin, Recording, Time};
 use reeltop::io::Clock;
 use reeltop::io::journal::{Settings, open};
 
@@ -186,6 +186,7 @@ async fn a_damaged_block_hides_no_other_and_the_file_goes_on() {
     diary.recorder.record(&[named("later")]);
     diary.end().await;
     let diary = Diary::open(Settings::new(&file)).await;
+    // One more, and each time a row that says what is missing.
     assert_eq!(diary.restored.len(), n + 1);
     diary.end().await;
 }
@@ -328,7 +329,15 @@ async fn what_is_too_old_or_too_much_leaves_the_file_oldest_first() {
         ..Settings::new(&file)
     };
     Diary::open(settings).await.end().await;
+    let diary = Diary::open(Settings::new(&file)).await;
+    let state = diary.state.clone();
+    diary.end().await;
     let left = records(&file);
+    let let_go = state.borrow().holes[0].clone();
+    assert_eq!(
+        (let_go.why, let_go.n),
+        (Missing::LetGo, 20_000 - left.len() as u64)
+    );
     assert!((4000..16_000).contains(&left.len()), "{}", left.len());
     assert_eq!(
         left.last().unwrap().received,

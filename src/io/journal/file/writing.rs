@@ -134,6 +134,7 @@ impl File {
         let transaction = self.db.transaction()?;
         let gone = "SELECT coalesce(sum(n), 0) FROM block WHERE first <= ?1 AND NOT is_open";
         let n_gone = transaction.query_row(gone, [last], |row| size_at(row, 0))?;
+        note_let_go(&transaction, last, n_gone)?;
         transaction.execute(
             "DELETE FROM block WHERE first <= ?1 AND NOT is_open",
             [last],
@@ -186,6 +187,20 @@ impl Entry<'_> {
         }
         Ok(())
     }
+}
+
+/// Notes how many changes left the file in all, and until when they reached.
+fn note_let_go(to: &Transaction<'_>, last: i64, n_gone: usize) -> Result<(), Trouble> {
+    if n_gone == 0 {
+        return Ok(());
+    }
+    let n = "INSERT INTO fact (name, value) VALUES ('let_go', ?1)
+             ON CONFLICT DO UPDATE SET value = value + excluded.value";
+    to.execute(n, [n_gone as i64])?;
+    let until = "INSERT OR REPLACE INTO fact (name, value) SELECT 'let_go_until', max(until)
+                 FROM block WHERE first <= ?1 AND NOT is_open";
+    to.execute(until, [last])?;
+    Ok(())
 }
 
 /// About how many bytes a change takes in a block before it is compressed.
