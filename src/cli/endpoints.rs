@@ -285,7 +285,8 @@ impl Desk {
 }
 
 /// The result of a change, or why it is not one.
-fn done<T>(changed: Changed<T>) -> Result<T, Stop> {
+/// A change that was made, or why the command ends.
+pub fn done<T>(changed: Changed<T>) -> Result<T, Stop> {
     changed.map_err(|not_done| {
         Stop::Failed(match not_done {
             NotDone::Refused(failure) => failure,

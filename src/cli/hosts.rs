@@ -1,10 +1,11 @@
 //! Where a webhook may be posted: this machine at once, any other only when its name was confirmed.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
 use reqwest::Url;
 
 use super::output::{Stop, note, usage};
+use super::prompt::asked;
 use crate::domain::visible;
 use crate::io::config::is_loopback;
 
@@ -36,21 +37,8 @@ pub async fn confirmed(url: &Url, is_yes: bool) -> Result<bool, Stop> {
         ));
         return Ok(false);
     }
-    let _ = write!(
-        io::stderr(),
-        "{shown} is not this machine. Type its name to send there: "
-    );
-    // On a thread of its own, so that ctrl-c is heard while the question stands.
-    let (sender, answer) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || {
-        let mut answer = String::new();
-        let read = io::stdin().lock().read_line(&mut answer);
-        let _ = sender.send(read.map(|_| answer));
-    });
-    let answer = answer
-        .await
-        .unwrap_or_else(|_| Ok(String::new()))
-        .map_err(Stop::Output)?;
+    let question = format!("{shown} is not this machine. Type its name to send there: ");
+    let answer = asked(&question).await?;
     let is_meant = answer.trim() == host;
     if !is_meant {
         note("nothing was sent");

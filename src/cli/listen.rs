@@ -3,6 +3,7 @@
 
 mod book;
 mod delivery;
+mod endpoint;
 mod print;
 mod shelf;
 
@@ -25,6 +26,7 @@ use crate::server::inbox::{Answer, Arrival, Inbox};
 use crate::wire::signature::doctor::Holder;
 use book::Book;
 use delivery::{Delivery, Desk, Onward};
+use endpoint::Registered;
 use print::Printer;
 use shelf::Shelf;
 
@@ -40,7 +42,7 @@ pub async fn run(args: ListenArgs, from: SourceArgs) -> Outcome {
     let local = |what: String| Failure::new(FailureKind::Local, what, "");
     let mut signals =
         Signals::install().map_err(|error| local(format!("cannot listen for signals: {error}")))?;
-    let Some(desk) = desk(&args, &from).await? else {
+    let Some(mut desk) = desk(&args, &from).await? else {
         return Ok(2);
     };
     let shelf = args.save.as_deref().map(Shelf::new).transpose();
@@ -57,6 +59,12 @@ pub async fn run(args: ListenArgs, from: SourceArgs) -> Outcome {
             .is_ok_and(|all| all.contains(&inbox.at()))
     {
         return Err(usage("--forward", "this is the address that listens"));
+    }
+    let mut registered = None;
+    if args.register {
+        let (made, secret) = Registered::create(&args, &from, inbox.at()).await?;
+        registered = Some(made);
+        desk.secrets.extend(secret);
     }
     let checks = if desk.secrets.is_empty() {
         "; no secret given, signatures are not checked"
@@ -77,6 +85,9 @@ pub async fn run(args: ListenArgs, from: SourceArgs) -> Outcome {
         ended = hall.receive(&mut inbox, &mut printer) => ended.map(|()| 0),
     };
     inbox.close().await;
+    if let Some(registered) = registered {
+        registered.remove().await;
+    }
     outcome
 }
 

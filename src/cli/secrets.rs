@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use secrecy::ExposeSecret;
+
 use super::args::{SecretArgs, SourceArgs};
 use super::output::{Stop, note, usage};
 use crate::io::config::{self, WebhookSecret, from_home, open_to_others};
@@ -38,6 +40,18 @@ pub fn given(args: &SecretArgs, source: &SourceArgs) -> Result<Vec<Held>, Stop> 
         held.extend(from_profile(source)?);
     }
     Ok(held)
+}
+
+/// The secrets of endpoints that were saved beside the configuration: they only explain.
+pub fn saved(source: &SourceArgs) -> Vec<Held> {
+    config::secrets::of_all_servers(source.config.as_deref())
+        .into_iter()
+        .map(|(id, secret)| Held {
+            name: format!("the saved secret of {id}"),
+            text: secret.expose_secret().to_owned(),
+            holder: Holder::Other,
+        })
+        .collect()
 }
 
 /// The one key that signs: of the first secret that is named, else of the profile's.

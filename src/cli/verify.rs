@@ -33,6 +33,7 @@ pub fn run(args: &VerifyArgs, source: &SourceArgs) -> Outcome {
             held.push(secrets::from_file(option, path, holder)?);
         }
     }
+    held.extend(secrets::saved(source));
     let requests = requests(args)?;
     let now = match &args.at {
         Some(text) => moment(text)?,

@@ -186,7 +186,9 @@ fn requests_that_change_something_leave_by_one_door_only() {
                 "Method::",
                 ".execute(",
             ] {
-                let is_request = text.contains("reqwest") && text.contains(word);
+                // The client's other files hand a method over to the door.
+                let is_handed = word == "Method::" && name.contains("/io/client/");
+                let is_request = text.contains("reqwest") && text.contains(word) && !is_handed;
                 assert!(!is_request, "{name} says {word}");
             }
         }

@@ -105,6 +105,12 @@ pub struct ListenArgs {
     /// Save each request as it came in a file of its own in this folder
     #[arg(long, value_name = "DIR")]
     pub save: Option<PathBuf>,
+    /// Create an endpoint for this address at the configured server, and delete it at the end
+    #[arg(long)]
+    pub register: bool,
+    /// URL that leads here, as a tunnel gives it, where the server cannot reach this address
+    #[arg(long, value_name = "URL", requires = "register")]
+    pub public_url: Option<String>,
     /// Stop after this many deliveries
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,

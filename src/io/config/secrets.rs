@@ -61,6 +61,25 @@ pub fn saved(folder: &Path) -> Vec<(String, SecretString)> {
     secrets
 }
 
+/// The saved secrets of all servers, for a search for whose secret signed a request.
+pub fn of_all_servers(config: Option<&Path>) -> Vec<(String, SecretString)> {
+    let config = config.map(Path::to_owned).or_else(default_path);
+    let Some(folder) = config.as_deref().and_then(Path::parent) else {
+        return Vec::new();
+    };
+    let servers = fs::read_dir(folder.join("secrets"));
+    let mut folders: Vec<PathBuf> = servers
+        .into_iter()
+        .flatten()
+        .flatten()
+        .take(MOST)
+        .map(|entry| entry.path())
+        .collect();
+    folders.sort();
+    let all = folders.iter().flat_map(|folder| saved(folder));
+    all.take(MOST).collect()
+}
+
 fn is_file_name(name: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     (1..=128).contains(&name.len()) && name.chars().all(is_plain) && !name.starts_with('.')

@@ -18,9 +18,14 @@ struct Listening {
 
 impl Listening {
     fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, &[])
+    }
+
+    fn start_with(arguments: &[&str], environment: &[(&str, String)]) -> Self {
         let mut all = vec!["listen"];
         all.extend(arguments);
         let mut child = command(&all)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -28,8 +33,11 @@ impl Listening {
         let lines = BufReader::new(child.stdout.take().unwrap());
         let mut words = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
-        words.read_line(&mut line).unwrap();
-        let (_, rest) = line.split_once("listening on ").expect(&line);
+        while !line.contains("listening on ") {
+            line.clear();
+            assert!(words.read_line(&mut line).unwrap() > 0, "it ended");
+        }
+        let (_, rest) = line.split_once("listening on ").unwrap();
         let url = rest.split([';', '\n']).next().unwrap().to_owned();
         Self {
             child,
@@ -46,11 +54,11 @@ impl Listening {
         serde_json::from_str(&line).expect(&line)
     }
 
-    fn interrupt(&mut self) -> i32 {
+    fn end(&mut self, signal: &str) -> i32 {
         let pid = self.child.id().to_string();
         assert!(
             Command::new("kill")
-                .args(["-INT", &pid])
+                .args([signal, &pid])
                 .status()
                 .unwrap()
                 .success()
@@ -120,7 +128,7 @@ async fn deliveries_are_judged_counted_and_kept_as_they_came() {
         (&third["cause"], &third["delivery"], &third["is_other_body"]),
         (&"body_rewritten".into(), &3.into(), &true.into())
     );
-    assert_eq!(listening.interrupt(), 130);
+    assert_eq!(listening.end("-INT"), 130);
 
     let mut names: Vec<_> = std::fs::read_dir(&save)
         .unwrap()
@@ -225,6 +233,32 @@ async fn the_embedded_servers_retries_are_one_message() {
         (&first["body"], &second["is_other_body"]),
         (&second["body"], &false.into())
     );
+    server.stop().await;
+}
+
+/// The endpoint is there while it listens, and gone afterwards, however it ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_registers_itself_and_takes_itself_away() {
+    let server = start_fast().await;
+    for end in ["-INT", "-TERM"] {
+        let more = [
+            ("ASPECT_BASE_URL", server.url()),
+            ("ASPECT_API_KEY", server.api_key().to_owned()),
+        ];
+        let mut listening = Listening::start_with(&["--register"], &more);
+        server.backend().create_task("asset", &["proxy"]).unwrap();
+        let line = listening.line();
+        assert_eq!(
+            (&line["verified"], &line["delivery"]),
+            (&true.into(), &1.into())
+        );
+        assert_eq!(listening.end(end), if end == "-INT" { 130 } else { 143 });
+        let mut words = String::new();
+        std::io::Read::read_to_string(&mut listening.words, &mut words).unwrap();
+        assert!(words.contains("is deleted"), "{words}");
+        let left = crate::server::support::get(&server, "/webhooks/endpoints").await;
+        assert_eq!(left["data"], serde_json::json!([]));
+    }
     server.stop().await;
 }
 

@@ -154,6 +154,30 @@ fn causes_are_named_with_what_to_do() {
 }
 
 #[test]
+fn saved_secrets_of_other_endpoints_explain() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = file(&folder, "secret", SECRET.as_bytes());
+    let config = file(&folder, "config.toml", b"");
+    let saved = folder.path().join("secrets").join("local");
+    std::fs::create_dir_all(&saved).unwrap();
+    std::fs::write(saved.join("ep_other"), OTHER).unwrap();
+    let at = now();
+    let request = http(at, &signed(OTHER, at, BODY), BODY);
+    let request = file(&folder, "request", request.as_bytes());
+    let ran = run(&[
+        "verify",
+        &request,
+        "--secret-file",
+        &secret,
+        "--config",
+        &config,
+    ]);
+    assert_eq!(ran.code, 1);
+    let words = "another endpoint's secret: the saved secret of ep_other";
+    assert!(ran.stdout.contains(words), "{}", ran.stdout);
+}
+
+#[test]
 fn an_old_request_is_checked_as_of_then() {
     let folder = tempfile::tempdir().unwrap();
     let secret = file(&folder, "secret", SECRET.as_bytes());

@@ -84,9 +84,9 @@ impl Diagnosis {
             Cause::OtherSecret {
                 name,
                 holder: Holder::Earlier,
-            } => format!("signed with the secret before the rotation, in {name}"),
+            } => format!("signed with the secret before the rotation: {name}"),
             Cause::OtherSecret { name, .. } => {
-                format!("signed with another endpoint's secret, the one in {name}")
+                format!("signed with another endpoint's secret: {name}")
             }
             Cause::Undecoded { with_prefix } => {
                 let how = if *with_prefix { "with" } else { "without" };

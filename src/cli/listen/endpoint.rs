@@ -1,0 +1,71 @@
+//! The endpoint that `listen --register` makes of itself at the configured server, and takes away
+//! again.
+
+use std::net::SocketAddr;
+
+use crate::cli::args::{ListenArgs, SourceArgs};
+use crate::cli::endpoints::done;
+use crate::cli::output::{Stop, note, usage};
+use crate::cli::{hosts, source};
+use crate::domain::{EndpointDraft, EndpointId};
+use crate::io::client::Client;
+use crate::io::config::is_loopback;
+use crate::wire::signature::doctor::{Held, Holder};
+
+/// An endpoint that is there as long as this command runs.
+pub struct Registered {
+    client: Client,
+    id: EndpointId,
+}
+
+impl Registered {
+    /// Creates the endpoint. Its secret is known here alone, and nowhere kept.
+    pub async fn create(
+        args: &ListenArgs,
+        from: &SourceArgs,
+        at: SocketAddr,
+    ) -> Result<(Self, Option<Held>), Stop> {
+        let (source, client) = source::client(from)?;
+        let server = hosts::receiver("--url", &source.url)?;
+        let url = match &args.public_url {
+            Some(url) => hosts::receiver("--public-url", url)?.to_string(),
+            None if is_loopback(&server) => format!("http://{at}/"),
+            None => {
+                return Err(usage(
+                    "--register",
+                    "the server is not on this machine and cannot reach this address: name a URL that leads here with --public-url",
+                ));
+            }
+        };
+        let draft = EndpointDraft {
+            url,
+            description: "reeltop listen".to_owned(),
+            event_types: Some(vec!["task.*".to_owned()]),
+            ..EndpointDraft::default()
+        };
+        let created = done(client.create_endpoint(&draft).await)?;
+        let id = created.endpoint.value.id;
+        note(&format!("endpoint {id} leads here, until this ends"));
+        let held = created.secret.map(|text| Held {
+            name: format!("endpoint {id}"),
+            text,
+            holder: Holder::Receiver,
+        });
+        if held.is_none() {
+            note("the server told no secret: signatures are not checked");
+        }
+        Ok((Self { client, id }, held))
+    }
+
+    /// Deletes it; what cannot be deleted is said.
+    pub async fn remove(self) {
+        let id = &self.id;
+        match done(self.client.delete_endpoint(id).await) {
+            Ok(()) => note(&format!("endpoint {id} is deleted")),
+            Err(Stop::Failed(failure)) => note(&format!(
+                "endpoint {id} is still there ({failure}): reeltop endpoints delete {id}"
+            )),
+            Err(_) => {}
+        }
+    }
+}
