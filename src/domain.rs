@@ -24,7 +24,7 @@ mod task;
 pub mod time;
 mod words;
 
-pub use attempt::{Attempt, AttemptStatus, FailureClass, Trigger};
+pub use attempt::{Attempt, AttemptStatus, FailureClass, Trigger, answer};
 pub use backoff::{Backoff, MAX_CONNECTIONS, Pace};
 pub use change::{Change, ChangeKind, Origin, Unreadable};
 pub use endpoint::{EVERY_TASK_EVENT, Endpoint, EndpointDraft, EndpointEdit, FieldFault};

@@ -40,8 +40,13 @@ impl Default for RetrySchedule {
 pub enum Forecast {
     /// Nothing: it was delivered, or nothing was tried.
     Nothing,
-    /// Attempt `number` of `of` is estimated for `at`.
-    Next { number: usize, of: usize, at: Time },
+    /// Attempt `number` of `of` is estimated for `at`, the last of all for `last` if none succeeds.
+    Next {
+        number: usize,
+        of: usize,
+        at: Time,
+        last: Time,
+    },
     /// All automatic attempts failed.
     Exhausted { of: usize },
     /// A manual attempt came after the last automatic failure, and may have ended the schedule.
@@ -110,7 +115,14 @@ impl RetrySchedule {
         if last.trigger == Trigger::Manual {
             Forecast::Uncertain { number, of, at }
         } else {
-            Forecast::Next { number, of, at }
+            let rest: f64 = self.delays.iter().skip(automatic.len()).sum();
+            let last = at.plus((rest * SECOND as f64) as i64);
+            Forecast::Next {
+                number,
+                of,
+                at,
+                last,
+            }
         }
     }
 }
@@ -134,6 +146,24 @@ mod tests {
             response: "the request timed out".into(),
             trigger: Trigger::Scheduled,
         }
+    }
+
+    #[test]
+    fn the_last_attempt_is_told_with_the_next() {
+        let mut failed = timed_out();
+        failed.code = 500;
+        failed.duration_ms = Some(0);
+        let next = RetrySchedule::default().forecast(&[&failed]);
+        let rest = SVIX_DELAYS.iter().sum::<f64>() as i64;
+        assert_eq!(
+            next,
+            Forecast::Next {
+                number: 2,
+                of: 8,
+                at: Time(5 * SECOND),
+                last: Time(rest * SECOND),
+            }
+        );
     }
 
     #[test]

@@ -10,7 +10,8 @@ use super::theme::Role;
 use super::{json, table};
 use crate::app::page::AttemptPage;
 use crate::app::{State, Tone};
-use crate::domain::{Attempt, Delivery, visible};
+
+use crate::domain::{Attempt, Delivery, answer, visible};
 
 /// Paints an attempt. Gives the rows of the response.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &AttemptPage) -> usize {
@@ -51,6 +52,10 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &AttemptPa
         height: heading.height - 1,
         ..heading
     };
+    if let Some(binary) = answer::binary(&attempt.response) {
+        let words = format!("{}, shown in base64 ", binary.words());
+        canvas.line_right(heading, 0, &[dim(words)]);
+    }
     if attempt.response.trim().is_empty() {
         canvas.line(table::indented(body), 0, &[dim("empty")]);
         return usize::from(body.height);
@@ -98,7 +103,16 @@ fn facts(
         fact("id", attempt.id.to_string()),
     ];
     if let Some(class) = attempt.failure() {
-        let why = format!("{}. {}", capitalized(class.words()), sentence(class.hint()));
+        // Without an answer, the words of the sender stand below and in the class.
+        let says = attempt
+            .says()
+            .filter(|_| attempt.code != 0)
+            .map_or_else(String::new, |says| format!(", and says “{says}”"));
+        let why = format!(
+            "{}{says}. {}",
+            capitalized(class.words()),
+            sentence(class.hint())
+        );
         for (at, text) in wrap(&visible(&why), width.saturating_sub(11))
             .into_iter()
             .enumerate()

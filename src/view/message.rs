@@ -9,7 +9,8 @@ use super::theme::Role;
 use super::{json, table};
 use crate::app::page::{MessagePage, message_attempts, message_endpoints};
 use crate::app::{State, Tone};
-use crate::domain::{Attempt, Delivery, EndpointId, Payload, visible};
+
+use crate::domain::{Attempt, Delivery, EndpointId, Payload, answer, visible};
 
 /// Cells of an attempt's answer in its line at most.
 const ANSWER: usize = 120;
@@ -133,8 +134,12 @@ fn lines<'a>(
         }
         let attempts = message.attempts_at(endpoint);
         let forecast = delivery::forecast(history, message, endpoint);
-        if let Some((tone, words)) = delivery::forecast_words(forecast, now) {
-            lines.push(heading(vec![piece(tone, words)]));
+        if let Some((tone, words)) =
+            delivery::forecast_words(forecast, now, state.session.utc_offset)
+        {
+            for text in wrap(&words, width) {
+                lines.push(heading(vec![piece(tone, text)]));
+            }
         }
         lines.extend(attempts.into_iter().rev().map(Line::Attempt));
         if let Some(why) = delivery::why(message, endpoint) {
@@ -198,6 +203,10 @@ pub fn attempt_pieces(
         dim(format!("  {took:>7}")),
         dim(format!("  {:<9}", delivery::cause(&state.history, attempt))),
     ];
+    if let Some(binary) = answer::binary(&attempt.response) {
+        pieces.push(dim(format!("  {}", binary.words())));
+        return pieces;
+    }
     let answer = attempt.response.trim();
     if !answer.is_empty() {
         let answer = safe_start(answer, ANSWER);

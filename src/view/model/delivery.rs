@@ -11,6 +11,11 @@ use crate::domain::{
 /// Longest label of an endpoint in a row, in cells.
 const LABEL: usize = 18;
 
+/// A day, in microseconds.
+const DAY: i64 = 86_400 * SECOND;
+/// From so long after its estimated time on, a retry counts as overdue in a row.
+const OVERDUE: i64 = 60 * SECOND;
+
 /// Whether the endpoints got a task's latest event: `✓ 3 of 3`.
 pub fn notified(history: &History, task: &TaskId) -> Said {
     let Some(delivery) = history.deliveries.of_task(task).next() else {
@@ -158,12 +163,14 @@ pub fn next(history: &History, delivery: &Delivery, now: Time) -> Said {
             let maybe = if is_sure { "" } else { "maybe " };
             let words = if at.since(now) >= SECOND {
                 format!("↻ {maybe}in {} (est.)", rough_words(at.since(now)))
+            } else if now.since(at) >= OVERDUE {
+                format!("↻ {maybe}overdue {}", rough_words(now.since(at)))
             } else {
                 format!("↻ {maybe}due now (est.)")
             };
             (Tone::Warn, words)
         }
-        (None, Some(of)) => (Tone::Bad, format!("gave up after {of}")),
+        (None, Some(of)) => (Tone::Bad, format!("exhausted, {of} tries")),
         (None, None) if delivery.outcomes.is_empty() && !silent(history, delivery).is_empty() => {
             (Tone::Dim, "never sent".to_owned())
         }
@@ -200,31 +207,55 @@ pub fn attempt_glyph(status: &AttemptStatus) -> (&'static str, Tone) {
     }
 }
 
-/// What the service will do by itself at one endpoint, in a sentence's words.
-pub fn forecast_words(forecast: Forecast, now: Time) -> Option<Said> {
+/// What the service will do by itself at one endpoint, in a sentence's words. `offset` is the zone
+/// of clock times, in seconds east of UTC.
+pub fn forecast_words(forecast: Forecast, now: Time, offset: i32) -> Option<Said> {
     let due = |at: Time| {
         if at > now {
-            format!("in about {} (estimate)", rough_words(at.since(now)))
+            format!("next in about {} (estimate)", rough_words(at.since(now)))
         } else {
             format!("overdue by {} (estimate)", rough_words(now.since(at)))
         }
     };
     match forecast {
         Forecast::Nothing => None,
-        Forecast::Next { number, of, at } => {
-            Some((Tone::Warn, format!("↻ {number} of {of}  {}", due(at))))
+        Forecast::Next {
+            number,
+            of,
+            at,
+            last,
+        } => {
+            let last = if number == of {
+                ", the last".to_owned()
+            } else if last > now {
+                format!(", last about {}", clock_words(last, now, offset))
+            } else {
+                String::new()
+            };
+            let words = format!("↻ attempt {number} of {of}, {}{last}", due(at));
+            Some((Tone::Warn, words))
         }
         Forecast::Uncertain { number, of, at } => Some((
             Tone::Dim,
             format!(
-                "? {number} of {of}  {}, unless the manual attempt ended the schedule",
+                "? attempt {number} of {of}, {}, unless the manual attempt ended the schedule",
                 due(at)
             ),
         )),
         Forecast::Exhausted { of } => Some((
             Tone::Bad,
-            format!("✗ gave up: all {of} automatic attempts failed; r replays it"),
+            format!("✗ exhausted: all {of} automatic attempts failed; r replays it"),
         )),
+    }
+}
+
+/// A time to come, as exact as an estimate is: `09:40`, or `09:40 (+2d)` on another day.
+fn clock_words(at: Time, now: Time, offset: i32) -> String {
+    let day = |time: Time| time.plus(i64::from(offset) * SECOND).0.div_euclid(DAY);
+    let clock: String = at.clock(offset).chars().take(5).collect();
+    match day(at) - day(now) {
+        0 => clock,
+        days => format!("{clock} (+{days}d)"),
     }
 }
 
@@ -253,7 +284,10 @@ pub fn why(delivery: &Delivery, endpoint: &EndpointId) -> Option<String> {
                     .take(n_failed)
                     .all(|attempt| attempt.response == last.response);
             let body = if same_body { " with the same body" } else { "" };
-            format!("the receiver answered {code}{times}{body}")
+            let says = last
+                .says()
+                .map_or_else(String::new, |says| format!(" and says “{says}”"));
+            format!("the receiver answered {code}{times}{body}{says}")
         }
     };
     let others = delivery
@@ -291,5 +325,39 @@ pub fn cause(history: &History, attempt: &Attempt) -> String {
     match history.replays.cause_of(&attempt.id) {
         Some(replay) => format!("our replay {}", replay.number),
         None => attempt.trigger.name().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_forecast_tells_number_time_and_the_last() {
+        let minute = 60 * SECOND;
+        let said = |forecast| {
+            forecast_words(forecast, Time(0), 3600)
+                .unwrap_or_default()
+                .1
+        };
+        let next = |number, at: i64, last: i64| Forecast::Next {
+            number,
+            of: 8,
+            at: Time(at * minute),
+            last: Time(last * minute),
+        };
+        assert_eq!(
+            said(next(4, 12, 580)),
+            "↻ attempt 4 of 8, next in about 12m (estimate), last about 10:40"
+        );
+        assert_eq!(
+            said(next(4, 12, 2 * 1440 + 10)),
+            "↻ attempt 4 of 8, next in about 12m (estimate), last about 01:10 (+2d)"
+        );
+        assert_eq!(
+            said(next(8, -3, -3)),
+            "↻ attempt 8 of 8, overdue by 3m (estimate), the last"
+        );
+        assert!(said(Forecast::Exhausted { of: 8 }).starts_with("✗ exhausted: all 8"));
     }
 }
