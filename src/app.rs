@@ -14,6 +14,7 @@ mod fold;
 pub mod keymap;
 pub mod list;
 pub mod listing;
+pub mod manage;
 pub mod page;
 pub mod prompt;
 mod pulse;
@@ -28,12 +29,14 @@ use std::collections::{HashSet, VecDeque};
 use crossterm::event::KeyEvent;
 
 use crate::domain::{
-    AssetId, Bounds, Change, EndpointId, History, MessageId, Moment, Proof, TaskId, Time,
+    AssetId, Bounds, Change, EndpointId, Failure, Hidden, History, MessageId, Moment, Proof,
+    TaskId, Time,
 };
 use deliveries::DeliveryList;
 use endpoints::EndpointList;
 use events::EventList;
 use keymap::{Keymap, Mode};
+use manage::{EndpointAction, EndpointAnswer, Manage};
 use page::{HealthPage, Page};
 use prompt::Prompt;
 pub use pulse::{Pace, Polls};
@@ -110,6 +113,13 @@ pub enum Msg {
         what: String,
         error: Option<String>,
     },
+    /// What the service said of a change of an endpoint.
+    Managed {
+        action: EndpointAction,
+        answer: Result<EndpointAnswer, Failure>,
+    },
+    /// A secret was saved in this file, or could not be.
+    SecretSaved(Result<String, String>),
     /// The intake ended: no change will come any more.
     IntakeEnded,
 }
@@ -121,6 +131,13 @@ pub enum Effect {
     Replay(ReplayRequest),
     /// Read one thing now; what is found comes as changes.
     Look(Sight),
+    /// Change an endpoint once, or read its secret; what came of it is [`Msg::Managed`].
+    Manage(EndpointAction),
+    /// Save a secret beside the configuration.
+    SaveSecret {
+        endpoint: EndpointId,
+        secret: Hidden,
+    },
     Reconnect,
     Refresh,
     /// Put a text into the clipboard.
@@ -212,6 +229,7 @@ pub enum Overlay {
     /// The keys, so many lines of them scrolled away.
     Help(usize),
     Replay(Box<ReplayOverlay>),
+    Manage(Box<Manage>),
 }
 
 /// The screen holds still; what came meanwhile waits here, in a bounded list.
@@ -298,6 +316,8 @@ impl State {
         match &self.overlay {
             Some(Overlay::Help(_)) => Mode::Help,
             Some(Overlay::Replay(_)) => Mode::Plan,
+            Some(Overlay::Manage(manage)) if manage.stage.takes_text() => Mode::Form,
+            Some(Overlay::Manage(_)) => Mode::Menu,
             None if self.pages.is_empty() => Mode::List,
             None => Mode::Detail,
         }

@@ -2,19 +2,22 @@
 //!
 //! The only place where the mind (`app`) and the hands (`io`) meet.
 
+mod manage;
 mod screen;
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 use crossterm::event::{Event, KeyEventKind};
-use tokio::sync::mpsc::Receiver;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tracing::info;
 
 use crate::app::keymap::Keymap;
+use crate::app::manage::EndpointAction;
 use crate::app::{Effect, Msg, Session, Sight, State, update};
 use crate::domain::time::SECOND;
-use crate::domain::{Bounds, Change};
+use crate::domain::{Bounds, Change, Failure};
 use crate::io::clock::Clock;
 use crate::io::intake::{Hose, Look, ReplayOrder};
 use crate::io::terminal::{self, Asked, Keys, Signals, Terminal};
@@ -27,6 +30,8 @@ const FRAME: Duration = Duration::from_millis(16);
 const FRAME_AFTER_KEY: Duration = Duration::from_millis(4);
 /// Time given to what waits before a frame is due.
 const DRAIN: Duration = Duration::from_millis(10);
+/// Answers that may wait.
+const ANSWERS: usize = 16;
 /// Keys taken at once.
 const MAX_KEYS: usize = 64;
 
@@ -49,6 +54,8 @@ pub struct Settings {
     /// The locale is not UTF-8: ASCII only.
     pub is_ascii: bool,
     pub theme: ThemeName,
+    /// Where signing secrets are saved, if anywhere.
+    pub secrets: Option<PathBuf>,
 }
 
 /// Runs the dashboard until it is quit. Errors are sentences for people.
@@ -81,6 +88,8 @@ pub async fn run(
         state: State::new(session, keymap),
         hose: hose.clone(),
         changes: Some(changes),
+        answers: channel(ANSWERS),
+        secrets: settings.secrets,
         clock,
         screen: Screen::new(terminal, theme)?,
         keys: Keys::open().context("cannot read the keys")?,
@@ -125,6 +134,9 @@ struct Loop {
     hose: Hose,
     /// `None` once the intake has ended.
     changes: Option<Receiver<Vec<Change>>>,
+    /// What the service says of changes that the user asked for.
+    answers: (Sender<Msg>, Receiver<Msg>),
+    secrets: Option<PathBuf>,
     clock: Clock,
     screen: Screen,
     keys: Keys,
@@ -144,6 +156,7 @@ enum Woken {
     Asked(Asked),
     Key(Option<Event>),
     Changed(Option<Vec<Change>>),
+    Answered(Msg),
     Frame,
     Second,
     Scan,
@@ -168,6 +181,7 @@ impl Loop {
                     self.changes = None;
                     self.tell(Msg::IntakeEnded)?;
                 }
+                Woken::Answered(msg) => self.tell(msg)?,
                 Woken::Frame => {}
                 // A terminal that vanishes need not say so by a signal.
                 Woken::Second if terminal::is_gone() => return Ok(()),
@@ -191,6 +205,7 @@ impl Loop {
             () = terminal::panicked() => Woken::Panicked,
             asked = self.signals.next() => Woken::Asked(asked),
             event = self.keys.next() => Woken::Key(event),
+            Some(msg) = self.answers.1.recv() => Woken::Answered(msg),
             changes = next(&mut self.changes) => Woken::Changed(changes),
             () = tokio::time::sleep(to_frame), if self.is_dirty => Woken::Frame,
             () = std::future::ready(()), if is_scanning => Woken::Scan,
@@ -264,6 +279,14 @@ impl Loop {
             Effect::Look(Sight::Task(task)) => self.hose.look(Look::Task(task)),
             Effect::Look(Sight::Message(message)) => self.hose.look(Look::Message(message)),
             Effect::Look(Sight::Asset(asset)) => self.hose.look(Look::Asset(asset)),
+            Effect::Manage(action) => self.manage(action),
+            Effect::SaveSecret { endpoint, secret } => {
+                let saved = match &self.secrets {
+                    Some(folder) => manage::save(folder, &endpoint, &secret),
+                    None => Err("the demo keeps none".to_owned()),
+                };
+                self.tell(Msg::SecretSaved(saved))?;
+            }
             Effect::Reconnect => self.hose.reconnect(),
             Effect::Refresh => self.hose.refresh(),
             Effect::Copy { what, text } => {
@@ -275,6 +298,18 @@ impl Loop {
             Effect::Quit => self.is_over = true,
         }
         Ok(())
+    }
+
+    fn manage(&self, action: EndpointAction) {
+        let (client, answers) = (self.hose.client(), self.answers.0.clone());
+        self.hose.finish(async move {
+            let answer = match &client {
+                Some(client) => manage::run(client, &action).await,
+                None => Err(Failure::absent("anything: its URL is none")),
+            };
+            // Nobody hears it only where the dashboard has ended.
+            let _ = answers.send(Msg::Managed { action, answer }).await;
+        });
     }
 
     fn obey(&mut self, asked: Asked) -> anyhow::Result<()> {

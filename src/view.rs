@@ -14,6 +14,7 @@ mod help;
 mod json;
 mod list;
 mod listing;
+mod manage;
 mod message;
 pub mod model;
 mod notice;
@@ -67,6 +68,7 @@ pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Viewport {
         Some(Overlay::Replay(overlay)) => {
             viewport.plan = plan::draw(&mut canvas, inside, state, overlay);
         }
+        Some(Overlay::Manage(manage)) => manage::draw(&mut canvas, inside, state, manage),
         None => {}
     }
     if theme.is_ascii {

@@ -10,6 +10,9 @@ use crate::domain::{LinkState, Part};
 
 impl State {
     pub(super) fn paste(&mut self, text: &str) {
+        if self.paste_in_form(text) {
+            return;
+        }
         if let Some(prompt) = &mut self.prompt {
             prompt.paste(text);
             let text = prompt.text().to_owned();
@@ -18,7 +21,7 @@ impl State {
             // Pasted text must never be taken for keys: it could hold an r and an Enter.
             self.say(
                 Tone::Info,
-                "pasted text is taken by the filter only; press /",
+                "pasted text is taken by the filter and by forms only; press /",
             );
         }
     }
@@ -34,7 +37,13 @@ impl State {
             Action::Refresh => return self.refresh(),
             Action::Open => return self.open(),
             Action::Replay => self.replay(),
+            Action::Send if matches!(self.overlay, Some(Overlay::Manage(_))) => {
+                return self.send_managed();
+            }
             Action::Send => return self.send_replays(),
+            Action::Manage => self.manage(),
+            Action::Create => self.create_endpoint(),
+            Action::Save => return self.save_secret(),
             Action::Copy => return self.copy(),
             Action::Choose => self.choose_endpoint(),
             Action::Back | Action::Keep => self.back(),
@@ -131,6 +140,7 @@ impl State {
                 overlay.pick.step(step, &endpoints);
                 return;
             }
+            Some(Overlay::Manage(_)) => return self.step_menu(step),
             None => {}
         }
         if let Some(page) = self.pages.last_mut() {

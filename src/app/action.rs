@@ -53,6 +53,9 @@ actions! {
     Replay "replay" "plan a replay; nothing is sent before you confirm";
     Choose "choose" "choose or leave out an endpoint of the plan";
     Send "send" "send what is chosen, once";
+    Manage "manage" "manage the endpoint: edit, disable, secret, example, delete";
+    Create "create" "create a webhook endpoint";
+    Save "save" "save the signing secret that is shown, for you alone";
     Losses "losses" "what of this list was dropped, or could not be read";
     Copy "copy" "copy the id of what is selected, or the JSON";
     Freeze "freeze" "freeze the screen, or let it go on";

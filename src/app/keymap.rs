@@ -18,14 +18,27 @@ pub enum Mode {
     Plan,
     Help,
     Prompt,
+    /// Fields to type in.
+    Form,
+    /// What can be done with one thing, or a secret that is shown.
+    Menu,
 }
 
-const MODES: [(Mode, &str); 5] = [
+impl Mode {
+    /// Whether keys are text, so that the common ones must not act.
+    fn takes_text(self) -> bool {
+        matches!(self, Self::Prompt | Self::Form)
+    }
+}
+
+const MODES: [(Mode, &str); 7] = [
     (Mode::List, "list"),
     (Mode::Detail, "detail"),
     (Mode::Plan, "plan"),
     (Mode::Help, "help"),
     (Mode::Prompt, "prompt"),
+    (Mode::Form, "form"),
+    (Mode::Menu, "menu"),
 ];
 
 /// A key as the table knows it: shift is part of a character, not of its modifiers.
@@ -98,8 +111,7 @@ impl Keymap {
         let mut modes = BTreeMap::new();
         for (mode, name) in MODES {
             let own = tables.get(name).into_iter();
-            // Text is typed into a prompt, so that the common keys must not act there.
-            let common = tables.get("common").filter(|_| mode != Mode::Prompt);
+            let common = tables.get("common").filter(|_| !mode.takes_text());
             let mut bindings = Vec::new();
             for (action, entry) in own.chain(common).flatten() {
                 bindings.push(binding(action, entry)?);
@@ -241,10 +253,10 @@ mod tests {
     }
 
     #[test]
-    fn one_meaning_per_key_in_all_modes_but_enter_and_the_prompt() {
+    fn one_meaning_per_key_in_all_modes_but_enter_and_where_text_is_typed() {
         let keymap = Keymap::embedded().unwrap();
         let mut meanings: BTreeMap<String, Action> = BTreeMap::new();
-        for (mode, _) in MODES.iter().filter(|(mode, _)| *mode != Mode::Prompt) {
+        for (mode, _) in MODES.iter().filter(|(mode, _)| !mode.takes_text()) {
             for binding in keymap.bindings(*mode) {
                 for name in binding.names.iter().filter(|name| *name != "enter") {
                     let meaning = meanings.entry(name.clone()).or_insert(binding.action);

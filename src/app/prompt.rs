@@ -1,4 +1,4 @@
-//! The filter prompt: one line, edited with the keys that shells taught people.
+//! A line to type, the filter's or a field's: edited with the keys that shells taught people.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::{Input, InputRequest};
@@ -10,6 +10,12 @@ const MAX_CHARS: usize = 500;
 #[derive(Debug, Clone, Default)]
 pub struct Prompt {
     input: Input,
+}
+
+impl PartialEq for Prompt {
+    fn eq(&self, other: &Self) -> bool {
+        (self.text(), self.cursor()) == (other.text(), other.cursor())
+    }
 }
 
 impl Prompt {

@@ -21,7 +21,7 @@ impl State {
         self.deliveries.current(&self.history, now)
     }
 
-    fn listed_endpoint(&self) -> Option<EndpointId> {
+    pub(super) fn listed_endpoint(&self) -> Option<EndpointId> {
         self.endpoints.current(&self.history, self.shown_at().wall)
     }
 
@@ -165,6 +165,12 @@ impl State {
     }
 
     pub(super) fn copy(&mut self) -> Vec<Effect> {
+        if let Some((_, secret)) = self.shown_secret() {
+            return vec![Effect::Copy {
+                what: "the signing secret".to_owned(),
+                text: visible(secret.reveal()).into_owned(),
+            }];
+        }
         let copied = match (&self.overlay, self.pages.last_mut()) {
             (Some(Overlay::Replay(overlay)), _) => {
                 Some(("message id".to_owned(), overlay.message.to_string()))

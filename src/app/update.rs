@@ -30,6 +30,14 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             what,
             error: Some(why),
         } => state.say(Tone::Bad, format!("{what} was not copied: {why}")),
+        Msg::Managed { action, answer } => return state.take_managed(&action, answer),
+        Msg::SecretSaved(Ok(file)) => state.say(Tone::Ok, format!("the secret is in {file}")),
+        Msg::SecretSaved(Err(why)) => {
+            state.say(
+                Tone::Bad,
+                format!("the secret cannot be saved: {why}; y copies it"),
+            );
+        }
         Msg::IntakeEnded => state.say(
             Tone::Bad,
             "nothing new will come: the reader of the service ended; start reeltop again",
@@ -44,6 +52,9 @@ impl State {
         let action = self.keymap.look_up(mode, key);
         if mode == Mode::Prompt {
             return self.press_in_prompt(key, action);
+        }
+        if mode == Mode::Form {
+            return self.press_in_form(key, action);
         }
         if let Some(action) = action {
             return self.act(action);

@@ -8,7 +8,7 @@ use chrono::{Local, Offset};
 use super::args::{DemoArgs, SourceArgs};
 use super::output::{conclude, note, usage};
 use super::{demo, journal, source};
-use crate::io::config::Source;
+use crate::io::config::{Source, secrets};
 use crate::io::journal::Settings;
 use crate::io::{Clock, intake};
 use crate::runtime;
@@ -67,6 +67,7 @@ async fn open(source: Source, args: &SourceArgs, journal: Option<Settings>) -> a
         no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
         is_ascii: !is_utf8(),
         theme: theme(&args.theme),
+        secrets: secrets::folder(&source, args.config.as_deref()).filter(|_| !source.is_demo),
     };
     #[cfg(debug_assertions)]
     panic_if_asked();

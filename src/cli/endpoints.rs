@@ -300,13 +300,7 @@ pub fn done<T>(changed: Changed<T>) -> Result<T, Stop> {
 }
 
 fn offered(route: Option<String>, what: &str) -> Result<String, Failure> {
-    route.ok_or_else(|| {
-        Failure::new(
-            FailureKind::NotOffered,
-            format!("this server does not offer {what}"),
-            "its own portal may",
-        )
-    })
+    route.ok_or_else(|| Failure::absent(what))
 }
 
 /// Every field that the service would refuse, by its option.

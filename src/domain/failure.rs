@@ -49,6 +49,12 @@ impl Failure {
             hint: hint.into(),
         }
     }
+
+    /// The server does not offer something.
+    pub fn absent(what: &str) -> Self {
+        let what = format!("this server does not offer {what}");
+        Self::new(FailureKind::NotOffered, what, "its own portal may")
+    }
 }
 
 impl fmt::Display for Failure {

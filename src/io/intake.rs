@@ -231,6 +231,16 @@ impl Hose {
         });
     }
 
+    /// The client, if there is a server.
+    pub fn client(&self) -> Option<Client> {
+        self.inner.client.clone()
+    }
+
+    /// Runs something to its end, which closing waits for.
+    pub fn finish(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.inner.tracker.spawn(work);
+    }
+
     /// Sends a replay, at most once; its stages arrive as changes.
     pub fn replay(&self, order: ReplayOrder) {
         let Some(client) = self.inner.client.clone() else {

@@ -7,6 +7,8 @@ use super::paint::{Canvas, Piece, Pieces, Side, dim, piece, pieces_width, plain,
 use super::text::{cut, width, wrap};
 use super::theme::Role;
 use crate::app::action::Action;
+use crate::app::keymap::Mode;
+use crate::app::manage::Stage;
 use crate::app::page::Page;
 use crate::app::prompt::Prompt;
 use crate::app::{Overlay, SCREENS, Screen, State, Tone};
@@ -205,7 +207,17 @@ fn footer(canvas: &mut Canvas<'_>, line: Rect, state: &State) {
             continue;
         };
         let is_sent = matches!(&state.overlay, Some(Overlay::Replay(sent)) if !sent.is_planning());
+        let has_secret = matches!(&state.overlay, Some(Overlay::Manage(manage))
+            if matches!(manage.stage, Stage::Secret { .. }));
         let hint = match binding.action {
+            Action::Manage | Action::Create if state.screen != Screen::Endpoints => continue,
+            // On this screen there is no replay to plan.
+            Action::Replay if state.screen == Screen::Endpoints && state.pages.is_empty() => {
+                continue;
+            }
+            Action::Send if has_secret => continue,
+            Action::Copy | Action::Save if state.mode() == Mode::Menu && !has_secret => continue,
+            Action::Save if state.session.is_demo => continue,
             Action::Send | Action::Choose if is_sent => continue,
             Action::Back if is_sent => "close",
             Action::Freeze if state.frozen.is_some() => "go on",

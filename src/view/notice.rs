@@ -112,7 +112,7 @@ fn quiet(state: &State) -> Vec<String> {
         Screen::Endpoints => (
             "No webhook endpoints yet.",
             absent(&abilities.endpoint_list),
-            "Create one with POST /webhooks/endpoints; those seen in attempts appear by themselves.",
+            "c creates one, as does  reeltop endpoints create https://…  ; those seen in attempts appear by themselves.",
         ),
         Screen::Health => ("", None, ""),
     };

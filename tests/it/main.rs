@@ -11,6 +11,7 @@ mod hostile;
 mod journal;
 mod limits;
 mod log;
+mod manage;
 mod planted;
 mod proxy;
 mod pty;

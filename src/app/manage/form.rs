@@ -1,0 +1,242 @@
+//! The form of an endpoint: what is typed, checked field by field before anything is sent.
+
+use crossterm::event::KeyEvent;
+
+use crate::app::prompt::Prompt;
+use crate::domain::{Endpoint, EndpointDraft, EndpointEdit, MASK};
+
+/// One line to type.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Field {
+    /// Its name in the API, and what its faults are told by.
+    pub name: &'static str,
+    /// What may stand there.
+    pub hint: &'static str,
+    pub prompt: Prompt,
+    pub fault: Option<String>,
+    /// What stood there at first.
+    before: String,
+}
+
+impl Field {
+    fn new(name: &'static str, hint: &'static str, text: &str) -> Self {
+        Self {
+            name,
+            hint,
+            prompt: Prompt::new(text),
+            fault: None,
+            before: text.to_owned(),
+        }
+    }
+
+    fn text(&self) -> &str {
+        self.prompt.text().trim()
+    }
+
+    fn is_changed(&self) -> bool {
+        self.text() != self.before.trim()
+    }
+}
+
+/// The fields of an endpoint, and the one that is typed in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Form {
+    pub fields: [Field; 4],
+    pub at: usize,
+}
+
+/// A new endpoint's.
+impl Default for Form {
+    fn default() -> Self {
+        let draft = EndpointDraft::default();
+        Self::with("", "", &types_text(draft.event_types.as_deref()), None)
+    }
+}
+
+impl Form {
+    /// An endpoint's as it is known here: its URL may be masked, and is then kept unless typed anew.
+    pub fn of(endpoint: &Endpoint) -> Self {
+        let draft = EndpointDraft::of(endpoint, endpoint.url.to_string(), None);
+        let types = types_text(draft.event_types.as_deref());
+        Self::with(&draft.url, &draft.description, &types, draft.rate_limit)
+    }
+
+    /// The same with what was typed and could not be sent.
+    #[must_use]
+    pub fn retyped(mut self, edit: &EndpointEdit) -> Self {
+        let limit = edit
+            .rate_limit
+            .map(|limit| limit.map(|limit| limit.to_string()).unwrap_or_default());
+        let types = edit
+            .event_types
+            .as_deref()
+            .map(|types| types_text(Some(types)));
+        let texts = [edit.url.clone(), edit.description.clone(), types, limit];
+        for (field, text) in self.fields.iter_mut().zip(texts) {
+            if let Some(text) = text {
+                field.prompt = Prompt::new(&text);
+            }
+        }
+        self
+    }
+
+    fn with(url: &str, description: &str, types: &str, rate_limit: Option<u64>) -> Self {
+        let rate_limit = rate_limit.map(|limit| limit.to_string());
+        let rate_limit = rate_limit.unwrap_or_default();
+        Self {
+            fields: [
+                Field::new("url", "where messages are sent, https://…", url),
+                Field::new("description", "the name to show", description),
+                Field::new("event_types", "with spaces between; task.* is all", types),
+                Field::new(
+                    "rate_limit",
+                    "messages a second; empty is no limit",
+                    &rate_limit,
+                ),
+            ],
+            at: 0,
+        }
+    }
+
+    pub fn press(&mut self, key: KeyEvent) -> bool {
+        let field = &mut self.fields[self.at];
+        field.fault = None;
+        field.prompt.press(key)
+    }
+
+    pub fn paste(&mut self, text: &str) {
+        let field = &mut self.fields[self.at];
+        field.fault = None;
+        field.prompt.paste(text);
+    }
+
+    /// Goes so many fields on, round at the ends.
+    pub fn turn(&mut self, by: isize) {
+        let n = self.fields.len();
+        self.at = self.at.saturating_add_signed(by + n as isize) % n;
+    }
+
+    /// What is to be changed, if every field is as the service takes it; else the faults are noted
+    /// and the first is gone to.
+    pub fn edit(&mut self) -> Option<EndpointEdit> {
+        let [url, description, types, rate_limit] = &self.fields;
+        let limit = rate_limit.text();
+        let number = limit.parse::<u64>().ok();
+        let unread = (!limit.is_empty() && limit != "none" && number.is_none())
+            .then(|| format!("{limit:?} is no whole number"));
+        let masked = (url.is_changed() && url.text().contains(MASK))
+            .then(|| format!("what is masked ({MASK}) must be typed out to change the URL"));
+        let edit = EndpointEdit {
+            url: url.is_changed().then(|| url.text().to_owned()),
+            description: description
+                .is_changed()
+                .then(|| description.text().to_owned()),
+            event_types: types.is_changed().then(|| words(types.text())),
+            rate_limit: rate_limit.is_changed().then_some(number),
+            disabled: None,
+        };
+        // What is not changed comes from the service and is right there.
+        let shown = EndpointDraft {
+            url: url.text().to_owned(),
+            event_types: Some(words(types.text())),
+            rate_limit: number,
+            ..EndpointDraft::default()
+        };
+        let mut faults = shown.with(&edit).faults();
+        let url_is_kept = !url.is_changed() && !url.text().is_empty();
+        faults.retain(|fault| !(fault.field == "url" && url_is_kept));
+        for field in &mut self.fields {
+            let found = faults.iter().find(|fault| fault.field == field.name);
+            field.fault = found.map(|fault| fault.why.clone());
+        }
+        if unread.is_some() {
+            self.fields[3].fault = unread;
+        }
+        if masked.is_some() {
+            self.fields[0].fault = masked;
+        }
+        match self.fields.iter().position(|field| field.fault.is_some()) {
+            Some(at) => {
+                self.at = at;
+                None
+            }
+            None => Some(edit),
+        }
+    }
+}
+
+fn types_text(types: Option<&[String]>) -> String {
+    types.unwrap_or_default().join(" ")
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split([' ', ','])
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::{EndpointId, EventType};
+
+    fn endpoint(url: &str) -> Endpoint {
+        Endpoint {
+            id: EndpointId::new("ep_1"),
+            url: url.into(),
+            description: "prod".into(),
+            event_types: Some(Arc::from([EventType::new("task.failed")])),
+            rate_limit: Some(5),
+            disabled: false,
+            created: None,
+            updated: None,
+            is_inferred: false,
+        }
+    }
+
+    #[test]
+    fn only_what_was_typed_is_changed() {
+        let mut form = Form::of(&endpoint("https://***@example.com/?token=***"));
+        assert_eq!(form.edit(), Some(EndpointEdit::default()));
+        form.turn(1);
+        form.paste(" 2");
+        form.turn(-2);
+        form.fields[3].prompt = Prompt::new("");
+        let edit = EndpointEdit {
+            description: Some("prod 2".to_owned()),
+            rate_limit: Some(None),
+            ..EndpointEdit::default()
+        };
+        assert_eq!(form.edit(), Some(edit));
+    }
+
+    #[test]
+    fn a_masked_url_is_never_sent() {
+        let mut form = Form::of(&endpoint("https://***@example.com/?token=***"));
+        form.paste("&more=1");
+        assert_eq!(form.edit(), None);
+        assert!(form.fields[0].fault.is_some());
+        form.fields[0].prompt = Prompt::new("https://example.com/new");
+        let url = form.edit().and_then(|edit| edit.url);
+        assert_eq!(url.as_deref(), Some("https://example.com/new"));
+    }
+
+    #[test]
+    fn faults_stand_at_their_fields() {
+        let mut form = Form::default();
+        form.fields[2].prompt = Prompt::new("");
+        form.fields[3].prompt = Prompt::new("many");
+        assert_eq!(form.edit(), None);
+        let with_fault: Vec<_> = form
+            .fields
+            .iter()
+            .filter(|field| field.fault.is_some())
+            .map(|field| field.name)
+            .collect();
+        assert_eq!(with_fault, ["url", "event_types", "rate_limit"]);
+        assert_eq!(form.at, 0);
+    }
+}

@@ -1,0 +1,229 @@
+//! The overlay over an endpoint: what can be done with it, its form, its secret.
+
+use ratatui::layout::Rect;
+
+use super::help::centered;
+use super::model::delivery::label;
+use super::paint::{Canvas, Pieces, dim, piece, plain, role};
+use super::text::{width, wrap};
+use super::theme::Role;
+use crate::app::manage::{CHOICES, CONFIRM_WORD, Choice, Field, Form, Manage, Stage};
+use crate::app::prompt::Prompt;
+use crate::app::{State, Tone};
+use crate::domain::{Endpoint, EndpointId, visible};
+
+const WIDTH: u16 = 84;
+/// Cells of a field's name.
+const NAMES: usize = 13;
+
+/// Paints the overlay.
+pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, manage: &Manage) {
+    let known = manage
+        .endpoint
+        .as_ref()
+        .and_then(|id| state.history.endpoints.get(id));
+    let title = title(state, manage);
+    let (lines, foot) = lines(
+        state,
+        manage,
+        known,
+        usize::from(WIDTH.min(area.width)).saturating_sub(4),
+    );
+    let place = centered(area, WIDTH, lines.len() as u16 + 4);
+    let inner = canvas.frame(place, &title);
+    let room = usize::from(inner.height.saturating_sub(2)).max(1);
+    // The line that keys act on stays in sight.
+    let picked = lines.iter().position(|(_, is_picked)| *is_picked);
+    let top = (picked.unwrap_or(0) + 2)
+        .saturating_sub(room)
+        .min(lines.len());
+    for (at, (line, is_picked)) in lines.iter().skip(top).take(room).enumerate() {
+        canvas.line(inner, at as u16, line);
+        if *is_picked {
+            canvas.line(inner, at as u16, &[role(Role::Selected, "▌")]);
+        }
+    }
+    if inner.height >= 2 {
+        canvas.line(inner, inner.height - 1, &[dim(foot)]);
+    }
+}
+
+type Line = (Pieces<'static>, bool);
+
+fn title(state: &State, manage: &Manage) -> String {
+    let name = |id: &EndpointId| visible(&label(&state.history, id)).into_owned();
+    match (&manage.endpoint, &manage.stage) {
+        (None, _) => "New endpoint".to_owned(),
+        (Some(id), Stage::Confirm(_)) => format!("Delete {}", name(id)),
+        (Some(id), _) => name(id),
+    }
+}
+
+fn lines(
+    state: &State,
+    manage: &Manage,
+    known: Option<&Endpoint>,
+    room: usize,
+) -> (Vec<Line>, &'static str) {
+    match &manage.stage {
+        Stage::Menu(at) => (
+            menu(known, *at),
+            "Enter do it     Esc back, nothing is changed",
+        ),
+        Stage::Form(form) => (
+            self::form(form, room),
+            "Enter send     Tab next field     Esc back, nothing sent",
+        ),
+        Stage::Confirm(prompt) => (
+            confirm(known, prompt, room),
+            "Enter delete     Esc back, nothing is deleted",
+        ),
+        Stage::Waiting => (
+            vec![(vec![dim("Waiting for the service's answer …")], false)],
+            "Esc closes this; the answer is told all the same",
+        ),
+        Stage::Secret { secret, is_new } => {
+            let words = if *is_new {
+                "Its signing secret. It may never be told again: keep it where the receiver finds it."
+            } else {
+                "Its signing secret."
+            };
+            let mut lines = said(words, room);
+            lines.push((Vec::new(), false));
+            lines.push((
+                vec![
+                    plain("  "),
+                    role(Role::Title, visible(secret.reveal()).into_owned()),
+                ],
+                false,
+            ));
+            let foot = if state.session.is_demo {
+                "y copy     Esc closes this"
+            } else {
+                "y copy     w save it in a file that only you can read     Esc closes this"
+            };
+            (lines, foot)
+        }
+    }
+}
+
+fn said(words: &str, room: usize) -> Vec<Line> {
+    wrap(words, room)
+        .into_iter()
+        .map(|text| (vec![plain(text)], false))
+        .collect()
+}
+
+fn menu(known: Option<&Endpoint>, at: usize) -> Vec<Line> {
+    let is_disabled = known.is_some_and(|known| known.disabled);
+    let mut lines: Vec<Line> = vec![
+        (
+            vec![dim(known
+                .map(|known| visible(&known.url).into_owned())
+                .unwrap_or_default())],
+            false,
+        ),
+        (Vec::new(), false),
+    ];
+    lines.extend(CHOICES.iter().enumerate().map(|(row, choice)| {
+        let (word, about) = choice_words(*choice, is_disabled);
+        let tone = if *choice == Choice::Delete {
+            Tone::Bad
+        } else {
+            Tone::Text
+        };
+        (
+            vec![plain("  "), piece(tone, format!("{word:<19}")), dim(about)],
+            row == at,
+        )
+    }));
+    lines
+}
+
+fn choice_words(choice: Choice, is_disabled: bool) -> (&'static str, &'static str) {
+    match choice {
+        Choice::Edit => ("edit", "URL, name, event types, rate limit"),
+        Choice::Toggle if is_disabled => {
+            ("enable", "what happened meanwhile is not sent by itself")
+        }
+        Choice::Toggle => ("disable", "nothing is sent there any more, nor later"),
+        Choice::Example => ("send an example", "a task.completed about no real task"),
+        Choice::Reveal => ("show the secret", "that its requests are signed with"),
+        Choice::Rotate => ("rotate the secret", "the one before stays valid for a day"),
+        Choice::Delete => ("delete", "asks first"),
+    }
+}
+
+fn form(form: &Form, room: usize) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for (at, field) in form.fields.iter().enumerate() {
+        let is_here = at == form.at;
+        lines.push((field_line(field, is_here, room), is_here));
+        if let Some(why) = &field.fault {
+            let room = room.saturating_sub(NAMES + 4);
+            lines.extend(wrap(&visible(why), room).into_iter().map(|text| {
+                let indent = " ".repeat(NAMES + 2);
+                (vec![plain(indent), piece(Tone::Bad, text)], false)
+            }));
+        } else {
+            let hint = format!("{:w$}{}", "", field.hint, w = NAMES + 2);
+            lines.push((vec![dim(hint)], false));
+        }
+    }
+    lines
+}
+
+fn field_line(field: &Field, is_here: bool, room: usize) -> Pieces<'static> {
+    let mut line = vec![plain(format!("  {:<NAMES$}", field.name.replace('_', " ")))];
+    let room = room.saturating_sub(NAMES + 3);
+    line.extend(typed(&field.prompt, is_here, room));
+    line
+}
+
+/// A typed line with its cursor; the end of a long one stays in sight.
+fn typed(prompt: &Prompt, is_here: bool, room: usize) -> Pieces<'static> {
+    let text = prompt.text();
+    let split = text
+        .char_indices()
+        .nth(prompt.cursor())
+        .map_or(text.len(), |(at, _)| at);
+    let (before, after) = text.split_at(split);
+    let before = visible(before);
+    let excess = width(&before).saturating_sub(room.saturating_sub(2));
+    let mut skipped = 0;
+    let shown: String = before
+        .chars()
+        .skip_while(|c| {
+            skipped += width(c.encode_utf8(&mut [0; 4]));
+            skipped <= excess
+        })
+        .collect();
+    if !is_here {
+        return vec![plain(format!("{shown}{}", visible(after)))];
+    }
+    let mut rest = after.chars();
+    let under = rest.next().map_or_else(|| " ".to_owned(), String::from);
+    vec![
+        role(Role::Title, shown),
+        role(Role::Label, visible(&under).into_owned()),
+        role(Role::Title, visible(rest.as_str()).into_owned()),
+    ]
+}
+
+fn confirm(known: Option<&Endpoint>, prompt: &Prompt, room: usize) -> Vec<Line> {
+    let url = known.map(|known| visible(&known.url).into_owned());
+    let mut lines = vec![
+        (vec![dim(url.unwrap_or_default())], false),
+        (Vec::new(), false),
+    ];
+    lines.extend(said(
+        &format!(
+            "Its messages are sent there no more, and its secret is gone. Type {CONFIRM_WORD} to delete it:"
+        ),
+        room,
+    ));
+    let mut line = vec![plain("  ")];
+    line.extend(typed(prompt, true, room.saturating_sub(2)));
+    lines.push((line, true));
+    lines
+}

@@ -1,0 +1,150 @@
+//! Managing endpoints from the screen: what is asked of the service, once, and what is said of it.
+
+use reeltop::app::manage::{EndpointAction, EndpointAnswer};
+use reeltop::app::{Effect, Msg, State, update};
+use reeltop::domain::{EndpointId, Failure, FailureKind, Hidden};
+
+use crate::support::{key, picture, press, told};
+
+fn type_text(state: &mut State, text: &str) {
+    update(state, Msg::Pasted(text.to_owned()));
+}
+
+fn managed(effects: Vec<Effect>) -> EndpointAction {
+    match effects.as_slice() {
+        [Effect::Manage(action)] => action.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn answer(
+    state: &mut State,
+    action: &EndpointAction,
+    answer: Result<EndpointAnswer, Failure>,
+) -> Vec<Effect> {
+    let action = action.clone();
+    update(state, Msg::Managed { action, answer })
+}
+
+#[test]
+fn a_new_endpoint_is_sent_once_and_its_secret_shown() {
+    let mut state = told();
+    press(&mut state, "4 c");
+    // What the service would refuse is not sent, and stays typed.
+    assert_eq!(press(&mut state, "enter"), []);
+    assert!(picture(&mut state, 100, 30).contains("an http or https URL is needed"));
+    type_text(&mut state, "https://example.com/hooks");
+    press(&mut state, "tab");
+    type_text(&mut state, "shop");
+    let action = managed(press(&mut state, "enter"));
+    let EndpointAction::Create(draft) = &action else {
+        panic!("{action:?}")
+    };
+    assert_eq!(
+        (draft.url.as_str(), draft.description.as_str()),
+        ("https://example.com/hooks", "shop")
+    );
+    // While the answer is waited for, nothing more can be sent.
+    assert_eq!(press(&mut state, "enter enter"), []);
+    let created =
+        EndpointAnswer::Created(EndpointId::new("ep_new"), Some(Hidden::new("whsec_x1y2")));
+    assert_eq!(answer(&mut state, &action, Ok(created)), [Effect::Refresh]);
+    let shown = picture(&mut state, 100, 30);
+    assert!(
+        shown.contains("whsec_x1y2") && shown.contains("shop is created"),
+        "{shown}"
+    );
+    let [Effect::Copy { text, .. }] = &press(&mut state, "y")[..] else {
+        panic!("no copy")
+    };
+    assert_eq!(text, "whsec_x1y2");
+    let [Effect::SaveSecret { endpoint, .. }] = &press(&mut state, "w")[..] else {
+        panic!("not saved")
+    };
+    assert_eq!(endpoint.to_string(), "ep_new");
+    assert!(!format!("{:?}", state.overlay).contains("whsec_x1y2"));
+    press(&mut state, "esc");
+    assert!(!picture(&mut state, 100, 30).contains("whsec_x1y2"));
+}
+
+#[test]
+fn a_refusal_is_told_in_the_services_words_and_nothing_typed_is_lost() {
+    let mut state = told();
+    press(&mut state, "4 m enter tab");
+    type_text(&mut state, " two");
+    let action = managed(press(&mut state, "enter"));
+    let words = "422 for /webhooks/endpoints/x: description: too strange";
+    let refused = Failure::new(FailureKind::Invalid, words, "");
+    answer(&mut state, &action, Err(refused));
+    let shown = picture(&mut state, 120, 36);
+    assert!(shown.contains("too strange"), "{shown}");
+    assert!(shown.contains(" two"), "{shown}");
+    // And it can be sent again as it stands.
+    assert_eq!(managed(press(&mut state, "enter")), action);
+}
+
+#[test]
+fn deleting_wants_the_word() {
+    let mut state = told();
+    press(&mut state, "4 m G enter");
+    assert_eq!(press(&mut state, "enter"), []);
+    type_text(&mut state, "delet");
+    assert_eq!(press(&mut state, "enter"), []);
+    type_text(&mut state, "e");
+    assert!(matches!(
+        managed(press(&mut state, "enter")),
+        EndpointAction::Delete(_)
+    ));
+}
+
+#[test]
+fn read_only_changes_nothing_but_may_look() {
+    let mut state = told();
+    state.session.is_read_only = true;
+    assert_eq!(press(&mut state, "4 c"), []);
+    assert!(state.overlay.is_none());
+    // Each line of the menu but the secret.
+    for steps in ["enter", "j enter", "j j enter", "j j j j enter", "G enter"] {
+        press(&mut state, "4 m");
+        assert_eq!(press(&mut state, steps), [], "{steps}");
+        press(&mut state, "esc");
+    }
+    press(&mut state, "4 m");
+    assert!(matches!(
+        managed(press(&mut state, "j j j enter")),
+        EndpointAction::Reveal(_)
+    ));
+}
+
+#[test]
+fn a_closed_overlay_still_tells_the_answer_and_a_key_is_text_only_in_a_form() {
+    let mut state = told();
+    press(&mut state, "4 m j");
+    let action = managed(press(&mut state, "enter"));
+    press(&mut state, "esc");
+    answer(&mut state, &action, Ok(EndpointAnswer::Done));
+    let EndpointAction::Edit(_, edit) = &action else {
+        panic!("{action:?}")
+    };
+    let word = if edit.disabled == Some(true) {
+        "is disabled"
+    } else {
+        "is enabled"
+    };
+    assert!(picture(&mut state, 120, 36).contains(word));
+    press(&mut state, "4 c q q");
+    assert!(state.overlay.is_some(), "q is a letter there");
+    assert_eq!(update(&mut state, Msg::Key(key("ctrl-c"))), [Effect::Quit]);
+}
+
+#[test]
+fn small_screens_keep_the_line_that_is_typed_in() {
+    let mut state = told();
+    press(&mut state, "4 c tab tab tab");
+    type_text(&mut state, "77");
+    for (width, height) in [(40, 10), (60, 12), (80, 24), (200, 60)] {
+        let shown = picture(&mut state, width, height);
+        assert!(shown.contains("77"), "{width}x{height}\n{shown}");
+    }
+    picture(&mut state, 1, 1);
+}
