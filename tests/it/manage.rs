@@ -10,8 +10,8 @@ fn type_text(state: &mut State, text: &str) {
     update(state, Msg::Pasted(text.to_owned()));
 }
 
-fn managed(effects: Vec<Effect>) -> EndpointAction {
-    match effects.as_slice() {
+fn managed(effects: &[Effect]) -> EndpointAction {
+    match effects {
         [Effect::Manage(action)] => action.clone(),
         other => panic!("{other:?}"),
     }
@@ -36,7 +36,7 @@ fn a_new_endpoint_is_sent_once_and_its_secret_shown() {
     type_text(&mut state, "https://example.com/hooks");
     press(&mut state, "tab");
     type_text(&mut state, "shop");
-    let action = managed(press(&mut state, "enter"));
+    let action = managed(&press(&mut state, "enter"));
     let EndpointAction::Create(draft) = &action else {
         panic!("{action:?}")
     };
@@ -72,7 +72,7 @@ fn a_refusal_is_told_in_the_services_words_and_nothing_typed_is_lost() {
     let mut state = told();
     press(&mut state, "4 m enter tab");
     type_text(&mut state, " two");
-    let action = managed(press(&mut state, "enter"));
+    let action = managed(&press(&mut state, "enter"));
     let words = "422 for /webhooks/endpoints/x: description: too strange";
     let refused = Failure::new(FailureKind::Invalid, words, "");
     answer(&mut state, &action, Err(refused));
@@ -80,7 +80,7 @@ fn a_refusal_is_told_in_the_services_words_and_nothing_typed_is_lost() {
     assert!(shown.contains("too strange"), "{shown}");
     assert!(shown.contains(" two"), "{shown}");
     // And it can be sent again as it stands.
-    assert_eq!(managed(press(&mut state, "enter")), action);
+    assert_eq!(managed(&press(&mut state, "enter")), action);
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn deleting_wants_the_word() {
     assert_eq!(press(&mut state, "enter"), []);
     type_text(&mut state, "e");
     assert!(matches!(
-        managed(press(&mut state, "enter")),
+        managed(&press(&mut state, "enter")),
         EndpointAction::Delete(_)
     ));
 }
@@ -111,7 +111,7 @@ fn read_only_changes_nothing_but_may_look() {
     }
     press(&mut state, "4 m");
     assert!(matches!(
-        managed(press(&mut state, "j j j enter")),
+        managed(&press(&mut state, "j j j enter")),
         EndpointAction::Reveal(_)
     ));
 }
@@ -120,7 +120,7 @@ fn read_only_changes_nothing_but_may_look() {
 fn a_closed_overlay_still_tells_the_answer_and_a_key_is_text_only_in_a_form() {
     let mut state = told();
     press(&mut state, "4 m j");
-    let action = managed(press(&mut state, "enter"));
+    let action = managed(&press(&mut state, "enter"));
     press(&mut state, "esc");
     answer(&mut state, &action, Ok(EndpointAnswer::Done));
     let EndpointAction::Edit(_, edit) = &action else {
