@@ -1,6 +1,8 @@
 //! After a (re)connect: reads what the service says now and compares it with what we hold, so that
 //! nothing is missed without a word (design.md, "Getting connected without a hole").
 
+mod attempts;
+
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
@@ -10,7 +12,8 @@ use super::client::{Client, FULL_PAGE};
 use super::known::{Known, MAX_KNOWN};
 use crate::domain::time::{SECOND, duration_words};
 use crate::domain::{
-    Failure, FailureKind, MAX_REPAIRS, Observation, Repair, RepairedBy, TaskId, Time, Unreadable,
+    Attempt, EndpointId, Failure, FailureKind, MAX_REPAIRS, Observation, Repair, RepairedBy,
+    TaskId, Time, Unreadable,
 };
 use crate::wire::rest::{Logged, Row};
 
@@ -40,6 +43,8 @@ pub struct Compared {
     pub gone: Vec<TaskId>,
     /// The message log back past the start of the gap.
     pub messages: Vec<Logged>,
+    /// The attempts since the start of the gap, where reeltop was away.
+    pub attempts: Vec<Attempt>,
     pub unreadable: Vec<Unreadable>,
     /// Tasks whose state we had wrong.
     pub repaired: Vec<Repair>,
@@ -64,11 +69,13 @@ impl Compared {
 }
 
 /// Reads and compares, where `now` is the time by our clock. Fails when the active tasks cannot be
-/// read at all.
+/// read at all. Where reeltop was away in the gap, the attempts since are read too, at the endpoints
+/// that were known before.
 pub async fn compare(
     client: &Client,
     known: &Known,
     gap: Option<(Time, Time)>,
+    away: Option<&[EndpointId]>,
     now: Time,
 ) -> Result<Compared, Failure> {
     let page = client.active_tasks().await?;
@@ -106,6 +113,9 @@ pub async fn compare(
         found.gap = Some(gap);
         read_log(client, gap, &mut found).await;
         note_found(known, &active, gap, &mut found);
+        if let Some(endpoints) = away {
+            attempts::read_attempts(client, endpoints, gap.0, &mut found).await;
+        }
     }
     note_repaired(known, service_now, &mut found);
     Ok(found)

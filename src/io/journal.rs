@@ -20,7 +20,9 @@ use secrecy::SecretString;
 use tokio::sync::{mpsc as tokio_mpsc, oneshot, watch};
 
 use super::clock::Clock;
-use crate::domain::{Bounds, Change, ChangeKind, Journal, MessageId, Observation, Origin, Time};
+use crate::domain::{
+    Bounds, Change, ChangeKind, EndpointId, Journal, MessageId, Observation, Origin, Time,
+};
 use crate::wire::record::is_kept;
 
 pub use file::{BlockInfo, Entry, Facts, File, Trouble};
@@ -69,6 +71,8 @@ impl Settings {
 pub struct Start {
     /// The stream's last event id, everything up to it being recorded; empty if there is none.
     pub last_event_id: String,
+    /// Where the stream was found, if that took looking for it; else empty.
+    pub stream_path: String,
     /// Since when the service's events may have been missed.
     pub gap_from: Option<Time>,
     /// There was an earlier run, and why it is not known when it ended.
@@ -80,6 +84,8 @@ pub struct Start {
 pub struct Resume {
     /// The unfinished tasks as they were seen last.
     pub known: Vec<Observation>,
+    /// The endpoints that attempts were made at.
+    pub endpoints: Vec<EndpointId>,
     /// Messages with a replay whose outcome is not known.
     pub open_replays: Vec<MessageId>,
 }
@@ -99,6 +105,7 @@ pub struct Opening {
 enum Order {
     Record(Vec<Change>),
     Resumable(Arc<str>),
+    StreamPath(Arc<str>),
     /// Writes all that waits, ends, and says so.
     End(oneshot::Sender<()>),
 }
@@ -158,6 +165,11 @@ impl Recorder {
     /// Notes that everything up to this event id was given to [`Recorder::record`].
     pub fn resumable(&self, last_event_id: &str) {
         let _ = self.to.send(Order::Resumable(last_event_id.into()));
+    }
+
+    /// Notes the path at which the stream was found by looking for it; empty if it was told.
+    pub fn stream_path(&self, path: &str) {
+        let _ = self.to.send(Order::StreamPath(path.into()));
     }
 
     /// Notes a sign of life of the stream up to which nothing was missed.

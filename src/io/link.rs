@@ -24,7 +24,9 @@ use super::journal::Resume;
 use super::known::Known;
 use super::outlet::{Draft, Outlet};
 use super::stream::{Step, Stream};
-use crate::domain::{Ability, ChangeKind, Failure, LinkState, Moment, Origin, Time, visible};
+use crate::domain::{
+    Ability, ChangeKind, EndpointId, Failure, LinkState, Moment, Origin, Time, visible,
+};
 use crate::wire::sse::Counters;
 
 /// Changes held while a comparison runs; beyond that the socket waits.
@@ -72,6 +74,8 @@ pub struct Link {
     gap_from: Option<Time>,
     /// There was an earlier run, and why it is not known when it ended; until that is proved.
     unknown: Option<String>,
+    /// The endpoints that an earlier run knew, until the time away is compared.
+    away: Option<Vec<EndpointId>>,
     /// What earlier runs knew, where it is still being read.
     earlier: Option<oneshot::Receiver<Resume>>,
     last_byte: Option<Moment>,
@@ -134,6 +138,7 @@ impl Link {
             began,
             gap_from: None,
             unknown: None,
+            away: None,
             earlier: None,
             last_byte: None,
             noted_id: String::new(),
@@ -249,6 +254,7 @@ impl Link {
                 self.last_byte = Some(self.outlet.clock().now());
                 self.finding.search = None;
                 self.has_forgotten |= self.stream.take_forgotten();
+                self.note_stream_path();
                 let path = visible(self.stream.url().path()).into_owned();
                 let place = format!("{}: {path}", self.finding.how.words());
                 self.outlet

@@ -163,6 +163,13 @@ impl Outlet {
         }
     }
 
+    /// Notes the path at which the stream was found by looking for it; empty if it was told.
+    pub fn note_stream_path(&self, path: &str) {
+        if let Some(recorder) = &self.inner.recorder {
+            recorder.stream_path(path);
+        }
+    }
+
     /// Notes a sign of life of the stream, nothing having been missed up to it.
     pub fn note_alive(&self, at: Time) {
         if let Some(recorder) = &self.inner.recorder {

@@ -22,7 +22,7 @@ pub async fn run(client: &Client, printer: &mut Printer) -> Outcome {
     let mut known = Known::default();
     let mut n_failures = 0;
     loop {
-        match compare(client, &known, None, clock.now().wall).await {
+        match compare(client, &known, None, None, clock.now().wall).await {
             Ok(found) => {
                 n_failures = 0;
                 for caveat in &found.caveats {

@@ -113,6 +113,8 @@ pub struct BlockInfo {
 pub struct Facts {
     /// The last event id of the stream, every event up to it being recorded.
     pub last_event_id: Option<String>,
+    /// Where the stream was found by looking for it.
+    pub stream_path: Option<String>,
     /// The last sign of life of the stream, nothing being missed up to it.
     pub alive: Option<Time>,
 }
@@ -242,9 +244,11 @@ impl File {
     pub fn facts(&self) -> Result<Facts, Trouble> {
         let sql = "SELECT value FROM fact WHERE name = ?1";
         let text = self.db.query_row(sql, ["last_event_id"], |row| row.get(0));
+        let path = self.db.query_row(sql, ["stream_path"], |row| row.get(0));
         let alive = self.db.query_row(sql, ["alive"], |row| row.get(0));
         Ok(Facts {
             last_event_id: text.optional()?,
+            stream_path: path.optional()?,
             alive: alive.optional()?.map(Time),
         })
     }

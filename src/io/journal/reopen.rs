@@ -77,6 +77,8 @@ struct Newest {
     endpoints: HashSet<EndpointId>,
     messages: HashSet<MessageId>,
     attempts: HashSet<AttemptId>,
+    /// Where attempts were made.
+    places: HashSet<EndpointId>,
     listed: Option<ChangeKind>,
 }
 
@@ -86,7 +88,12 @@ impl Newest {
         match kind {
             ChangeKind::AssetNamed { asset, .. } => self.assets.insert(asset.clone()),
             ChangeKind::Message(message) => self.messages.insert(message.id.clone()),
-            ChangeKind::Attempt(attempt) => self.attempts.insert(attempt.id.clone()),
+            ChangeKind::Attempt(attempt) => {
+                if !self.places.contains(&attempt.endpoint) {
+                    self.places.insert(attempt.endpoint.clone());
+                }
+                self.attempts.insert(attempt.id.clone())
+            }
             ChangeKind::Endpoint(endpoint) => self.endpoints.insert(endpoint.id.clone()),
             _ => false,
         }
@@ -368,6 +375,7 @@ impl Telling<'_> {
         self.found.holes.sort_by_key(|hole| hole.until);
         self.found.resume = Resume {
             known: known.collect(),
+            endpoints: self.newest.places.into_iter().collect(),
             open_replays,
         };
         self.found

@@ -50,6 +50,7 @@ pub(super) struct Writer {
     due: Option<Instant>,
     retry_at: Option<Instant>,
     last_event_id: Option<Arc<str>>,
+    stream_path: Option<Arc<str>>,
     noted_alive: i64,
     noted_missed: u64,
     pruned: Option<Instant>,
@@ -88,6 +89,7 @@ impl Writer {
             due: None,
             retry_at: None,
             last_event_id: None,
+            stream_path: None,
             noted_alive: 0,
             noted_missed: 0,
             pruned: None,
@@ -303,6 +305,10 @@ impl Writer {
                 self.last_event_id = Some(id);
                 self.due.get_or_insert(Instant::now() + EVERY);
             }
+            Ok(Order::StreamPath(path)) => {
+                self.stream_path = Some(path);
+                self.due.get_or_insert(Instant::now() + EVERY);
+            }
             Ok(Order::End(done)) => {
                 self.ended = Some(done);
                 return false;
@@ -366,6 +372,7 @@ impl Writer {
         let entry = Entry {
             changes: self.waiting.make_contiguous(),
             last_event_id: self.last_event_id.as_deref(),
+            stream_path: self.stream_path.as_deref(),
             alive: (alive != self.noted_alive).then_some(Time(alive)),
             hole: (missed > self.noted_missed).then(|| (now, missed - self.noted_missed, why)),
             secrets: &secrets,
@@ -378,7 +385,7 @@ impl Writer {
                 self.state.n_recorded += self.waiting.len() as u64;
                 self.state.recording = Recording::On;
                 (self.noted_alive, self.noted_missed) = (alive, missed);
-                self.last_event_id = None;
+                (self.last_event_id, self.stream_path) = (None, None);
                 self.forget_waiting();
                 self.prune();
             }
@@ -472,6 +479,7 @@ fn start(file: &File, now: Time) -> Result<Start, Trouble> {
     };
     Ok(Start {
         last_event_id,
+        stream_path: facts.stream_path.unwrap_or_default(),
         gap_from: facts.alive.filter(|_| unknown.is_none()),
         unknown: unknown.map(str::to_owned),
     })

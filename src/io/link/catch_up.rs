@@ -27,9 +27,10 @@ impl Link {
             .filter(|_| self.is_open)
             .map(|from| (from, now));
         let (client, known) = (self.client.clone(), self.known.clone());
+        let away = self.away.clone();
         self.comparison = Some(Box::pin(async move {
             let began = Instant::now();
-            let outcome = compare(&client, &known, gap, now).await;
+            let outcome = compare(&client, &known, gap, away.as_deref(), now).await;
             (outcome, gap, began.elapsed())
         }));
     }
@@ -120,6 +121,7 @@ impl Link {
             at: self.outlet.clock().now().wall,
         };
         self.gap_from = None;
+        self.away = None;
         self.is_compared = true;
         self.is_caught_up = true;
         self.outlet.note_alive(proof.at);
@@ -172,6 +174,8 @@ impl Link {
             let made = made.into_iter().map(|(event, _)| ChangeKind::Event(event));
             drafts.extend(made.map(|kind| outlet.draft(Origin::Inference, kind)));
         }
+        let attempts = found.attempts.drain(..).map(Box::new);
+        drafts.extend(attempts.map(|it| outlet.draft(origin, ChangeKind::Attempt(it))));
         for logged in found.messages.drain(..) {
             let task = logged.task.map(ChangeKind::Task);
             let message = ChangeKind::Message(Box::new(logged.message));

@@ -4,6 +4,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Link;
+use crate::io::discover::How;
 use crate::io::journal::{Resume, Start};
 
 impl Link {
@@ -13,10 +14,31 @@ impl Link {
         self.unknown = start.unknown;
         self.stream.resume_after(&start.last_event_id);
         self.noted_id = start.last_event_id;
+        self.away = Some(Vec::new());
         match earlier.try_recv() {
-            Ok(found) => found.known.iter().for_each(|seen| self.known.see(seen)),
+            Ok(found) => {
+                found.known.iter().for_each(|seen| self.known.see(seen));
+                self.away = Some(found.endpoints);
+            }
             Err(_) => self.earlier = Some(earlier),
         }
+        // Where the stream was found by looking for it, it is tried first.
+        if self.finding.how == How::Guessed
+            && !start.stream_path.is_empty()
+            && let Ok(url) = self.client.http.path(&start.stream_path)
+        {
+            self.stream.set_url(url);
+            self.finding.how = How::Probed;
+        }
+    }
+
+    /// Notes where the stream was found, if that took looking for it.
+    pub(super) fn note_stream_path(&self) {
+        let path = match self.finding.how {
+            How::Probed => self.stream.url().path(),
+            _ => "",
+        };
+        self.outlet.note_stream_path(path);
     }
 
     /// Takes in what earlier runs knew where that was read only now, and compares it soon.

@@ -1,12 +1,16 @@
 //! What is restored stands where it stood: gaps, holes, tasks that are gone, what a server offers.
 
 use reeltop::domain::{
-    Abilities, Ability, Change, ChangeKind, EventRow, Failure, FailureKind, History, LinkState,
-    Missing, Origin, Proof, TaskId,
+    Abilities, Ability, AttemptId, Change, ChangeKind, Delivery, EventRow, Failure, FailureKind,
+    History, LinkState, Missing, Origin, Proof, TaskId,
 };
+use reeltop::io::Clock;
 use reeltop::io::journal::Settings;
 
 use super::{Diary, events, file_in, named};
+use crate::client::intake::Watcher;
+use crate::client::source;
+use crate::scripted::{Reply, Scripted, answer, stream};
 use crate::support::change;
 
 async fn write(settings: Settings, changes: &[Change]) {
@@ -174,4 +178,47 @@ async fn what_the_server_offered_is_known_again_and_marked_until_it_is_asked() {
     assert_eq!(marks(&history), [false; 5]);
     assert_eq!(history.abilities.resend, Ability::Absent("no".to_owned()));
     diary.end().await;
+}
+
+#[tokio::test]
+async fn attempts_made_while_away_are_read_past_the_first_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = file_in(folder.path());
+    let now = Clock::new().now().wall;
+    let diary = Diary::open(Settings::new(&file)).await;
+    diary.recorder.alive(now.plus(-3_600_000_000));
+    diary.recorder.record(&[named("a")]);
+    diary.end().await;
+    let row = move |n: i64| {
+        let at = now.plus(-n * 60_000_000).rfc3339();
+        format!(
+            r#"{{"id":"atmpt_{n}","msgId":"msg_{n}","endpointId":"ep_1","url":"http://a/","response":"","responseStatusCode":200,"status":0,"triggerType":0,"timestamp":"{at}"}}"#
+        )
+    };
+    let server = Scripted::start(move |_, head| {
+        let ok = |body: String| answer("200 OK", "content-type: application/json\r\n", &body);
+        if head.contains("get /events") {
+            Reply::Hold(stream(": hello\n\n"))
+        } else if head.contains("get /webhooks/endpoints") {
+            ok(r#"{"data":[{"id":"ep_1","url":"http://a/","description":"","version":1,"createdAt":"2026-01-01T00:00:00Z","updatedAt":"2026-01-01T00:00:00Z"}],"iterator":null,"done":true}"#.to_owned())
+        } else if head.contains("delivery-attempts") && head.contains("iterator=second") {
+            ok(format!(r#"{{"data":[{}],"iterator":null,"done":true}}"#, row(30)))
+        } else if head.contains("delivery-attempts") {
+            ok(format!(r#"{{"data":[{}],"iterator":"second","done":false}}"#, row(1)))
+        } else if head.contains("get /webhooks/messages") {
+            ok(r#"{"data":[],"iterator":null,"done":true}"#.to_owned())
+        } else {
+            ok("[]".to_owned())
+        }
+    })
+    .await;
+    let source = source(&server.url);
+    let mut watcher = Watcher::recording(source, Some(Settings::new(&file)));
+    watcher
+        .until("the older attempt", |history| {
+            let mut all = history.deliveries.newest().flat_map(Delivery::attempts);
+            all.any(|attempt| attempt.id == AttemptId::new("atmpt_30"))
+        })
+        .await;
+    watcher.hose.close().await;
 }

@@ -165,6 +165,7 @@ impl File {
 pub struct Entry<'a> {
     pub changes: &'a [Change],
     pub last_event_id: Option<&'a str>,
+    pub stream_path: Option<&'a str>,
     pub alive: Option<Time>,
     /// Changes that were not recorded before this: when that was noted, their number, and why.
     pub hole: Option<(Time, u64, &'a str)>,
@@ -177,6 +178,9 @@ impl Entry<'_> {
         let sql = "INSERT OR REPLACE INTO fact (name, value) VALUES (?1, ?2)";
         if let Some(id) = self.last_event_id {
             to.prepare(sql)?.execute(params!["last_event_id", id])?;
+        }
+        if let Some(path) = self.stream_path {
+            to.prepare(sql)?.execute(params!["stream_path", path])?;
         }
         if let Some(alive) = self.alive {
             to.prepare(sql)?.execute(params!["alive", alive.0])?;
