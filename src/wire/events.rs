@@ -79,10 +79,15 @@ pub fn decode_within(
     shape: Shape,
     mut sink: impl FnMut(ChangeKind),
 ) -> Result<Read, String> {
-    if let Some(event) = super::envelope::scan(frame.data) {
+    // The quick scan holds nothing but what an event keeps, and each value takes a byte at least.
+    let is_small = frame.data.len() < shape.values;
+    if is_small && let Some(event) = super::envelope::scan(frame.data) {
         sink(ChangeKind::Event(event));
         return Ok(Read::Changes(1));
     }
+    shape
+        .check(frame.data)
+        .map_err(|beyond| beyond.to_string())?;
     if let Some((event, named)) = documented_by_serde(frame.data) {
         let n_changes = 1 + usize::from(named.is_some());
         tell_new_fields(&event.id, frame.data, &mut sink);
@@ -92,9 +97,6 @@ pub fn decode_within(
         sink(ChangeKind::Event(event));
         return Ok(Read::Changes(n_changes));
     }
-    shape
-        .check(frame.data)
-        .map_err(|beyond| beyond.to_string())?;
     let text = frame.text();
     let value: Value = match serde_json::from_str(&text) {
         Ok(value) => value,
@@ -413,6 +415,33 @@ mod tests {
             agree(&shorter);
         }
         assert!(n_taken > 1000, "{n_taken}");
+    }
+
+    #[test]
+    fn the_bounds_hold_for_fields_that_nobody_reads() {
+        let shape = Shape {
+            depth: 8,
+            values: 1000,
+        };
+        let told = |data: &str| {
+            let frame = Frame {
+                event: "message",
+                data: data.as_bytes(),
+                id: "",
+                has_id: false,
+            };
+            decode_within(&frame, shape, |_| ())
+        };
+        let with = |extra: &str| envelope().replacen('{', &format!(r#"{{"extra":{extra},"#), 1);
+        assert_eq!(told(&with("[[[1]]]")), Ok(Read::Changes(1)));
+        let deep = format!("{}{}", "[".repeat(8), "]".repeat(8));
+        assert!(told(&with(&deep)).is_err_and(|why| why.contains("deeper")));
+        let many = format!("[{}1]", "1,".repeat(1000));
+        assert!(told(&with(&many)).is_err_and(|why| why.contains("more than 1000")));
+        let feature = r#""visual":{"state":"failed"},"#;
+        let known = envelope().replace("captions", "preview");
+        let many = known.replace(feature, &feature.repeat(1001));
+        assert!(told(&many).is_err_and(|why| why.contains("more than 1000")));
     }
 
     #[test]

@@ -29,6 +29,16 @@ const SIGNING: &str = "whsec_PLANTED7";
 
 fn assert_none(place: &str, bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
+    for form in [
+        "ED0key",
+        "ED0\\u006bey",
+        "ED0%6Bey",
+        "UExBTlRFRD",
+        "BMQU5URUQw",
+        "QTEFOVEVEM",
+    ] {
+        assert!(!text.contains(form), "{place}: {form}");
+    }
     if let Some(at) = text.find("PLANTED") {
         let start = text.floor_char_boundary(at.saturating_sub(200));
         let end = text.ceil_char_boundary((at + 100).min(text.len()));
@@ -51,9 +61,20 @@ fn assert_none_in_files(folder: &Path) -> usize {
     n_files
 }
 
+/// The key as it was sent and in the forms in which a server, or what stands before it, may write it.
+fn echo() -> String {
+    let json = KEY.replace('k', "\\u006b");
+    let percent = KEY.replace('k', "%6B");
+    let basic = base64::Engine::encode(
+        &base64::engine::general_purpose::STANDARD,
+        format!("user:{KEY}"),
+    );
+    format!("refused: Authorization: Bearer {KEY} {json} {percent} Basic {basic}")
+}
+
 /// An API that holds secrets in its endpoints and attempts, and repeats the key that it was sent.
 fn leaky(head: &str) -> Reply {
-    let echo = format!("refused: Authorization: Bearer {KEY}");
+    let echo = echo();
     let endpoint = json!({
         "id": "ep_1", "url": URL, "description": URL, "secret": SIGNING,
         "headers": {"x-api-key": SIGNING}, "created_at": "2026-11-22T14:00:00Z",

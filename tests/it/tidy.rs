@@ -63,6 +63,9 @@ const ROOMS: [(&str, &[&str], &[&str]); 11] = [
             "reqwest_eventsource",
             "tracing",
             "tracing_subscriber",
+            // The forms in which a server may repeat the key.
+            "regex",
+            "base64",
             "memchr",
             "serde",
             "serde_json",
