@@ -87,6 +87,11 @@ pub struct Options {
     pub delivery_timeout: Duration,
     /// Endpoints that only fail for this long (before scaling) are disabled; never if absent.
     pub disable_after: Option<Duration>,
+    /// Tasks held at most: beyond it the oldest finished ones go, and with none finished new ones
+    /// are refused.
+    pub most_tasks: usize,
+    /// Messages held at most, with their attempts; the oldest go.
+    pub most_messages: usize,
     /// Events kept for `Last-Event-ID`.
     pub ring_size: usize,
     /// Events that may wait for one reader of the stream before it is dropped.
@@ -107,6 +112,8 @@ impl Default for Options {
             time_scale: 1.0,
             delivery_timeout: Duration::from_secs(15),
             disable_after: Some(Duration::from_hours(5 * 24)),
+            most_tasks: 200_000,
+            most_messages: 100_000,
             ring_size: 4096,
             reader_queue: 4096,
             ping_every: Duration::from_secs(15),
@@ -153,6 +160,7 @@ pub async fn start(options: Options) -> io::Result<Running> {
         Box::new(HttpCourier::new(options.delivery_timeout)),
         options.time_scale,
         options.disable_after,
+        options.most_messages,
         stop.clone(),
         tracker.clone(),
     );
@@ -164,6 +172,7 @@ pub async fn start(options: Options) -> io::Result<Running> {
         orders,
         options.seed,
         options.time_scale,
+        options.most_tasks,
     );
     let pace = Pace {
         seed: options.seed,

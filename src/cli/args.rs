@@ -172,6 +172,12 @@ pub struct ServeArgs {
     /// Divide simulated processing, retry delays and retention by this
     #[arg(long, default_value_t = 1.0, allow_hyphen_values = true, value_parser = time_scale, value_name = "X")]
     pub time_scale: f64,
+    /// Tasks to hold; beyond it the oldest finished ones go early
+    #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    pub max_tasks: u32,
+    /// Messages to hold with their attempts; beyond it the oldest go
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    pub max_messages: u32,
     /// Faults to misbehave with, or `all` for a changing mix; an unknown name lists them all
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     pub chaos: Vec<String>,

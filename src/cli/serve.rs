@@ -24,6 +24,8 @@ pub async fn run(args: ServeArgs) -> ExitCode {
         seed: args.seed,
         tasks_per_minute: args.simulate,
         time_scale: args.time_scale,
+        most_tasks: args.max_tasks as usize,
+        most_messages: args.max_messages as usize,
         chaos,
         ..Options::default()
     };

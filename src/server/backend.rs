@@ -19,7 +19,7 @@ use super::catalog::{self, Asset, Fate};
 use super::clock::{self, rfc3339};
 use super::hub::Hub;
 use super::port::{Accepted, Delivery};
-use super::store::{Retention, Store};
+use super::store::{Overflow, Retention, Store};
 use super::tasks::{CORE_FEATURES, EVENT_TYPES, FeatureState, PROGRESS, Task};
 use crate::wire::bodies::{
     AssetBody, AssetDataBody, AssetItemBody, EnvelopeBody, IndexBody, IndexDataBody, TaskBody,
@@ -82,12 +82,13 @@ impl Backend {
         orders: mpsc::UnboundedSender<Order>,
         seed: u64,
         time_scale: f64,
+        most_tasks: usize,
     ) -> Self {
         let mut rng = Rng::with_seed(seed);
         let now = clock::now_us();
         let user = user(&mut rng, now);
         let index_id = catalog::uuid(&mut rng);
-        let mut store = Store::new(user.id.clone(), index_id, now);
+        let mut store = Store::new(user.id.clone(), index_id, now, most_tasks);
         for _ in 0..LIBRARY {
             store.add_asset(catalog::asset(&mut rng), true, now);
         }
@@ -335,6 +336,11 @@ impl Backend {
     /// Tasks, unfinished or lately failed ones, and assets.
     pub(super) fn counts(&self) -> (usize, usize, usize) {
         self.store().counts()
+    }
+
+    /// Tasks that the bound let go early or kept out.
+    pub(super) fn overflow(&self) -> Overflow {
+        self.store().overflow()
     }
 
     pub(super) fn sweep(&self) {

@@ -37,10 +37,11 @@ impl OwnDelivery {
         courier: Box<dyn Courier>,
         time_scale: f64,
         disable_after: Option<Duration>,
+        most_messages: usize,
         stop: CancellationToken,
         tracker: TaskTracker,
     ) -> Self {
-        let ledger = Arc::new(Mutex::new(Ledger::default()));
+        let ledger = Arc::new(Mutex::new(Ledger::new(most_messages)));
         let scaled = |limit: Duration| {
             Duration::try_from_secs_f64(limit.as_secs_f64() / time_scale).unwrap_or(Duration::MAX)
         };
@@ -100,15 +101,29 @@ impl Delivery for OwnDelivery {
     }
 
     fn create_endpoint(&self, spec: EndpointSpec) -> Answer<'_, EndpointCreatedBody> {
-        ready(self.ledger().create_endpoint(spec, now_us()))
+        let limit = spec.rate_limit;
+        let created = self.ledger().create_endpoint(spec, now_us());
+        if let Ok(created) = &created {
+            self.dispatcher.limit(&created.endpoint.id, limit);
+        }
+        ready(created)
     }
 
     fn replace_endpoint(&self, id: String, spec: EndpointSpec) -> Answer<'_, EndpointBody> {
-        ready(self.ledger().replace_endpoint(&id, spec, now_us()))
+        let limit = spec.rate_limit;
+        let replaced = self.ledger().replace_endpoint(&id, spec, now_us());
+        if replaced.is_ok() {
+            self.dispatcher.limit(&id, limit);
+        }
+        ready(replaced)
     }
 
     fn delete_endpoint(&self, id: String) -> Answer<'_, ()> {
-        ready(self.ledger().delete_endpoint(&id))
+        let deleted = self.ledger().delete_endpoint(&id);
+        if deleted.is_ok() {
+            self.dispatcher.limit(&id, None);
+        }
+        ready(deleted)
     }
 
     fn endpoints(&self) -> Answer<'_, Vec<EndpointBody>> {
@@ -169,13 +184,14 @@ impl Delivery for OwnDelivery {
     }
 
     fn figures(&self) -> DeliveryFigures {
-        let (endpoints, messages, attempts, messages_evicted) = self.ledger().counts();
+        let ledger = self.ledger().figures();
         let lanes = self.dispatcher.figures();
         DeliveryFigures {
-            endpoints,
-            messages,
-            attempts,
-            messages_evicted,
+            endpoints: ledger.endpoints,
+            messages: ledger.messages,
+            attempts: ledger.attempts,
+            log_bytes: ledger.bytes,
+            messages_evicted: ledger.evicted,
             deliveries_queued: lanes.queued,
             deliveries_in_flight: lanes.in_flight,
             deliveries_dropped: lanes.dropped,

@@ -97,7 +97,13 @@ impl Dispatcher {
             lanes.deliver(key);
         }
         drop(lanes);
-        self.pump();
+        self.go_on();
+    }
+
+    /// Sets how many deliveries to an endpoint may start in a second.
+    pub fn limit(self: &Arc<Self>, endpoint_id: &str, per_second: Option<u16>) {
+        self.lanes().limit(endpoint_id, per_second, Instant::now());
+        self.go_on();
     }
 
     /// Queues one manual try, ahead of what waits. Retries that were due for this message at this
@@ -105,7 +111,7 @@ impl Dispatcher {
     pub fn resend(self: &Arc<Self>, message_id: &str, endpoint_id: &str) -> bool {
         let key: Key = (message_id.into(), endpoint_id.into());
         let taken = self.lanes().resend(&key);
-        self.pump();
+        self.go_on();
         taken
     }
 
@@ -124,12 +130,22 @@ impl Dispatcher {
         self.lanes().figures()
     }
 
-    /// Starts whatever has a slot.
-    fn pump(self: &Arc<Self>) {
+    /// Starts whatever may start, and has the timer see to what must wait for its pace.
+    fn go_on(self: &Arc<Self>) {
+        if self.pump().is_some() {
+            self.earlier.notify_one();
+        }
+    }
+
+    /// Starts whatever has a slot; when the first may start that waits for its pace.
+    fn pump(self: &Arc<Self>) -> Option<Instant> {
         loop {
-            let Some(job) = self.lanes().next() else {
-                return;
+            let now = Instant::now();
+            let mut lanes = self.lanes();
+            let Some(job) = lanes.next(now) else {
+                return lanes.next_pace(now);
             };
+            drop(lanes);
             let this = Arc::clone(self);
             let delivery = async move {
                 let stop = this.stop.clone();
@@ -198,14 +214,14 @@ impl Dispatcher {
             self.ledger()
                 .exhausted(&job.key.1, now_us(), self.disable_after);
         }
-        self.pump();
+        self.go_on();
     }
 
-    /// Moves retries into their queues when their time comes.
+    /// Moves retries into their queues when their time comes, and starts what waited for its pace.
     async fn run_timer(self: &Arc<Self>) {
         while !self.stop.is_cancelled() {
-            let next = self.lanes().queue_due(Instant::now());
-            self.pump();
+            let retry = self.lanes().queue_due(Instant::now());
+            let next = [retry, self.pump()].into_iter().flatten().min();
             let due = async {
                 match next {
                     Some(at) => tokio::time::sleep_until(at).await,

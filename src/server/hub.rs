@@ -47,6 +47,9 @@ pub struct HubFigures {
     pub published: u64,
     pub readers: usize,
     pub slow_readers_dropped: u64,
+    /// Events in the ring, and their bytes.
+    pub kept: usize,
+    pub kept_bytes: usize,
 }
 
 /// What a reader gets: first the backlog, then what arrives in the queue, without a gap between.
@@ -151,6 +154,8 @@ impl Hub {
         inner.readers.retain(|reader| !reader.queue.is_closed());
         HubFigures {
             readers: inner.readers.len(),
+            kept: inner.ring.len(),
+            kept_bytes: inner.ring.iter().map(|frame| frame.bytes.len()).sum(),
             ..inner.figures
         }
     }
@@ -206,6 +211,10 @@ mod tests {
         assert_eq!(count(Some("b")), (2, false));
         assert_eq!(count(Some("a")), (3, true));
         assert_eq!(count(Some("never")), (3, true));
+        let figures = hub.figures();
+        let one = encode("b", "t", "{}").len();
+        assert_eq!((figures.published, figures.kept), (4, 3));
+        assert_eq!(figures.kept_bytes, 3 * one);
     }
 
     #[test]

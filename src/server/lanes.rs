@@ -4,10 +4,13 @@
 //! slow one only delays itself. Of all slots, one is kept for every endpoint there can be
 //! ([`MOST_ENDPOINTS`]), so slow ones cannot starve the rest together either.
 //!
+//! An endpoint with a rate limit starts its deliveries evenly spaced.
+//!
 //! Nothing in here walks all retries: each can be found and taken out by its pair.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -21,6 +24,9 @@ const SHARED_SLOTS: usize = 256 - MOST_ENDPOINTS;
 const LANE_QUEUE: usize = 10_000;
 /// Retries waiting for their time, in all; what comes on top is dropped and counted.
 const MOST_RETRIES: usize = 200_000;
+
+/// Timers wake late: as much is made good, so that the rate is the one asked for.
+const LATE: Duration = Duration::from_millis(5);
 
 /// Message id and endpoint id.
 pub type Key = (Arc<str>, Arc<str>);
@@ -39,6 +45,14 @@ struct Lane {
     in_flight: usize,
 }
 
+/// How fast an endpoint with a rate limit may be sent to.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    gap: Duration,
+    /// When the next delivery may start.
+    ready: Instant,
+}
+
 /// Where a pair whose schedule still runs has its next try.
 #[derive(Debug, Clone, Copy)]
 enum Next {
@@ -51,6 +65,8 @@ enum Next {
 #[derive(Debug, Default)]
 pub struct Lanes {
     by_endpoint: HashMap<Arc<str>, Lane>,
+    /// Of the endpoints with a rate limit. Apart from the lanes, which go when they are empty.
+    paces: HashMap<Arc<str>, Pace>,
     /// Endpoints with something queued, the one whose turn it is first.
     turns: VecDeque<Arc<str>>,
     in_flight: usize,
@@ -124,8 +140,29 @@ impl Lanes {
         true
     }
 
-    /// Takes the next job that has a slot, endpoint by endpoint in turn.
-    pub fn next(&mut self) -> Option<Job> {
+    /// Sets how many deliveries to an endpoint may start in a second.
+    pub fn limit(&mut self, endpoint: &str, per_second: Option<u16>, now: Instant) {
+        let Some(per_second) = per_second.filter(|&limit| limit > 0) else {
+            self.paces.remove(endpoint);
+            return;
+        };
+        let gap = Duration::from_secs(1) / u32::from(per_second);
+        let pace = self.paces.entry(endpoint.into());
+        pace.or_insert(Pace { gap, ready: now }).gap = gap;
+    }
+
+    /// When the first of the endpoints that wait for their pace alone may go on.
+    pub fn next_pace(&self, now: Instant) -> Option<Instant> {
+        let waiting = self.turns.iter().filter_map(|id| self.paces.get(id));
+        waiting
+            .map(|pace| pace.ready)
+            .filter(|ready| *ready > now)
+            .min()
+    }
+
+    /// Takes the next job that has a slot and whose endpoint's pace allows it, endpoint by
+    /// endpoint in turn.
+    pub fn next(&mut self, now: Instant) -> Option<Job> {
         for _ in 0..self.turns.len() {
             let endpoint = self.turns.pop_front()?;
             let Some(lane) = self.by_endpoint.get_mut(&endpoint) else {
@@ -133,13 +170,18 @@ impl Lanes {
             };
             let free = lane.in_flight < LANE_SLOTS
                 && (lane.in_flight == 0 || self.in_flight < SHARED_SLOTS);
-            if !free {
+            let pace = self.paces.get_mut(&endpoint);
+            if !free || pace.as_ref().is_some_and(|pace| pace.ready > now) {
                 self.turns.push_back(endpoint);
                 continue;
             }
             let Some(job) = lane.queue.pop_front() else {
                 continue;
             };
+            if let Some(pace) = pace {
+                let behind = now.saturating_duration_since(pace.ready);
+                pace.ready = if behind < LATE { pace.ready } else { now } + pace.gap;
+            }
             self.queued -= 1;
             lane.in_flight += 1;
             self.in_flight += 1;
@@ -264,8 +306,6 @@ impl Lanes {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-    use std::time::Duration;
-
     use super::*;
 
     fn key(message: usize, endpoint: usize) -> Key {
@@ -294,16 +334,42 @@ mod tests {
             assert!(lanes.enqueue(job(message, 0), false));
         }
         assert!(lanes.enqueue(job(0, 1), false));
-        let started: Vec<String> = std::iter::from_fn(|| lanes.next())
+        let started: Vec<String> = std::iter::from_fn(|| lanes.next(Instant::now()))
             .map(|job| job.key.1.to_string())
             .collect();
         assert_eq!(started, ["0", "1", "0", "0", "0", "0", "0", "0", "0"]);
         lanes.release(&"0".into());
         assert_eq!(
-            lanes.next().map(|job| job.key.0.to_string()),
+            lanes.next(Instant::now()).map(|job| job.key.0.to_string()),
             Some("8".to_owned())
         );
-        assert!(lanes.next().is_none());
+        assert!(lanes.next(Instant::now()).is_none());
+    }
+
+    #[test]
+    fn a_rate_limit_spaces_deliveries_and_holds_up_nobody_else() {
+        let mut lanes = Lanes::default();
+        let start = Instant::now();
+        let after = |ms: u64| start + Duration::from_millis(ms);
+        lanes.limit("0", Some(10), start);
+        for message in 0..4 {
+            assert!(lanes.enqueue(job(message, 0), false));
+        }
+        assert!(lanes.enqueue(job(0, 1), false));
+        let mut started = |ms: u64| {
+            let ids: String = std::iter::from_fn(|| lanes.next(after(ms)))
+                .map(|job| job.key.1.to_string())
+                .collect();
+            (ids, lanes.next_pace(after(ms)))
+        };
+        assert_eq!(started(0), ("01".to_owned(), Some(after(100))));
+        assert_eq!(started(99), (String::new(), Some(after(100))));
+        // A timer that is a little late does not slow the endpoint down, a pause is not made good.
+        assert_eq!(started(102), ("0".to_owned(), Some(after(200))));
+        assert_eq!(started(900), ("0".to_owned(), Some(after(1000))));
+        lanes.limit("0", None, start);
+        assert_eq!(lanes.next(after(901)), Some(job(3, 0)));
+        assert_eq!(lanes.next_pace(after(901)), None);
     }
 
     #[test]
@@ -315,7 +381,7 @@ mod tests {
             }
         }
         let mut of_last = 0;
-        while let Some(job) = lanes.next() {
+        while let Some(job) = lanes.next(Instant::now()) {
             of_last += usize::from(job.key.1.as_ref() == (MOST_ENDPOINTS - 1).to_string());
         }
         assert!(lanes.in_flight <= SHARED_SLOTS + MOST_ENDPOINTS);
@@ -352,8 +418,8 @@ mod tests {
         lanes.unschedule(&key(0, 0));
         assert_eq!(lanes.figures().retries_pending, 1);
         assert_eq!(lanes.queue_due(later), None);
-        assert_eq!(lanes.next().unwrap().key, key(1, 0));
-        assert!(lanes.next().is_none() && lanes.is_scheduled(&key(1, 0)));
+        assert_eq!(lanes.next(Instant::now()).unwrap().key, key(1, 0));
+        assert!(lanes.next(Instant::now()).is_none() && lanes.is_scheduled(&key(1, 0)));
     }
 
     #[test]
@@ -367,7 +433,7 @@ mod tests {
             assert!(lanes.resend(&key(message, 0)));
             assert!(!lanes.is_scheduled(&key(message, 0)));
         }
-        let tries: Vec<u32> = std::iter::from_fn(|| lanes.next())
+        let tries: Vec<u32> = std::iter::from_fn(|| lanes.next(Instant::now()))
             .map(|job| job.number)
             .collect();
         assert_eq!(tries, [0, 0], "the queued retry went too");

@@ -22,9 +22,8 @@ use crate::wire::bodies::{
 };
 use crate::wire::signature::Secret;
 
-/// Oldest messages go, with their attempts, beyond this many.
-const MOST_MESSAGES: usize = 100_000;
-/// … or beyond this many bytes of payloads, response texts and rows.
+/// Oldest messages go, with their attempts, beyond this many bytes of payloads, response texts
+/// and rows, if not for their number.
 const MOST_BYTES: usize = 256 << 20;
 /// What a row costs besides its texts, roughly.
 const ROW_BYTES: usize = 512;
@@ -85,7 +84,7 @@ struct Stored {
     attempts: BTreeSet<String>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Ledger {
     mint: IdMint,
     app_id: Option<String>,
@@ -95,9 +94,36 @@ pub struct Ledger {
     by_endpoint: HashMap<String, BTreeSet<String>>,
     bytes: usize,
     evicted: u64,
+    most_messages: usize,
+}
+
+/// What the ledger holds and let go, for `/health`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LedgerFigures {
+    pub endpoints: usize,
+    pub messages: usize,
+    pub attempts: usize,
+    /// Payloads, response texts and rows, roughly.
+    pub bytes: usize,
+    pub evicted: u64,
 }
 
 impl Ledger {
+    /// An empty one; the oldest messages go, with their attempts, beyond `most_messages`.
+    pub fn new(most_messages: usize) -> Self {
+        Self {
+            mint: IdMint::default(),
+            app_id: None,
+            endpoints: BTreeMap::new(),
+            messages: BTreeMap::new(),
+            attempts: BTreeMap::new(),
+            by_endpoint: HashMap::new(),
+            bytes: 0,
+            evicted: 0,
+            most_messages,
+        }
+    }
+
     /// Adds an endpoint; the first one provisions the application.
     pub fn create_endpoint(
         &mut self,
@@ -372,20 +398,20 @@ impl Ledger {
         ))
     }
 
-    /// Endpoints, messages, attempts, and messages evicted so far.
-    pub fn counts(&self) -> (usize, usize, usize, u64) {
-        (
-            self.endpoints.len(),
-            self.messages.len(),
-            self.attempts.len(),
-            self.evicted,
-        )
+    pub fn figures(&self) -> LedgerFigures {
+        LedgerFigures {
+            endpoints: self.endpoints.len(),
+            messages: self.messages.len(),
+            attempts: self.attempts.len(),
+            bytes: self.bytes,
+            evicted: self.evicted,
+        }
     }
 
     /// Lets the oldest messages go until the bounds hold again; their ids.
     fn evict(&mut self) -> Vec<String> {
         let mut gone = Vec::new();
-        while self.messages.len() > MOST_MESSAGES || self.bytes > MOST_BYTES {
+        while self.messages.len() > self.most_messages || self.bytes > MOST_BYTES {
             let Some((id, stored)) = self.messages.pop_first() else {
                 break;
             };
@@ -484,7 +510,7 @@ mod tests {
 
     #[test]
     fn messages_begin_with_the_first_endpoint() {
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger::new(100);
         assert!(ledger.accept(event(0, "{}")).is_none());
         assert!(ledger.create_endpoint(spec(), NOW).unwrap().app.is_new);
         assert!(!ledger.create_endpoint(spec(), NOW).unwrap().app.is_new);
@@ -494,7 +520,7 @@ mod tests {
 
     #[test]
     fn pages_go_both_ways_and_say_when_they_end() {
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger::new(100);
         ledger.create_endpoint(spec(), NOW).unwrap();
         let ids: Vec<String> = (0..5)
             .map(|n| ledger.accept(event(n, "{}")).unwrap().message.id.clone())
@@ -520,7 +546,7 @@ mod tests {
 
     #[test]
     fn the_oldest_messages_go_with_their_attempts() {
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger::new(100);
         let endpoint = ledger.create_endpoint(spec(), NOW).unwrap().endpoint;
         let first = ledger.accept(event(0, "{}")).unwrap().message;
         let evicted = ledger.record(Attempt {
@@ -537,12 +563,18 @@ mod tests {
         });
         assert!(evicted.is_empty());
         let mut evicted = Vec::new();
-        for n in 1..=MOST_MESSAGES as i64 {
+        for n in 1..=100 {
             evicted.extend(ledger.accept(event(n, "{}")).unwrap().evicted);
         }
         assert_eq!(evicted, [first.id.as_str()]);
-        assert_eq!(ledger.counts(), (1, MOST_MESSAGES, 0, 1));
-        assert_eq!(ledger.bytes, MOST_MESSAGES * (ROW_BYTES + 2));
+        let held = LedgerFigures {
+            endpoints: 1,
+            messages: 100,
+            attempts: 0,
+            bytes: 100 * (ROW_BYTES + 2),
+            evicted: 1,
+        };
+        assert_eq!(ledger.figures(), held);
         assert!(
             ledger
                 .attempts_of_message(&first.id, &query(1, None))
@@ -559,7 +591,7 @@ mod tests {
 
     #[test]
     fn an_endpoint_that_only_fails_is_disabled_after_the_limit() {
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger::new(100);
         let id = ledger.create_endpoint(spec(), NOW).unwrap().endpoint.id;
         let limit = Some(Duration::from_secs(1));
         ledger.exhausted(&id, NOW, limit);

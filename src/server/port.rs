@@ -82,6 +82,8 @@ pub struct DeliveryFigures {
     pub endpoints: usize,
     pub messages: usize,
     pub attempts: usize,
+    /// What messages and attempts take, roughly.
+    pub log_bytes: usize,
     pub messages_evicted: u64,
     pub deliveries_queued: usize,
     pub deliveries_in_flight: usize,

@@ -152,6 +152,7 @@ fn without_slash(uri: &Uri) -> Option<String> {
 
 async fn health(State(api): State<Api>) -> Response {
     let (tasks, active, assets) = api.backend.counts();
+    let overflow = api.backend.overflow();
     let hub = api.backend.hub().figures();
     let delivery = api.backend.delivery().figures();
     Json(json!({
@@ -160,14 +161,19 @@ async fn health(State(api): State<Api>) -> Response {
         "uptime_s": api.started.elapsed().as_secs(),
         "tasks": tasks,
         "active_tasks": active,
+        "tasks_evicted": overflow.evicted,
+        "tasks_refused": overflow.refused,
         "assets": assets,
         "events_published": hub.published,
+        "events_kept": hub.kept,
+        "events_kept_bytes": hub.kept_bytes,
         "readers": hub.readers,
         "slow_readers_dropped": hub.slow_readers_dropped,
         "endpoints": delivery.endpoints,
         "messages": delivery.messages,
         "messages_evicted": delivery.messages_evicted,
         "attempts": delivery.attempts,
+        "log_bytes": delivery.log_bytes,
         "deliveries_queued": delivery.deliveries_queued,
         "deliveries_in_flight": delivery.deliveries_in_flight,
         "deliveries_dropped": delivery.deliveries_dropped,

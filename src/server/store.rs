@@ -7,9 +7,6 @@ use super::clock::rfc3339;
 use super::tasks::{CORE_FEATURES, FeatureState, Task, features_body};
 use crate::wire::bodies::{AssetItemBody, IndexBody, ReferenceBody, TaskBody};
 
-/// Beyond this the oldest finished tasks go early; with none finished, new ones are refused.
-const MOST_TASKS: usize = 200_000;
-
 /// How long things stay, in microseconds, time scale applied.
 #[derive(Debug, Clone, Copy)]
 pub struct Retention {
@@ -51,10 +48,22 @@ pub struct Store {
     next_number: u64,
     size_bytes: u64,
     duration_tenths: u64,
+    /// Beyond this the oldest finished tasks go early; with none finished, new ones are refused.
+    most_tasks: usize,
+    overflow: Overflow,
+}
+
+/// What did not fit since the start, for `/health`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Overflow {
+    /// Finished tasks that went before their time.
+    pub evicted: u64,
+    /// New tasks that were not taken.
+    pub refused: u64,
 }
 
 impl Store {
-    pub fn new(user_id: String, index_id: String, now_us: i64) -> Self {
+    pub fn new(user_id: String, index_id: String, now_us: i64, most_tasks: usize) -> Self {
         Self {
             user_id,
             index_id,
@@ -68,6 +77,8 @@ impl Store {
             next_number: 0,
             size_bytes: 0,
             duration_tenths: 0,
+            most_tasks,
+            overflow: Overflow::default(),
         }
     }
 
@@ -124,11 +135,14 @@ impl Store {
 
     /// Makes room for one more task; false if there are too many unfinished ones.
     pub fn make_room(&mut self) -> bool {
-        while self.tasks.len() >= MOST_TASKS {
+        while self.tasks.len() >= self.most_tasks {
             let Some((at, number)) = self.finished.pop_front() else {
+                self.overflow.refused += 1;
                 return false;
             };
+            let before = self.tasks.len();
             self.forget_task(at, number);
+            self.overflow.evicted += (before - self.tasks.len()) as u64;
         }
         true
     }
@@ -213,6 +227,10 @@ impl Store {
     /// assets.
     pub fn counts(&self) -> (usize, usize, usize) {
         (self.tasks.len(), self.active.len(), self.assets.len())
+    }
+
+    pub fn overflow(&self) -> Overflow {
+        self.overflow
     }
 
     /// Lets go of what has been kept long enough.
@@ -349,7 +367,7 @@ mod tests {
     };
 
     fn store() -> Store {
-        let mut store = Store::new("u".to_owned(), "i".to_owned(), 0);
+        let mut store = Store::new("u".to_owned(), "i".to_owned(), 0, 3);
         for id in ["a", "b"] {
             let asset = Asset {
                 id: id.to_owned(),
@@ -398,6 +416,24 @@ mod tests {
         assert_eq!(store.counts(), (0, 0, 1));
         assert!(store.asset_body("b").is_some() && store.asset_body("a").is_none());
         assert_eq!(store.index_body().size_bytes, 10);
+    }
+
+    #[test]
+    fn beyond_the_bound_the_oldest_finished_go_and_then_new_ones_are_refused() {
+        let mut store = store();
+        let mut add = |id: &str| {
+            let features = vec![("proxy".to_owned(), Queued)];
+            let added = store.add_task(Task::new(id.to_owned(), "b".to_owned(), features, 0));
+            if id == "tc" {
+                store.change("ta", &[("proxy", Completed)], 10).unwrap();
+            }
+            (added, store.counts().0, store.overflow())
+        };
+        let overflow = |evicted, refused| Overflow { evicted, refused };
+        assert_eq!(add("tc"), (true, 3, overflow(0, 0)));
+        assert_eq!(add("td"), (true, 3, overflow(1, 0)));
+        assert_eq!(add("te"), (false, 3, overflow(1, 1)));
+        assert!(store.task("ta").is_none() && store.task("td").is_some());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The embedded server over real HTTP.
 
 mod api;
+mod bounds;
 mod chaos;
 mod command;
 mod deliveries;

@@ -100,6 +100,9 @@ fn numbers_and_names_that_are_no_use_are_refused_by_name() {
         cases.push((["serve", "--simulate", rate], "--simulate"));
         cases.push((["demo", "--rate", rate], "--rate"));
     }
+    for bound in ["--max-tasks", "--max-messages"] {
+        cases.push((["serve", bound, "0"], bound));
+    }
     for command in ["serve", "demo"] {
         cases.push((
             [command, "--chaos", "crlf,gremlins"],
