@@ -65,8 +65,9 @@ put() {
     curl -sf -m 5 -o /dev/null --noproxy '*' -H 'Authorization: Bearer soak' -X "$1" ${2:+-d "$2"} "$url/_chaos" ||
         echo "the fault could not be switched: $1 ${2:-}" >&2
 }
-# One number of /health, which says what the server holds and what it let go.
-health() { curl -sf -m 5 --noproxy '*' "$url/health" | tr ',{}' '\n\n\n' | sed -n "s/^\"$1\"://p"; }
+# What the server holds and what it let go; one number of it.
+ask_health() { curl -sf -m 20 --noproxy '*' "$url/health" | tr ',{}' '\n\n\n' >"$work/health" || :; }
+health() { sed -n "s/^\"$1\"://p" "$work/health"; }
 
 # An endpoint at which nobody listens: every message is kept, and the failed ones with attempts.
 curl -sf -m 5 -o /dev/null --noproxy '*' -H 'Authorization: Bearer soak' -H 'Content-Type: application/json' \
@@ -123,7 +124,8 @@ while sleep 5; do
     echo "$now $d $t $s $fd $ft $fs" >>"$work/samples"
     step=$((step + 1))
     if [ $((step % 6)) = 0 ]; then
-        echo "$now | $d $fd $(cpu "$dashboard") | $t $ft $(cpu "$tail") | $s $fs $(cpu "$serve") | $(health events_published || :)"
+        ask_health
+        echo "$now | $d $fd $(cpu "$dashboard") | $t $ft $(cpu "$tail") | $s $fs $(cpu "$serve") | $(health events_published)"
     fi
     [ "$now" -lt "$seconds" ] || break
 done
@@ -155,14 +157,14 @@ check "dashboard files" 5 0 8
 check "tail files" 6 0 4
 check "server files" 7 0 8
 
-published=$(health events_published || :)
+ask_health
 kill "$tail"
 for _ in $(seq 50); do [ -s "$work/tailed" ] && break; sleep 0.1; done
 tailed=$(cat "$work/tailed")
-echo "events: ${published:-?} published, ${tailed:-?} printed by tail, $((${tailed:-0} / seconds)) a second"
+echo "events: $(health events_published) published, ${tailed:-?} printed by tail, $((${tailed:-0} / seconds)) a second"
 echo "server: $(for name in tasks tasks_evicted tasks_refused messages messages_evicted log_bytes attempts \
     retries_pending retries_dropped deliveries_dropped events_kept_bytes slow_readers_dropped; do
-    printf '%s %s, ' "$name" "$(health "$name" || :)"; done | sed 's/, $//')"
+    printf '%s %s, ' "$name" "$(health "$name")"; done | sed 's/, $//')"
 echo "dropped or not read, by the words of tail:"
 sed 's/[0-9][0-9.:]*m\{0,1\}s\{0,1\}/N/g' "$work/tail-words" | sort | uniq -c | sort -rn | head -12
 echo "dropped or not read, by the log of the dashboard:"
