@@ -1,13 +1,13 @@
-//! What the service holds at most, how fast it sends, and when it stops sending.
+//! What the service holds at most and how fast it sends.
 
 use std::time::{Duration, Instant};
 
 use reeltop::server::FeatureState::Completed;
-use reeltop::server::{Options, Running};
+use reeltop::server::Options;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::support::{Receiver, call, create_endpoint, eventually, get, health, start, start_fast};
+use super::support::{Receiver, call, create_endpoint, eventually, health, start, start_fast};
 
 const EVERY: &[&str] = &["task.*"];
 
@@ -95,57 +95,5 @@ async fn a_rate_limit_spaces_what_is_sent() {
         (health(&server, "deliveries_queued").await == 0).then_some(())
     })
     .await;
-    server.stop().await;
-}
-
-/// Waits until nothing is on its way to any endpoint.
-async fn idle(server: &Running) {
-    eventually("nothing on its way", async || {
-        let health = get(server, "/health").await;
-        [
-            "deliveries_queued",
-            "deliveries_in_flight",
-            "retries_pending",
-        ]
-        .iter()
-        .all(|count| health[count] == 0)
-        .then_some(())
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn an_endpoint_that_fails_for_five_scaled_days_is_disabled() {
-    // Five days are 0.43 seconds, and a schedule of eight tries runs out in a quarter of that.
-    let server = start(Options {
-        time_scale: 1e6,
-        ..Options::default()
-    })
-    .await;
-    let (broken, good) = (Receiver::always(500).await, Receiver::always(204).await);
-    let broken = create_endpoint(&server, &broken.url, EVERY).await;
-    let good = create_endpoint(&server, &good.url, EVERY).await;
-    let path = format!("/webhooks/endpoints/{}", broken.id);
-    // One message after the other: too many at once only queue behind each other.
-    eventually("a disabled endpoint", async || {
-        server.backend().create_task("asset", &["proxy"]).unwrap();
-        idle(&server).await;
-        (get(&server, &path).await["disabled"] == true).then_some(())
-    })
-    .await;
-    let path = format!("/webhooks/endpoints/{}", good.id);
-    assert_eq!(get(&server, &path).await["disabled"], false);
-
-    // Nothing is queued for it meanwhile.
-    let tried = format!(
-        "/webhooks/delivery-attempts?endpoint_id={}&limit=1",
-        broken.id
-    );
-    let before = get(&server, &tried).await["data"][0]["id"].clone();
-    let good_before = health(&server, "attempts").await;
-    server.backend().create_task("asset", &["proxy"]).unwrap();
-    idle(&server).await;
-    assert_eq!(health(&server, "attempts").await, good_before + 1);
-    assert_eq!(get(&server, &tried).await["data"][0]["id"], before);
     server.stop().await;
 }
