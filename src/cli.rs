@@ -17,6 +17,7 @@ mod output;
 mod prompt;
 mod reading;
 mod replay;
+mod resend_local;
 mod secrets;
 mod send;
 mod serve;
@@ -67,6 +68,7 @@ pub fn main() -> ExitCode {
         }) => headless(endpoints::run(command, source)),
         Command::Endpoints(args) if args.offline => conclude(offline::endpoints(&args, &source)),
         Command::Endpoints(args) => headless(list::endpoints(args, source)),
+        Command::Replay(args) if args.is_local() => headless(resend_local::run(args, source)),
         Command::Replay(args) => headless(replay::run(args, source)),
         Command::Listen(args) => to_its_end(listen::run(args, source)),
         Command::Send(args) => headless(send::run(args, source)),

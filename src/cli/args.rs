@@ -298,9 +298,25 @@ pub struct ReplayArgs {
     /// One JSON object a line for each change of state
     #[arg(long)]
     pub json: bool,
-    /// How long to wait for the attempt that the replay causes
+    /// How long to wait for the attempt that the replay causes, or with --to for the answer
     #[arg(long, default_value = "60s", value_parser = duration, value_name = "TIME")]
     pub wait: Duration,
+    /// Post them to this URL instead, from here, signed anew with --secret-file
+    #[arg(long, value_name = "URL", conflicts_with = "endpoint")]
+    pub to: Option<String>,
+    /// With --to: a request that `listen` saved, or a folder of them, for the bytes as delivered
+    #[arg(long, value_name = "PATH", requires = "to")]
+    pub captured: Option<PathBuf>,
+    #[command(flatten)]
+    pub secrets: SecretArgs,
+}
+
+impl ReplayArgs {
+    /// Whether anything is named that only a local replay takes.
+    pub fn is_local(&self) -> bool {
+        let secrets = &self.secrets;
+        self.to.is_some() || !secrets.secret_file.is_empty() || !secrets.secret_env.is_empty()
+    }
 }
 
 #[derive(Debug, Clone, Copy, Subcommand)]

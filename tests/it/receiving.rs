@@ -2,6 +2,7 @@
 //! that an independent implementation made or checks.
 
 mod listen;
+mod replay;
 mod send;
 mod verify;
 
