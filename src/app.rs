@@ -58,6 +58,8 @@ pub struct Session {
     /// Where the key came from, in words.
     pub key_origin: String,
     pub base_url: String,
+    /// Where deliveries are read, if that is a Svix server, in words.
+    pub deliveries_from: Option<String>,
 }
 
 /// The screens, in the order of their digits.

@@ -16,6 +16,7 @@ mod journal;
 mod link;
 mod mask;
 mod message;
+mod offer;
 mod plan;
 pub mod query;
 mod replay;
@@ -45,6 +46,7 @@ pub use link::{
 };
 pub use mask::{MASK, masked_url, masked_urls, without};
 pub use message::{Message, Payload};
+pub use offer::{OFFERS, Offer};
 pub use plan::{Plan, PlanItem, Verdict, plan};
 pub use query::Query;
 pub use replay::{Replay, ReplayState, ReplayStep, Replays, Stage};

@@ -49,6 +49,8 @@ pub struct Settings {
     /// Where the key came from, in words.
     pub key_origin: String,
     pub base_url: String,
+    /// Where deliveries are read, if that is a Svix server, in words.
+    pub deliveries_from: Option<String>,
     /// `NO_COLOR`: the mono theme.
     pub no_color: bool,
     /// The locale is not UTF-8: ASCII only.
@@ -81,6 +83,7 @@ pub async fn run(
         utc_offset: settings.utc_offset_seconds,
         key_origin: settings.key_origin,
         base_url: settings.base_url,
+        deliveries_from: settings.deliveries_from,
     };
     let signals = Signals::open().context("cannot listen to signals")?;
     let terminal = Terminal::enter().map_err(|error| anyhow!("{error}"))?;

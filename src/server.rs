@@ -37,6 +37,7 @@ mod routes;
 mod schedule;
 mod simulator;
 mod store;
+mod svix;
 mod tasks;
 mod webhooks;
 
@@ -100,6 +101,9 @@ pub struct Options {
     pub ping_every: Duration,
     /// Faults to switch on from the start.
     pub chaos: Choice,
+    /// Answers below `/api/v1` in the shape of a Svix server too, whose one application has this
+    /// uid: for tests of a client of Svix.
+    pub svix_app: Option<String>,
 }
 
 impl Default for Options {
@@ -118,6 +122,7 @@ impl Default for Options {
             reader_queue: 4096,
             ping_every: Duration::from_secs(15),
             chaos: Choice::default(),
+            svix_app: None,
         }
     }
 }
@@ -156,19 +161,23 @@ pub async fn start(options: Options) -> io::Result<Running> {
         TaskTracker::new(),
     );
     let api_key = options.api_key.unwrap_or_else(|| ids::api_key().into());
-    let delivery = OwnDelivery::start(
+    let delivery = Arc::new(OwnDelivery::start(
         Box::new(HttpCourier::new(options.delivery_timeout)),
         options.time_scale,
         options.disable_after,
         options.most_messages,
         stop.clone(),
         tracker.clone(),
-    );
+    ));
+    let svix_shaped = options.svix_app.map(|uid| {
+        let key = Arc::new(api_key.clone());
+        svix::router(svix::Mount::new(Arc::clone(&delivery), key, &uid))
+    });
     let (orders, taken) = mpsc::unbounded_channel();
     let hub = Hub::new(options.ring_size, options.reader_queue);
     let backend = Backend::new(
         hub,
-        Arc::new(delivery),
+        delivery,
         orders,
         options.seed,
         options.time_scale,
@@ -190,7 +199,7 @@ pub async fn start(options: Options) -> io::Result<Running> {
         ping_every: options.ping_every,
         started: std::time::Instant::now(),
     };
-    let router = routes::router(api, &chaos);
+    let router = routes::router(api, svix_shaped, &chaos);
     let service = router.into_make_service_with_connect_info::<Cut>();
     let listener = CuttableListener {
         listener,

@@ -17,6 +17,7 @@ pub mod saved;
 pub mod shape;
 pub mod signature;
 pub mod sse;
+pub mod svix;
 mod task;
 
 pub use task::{decode_task, lenient_task};

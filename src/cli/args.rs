@@ -65,6 +65,15 @@ pub struct SourceArgs {
     /// Trust the certificates in this file (PEM) beside those of this machine
     #[arg(long, global = true, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
+    /// Read deliveries from this Svix server, beside the Aspect API or instead of it
+    #[arg(long, global = true, value_name = "URL")]
+    pub svix_url: Option<String>,
+    /// The application there, by id or uid; without --svix-url the token says which region
+    #[arg(long, global = true, value_name = "APP")]
+    pub svix_app: Option<String>,
+    /// Environment variable that holds the token of Svix, instead of `SVIX_TOKEN`
+    #[arg(long, global = true, value_name = "NAME")]
+    pub svix_token_env: Option<String>,
     /// Neither read nor write the journal of earlier runs
     #[arg(long, global = true)]
     pub no_journal: bool,
@@ -181,6 +190,10 @@ pub struct ServeArgs {
     /// Faults to misbehave with, or `all` for a changing mix; an unknown name lists them all
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     pub chaos: Vec<String>,
+    /// Answer below /api/v1 as a Svix server too, with one application of this uid: to try
+    /// --svix-url against, and for tests
+    #[arg(long, value_name = "APP")]
+    pub as_svix: Option<String>,
     /// Print its URL and key as one line of JSON when ready
     #[arg(long)]
     pub json: bool,

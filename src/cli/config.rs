@@ -47,6 +47,11 @@ fn show(args: &ConfigArgs, from: &SourceArgs) -> Outcome {
                 "url": crate::io::config::shown(&source.url),
                 "key_from": source.key_origin,
                 "read_only": source.read_only,
+                "svix": source.svix.as_ref().map(|svix| json!({
+                    "url": crate::io::config::shown(&svix.url),
+                    "app": svix.app,
+                    "token_from": svix.token_origin,
+                })),
             })),
             "journal": journal.as_ref().map(|journal| json!({
                 "file": journal.file.display().to_string(),
@@ -71,6 +76,9 @@ fn show(args: &ConfigArgs, from: &SourceArgs) -> Outcome {
             Some(source) => {
                 fact("server", &of_source(source))?;
                 fact("key from", &source.key_origin)?;
+                if let Some(place) = source.deliveries_from() {
+                    fact("deliveries", &place)?;
+                }
             }
             None => fact("server", "none is configured; try: reeltop demo")?,
         }

@@ -64,6 +64,7 @@ async fn open(source: Source, args: &SourceArgs, journal: Option<Settings>) -> a
         utc_offset_seconds: if args.utc { 0 } else { local_offset() },
         key_origin: source.key_origin.clone(),
         base_url: source.url.clone(),
+        deliveries_from: source.deliveries_from(),
         no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
         is_ascii: !is_utf8(),
         theme: theme(&args.theme),

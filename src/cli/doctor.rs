@@ -7,6 +7,7 @@ mod report;
 mod second;
 mod server;
 mod stream;
+mod svix;
 mod terminal;
 
 use std::fmt::Write as _;

@@ -34,7 +34,7 @@ fn in_folder(folder: &Path, source: &Source) -> Settings {
         max_age: source.keeping.max_age,
         max_bytes: source.keeping.max_bytes,
         bounds: source.limits.bounds(),
-        secrets: source.key.iter().cloned().collect(),
+        secrets: source.secrets(),
         ..Settings::new(folder.join(name))
     }
 }

@@ -7,7 +7,7 @@ use std::io;
 use super::args::{AttemptsArgs, EndpointsArgs, MessagesArgs, SourceArgs};
 use super::lens::Lens;
 use super::output::{Outcome, Output, Stop, note, usage, when, zone};
-use super::reading::{SEARCHED_PAGES, find_messages, is_unlisted};
+use super::reading::{find_messages, is_called, is_unlisted, not_found};
 use super::source;
 use crate::domain::{
     Attempt, AttemptId, Endpoint, EndpointId, Failure, FailureKind, MessageId, Query, Unreadable,
@@ -87,14 +87,8 @@ pub async fn messages(args: MessagesArgs, from: SourceArgs) -> Outcome {
     } else {
         let found = find_messages(client, &args.ids).await?;
         for id in &args.ids {
-            if !found
-                .iter()
-                .any(|row| row.value.message.id == MessageId::new(id))
-            {
-                note(&format!(
-                    "message {id} is not among the latest {} of the log",
-                    SEARCHED_PAGES * FULL_PAGE
-                ));
+            if !found.iter().any(|row| is_called(row, id)) {
+                note(&not_found(client, id));
                 code = 1;
             }
         }

@@ -1,14 +1,19 @@
 //! What several commands read of the logs, and how far.
 
-use crate::domain::{Failure, FailureKind, MessageId};
+use crate::domain::{EventId, Failure, FailureKind, MessageId};
+use crate::io::client::svix::Svix;
 use crate::io::client::{Client, FULL_PAGE};
 use crate::wire::rest::{Logged, Row};
 
 /// Pages of the message log in which a message is looked for.
-pub const SEARCHED_PAGES: usize = 40;
+const SEARCHED_PAGES: usize = 40;
 
-/// Looks for messages in the log, newest first; a route for one message is not documented.
+/// Looks for messages in the log, newest first; a route for one message is not documented but at
+/// Svix.
 pub async fn find_messages(client: &Client, ids: &[String]) -> Result<Vec<Row<Logged>>, Failure> {
+    if let Some(svix) = &client.svix {
+        return read_messages(svix, ids).await;
+    }
     let mut wanted: Vec<MessageId> = ids.iter().map(|id| MessageId::new(id)).collect();
     let mut found = Vec::new();
     let mut cursor: Option<String> = None;
@@ -26,6 +31,35 @@ pub async fn find_messages(client: &Client, ids: &[String]) -> Result<Vec<Row<Lo
         cursor = page.next;
     }
     Ok(found)
+}
+
+async fn read_messages(svix: &Svix, ids: &[String]) -> Result<Vec<Row<Logged>>, Failure> {
+    let mut found: Vec<Row<Logged>> = Vec::new();
+    for id in ids {
+        match svix.message(&MessageId::new(id)).await {
+            Ok(row) => found.push(row),
+            Err(failure) if failure.kind == FailureKind::NotFound => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a message has this id; Svix takes the id of its event as well.
+pub fn is_called(row: &Row<Logged>, id: &str) -> bool {
+    let message = &row.value.message;
+    message.id == MessageId::new(id) || message.event == Some(EventId::new(id))
+}
+
+/// What is said of a message that was not found.
+pub fn not_found(client: &Client, id: &str) -> String {
+    match &client.svix {
+        Some(svix) => format!("Svix has no message {id} in application {}", svix.app()),
+        None => format!(
+            "message {id} is not among the latest {} of the log",
+            SEARCHED_PAGES * FULL_PAGE
+        ),
+    }
 }
 
 /// Whether the endpoint list, which is not documented, is simply not offered.

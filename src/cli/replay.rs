@@ -16,11 +16,10 @@ use crate::domain::{
     Applied, Change, ChangeKind, EndpointId, Failure, FailureKind, History, MessageId, Moment,
     Origin, Plan, ReplayState, Verdict, plan, visible,
 };
-use crate::io::client::Client;
+use crate::io::client::{Client, ENDPOINTS};
 use crate::io::clock::Clock;
 use crate::io::config::Source;
 use crate::io::discover::discover;
-use crate::io::link::resend_ability;
 use crate::io::outlet::{Ends, Outlet};
 use crate::io::sender::{self, BY_SERVER, ReplayOrder};
 use crate::wire::normal;
@@ -98,7 +97,7 @@ async fn gather(
     };
     let found = discover(client, source.events_path.as_deref()).await?;
     let mut abilities = crate::domain::Abilities {
-        resend: resend_ability(source.resend_path.as_deref(), &found),
+        resend: client.resend_ability(source.resend_path.as_deref(), found.published.as_ref()),
         retry_schedule: found
             .published
             .and_then(|published| published.retry_schedule),
@@ -106,8 +105,7 @@ async fn gather(
     };
     match client.endpoints().await {
         Ok(page) => {
-            abilities.endpoint_list =
-                crate::domain::Ability::Offered("GET /webhooks/endpoints".to_owned());
+            abilities.endpoint_list = crate::domain::Ability::Offered(client.log_words(ENDPOINTS));
             let is_whole = page.is_last && page.unreadable.is_empty();
             let ids = page.rows.iter().map(|row| row.value.id.clone()).collect();
             for row in page.rows {

@@ -27,6 +27,7 @@ pub async fn run(args: ServeArgs) -> ExitCode {
         most_tasks: args.max_tasks as usize,
         most_messages: args.max_messages as usize,
         chaos,
+        svix_app: args.as_svix,
         ..Options::default()
     };
     // Before anything is printed, so that a signal right after the line is not missed.

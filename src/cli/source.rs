@@ -50,6 +50,9 @@ pub fn flags(args: &SourceArgs) -> Flags {
         read_only: args.read_only,
         allow_http: args.allow_http,
         ca_file: args.ca_file.clone(),
+        svix_url: args.svix_url.clone(),
+        svix_app: args.svix_app.clone(),
+        svix_token_env: args.svix_token_env.clone(),
     }
 }
 

@@ -55,6 +55,7 @@ pub async fn run(args: TailArgs, from: SourceArgs) -> Outcome {
             last_event_id = id.unwrap_or_default();
         }
     }
+    client.aspect()?;
     let found = stream_only(&client, source.events_path.as_deref()).await?;
     let clock = Clock::new();
     let mut follower = Follower {

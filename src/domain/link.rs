@@ -1,9 +1,11 @@
 //! The link to the service: what state it is in, since when, and what a reconnect repaired.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::failure::Failure;
 use super::id::TaskId;
+use super::offer::Offer;
 use super::schedule::PublishedRetries;
 use super::task::TaskState;
 use super::time::Time;
@@ -150,6 +152,8 @@ pub struct Abilities {
     pub attempts: Ability,
     /// The automatic retries, if the server publishes them.
     pub retry_schedule: Option<PublishedRetries>,
+    /// What else the delivery service offers; those that are not in it were not looked at.
+    pub offers: BTreeMap<Offer, Ability>,
 }
 
 /// Counters of the link, as the Health screen shows them.

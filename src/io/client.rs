@@ -4,52 +4,100 @@ pub mod endpoints;
 pub mod failure;
 pub mod http;
 mod masking;
+mod reading;
+pub mod svix;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use reqwest::Url;
 use serde_json::json;
 
-use self::failure::Failed;
 use self::http::{Http, Sent};
+use self::reading::{gathered, query};
+use self::svix::Svix;
 use super::config::Source;
 use crate::domain::{
-    AssetId, Attempt, Endpoint, EndpointId, Failure, FailureKind, MessageId, Observation, TaskId,
-    Unreadable, visible,
+    Ability, AssetId, Attempt, Endpoint, EndpointId, Failure, FailureKind, MessageId, Observation,
+    TaskId, Unreadable,
 };
 use crate::wire::openapi::{self, Published};
 use crate::wire::rest::{self, Logged, Page, Row};
-use crate::wire::shape::{self, Beyond};
 
 /// Rows of a page: the most that Svix gives.
 pub const FULL_PAGE: usize = 250;
-/// Rows of one page that could not be read and are kept to be looked at.
-const MAX_UNREADABLE: usize = 200;
-/// Pages of the endpoint list, at most.
-const MAX_ENDPOINT_PAGES: usize = 40;
+/// Why there are no tasks but those in messages.
+pub const NO_ASPECT: &str = "no Aspect API is configured";
 /// How long `/openapi.json` may take; it is only a hint.
 const HINT: Duration = Duration::from_secs(5);
 
-/// The routes of one server.
+/// The logs, by their routes in the Aspect API.
+pub const ENDPOINTS: &str = "GET /webhooks/endpoints";
+pub const MESSAGES: &str = "GET /webhooks/messages";
+pub const ATTEMPTS: &str = "GET /webhooks/delivery-attempts";
+
+/// The routes of one source: an Aspect API, a Svix server that delivers beside it, or that alone.
 #[derive(Clone)]
 pub struct Client {
+    /// To the Aspect API; to the Svix server where there is nothing else.
     pub http: Arc<Http>,
+    /// Where the logs are read and messages are resent, if that is not the Aspect API.
+    pub svix: Option<Svix>,
+    pub is_svix_alone: bool,
 }
 
 impl Client {
     /// Fails only for a URL that is none.
     pub fn new(source: &Source) -> Result<Self, Failure> {
+        let svix = source.svix.as_ref();
+        let svix = svix.map(|svix| Svix::new(source, svix)).transpose()?;
+        let http = match &svix {
+            Some(svix) if source.is_svix_alone => svix.http.clone(),
+            _ => Arc::new(Http::new(source)?),
+        };
         Ok(Self {
-            http: Arc::new(Http::new(source)?),
+            http,
+            svix,
+            is_svix_alone: source.is_svix_alone,
         })
+    }
+
+    /// A log's route as it is really read.
+    pub fn log_words(&self, route: &str) -> String {
+        match (&self.svix, route) {
+            (None, route) => route.to_owned(),
+            (Some(_), ENDPOINTS) => "Svix: GET /app/{app}/endpoint".to_owned(),
+            (Some(_), MESSAGES) => "Svix: GET /app/{app}/msg".to_owned(),
+            (Some(_), _) => "Svix: GET /app/{app}/attempt".to_owned(),
+        }
+    }
+
+    /// Whether a message can be resent, by which route: Svix's, else the configured one, else the
+    /// one that the Aspect API publishes.
+    pub fn resend_ability(
+        &self,
+        configured: Option<&str>,
+        published: Option<&Published>,
+    ) -> Ability {
+        match (&self.svix, configured, published) {
+            (Some(_), ..) => Ability::Offered(svix::RESEND.to_owned()),
+            (None, Some(path), _) => Ability::Offered(path.to_owned()),
+            (None, None, Some(published)) => match &published.resend {
+                Some(path) => Ability::Offered(path.clone()),
+                None => Ability::Absent(
+                    "this server publishes no resend route; if it has one, set resend_path in the profile"
+                        .to_owned(),
+                ),
+            },
+            (None, None, None) => Ability::Unknown,
+        }
     }
 
     /// `GET /tasks/active`
     pub async fn active_tasks(&self) -> Result<Page<Observation>, Failure> {
-        self.page(&["tasks", "active"], &[], rest::tasks).await
+        self.aspect()?
+            .page(&["tasks", "active"], &[], rest::tasks)
+            .await
     }
 
     /// `GET /tasks/{id}`
@@ -71,7 +119,11 @@ impl Client {
         limit: usize,
         cursor: Option<&str>,
     ) -> Result<Page<Logged>, Failure> {
+        if let Some(svix) = &self.svix {
+            return svix.messages(limit, cursor).await;
+        }
         let page = self
+            .aspect()?
             .page(
                 &["webhooks", "messages"],
                 &query(&[], limit, cursor).pairs(),
@@ -88,13 +140,17 @@ impl Client {
         limit: usize,
         cursor: Option<&str>,
     ) -> Result<Page<Attempt>, Failure> {
+        if let Some(svix) = &self.svix {
+            return svix.attempts_of(message, limit, cursor).await;
+        }
         let id = message.to_string();
         let query = query(&[("message_id", &id)], limit, cursor);
         let route = ["webhooks", "delivery-attempts"];
-        self.page(&route, &query.pairs(), |body| {
-            rest::attempts(body, Some(message), None)
-        })
-        .await
+        self.aspect()?
+            .page(&route, &query.pairs(), |body| {
+                rest::attempts(body, Some(message), None)
+            })
+            .await
     }
 
     /// A page of the attempts at an endpoint, newest start first; by the older route where the
@@ -105,10 +161,14 @@ impl Client {
         limit: usize,
         cursor: Option<&str>,
     ) -> Result<Page<Attempt>, Failure> {
+        if let Some(svix) = &self.svix {
+            return svix.attempts_at(endpoint, limit, cursor).await;
+        }
         let id = endpoint.to_string();
         let read = |body: &[u8]| rest::attempts(body, None, Some(endpoint));
         let by_filter = query(&[("endpoint_id", &id)], limit, cursor);
         let page = self
+            .aspect()?
             .page(&["webhooks", "delivery-attempts"], &by_filter.pairs(), read)
             .await;
         match page {
@@ -117,7 +177,8 @@ impl Client {
             {
                 let plain = query(&[], limit, cursor);
                 let older = ["webhooks", "endpoints", &id, "deliveries"];
-                self.page(&older, &plain.pairs(), read)
+                self.aspect()?
+                    .page(&older, &plain.pairs(), read)
                     .await
                     .map_err(|_| failure)
             }
@@ -128,38 +189,30 @@ impl Client {
     /// `GET /webhooks/endpoints`, which is not documented: all its pages as one, whose `is_last`
     /// says whether the end of the list was reached. Fails where the first page does.
     pub async fn endpoints(&self) -> Result<Page<Endpoint>, Failure> {
-        let mut all = self.endpoint_page(None).await?;
-        let mut known: HashSet<EndpointId> =
-            all.rows.iter().map(|row| row.value.id.clone()).collect();
-        let most = self.http.limits.list_rows;
-        for _ in 1..MAX_ENDPOINT_PAGES {
-            // What is beyond the limit of one list is not read: the end was not reached.
-            if all.is_last || all.rows.len() >= most {
-                break;
-            }
-            let more = match self.endpoint_page(all.next.as_deref()).await {
-                Ok(more) if more.next != all.next || more.is_last => more,
-                // A server that gives the same page again, or none: the rest is not known.
-                _ => break,
-            };
-            let is_new = |row: &Row<Endpoint>| known.insert(row.value.id.clone());
-            all.rows.extend(more.rows.into_iter().filter(is_new));
-            all.unreadable.extend(more.unreadable);
-            all.next = more.next;
-            all.is_last = more.is_last;
+        if let Some(svix) = &self.svix {
+            return svix.endpoints().await;
         }
-        Ok(all)
+        let most = self.http.limits.list_rows;
+        let id = |row: &Row<Endpoint>| row.value.id.to_string();
+        gathered(most, id, |cursor| async move {
+            self.endpoint_page(cursor.as_deref()).await
+        })
+        .await
     }
 
     async fn endpoint_page(&self, cursor: Option<&str>) -> Result<Page<Endpoint>, Failure> {
         let cursor: Vec<(&str, &str)> = cursor.iter().map(|at| ("iterator", *at)).collect();
-        self.page(&["webhooks", "endpoints"], &cursor, rest::endpoints)
+        self.aspect()?
+            .page(&["webhooks", "endpoints"], &cursor, rest::endpoints)
             .await
     }
 
     /// What the server publishes about itself; `Ok(None)` if it publishes nothing. Asked without
     /// the key.
     pub async fn published(&self) -> Result<Option<Published>, Failure> {
+        if self.is_svix_alone {
+            return Ok(None);
+        }
         let url = self.http.route(&["openapi.json"], &[])?;
         match self.http.get(&url, HINT, false).await {
             Ok(body) if self.http.limits.shape().check(&body).is_err() => Ok(None),
@@ -178,6 +231,9 @@ impl Client {
         endpoint: &EndpointId,
         idempotency_key: &str,
     ) -> Sent {
+        if let Some(svix) = &self.svix {
+            return svix.resend(message, endpoint, idempotency_key).await;
+        }
         let url = match self.resend_url(template, message, endpoint) {
             Ok(url) => url,
             Err(failure) => return Sent::Refused(failure),
@@ -211,119 +267,24 @@ impl Client {
         self.read(&["users", "me"], &[], rest::user).await
     }
 
-    /// Reads a page of a list. Rows beyond the limit are counted and left out.
-    async fn page<T>(
-        &self,
-        segments: &[&str],
-        query: &[(&str, &str)],
-        decode: impl FnOnce(&[u8]) -> Result<Page<T>, Unreadable>,
-    ) -> Result<Page<T>, Failure> {
-        let (url, mut body) = self.fetch(segments, query).await?;
-        let shape = self.http.limits.shape();
-        // One row that is nested too deep does not spoil its list.
-        let is_cut = matches!(shape.check(&body), Err(Beyond::Depth(_)));
-        if is_cut {
-            body = shape.cut(&body).into();
-        }
-        let mut page = self.decoded(&url, &body, decode)?;
-        let n_before = page.rows.len();
-        if is_cut {
-            page.rows.retain(|row| !shape::is_cut(&row.raw));
-        }
-        let n_cut = n_before - page.rows.len();
-        let limit = self.http.limits.list_rows;
-        let n_beyond = page.rows.len().saturating_sub(limit);
-        page.rows.truncate(limit);
-        // Each of these keeps a piece of its row; a list of nothing else must not pile up.
-        let n_hidden = page.unreadable.len().saturating_sub(MAX_UNREADABLE);
-        page.unreadable.truncate(MAX_UNREADABLE);
-        for (count, why) in [
-            (
-                n_beyond,
-                "rows beyond the limit of a list (limits.list_rows)",
-            ),
-            (n_hidden, "more rows that lack what every row has"),
-            (n_cut, "rows nested too deep (limits.json_depth)"),
-        ] {
-            if count > 0 {
-                page.unreadable.push(Unreadable {
-                    place: "list",
-                    why: format!("{count} {why}"),
-                    excerpt: String::new(),
-                });
-            }
-        }
-        Ok(page)
-    }
-
-    /// Reads any route by a decoder.
+    /// Reads any route of the Aspect API by a decoder.
     pub async fn read<T>(
         &self,
         segments: &[&str],
         query: &[(&str, &str)],
         decode: impl FnOnce(&[u8]) -> Result<T, Unreadable>,
     ) -> Result<T, Failure> {
-        let (url, body) = self.fetch(segments, query).await?;
-        self.decoded(&url, &body, decode)
+        self.aspect()?.read(segments, query, decode).await
     }
 
-    async fn fetch(
-        &self,
-        segments: &[&str],
-        query: &[(&str, &str)],
-    ) -> Result<(Url, Bytes), Failure> {
-        let url = self.http.route(segments, query)?;
-        let body = self
-            .http
-            .get(&url, self.http.waits.answer, true)
-            .await
-            .map_err(|failed: Failed| failed.failure)?;
-        Ok((url, body))
+    /// The transport to the Aspect API; fails where there is none.
+    pub fn aspect(&self) -> Result<&Http, Failure> {
+        if self.is_svix_alone {
+            let hint = "tasks are as seen in messages; name one with --url and its key, or url in the profile";
+            return Err(Failure::new(FailureKind::Local, NO_ASPECT, hint));
+        }
+        Ok(&self.http)
     }
-
-    /// Reads an answer, if it is within the bounds on its shape.
-    fn decoded<T>(
-        &self,
-        url: &Url,
-        body: &[u8],
-        decode: impl FnOnce(&[u8]) -> Result<T, Unreadable>,
-    ) -> Result<T, Failure> {
-        self.http.limits.shape().check(body).map_err(|beyond| {
-            let what = format!(
-                "{} answered {beyond} for {}",
-                failure::origin(url),
-                visible(url.path())
-            );
-            let hint = "raise limits.json_depth or limits.json_values if it is right";
-            Failure::new(FailureKind::TooLarge, what, hint)
-        })?;
-        decode(body).map_err(|what| failure::unreadable(&what, url))
-    }
-}
-
-/// Query parameters, with the numbers as text.
-struct Query {
-    pairs: Vec<(String, String)>,
-}
-
-impl Query {
-    fn pairs(&self) -> Vec<(&str, &str)> {
-        self.pairs
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect()
-    }
-}
-
-fn query(filters: &[(&str, &str)], limit: usize, cursor: Option<&str>) -> Query {
-    let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let mut pairs: Vec<(String, String)> = filters
-        .iter()
-        .map(|(name, value)| own(name, value))
-        .collect();
-    pairs.push(own("limit", &limit.clamp(1, FULL_PAGE).to_string()));
-    pairs.extend(cursor.map(|cursor| own("iterator", cursor)));
-    Query { pairs }
 }
 
 /// A known route that finds nothing says that no application exists yet.

@@ -7,13 +7,14 @@ mod key;
 mod limits;
 mod resolve;
 pub mod secrets;
+mod svix;
 mod webhook;
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::{Certificate, Url};
+use reqwest::Certificate;
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -22,6 +23,7 @@ pub use keeping::Keeping;
 pub use key::{KeyFrom, from_home, open_to_others};
 pub use limits::Limits;
 pub use resolve::{Chosen, is_loopback, resolve, shown};
+pub use svix::{SvixSource, TOKEN_VARIABLE, server_of};
 pub use webhook::{WebhookSecret, is_read_only, webhook_secret};
 
 use crate::domain::Backoff;
@@ -42,6 +44,10 @@ pub struct Flags {
     pub allow_http: bool,
     /// Certificates to trust beside those of this machine.
     pub ca_file: Option<PathBuf>,
+    pub svix_url: Option<String>,
+    pub svix_app: Option<String>,
+    /// The environment variable that holds the token, instead of `SVIX_TOKEN`.
+    pub svix_token_env: Option<String>,
 }
 
 /// What is wrong with the configuration, in one sentence.
@@ -71,6 +77,10 @@ pub struct Source {
     pub waits: Waits,
     /// What the journal keeps of it.
     pub keeping: Keeping,
+    /// Where deliveries are read and messages are resent, if that is a Svix server.
+    pub svix: Option<SvixSource>,
+    /// Whether there is nothing but that Svix server, so that `url` and `key` are its own.
+    pub is_svix_alone: bool,
 }
 
 impl fmt::Debug for Source {
@@ -79,6 +89,7 @@ impl fmt::Debug for Source {
             .field("name", &self.name)
             .field("url", &shown(&self.url))
             .field("key_origin", &self.key_origin)
+            .field("svix", &self.svix)
             .finish_non_exhaustive()
     }
 }
@@ -86,15 +97,8 @@ impl fmt::Debug for Source {
 impl Source {
     /// A server known by its URL and key alone, with every setting at its default.
     pub fn new(url: &str, key: impl Into<SecretString>) -> Self {
-        let name = Url::parse(url).ok().and_then(|url| {
-            let host = url.host_str()?.to_owned();
-            Some(
-                url.port()
-                    .map_or(host.clone(), |port| format!("{host}:{port}")),
-            )
-        });
         Self {
-            name: name.unwrap_or_else(|| shown(url)),
+            name: svix::host(url),
             url: url.trim_end_matches('/').to_owned(),
             key: Some(key.into()),
             key_origin: "given".to_owned(),
@@ -106,6 +110,35 @@ impl Source {
             limits: Limits::default(),
             waits: Waits::default(),
             keeping: Keeping::default(),
+            svix: None,
+            is_svix_alone: false,
+        }
+    }
+
+    /// The Svix server beside the Aspect API, in words; where it is alone, its application.
+    pub fn deliveries_from(&self) -> Option<String> {
+        let svix = self.svix.as_ref()?;
+        let (url, app, origin) = (shown(&svix.url), &svix.app, &svix.token_origin);
+        Some(if self.is_svix_alone {
+            format!("application {app}")
+        } else {
+            format!("{url}, application {app}, token from {origin}")
+        })
+    }
+
+    /// Everything that must not be shown or kept.
+    pub fn secrets(&self) -> Vec<SecretString> {
+        let token = self.svix.iter().map(|svix| svix.token.clone());
+        self.key.iter().cloned().chain(token).collect()
+    }
+
+    /// A Svix server alone: there is no Aspect API.
+    pub fn svix_alone(svix: SvixSource) -> Self {
+        Self {
+            key_origin: svix.token_origin.clone(),
+            is_svix_alone: true,
+            svix: Some(svix.clone()),
+            ..Self::new(&svix.url, svix.token)
         }
     }
 
@@ -122,34 +155,55 @@ impl Source {
     /// The configured server, and notes for people. `Ok(None)` means that nothing is configured.
     pub fn configured(flags: &Flags) -> Result<Option<(Self, Vec<String>)>, ConfigError> {
         let file = File::load(flags.config.as_deref())?;
-        let Some(chosen) = resolve(flags, &|name| std::env::var(name).ok(), &file)? else {
-            return Ok(None);
+        let env = |name: &str| std::env::var(name).ok();
+        let aspect = resolve(flags, &env, &file)?;
+        let svix = svix::choose(flags, &env, &file)?;
+        let name = match (&aspect, &svix) {
+            (Some(aspect), _) => aspect.profile.clone(),
+            (None, Some(svix)) => svix.profile.clone(),
+            (None, None) => return Ok(None),
         };
-        let (key, warning) = chosen.key.read()?;
-        let ca_file = flags.ca_file.as_ref().or(chosen.settings.ca_file.as_ref());
+        let svix = svix.map(svix::ChosenSvix::read).transpose()?;
+        let (svix, svix_note) = svix.unzip();
+        let mut notes: Vec<String> = svix_note.flatten().into_iter().collect();
+        let (base, settings) = match (aspect, svix) {
+            (Some(chosen), svix) => {
+                let (key, note) = chosen.key.read()?;
+                notes.extend(chosen.notes.into_iter().chain(note));
+                let place = chosen.key.place();
+                let base = Self {
+                    key_origin: match &name {
+                        Some(profile) => format!("profile {profile}: {place}"),
+                        None => place,
+                    },
+                    svix,
+                    ..Self::new(&chosen.url, key)
+                };
+                (base, chosen.settings)
+            }
+            (None, Some(svix)) => {
+                let own = svix::profile(flags, &env, &file)?;
+                let settings = own.map(|(_, profile)| profile).unwrap_or_default();
+                (Self::svix_alone(svix), settings)
+            }
+            (None, None) => return Ok(None),
+        };
+        let ca_file = flags.ca_file.as_ref().or(settings.ca_file.as_ref());
         let authorities = ca_file.map(|path| authorities::read(path)).transpose()?;
-        let place = chosen.key.place();
         let mut source = Self {
-            key_origin: match &chosen.profile {
-                Some(profile) => format!("profile {profile}: {place}"),
-                None => place,
-            },
-            events_path: flags.events_path.clone().or(chosen.settings.events_path),
-            resend_path: chosen.settings.resend_path,
-            read_only: flags.read_only || chosen.settings.read_only,
+            name: name.unwrap_or(base.name.clone()),
+            events_path: flags.events_path.clone().or(settings.events_path),
+            resend_path: settings.resend_path,
+            read_only: flags.read_only || settings.read_only,
             authorities: authorities.unwrap_or_default(),
             limits: file.limits,
             waits: file.waits,
             keeping: file.journal,
-            ..Self::new(&chosen.url, key)
+            ..base
         };
-        if let Some(profile) = chosen.profile {
-            source.name = profile;
-        }
         if let Some(bytes) = flags.max_event_bytes {
             source.limits.event_bytes = bytes;
         }
-        let notes = chosen.notes.into_iter().chain(warning).collect();
         Ok(Some((source, notes)))
     }
 }

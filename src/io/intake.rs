@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::earlier::Earlier;
-use super::client::Client;
+use super::client::svix::Svix;
+use super::client::{Client, NO_ASPECT};
 use super::clock::Clock;
 use super::config::Source;
 use super::journal::{self, Recorder, Resume, Start};
@@ -24,8 +25,8 @@ use super::poller::{OpenReplays, Poller};
 pub use super::sender::ReplayOrder;
 use super::sender::{self, Followed};
 use crate::domain::{
-    AssetId, Change, ChangeKind, EndpointId, Failure, FailureKind, LinkState, MessageId, Origin,
-    ReplayStep, Stage, TaskId,
+    Ability, AssetId, Change, ChangeKind, EndpointId, Failure, FailureKind, LinkState, MessageId,
+    Origin, ReplayStep, Stage, TaskId,
 };
 
 /// Looks under way at once.
@@ -36,6 +37,9 @@ const GRACE: Duration = Duration::from_millis(800);
 const RECORDED: Duration = Duration::from_secs(3);
 /// Counters are told this often, if they differ.
 const COUNTED_EVERY: Duration = Duration::from_secs(1);
+
+/// The longest wait until a Svix server is asked again what it offers.
+const MAX_OFFER_WAIT: Duration = Duration::from_mins(5);
 
 /// Something to read now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +108,7 @@ pub fn open_recording(
         events_path: source.events_path,
         resend_path: source.resend_path,
     };
+    let is_svix_alone = source.is_svix_alone;
     let link = client.clone().and_then(|client| {
         let (reconnect, refresh) = (inner.reconnect.clone(), inner.refresh_link.clone());
         Link::new(client, outlet.clone(), settings, reconnect, refresh)
@@ -145,6 +150,11 @@ pub fn open_recording(
         }
         drop(begin);
         match link {
+            // The poller says how it stands.
+            Ok(_) if is_svix_alone => {
+                let none = Ability::Absent(NO_ASPECT.to_owned());
+                told.learn(|abilities| abilities.stream = none).await;
+            }
             Ok(mut link) => {
                 link.resume(start, resume);
                 link.run().await;
@@ -156,19 +166,7 @@ pub fn open_recording(
         }
     });
     if let Ok(client) = client {
-        let refresh = inner.refresh_poller.clone();
-        let poller = Poller::new(
-            client.clone(),
-            outlet.clone(),
-            refresh,
-            inner.open_replays.clone(),
-        );
-        inner.spawn(async move {
-            is_restored.cancelled().await;
-            poller.run().await;
-        });
-        inner.spawn(names::run(client, outlet.clone(), ends.assets));
-        inner.spawn(tell_counters(outlet));
+        inner.begin(&client, ends.assets, is_restored);
     }
     (
         Hose {
@@ -176,6 +174,20 @@ pub fn open_recording(
         },
         ends.changes,
     )
+}
+
+/// Finds out once what a Svix server offers; as long as it does not answer, it is asked again.
+async fn learn_offers(svix: Svix, client: Client, outlet: Outlet) {
+    let resend = client.resend_ability(None, None);
+    outlet.learn(|abilities| abilities.resend = resend).await;
+    let mut wait = client.http.waits.pace();
+    loop {
+        if let Ok(offers) = svix.offers().await {
+            return outlet.learn(|abilities| abilities.offers = offers).await;
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(MAX_OFFER_WAIT);
+    }
 }
 
 async fn tell_counters(outlet: Outlet) {
@@ -195,6 +207,29 @@ async fn tell_counters(outlet: Outlet) {
 }
 
 impl Inner {
+    /// Begins all that reads beside the link: logs, names, what else is offered, counters.
+    fn begin(
+        &self,
+        client: &Client,
+        assets: mpsc::Receiver<Vec<AssetId>>,
+        is_restored: CancellationToken,
+    ) {
+        let (outlet, refresh) = (self.outlet.clone(), self.refresh_poller.clone());
+        let watched = self.open_replays.clone();
+        let poller = Poller::new(client.clone(), outlet.clone(), refresh, watched);
+        self.spawn(async move {
+            is_restored.cancelled().await;
+            poller.run().await;
+        });
+        if let Some(svix) = client.svix.clone() {
+            self.spawn(learn_offers(svix, client.clone(), outlet.clone()));
+        }
+        if !client.is_svix_alone {
+            self.spawn(names::run(client.clone(), outlet.clone(), assets));
+        }
+        self.spawn(tell_counters(outlet));
+    }
+
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();
         self.tracker.spawn(async move {
@@ -207,6 +242,14 @@ impl Hose {
     /// Tries the stream again now.
     pub fn reconnect(&self) {
         self.inner.reconnect.notify_one();
+        if self
+            .inner
+            .client
+            .as_ref()
+            .is_some_and(|client| client.is_svix_alone)
+        {
+            self.inner.refresh_poller.notify_one();
+        }
     }
 
     /// Polls everything now.
@@ -311,6 +354,8 @@ impl Hose {
 
 async fn look(client: &Client, outlet: &Outlet, what: Look) -> Result<(), Failure> {
     match what {
+        // There is nobody to ask.
+        Look::Task(_) | Look::Asset(_) if client.is_svix_alone => {}
         Look::Task(id) => {
             let kind = match client.task(&id).await {
                 Ok(row) => ChangeKind::Task(row.value),

@@ -16,7 +16,6 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use self::finding::Finding;
-pub use self::finding::resend_ability;
 use super::client::Client;
 use super::compare::Compared;
 use super::discover::{Found, How, discover};

@@ -110,6 +110,7 @@ pub fn change(kind: &ChangeKind) {
             endpoints = ?abilities.endpoint_list,
             messages = ?abilities.messages,
             attempts = ?abilities.attempts,
+            offers = ?abilities.offers,
             "abilities"
         ),
         ChangeKind::Polled(Some(failure)) => warn!("poll failed: {failure}"),

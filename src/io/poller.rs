@@ -16,11 +16,11 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 use self::reading::Reading;
-use super::client::Client;
+use super::client::{Client, NO_ASPECT};
 use super::outlet::Outlet;
 use crate::domain::{
     Abilities, Ability, Bounds, Change, ChangeKind, EndpointId, Failure, FailureKind, History,
-    MessageId, Moment, Origin, Time, Unreadable,
+    LinkState, MessageId, Moment, Origin, Time, Unreadable,
 };
 use crate::wire::rest::Page;
 
@@ -57,6 +57,10 @@ pub struct Poller {
     answered: HashSet<&'static str>,
     message_log: Reading,
     attempt_logs: HashMap<EndpointId, Reading>,
+    /// How the message log answered last.
+    message_outcome: Result<(), Failure>,
+    /// What the link was told to be, where there is no stream that would tell it.
+    alone: Option<LinkState>,
     /// The newest message, and when it was first seen, in microseconds since the program began.
     newest: (Time, i64),
 }
@@ -83,6 +87,8 @@ impl Poller {
             answered: HashSet::new(),
             message_log: Reading::default(),
             attempt_logs: HashMap::new(),
+            message_outcome: Ok(()),
+            alone: None,
             newest: (Time::default(), 0),
         }
     }
@@ -98,6 +104,7 @@ impl Poller {
                 self.failures.saturating_add(1)
             };
             self.outlet.tell_polled(outcome.err()).await;
+            self.tell_alone().await;
             let wait = self.wait();
             tokio::select! {
                 () = sleep(wait) => {}
@@ -130,13 +137,35 @@ impl Poller {
             ..Abilities::default()
         };
         self.hold(ChangeKind::Abilities(Box::new(schedule)));
+        let endpoints = self.endpoints().await;
+        self.message_outcome = self.messages().await;
         let outcomes = [
-            self.endpoints().await,
-            self.messages().await,
+            endpoints,
+            self.message_outcome.clone(),
             self.attempts().await,
             self.pending().await,
         ];
         outcomes.into_iter().collect()
+    }
+
+    /// Where a Svix server is all there is, its logs are the link.
+    async fn tell_alone(&mut self) {
+        if !self.client.is_svix_alone {
+            return;
+        }
+        let state = match &self.message_outcome {
+            Ok(()) => {
+                let hint = "tasks are as seen in messages";
+                let why = Failure::new(FailureKind::Local, NO_ASPECT, hint);
+                LinkState::Polling { why }
+            }
+            Err(why) => LinkState::Stopped { why: why.clone() },
+        };
+        if self.alone.as_ref() != Some(&state) {
+            self.alone = Some(state.clone());
+            let link = ChangeKind::Link(Box::new(state));
+            self.outlet.tell(Origin::Inference, link).await;
+        }
     }
 
     /// Whether a route is worth asking: not if it is known to be missing, but for a try now and
@@ -157,7 +186,7 @@ impl Poller {
             Ok(_) => {
                 self.absent_since.remove(route);
                 self.answered.insert(route);
-                Ability::Offered(route.to_owned())
+                Ability::Offered(self.client.log_words(route))
             }
             // Attempts are asked for by an id, which may have expired.
             Err(failure)
@@ -226,6 +255,6 @@ fn is_absent(route: &'static str, failure: &Failure) -> bool {
     }
 }
 
-const ENDPOINTS: &str = "GET /webhooks/endpoints";
-const MESSAGES: &str = "GET /webhooks/messages";
-const ATTEMPTS: &str = "GET /webhooks/delivery-attempts";
+const ENDPOINTS: &str = super::client::ENDPOINTS;
+const MESSAGES: &str = super::client::MESSAGES;
+const ATTEMPTS: &str = super::client::ATTEMPTS;

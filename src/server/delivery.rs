@@ -61,7 +61,12 @@ impl OwnDelivery {
         }
     }
 
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+    /// How long until a pair's next automatic try; `None` if there is none to come.
+    pub fn next_try(&self, message_id: &str, endpoint_id: &str) -> Option<Duration> {
+        self.dispatcher.next_try(message_id, endpoint_id)
+    }
+
+    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

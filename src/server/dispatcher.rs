@@ -126,6 +126,13 @@ impl Dispatcher {
         }
     }
 
+    /// How long until a pair's next automatic try; `None` if there is none to come.
+    pub fn next_try(&self, message_id: &str, endpoint_id: &str) -> Option<Duration> {
+        let key: Key = (message_id.into(), endpoint_id.into());
+        let at = self.lanes().next_try(&key)?;
+        Some(at.saturating_duration_since(Instant::now()))
+    }
+
     pub fn figures(&self) -> LaneFigures {
         self.lanes().figures()
     }

@@ -211,6 +211,15 @@ impl Lanes {
             .is_some_and(|endpoints| endpoints.contains_key(endpoint))
     }
 
+    /// When the next automatic try of a pair is due; `None` if there is none to come, or it is
+    /// being made.
+    pub fn next_try(&self, (message, endpoint): &Key) -> Option<Instant> {
+        match self.scheduled.get(message)?.get(endpoint)? {
+            Next::Later(at, _) => Some(*at),
+            Next::Now => None,
+        }
+    }
+
     fn schedule(&mut self, (message, endpoint): Key, next: Next) {
         self.scheduled
             .entry(message)

@@ -4,6 +4,7 @@
 //! iterator whose row is gone still says where to go on.
 
 mod endpoint;
+mod svix;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

@@ -23,7 +23,8 @@ use crate::wire::bodies::TaskCreatedBody;
 /// First segments of our paths: with a slash at the end they redirect, as `FastAPI` does.
 const ROOTS: [&str; 6] = ["tasks", "users", "assets", "indexes", "webhooks", "events"];
 
-pub fn router(api: Api, chaos: &Chaos) -> Router {
+/// The whole service; `svix_shaped` are the routes of a Svix server, where there are any.
+pub fn router(api: Api, svix_shaped: Option<Router>, chaos: &Chaos) -> Router {
     let guarded = Router::new()
         .route("/events", get(events::stream))
         .route("/events/stream", get(events::stream))
@@ -82,6 +83,10 @@ pub fn router(api: Api, chaos: &Chaos) -> Router {
             detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
         })
         .with_state(api);
+    let routes = match svix_shaped {
+        Some(svix) => Router::new().nest("/api/v1", svix).fallback_service(routes),
+        None => routes,
+    };
     // Around the whole router: which methods there are is written only after its own layers.
     let routes = Router::new()
         .fallback_service(routes)

@@ -197,6 +197,9 @@ fn link_lines(state: &State) -> Vec<Pieces<'static>> {
         fact("server", state.session.base_url.clone()),
         fact("key from", state.session.key_origin.clone()),
     ];
+    if let Some(place) = &state.session.deliveries_from {
+        lines.push(fact("deliveries", place.clone()));
+    }
     if let LinkState::Retrying { why, .. }
     | LinkState::Polling { why }
     | LinkState::Stopped { why } = &history.link
@@ -225,13 +228,17 @@ fn ability_lines(state: &State) -> Vec<Pieces<'static>> {
     let abilities = &state.history.abilities;
     let mut lines = vec![section("WHAT THE SERVER OFFERS")];
     let [stream, resend, endpoints, messages, attempts] = state.history.restored_abilities.0;
+    let offers = abilities.offers.iter();
     for (name, ability, is_restored) in [
         ("event stream", &abilities.stream, stream),
         ("messages", &abilities.messages, messages),
         ("attempts", &abilities.attempts, attempts),
         ("endpoint list", &abilities.endpoint_list, endpoints),
         ("resend", &abilities.resend, resend),
-    ] {
+    ]
+    .into_iter()
+    .chain(offers.map(|(offer, ability)| (offer.name(), ability, false)))
+    {
         let (tone, mut words) = link::ability(ability);
         if is_restored {
             words.push_str(" (from the journal, not asked yet)");

@@ -316,6 +316,8 @@ fn fault(fault: &Value) -> Option<String> {
         .into_iter()
         .flatten()
         .filter_map(id_text)
+        // What Svix writes where a fault is of the whole (reference: its 422).
+        .filter(|name| !matches!(name.as_str(), "?" | "__all__"))
         .collect();
     Some(if place.is_empty() {
         message.to_owned()

@@ -8,6 +8,7 @@
 //! The bytes that changes were read from lie apart, so that they are read only where they are
 //! wanted. An id that stands in them and in the columns is a mark of two bytes there.
 
+mod abilities;
 mod columns;
 mod fields;
 mod kinds;

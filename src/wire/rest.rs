@@ -126,7 +126,7 @@ pub fn user(body: &[u8]) -> Result<(), Unreadable> {
     }
 }
 
-fn parse(place: &'static str, body: &[u8]) -> Result<Value, Unreadable> {
+pub(super) fn parse(place: &'static str, body: &[u8]) -> Result<Value, Unreadable> {
     serde_json::from_slice(body).map_err(|error| {
         let start = body.trim_ascii_start();
         let why = if start.starts_with(b"<") {
@@ -138,7 +138,7 @@ fn parse(place: &'static str, body: &[u8]) -> Result<Value, Unreadable> {
     })
 }
 
-fn unreadable(place: &'static str, why: impl Into<String>, bytes: &[u8]) -> Unreadable {
+pub(super) fn unreadable(place: &'static str, why: impl Into<String>, bytes: &[u8]) -> Unreadable {
     Unreadable {
         place,
         why: why.into(),
@@ -148,7 +148,7 @@ fn unreadable(place: &'static str, why: impl Into<String>, bytes: &[u8]) -> Unre
 
 /// Reads a list row by row. With `hides`, secrets are taken out of each row, but for what stands
 /// under the names in it.
-fn page<T>(
+pub(super) fn page<T>(
     place: &'static str,
     body: &[u8],
     hides: Option<&[&str]>,
@@ -202,7 +202,7 @@ pub(super) const EVENT_TYPES: [&str; 3] = ["event_type", "eventType", "type"];
 pub(super) const MESSAGE_TIMES: [&str; 4] = ["timestamp", "created_at", "createdAt", "created"];
 pub(super) const PAYLOADS: [&str; 3] = ["payload", "data", "body"];
 
-fn message(row: &Map<String, Value>) -> Option<Logged> {
+pub(super) fn message(row: &Map<String, Value>) -> Option<Logged> {
     let id = text(row, &MESSAGE_IDS).or_else(|| text(row, &["messageId"]))?;
     let body = first(row, &PAYLOADS).map(unquoted);
     let inside = body.as_ref().and_then(Value::as_object);
@@ -305,7 +305,7 @@ pub(super) const ATTEMPT_TIMES: [&str; 5] = [
     "attemptedAt",
 ];
 
-fn attempt(
+pub(super) fn attempt(
     row: &Map<String, Value>,
     of: Option<&MessageId>,
     at: Option<&EndpointId>,
@@ -368,7 +368,7 @@ pub(super) const RATES: [&str; 4] = ["rate_limit", "rateLimit", "throttle_rate",
 pub(super) const CREATED: [&str; 3] = ["created_at", "createdAt", "created"];
 pub(super) const UPDATED: [&str; 3] = ["updated_at", "updatedAt", "updated"];
 
-fn endpoint(row: &Map<String, Value>) -> Option<Endpoint> {
+pub(super) fn endpoint(row: &Map<String, Value>) -> Option<Endpoint> {
     // A create answer wraps the endpoint beside its secret.
     let row = row
         .get("endpoint")

@@ -25,6 +25,7 @@ mod secrets;
 mod server;
 mod sse;
 mod support;
+mod svix;
 mod tapes;
 mod terminal;
 mod tidy;

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use reeltop::domain::{
     Abilities, Ability, AssetId, Attempt, AttemptId, AttemptStatus, Change, ChangeKind, Endpoint,
     EndpointId, Event, EventId, EventType, Example, Failure, FailureKind, Feature, FeatureState,
-    Features, LinkState, Message, MessageId, Moment, Observation, Origin, Payload, Proof,
+    Features, LinkState, Message, MessageId, Moment, OFFERS, Observation, Origin, Payload, Proof,
     PublishedRetries, Repair, RepairedBy, ReplayStep, Stage, TaskId, TaskState, Time, Trigger,
     Unreadable, UserId, WORD_KINDS, WordSeen,
 };
@@ -217,6 +217,27 @@ fn logs() -> impl Strategy<Value = ChangeKind> {
     ]
 }
 
+fn abilities() -> impl Strategy<Value = ChangeKind> {
+    let retries = (vec(0.0..1e6, 0..5), option::of(0.0..1e3));
+    let retries = retries.prop_map(|(delays, floor_after_timeout)| PublishedRetries {
+        delays,
+        floor_after_timeout,
+    });
+    (option::of(retries), ".{1,20}").prop_map(|(retry_schedule, text)| {
+        ChangeKind::Abilities(Box::new(Abilities {
+            stream: Ability::Offered(text.clone()),
+            resend: Ability::Absent(text.clone()),
+            retry_schedule,
+            offers: OFFERS
+                .into_iter()
+                .map(|offer| (offer, Ability::Offered(text.clone())))
+                .skip(text.len() % OFFERS.len())
+                .collect(),
+            ..Abilities::default()
+        }))
+    })
+}
+
 fn told() -> impl Strategy<Value = ChangeKind> {
     let link = (failure(), time(), any::<u32>(), 0..7).prop_map(|(why, at, tries, which)| {
         ChangeKind::Link(Box::new(match which {
@@ -255,19 +276,7 @@ fn told() -> impl Strategy<Value = ChangeKind> {
             at: Time(7),
         }))
     });
-    let retries = (vec(0.0..1e6, 0..5), option::of(0.0..1e3));
-    let retries = retries.prop_map(|(delays, floor_after_timeout)| PublishedRetries {
-        delays,
-        floor_after_timeout,
-    });
-    let abilities = (option::of(retries), ".{1,20}").prop_map(|(retry_schedule, text)| {
-        ChangeKind::Abilities(Box::new(Abilities {
-            stream: Ability::Offered(text.clone()),
-            resend: Ability::Absent(text),
-            retry_schedule,
-            ..Abilities::default()
-        }))
-    });
+    let abilities = abilities();
     let unreadable = (".{0,40}", ".{0,40}").prop_map(|(why, excerpt)| {
         ChangeKind::Unreadable(Box::new(Unreadable {
             place: "stream",

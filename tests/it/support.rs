@@ -41,6 +41,7 @@ pub fn fresh() -> State {
         utc_offset: 0,
         key_origin: "ASPECT_API_KEY".into(),
         base_url: "https://api.example.com".into(),
+        deliveries_from: None,
     };
     let mut state = State::new(session, Keymap::embedded().unwrap());
     update(&mut state, Msg::Tick(before(0)));
@@ -192,7 +193,7 @@ pub fn abilities() -> Change {
             endpoint_list: offered("/webhooks/endpoints"),
             messages: offered("/webhooks/messages"),
             attempts: offered("/webhooks/delivery-attempts"),
-            retry_schedule: None,
+            ..Abilities::default()
         })),
     )
 }

@@ -7,13 +7,12 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::report::{Line, Report};
-use super::{lists, stream};
+use super::{lists, stream, svix};
 use crate::domain::time::{SECOND, duration_words};
 use crate::domain::{Ability, FailureKind};
 use crate::io::client::Client;
 use crate::io::config::{Source, is_loopback};
 use crate::io::discover::discover;
-use crate::io::link::resend_ability;
 use crate::io::reach;
 
 /// A clock that is off by more makes ages wrong on the screen…
@@ -63,15 +62,21 @@ pub async fn examine(
         Ok(version) => report.say(&Line::ok(check, format!("{version}, not encrypted")))?,
         Err(failure) => return report.say(&Line::failure(check, &failure)),
     }
-    let (line, is_over) = key(client).await;
-    report.say(&line)?;
-    if is_over {
-        return Ok(());
+    if !client.is_svix_alone {
+        let (line, is_over) = key(client).await;
+        report.say(&line)?;
+        if is_over {
+            return Ok(());
+        }
+        let n_tasks = lists::tasks(client, report).await?;
+        stream::examine(source, client, wait, n_tasks, report).await?;
     }
-    let n_tasks = lists::tasks(client, report).await?;
-    stream::examine(source, client, wait, n_tasks, report).await?;
-    lists::logs(client, report).await?;
-    report.say(&resend(source, client).await)?;
+    if let (Some(source), Some(client)) = (&source.svix, &client.svix) {
+        svix::examine(source, client, report).await?;
+    } else {
+        lists::logs(client, report).await?;
+        report.say(&resend(source, client).await)?;
+    }
     report.say(&clock(client.http.ahead()))
 }
 
@@ -118,7 +123,7 @@ async fn resend(source: &Source, client: &Client) -> Line {
         Ok(found) => found,
         Err(failure) => return Line::lack(CHECK, &failure),
     };
-    match resend_ability(source.resend_path.as_deref(), &found) {
+    match client.resend_ability(source.resend_path.as_deref(), found.published.as_ref()) {
         Ability::Offered(path) if source.resend_path.is_some() => {
             Line::ok(CHECK, format!("{path}, configured"))
         }

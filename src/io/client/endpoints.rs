@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use reqwest::{Method, Url};
+use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use super::Client;
-use super::http::NotDone;
+use super::http::{NotDone, Verb};
 use crate::domain::{EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind};
 use crate::wire::endpoints::{self, Created, Headers};
 use crate::wire::openapi::EndpointRoutes;
@@ -23,9 +23,12 @@ impl Client {
     /// `POST /webhooks/endpoints`
     pub async fn create_endpoint(&self, draft: &EndpointDraft) -> Changed<Created> {
         refuse_faults(draft)?;
+        if let Some(svix) = &self.svix {
+            return svix.create_endpoint(draft, &key()).await;
+        }
         let url = self.http.route(&ENDPOINTS, &[]).map_err(NotDone::Refused)?;
         let body = endpoints::body(draft, true);
-        let answer = self.change(Method::POST, &url, Some(body)).await?;
+        let answer = self.change(Verb::Post, &url, Some(body)).await?;
         endpoints::created(&answer).map_err(|_| {
             let why = "the service took it, but its answer tells no endpoint and no secret";
             NotDone::Unknown(why.to_owned())
@@ -33,29 +36,46 @@ impl Client {
     }
 
     /// Changes an endpoint: it is read as the service has it now, changed, and `PUT` back whole.
-    /// Gives what was sent.
-    pub async fn edit_endpoint(
-        &self,
-        id: &EndpointId,
-        edit: &EndpointEdit,
-    ) -> Changed<EndpointDraft> {
+    /// Svix takes the change alone.
+    pub async fn edit_endpoint(&self, id: &EndpointId, edit: &EndpointEdit) -> Changed<()> {
+        if let Some(svix) = &self.svix {
+            // What is not named is right there.
+            let named = EndpointDraft {
+                url: "http://unnamed/".to_owned(),
+                ..EndpointDraft::default()
+            };
+            refuse_faults(&named.with(edit))?;
+            return svix.edit_endpoint(id, edit, &key()).await;
+        }
         let before = self.endpoint_to_edit(id).await.map_err(NotDone::Refused)?;
         let draft = before.with(edit);
         refuse_faults(&draft)?;
         let url = self.endpoint_url(id)?;
         let body = endpoints::body(&draft, false);
-        self.change(Method::PUT, &url, Some(body)).await?;
-        Ok(draft)
+        self.change(Verb::Put, &url, Some(body)).await.map(|_| ())
     }
 
     /// `DELETE /webhooks/endpoints/{id}`
     pub async fn delete_endpoint(&self, id: &EndpointId) -> Changed<()> {
+        if let Some(svix) = &self.svix {
+            return svix.delete_endpoint(id, &key()).await;
+        }
         let url = self.endpoint_url(id)?;
-        self.change(Method::DELETE, &url, None).await.map(|_| ())
+        self.change(Verb::Delete, &url, None).await.map(|_| ())
     }
 
-    /// The routes around one endpoint that the server publishes.
+    /// The routes around one endpoint that the server publishes; Svix has all of them.
     pub async fn endpoint_routes(&self) -> Result<EndpointRoutes, Failure> {
+        if self.svix.is_some() {
+            let own = || Some("Svix".to_owned());
+            return Ok(EndpointRoutes {
+                secret: own(),
+                rotate: own(),
+                headers: own(),
+                set_headers: own(),
+                example: own(),
+            });
+        }
         let published = self.published().await?;
         Ok(published.unwrap_or_default().endpoint)
     }
@@ -66,6 +86,9 @@ impl Client {
         template: &str,
         id: &EndpointId,
     ) -> Result<SecretString, Failure> {
+        if let Some(svix) = &self.svix {
+            return svix.secret(id).await;
+        }
         let url = self.filled(template, id)?;
         let body = self.read_url(&url).await?;
         let secret = endpoints::secret(&body);
@@ -86,13 +109,16 @@ impl Client {
         secret: Option<&SecretString>,
         grace: Duration,
     ) -> Changed<()> {
+        if let Some(svix) = &self.svix {
+            return svix.rotate_secret(id, secret, grace, &key()).await;
+        }
         let url = self.filled(template, id).map_err(NotDone::Refused)?;
         let mut body = json!({"grace_period_seconds": grace.as_secs()});
         if let (Some(secret), Some(body)) = (secret, body.as_object_mut()) {
             body.insert("key".to_owned(), secret.expose_secret().into());
         }
         let body = Some(body.to_string());
-        self.change(Method::POST, &url, body).await.map(|_| ())
+        self.change(Verb::Post, &url, body).await.map(|_| ())
     }
 
     pub async fn endpoint_headers(
@@ -100,6 +126,9 @@ impl Client {
         template: &str,
         id: &EndpointId,
     ) -> Result<Headers, Failure> {
+        if let Some(svix) = &self.svix {
+            return svix.headers(id).await;
+        }
         let url = self.filled(template, id)?;
         let body = self.read_url(&url).await?;
         endpoints::headers(&body).map_err(|what| super::failure::unreadable(&what, &url))
@@ -112,9 +141,12 @@ impl Client {
         id: &EndpointId,
         headers: &BTreeMap<String, String>,
     ) -> Changed<()> {
+        if let Some(svix) = &self.svix {
+            return svix.set_headers(id, headers, &key()).await;
+        }
         let url = self.filled(template, id).map_err(NotDone::Refused)?;
         let body = json!({"headers": headers}).to_string();
-        self.change(Method::PUT, &url, Some(body)).await.map(|_| ())
+        self.change(Verb::Put, &url, Some(body)).await.map(|_| ())
     }
 
     /// Has the service send an example to this endpoint alone.
@@ -124,17 +156,19 @@ impl Client {
         id: &EndpointId,
         event_type: &str,
     ) -> Changed<()> {
+        if let Some(svix) = &self.svix {
+            let sent = svix.send_example(id, event_type, &key()).await;
+            return sent.map(|_| ());
+        }
         let url = self.filled(template, id).map_err(NotDone::Refused)?;
         let body = json!({"event_type": event_type}).to_string();
-        self.change(Method::POST, &url, Some(body))
-            .await
-            .map(|_| ())
+        self.change(Verb::Post, &url, Some(body)).await.map(|_| ())
     }
 
     /// An endpoint as the service has it, its URL not masked.
     async fn endpoint_to_edit(&self, id: &EndpointId) -> Result<EndpointDraft, Failure> {
         let mut cursor: Option<String> = None;
-        for _ in 0..super::MAX_ENDPOINT_PAGES {
+        for _ in 0..super::reading::MAX_PAGES {
             let query: Vec<(&str, &str)> = cursor.iter().map(|at| ("iterator", &**at)).collect();
             let (draft, page) = self
                 .read(&ENDPOINTS, &query, |body| {
@@ -185,15 +219,14 @@ impl Client {
             .map_err(|failed| failed.failure)
     }
 
-    async fn change(
-        &self,
-        method: Method,
-        url: &Url,
-        body: Option<String>,
-    ) -> Changed<bytes::Bytes> {
-        let key = format!("reeltop-{}", uuid::Uuid::new_v4());
-        self.http.change_once(method, url, body, &key).await
+    async fn change(&self, verb: Verb, url: &Url, body: Option<String>) -> Changed<bytes::Bytes> {
+        self.http.change_once(verb, url, body, &key()).await
     }
+}
+
+/// A new idempotency key.
+fn key() -> String {
+    format!("reeltop-{}", uuid::Uuid::new_v4())
 }
 
 /// What the service would refuse is not sent.

@@ -19,6 +19,8 @@ pub struct Failed {
     pub is_final: bool,
     /// `Retry-After`, in microseconds.
     pub retry_after: Option<i64>,
+    /// The status of the answer, if there was one.
+    pub status: Option<u16>,
 }
 
 impl From<Failed> for Failure {
@@ -33,6 +35,7 @@ impl Failed {
             failure,
             is_final: true,
             retry_after: None,
+            status: None,
         }
     }
 
@@ -41,6 +44,7 @@ impl Failed {
             failure,
             is_final: false,
             retry_after: None,
+            status: None,
         }
     }
 }
@@ -224,6 +228,10 @@ pub fn status(
         ),
         404 => with_words(FailureKind::NotFound, "check the id"),
         405 => with_words(FailureKind::NotOffered, "this server does not offer it"),
+        413 => with_words(
+            FailureKind::TooLarge,
+            "the server takes no request of this size; send less",
+        ),
         400 | 409 | 422 => with_words(FailureKind::Invalid, "the request was not accepted"),
         429 => with_words(
             FailureKind::RateLimited,
@@ -241,6 +249,7 @@ pub fn status(
         failure,
         is_final: !matches!(code, 408 | 425 | 429 | 500..=599),
         retry_after: retry_after(headers),
+        status: Some(code),
     }
 }
 

@@ -67,6 +67,27 @@ pub enum NotDone {
     Unknown(String),
 }
 
+/// What a request that changes something does; the only files that name methods are this one and
+/// the server's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+impl Verb {
+    fn method(self) -> Method {
+        match self {
+            Self::Post => Method::POST,
+            Self::Put => Method::PUT,
+            Self::Patch => Method::PATCH,
+            Self::Delete => Method::DELETE,
+        }
+    }
+}
+
 /// Why a request got no answer.
 enum Unsent {
     /// Read-only mode forbids it; nothing was sent.
@@ -328,7 +349,7 @@ impl Http {
         )))
     }
 
-    async fn body(
+    pub(super) async fn body(
         &self,
         mut response: Response,
         url: &Url,
@@ -374,7 +395,7 @@ impl Http {
     /// Sends a POST once: never repeated, never redirected; in read-only mode not at all.
     pub async fn post_once(&self, url: &Url, body: String, idempotency_key: &str) -> Sent {
         match self
-            .once(Method::POST, url, Some(body), idempotency_key)
+            .once(Verb::Post, url, Some(body), idempotency_key)
             .await
         {
             Ok(_) => Sent::Accepted,
@@ -386,12 +407,12 @@ impl Http {
     /// Makes a change with the same guarantees, and reads what the service says of it.
     pub async fn change_once(
         &self,
-        method: Method,
+        verb: Verb,
         url: &Url,
         body: Option<String>,
         idempotency_key: &str,
     ) -> Result<Bytes, NotDone> {
-        let response = self.once(method, url, body, idempotency_key).await?;
+        let response = self.once(verb, url, body, idempotency_key).await?;
         // It is done, whether its answer can be read or not.
         Ok(self
             .body(response, url, self.waits.answer)
@@ -402,14 +423,14 @@ impl Http {
     /// The answer to a request that is made once, if it is 2xx.
     async fn once(
         &self,
-        method: Method,
+        verb: Verb,
         url: &Url,
         body: Option<String>,
         idempotency_key: &str,
     ) -> Result<Response, NotDone> {
         let client = self.single().map_err(NotDone::Refused)?;
         let mut request = client
-            .request(method, url.clone())
+            .request(verb.method(), url.clone())
             .timeout(self.waits.answer)
             .header(ACCEPT, "application/json")
             .header("idempotency-key", idempotency_key);

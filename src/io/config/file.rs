@@ -41,6 +41,24 @@ pub struct Profile {
     pub webhook_secret_file: Option<PathBuf>,
     /// The same in an environment variable.
     pub webhook_secret_env: Option<String>,
+    /// The Svix server that delivers; guessed from the token if left out.
+    pub svix_url: Option<String>,
+    /// Id or uid of the application there.
+    pub svix_app: Option<String>,
+    pub svix_token_env: Option<String>,
+    pub svix_token_file: Option<PathBuf>,
+    pub svix_token_command: Option<Vec<String>>,
+}
+
+impl Profile {
+    /// Whether it names a Svix server.
+    pub fn has_svix(&self) -> bool {
+        self.svix_url.is_some()
+            || self.svix_app.is_some()
+            || self.svix_token_env.is_some()
+            || self.svix_token_file.is_some()
+            || self.svix_token_command.is_some()
+    }
 }
 
 impl File {

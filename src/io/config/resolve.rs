@@ -1,6 +1,8 @@
 //! Which server, with which key: flag over environment over file over default, value by value, but
 //! URL and key are a pair (contracts.md, "Configuration"). Pure, so that it is tested as such.
 
+use std::path::Path;
+
 use reqwest::Url;
 
 use super::file::{File, Profile};
@@ -18,8 +20,8 @@ pub struct Chosen {
     pub notes: Vec<String>,
 }
 
-const URL_VARIABLE: &str = "ASPECT_BASE_URL";
-const KEY_VARIABLE: &str = "ASPECT_API_KEY";
+pub(super) const URL_VARIABLE: &str = "ASPECT_BASE_URL";
+pub(super) const KEY_VARIABLE: &str = "ASPECT_API_KEY";
 const PROFILE_VARIABLE: &str = "REELTOP_PROFILE";
 
 /// Chooses; `Ok(None)` means that nothing at all is configured.
@@ -45,7 +47,10 @@ pub fn resolve(
         return by_flag(url, flags, profile, key(), env).map(Some);
     }
     if let Some((name, settings)) = profile {
-        let mut chosen = by_profile(&name, &settings, flags, env)?;
+        // A profile may name a Svix server alone.
+        let Some(mut chosen) = by_profile(&name, &settings, flags, env)? else {
+            return Ok(None);
+        };
         for variable in [URL_VARIABLE, KEY_VARIABLE] {
             if set(variable).is_some() && chosen.key.place() != variable {
                 chosen.notes.push(format!(
@@ -71,14 +76,14 @@ pub fn resolve(
             Ok(Some(chosen))
         }
         (None, None) => match &file.profile {
-            Some(name) => by_profile(name, &find(file, name)?, flags, env).map(Some),
+            Some(name) => by_profile(name, &find(file, name)?, flags, env),
             None => Ok(None),
         },
     }
 }
 
 /// The profile that is asked for by a flag or in the environment.
-fn asked_profile(flags: &Flags, env: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+pub(super) fn asked_profile(flags: &Flags, env: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     let set = || env(PROFILE_VARIABLE).filter(|value| !value.trim().is_empty());
     flags.profile.clone().or_else(set)
 }
@@ -94,7 +99,7 @@ pub(super) fn named_profile(
         .transpose()
 }
 
-fn find(file: &File, name: &str) -> Result<Profile, ConfigError> {
+pub(super) fn find(file: &File, name: &str) -> Result<Profile, ConfigError> {
     file.profiles.get(name).cloned().ok_or_else(|| {
         let known: Vec<&str> = file.profiles.keys().map(String::as_str).collect();
         let known = if known.is_empty() {
@@ -120,8 +125,10 @@ fn by_flag(
         asked.is_ok() && asked == checked(own, "profile", true)
     };
     let is_its_own = settings.url.as_deref().is_some_and(same);
-    if let Some(name) = name.filter(|_| is_its_own) {
-        return by_profile(&name, &settings, flags, env);
+    if let Some(name) = name.filter(|_| is_its_own)
+        && let Some(chosen) = by_profile(&name, &settings, flags, env)?
+    {
+        return Ok(chosen);
     }
     // What a profile says of its own server is not true of another.
     let settings = Profile {
@@ -148,48 +155,76 @@ fn by_profile(
     settings: &Profile,
     flags: &Flags,
     env: &dyn Fn(&str) -> Option<String>,
-) -> Result<Chosen, ConfigError> {
+) -> Result<Option<Chosen>, ConfigError> {
     let Some(url) = &settings.url else {
+        if settings.has_svix() {
+            return Ok(None);
+        }
         return Err(ConfigError(format!(
             "profile {name} has no url: add url = \"https://…\" to it"
         )));
     };
     let allow_http = settings.allow_http || flags.allow_http;
     let url = checked(url, &format!("profile {name}"), allow_http)?;
-    let key = match (&settings.key_env, &settings.key_file, &settings.key_command) {
-        (Some(variable), None, None) => {
-            let value = env(variable)
-                .filter(|value| !value.trim().is_empty())
-                .ok_or_else(|| {
-                    ConfigError(format!(
-                        "profile {name} takes its key from {variable}, which is not set"
-                    ))
-                })?;
-            KeyFrom::Variable {
-                name: variable.clone(),
-                value: value.into(),
-            }
-        }
-        (None, Some(path), None) => KeyFrom::File(path.clone()),
-        (None, None, Some(words)) => KeyFrom::Command(words.clone()),
-        (None, None, None) => {
-            return Err(ConfigError(format!(
-                "profile {name} has no key: add key_env, key_file or key_command to it"
-            )));
-        }
-        _ => {
-            return Err(ConfigError(format!(
-                "profile {name} has more than one of key_env, key_file and key_command: keep one"
-            )));
-        }
+    let sources = Sources {
+        word: "key",
+        variable: settings.key_env.as_deref(),
+        file: settings.key_file.as_deref(),
+        command: settings.key_command.as_deref(),
     };
-    Ok(Chosen {
+    let key = sources.one(name, env)?;
+    Ok(Some(Chosen {
         url,
         key,
         profile: Some(name.to_owned()),
         settings: settings.clone(),
         notes: Vec::new(),
-    })
+    }))
+}
+
+/// Where a profile says that a secret comes from.
+pub(super) struct Sources<'a> {
+    /// How the fields begin: `key` for `key_env`, `key_file`, `key_command`.
+    pub word: &'static str,
+    pub variable: Option<&'a str>,
+    pub file: Option<&'a Path>,
+    pub command: Option<&'a [String]>,
+}
+
+impl Sources<'_> {
+    /// The one that is named; an error if there is none or more than one.
+    pub fn one(
+        &self,
+        profile: &str,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<KeyFrom, ConfigError> {
+        let word = self.word;
+        match (self.variable, self.file, self.command) {
+            (Some(variable), None, None) => {
+                let value = env(variable)
+                    .filter(|value| !value.trim().is_empty())
+                    .ok_or_else(|| {
+                        ConfigError(format!(
+                            "profile {profile} takes its {} from {variable}, which is not set",
+                            word.replace('_', " ")
+                        ))
+                    })?;
+                Ok(KeyFrom::Variable {
+                    name: variable.to_owned(),
+                    value: value.into(),
+                })
+            }
+            (None, Some(path), None) => Ok(KeyFrom::File(path.to_owned())),
+            (None, None, Some(words)) => Ok(KeyFrom::Command(words.to_owned())),
+            (None, None, None) => Err(ConfigError(format!(
+                "profile {profile} has no {}: add {word}_env, {word}_file or {word}_command to it",
+                word.replace('_', " ")
+            ))),
+            _ => Err(ConfigError(format!(
+                "profile {profile} has more than one of {word}_env, {word}_file and {word}_command: keep one"
+            ))),
+        }
+    }
 }
 
 fn plain(url: &str, key: KeyFrom, flags: &Flags) -> Result<Chosen, ConfigError> {
@@ -266,8 +301,6 @@ pub fn is_loopback(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
-    use std::path::Path;
-
     use secrecy::ExposeSecret;
 
     use super::*;

@@ -74,7 +74,8 @@ impl Link {
             self.finding.is_discovered = true;
             self.finding.discover_wait = Duration::ZERO;
         }
-        let resend = resend_ability(self.settings.resend_path.as_deref(), &found);
+        let configured = self.settings.resend_path.as_deref();
+        let resend = (self.client).resend_ability(configured, found.published.as_ref());
         self.finding.others = found.others;
         // Told the same again, the stream stays where it was found.
         if found.url != self.finding.told || found.how != How::Guessed && self.is_at_told_place() {
@@ -143,20 +144,5 @@ impl Link {
             Some(LinkState::Polling { .. }) => self.enter(LinkState::Polling { why }).await,
             _ => {}
         }
-    }
-}
-
-/// Whether a message can be resent, by which route: configured, else published.
-pub fn resend_ability(configured: Option<&str>, found: &Found) -> Ability {
-    match (configured, &found.published) {
-        (Some(path), _) => Ability::Offered(path.to_owned()),
-        (None, Some(published)) => match &published.resend {
-            Some(path) => Ability::Offered(path.clone()),
-            None => Ability::Absent(
-                "this server publishes no resend route; if it has one, set resend_path in the profile"
-                    .to_owned(),
-            ),
-        },
-        (None, None) => Ability::Unknown,
     }
 }

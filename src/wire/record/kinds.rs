@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use super::abilities::{read_abilities, write_abilities};
 use super::fields::{Fields, Writer, read_id};
 use crate::domain::{
-    Abilities, Ability, AssetId, Attempt, AttemptId, AttemptStatus, ChangeKind, Endpoint,
-    EndpointId, Event, EventId, EventType, Example, Failure, FailureKind, Feature, FeatureState,
-    Features, LinkState, Message, MessageId, Observation, Payload, Proof, PublishedRetries, Repair,
-    RepairedBy, ReplayStep, Stage, TaskId, TaskState, Time, Trigger, Unreadable, UserId,
-    WORD_KINDS, WordSeen, masked_url,
+    AssetId, Attempt, AttemptId, AttemptStatus, ChangeKind, Endpoint, EndpointId, Event, EventId,
+    EventType, Example, Failure, FailureKind, Feature, FeatureState, Features, LinkState, Message,
+    MessageId, Observation, Payload, Proof, Repair, RepairedBy, ReplayStep, Stage, TaskId,
+    TaskState, Time, Trigger, Unreadable, UserId, WORD_KINDS, WordSeen, masked_url,
 };
 
 /// The bits of the packed features that mean something.
@@ -418,58 +418,6 @@ fn read_proof(from: Fields<'_>) -> Option<Proof> {
         caveat: from.text(8).map(str::to_owned),
         at: time(from, 9)?,
     })
-}
-
-fn write_abilities(abilities: &Abilities, to: &mut Writer) {
-    let all = [
-        &abilities.stream,
-        &abilities.resend,
-        &abilities.endpoint_list,
-        &abilities.messages,
-        &abilities.attempts,
-    ];
-    for (at, ability) in all.into_iter().enumerate() {
-        to.nested(at as u8 + 1, |to| match ability {
-            Ability::Unknown => {}
-            Ability::Offered(route) => to.text(1, route),
-            Ability::Absent(why) => to.text(2, why),
-        });
-    }
-    if let Some(retries) = &abilities.retry_schedule {
-        to.nested(6, |to| {
-            let delays = retries.delays.iter().flat_map(|delay| delay.to_le_bytes());
-            to.bytes(1, &delays.collect::<Vec<u8>>());
-            if let Some(floor) = retries.floor_after_timeout {
-                to.bytes(2, &floor.to_le_bytes());
-            }
-        });
-    }
-}
-
-fn read_abilities(from: Fields<'_>) -> Abilities {
-    let ability = |tag| {
-        let fields = from.nested(tag).unwrap_or(Fields(&[]));
-        match (fields.text(1), fields.text(2)) {
-            (Some(route), _) => Ability::Offered(route.to_owned()),
-            (None, Some(why)) => Ability::Absent(why.to_owned()),
-            (None, None) => Ability::Unknown,
-        }
-    };
-    Abilities {
-        stream: ability(1),
-        resend: ability(2),
-        endpoint_list: ability(3),
-        messages: ability(4),
-        attempts: ability(5),
-        retry_schedule: from.nested(6).map(|retries| PublishedRetries {
-            delays: (retries.bytes(1).unwrap_or_default().as_chunks().0.iter())
-                .map(|delay| f64::from_le_bytes(*delay))
-                .collect(),
-            floor_after_timeout: (retries.bytes(2))
-                .and_then(|floor| floor.try_into().ok())
-                .map(f64::from_le_bytes),
-        }),
-    }
 }
 
 fn write_word(seen: &WordSeen, to: &mut Writer) {

@@ -1,0 +1,166 @@
+//! Reading: an answer within its bounds, a page of a list, a list page by page.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use reqwest::Url;
+
+use super::failure::{self, Failed};
+use super::http::Http;
+use crate::domain::{Failure, FailureKind, Unreadable, visible};
+use crate::wire::rest::{Page, Row};
+use crate::wire::shape::{self, Beyond};
+
+/// Rows of one page that could not be read and are kept to be looked at.
+const MAX_UNREADABLE: usize = 200;
+/// Pages of a list that is read whole, at most.
+pub const MAX_PAGES: usize = 40;
+/// The most rows that a page is asked for (Svix).
+const MAX_LIMIT: usize = 250;
+
+impl Http {
+    /// Reads a page of a list. Rows beyond the limit are counted and left out.
+    pub async fn page<T>(
+        &self,
+        segments: &[&str],
+        query: &[(&str, &str)],
+        decode: impl FnOnce(&[u8]) -> Result<Page<T>, Unreadable>,
+    ) -> Result<Page<T>, Failure> {
+        let (url, mut body) = self.fetch(segments, query).await?;
+        let shape = self.limits.shape();
+        // One row that is nested too deep does not spoil its list.
+        let is_cut = matches!(shape.check(&body), Err(Beyond::Depth(_)));
+        if is_cut {
+            body = shape.cut(&body).into();
+        }
+        let mut page = self.decoded(&url, &body, decode)?;
+        let n_before = page.rows.len();
+        if is_cut {
+            page.rows.retain(|row| !shape::is_cut(&row.raw));
+        }
+        let n_cut = n_before - page.rows.len();
+        let limit = self.limits.list_rows;
+        let n_beyond = page.rows.len().saturating_sub(limit);
+        page.rows.truncate(limit);
+        // Each of these keeps a piece of its row; a list of nothing else must not pile up.
+        let n_hidden = page.unreadable.len().saturating_sub(MAX_UNREADABLE);
+        page.unreadable.truncate(MAX_UNREADABLE);
+        for (count, why) in [
+            (
+                n_beyond,
+                "rows beyond the limit of a list (limits.list_rows)",
+            ),
+            (n_hidden, "more rows that lack what every row has"),
+            (n_cut, "rows nested too deep (limits.json_depth)"),
+        ] {
+            if count > 0 {
+                page.unreadable.push(Unreadable {
+                    place: "list",
+                    why: format!("{count} {why}"),
+                    excerpt: String::new(),
+                });
+            }
+        }
+        Ok(page)
+    }
+
+    /// Reads any route by a decoder.
+    pub async fn read<T>(
+        &self,
+        segments: &[&str],
+        query: &[(&str, &str)],
+        decode: impl FnOnce(&[u8]) -> Result<T, Unreadable>,
+    ) -> Result<T, Failure> {
+        let (url, body) = self.fetch(segments, query).await?;
+        self.decoded(&url, &body, decode)
+    }
+
+    async fn fetch(
+        &self,
+        segments: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<(Url, Bytes), Failure> {
+        let url = self.route(segments, query)?;
+        let body = self
+            .get(&url, self.waits.answer, true)
+            .await
+            .map_err(|failed: Failed| failed.failure)?;
+        Ok((url, body))
+    }
+
+    /// Reads an answer, if it is within the bounds on its shape.
+    fn decoded<T>(
+        &self,
+        url: &Url,
+        body: &[u8],
+        decode: impl FnOnce(&[u8]) -> Result<T, Unreadable>,
+    ) -> Result<T, Failure> {
+        self.limits.shape().check(body).map_err(|beyond| {
+            let what = format!(
+                "{} answered {beyond} for {}",
+                failure::origin(url),
+                visible(url.path())
+            );
+            let hint = "raise limits.json_depth or limits.json_values if it is right";
+            Failure::new(FailureKind::TooLarge, what, hint)
+        })?;
+        decode(body).map_err(|what| failure::unreadable(&what, url))
+    }
+}
+
+/// Reads a list page by page, into one whose `is_last` says whether its end was reached. A row that
+/// comes again counts once. Fails where the first page does.
+pub async fn gathered<T, F>(
+    most: usize,
+    id: impl Fn(&Row<T>) -> String,
+    read: impl Fn(Option<String>) -> F,
+) -> Result<Page<T>, Failure>
+where
+    F: Future<Output = Result<Page<T>, Failure>>,
+{
+    let mut all = read(None).await?;
+    let mut known: HashSet<String> = all.rows.iter().map(&id).collect();
+    for _ in 1..MAX_PAGES {
+        // What is beyond the limit of one list is not read: the end was not reached.
+        if all.is_last || all.rows.len() >= most {
+            break;
+        }
+        let more = match read(all.next.clone()).await {
+            Ok(more) if more.next != all.next || more.is_last => more,
+            // A server that gives the same page again, or none: the rest is not known.
+            _ => break,
+        };
+        let is_new = |row: &Row<T>| known.insert(id(row));
+        all.rows.extend(more.rows.into_iter().filter(is_new));
+        all.unreadable.extend(more.unreadable);
+        all.next = more.next;
+        all.is_last = more.is_last;
+    }
+    Ok(all)
+}
+
+/// Query parameters, with the numbers as text.
+pub struct Query {
+    pairs: Vec<(String, String)>,
+}
+
+impl Query {
+    pub fn pairs(&self) -> Vec<(&str, &str)> {
+        self.pairs
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect()
+    }
+}
+
+/// Filters, the number of rows, and where to go on.
+pub fn query(filters: &[(&str, &str)], limit: usize, cursor: Option<&str>) -> Query {
+    let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let mut pairs: Vec<(String, String)> = filters
+        .iter()
+        .map(|(name, value)| own(name, value))
+        .collect();
+    pairs.push(own("limit", &limit.clamp(1, MAX_LIMIT).to_string()));
+    pairs.extend(cursor.map(|cursor| own("iterator", cursor)));
+    Query { pairs }
+}

@@ -1,0 +1,140 @@
+//! Endpoints at a Svix server: made, changed in part, deleted; their secrets and headers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value, json};
+
+use super::Svix;
+use crate::domain::{EVERY_TASK_EVENT, EndpointDraft, EndpointEdit, EndpointId, Unreadable};
+use crate::io::client::endpoints::Changed;
+use crate::io::client::http::Verb;
+use crate::wire::endpoints::Created;
+use crate::wire::rest;
+
+/// What `task.*` stands for, which Svix does not know.
+const TASK_EVENTS: [&str; 3] = ["task.completed", "task.failed", "task.progress"];
+
+impl Svix {
+    /// Makes an endpoint, and reads the secret that the service made for it.
+    pub async fn create_endpoint(
+        &self,
+        draft: &EndpointDraft,
+        idempotency_key: &str,
+    ) -> Changed<Created> {
+        let body = json!({
+            "url": draft.url,
+            "description": draft.description,
+            "eventTypes": draft.event_types.as_deref().map(expanded),
+            "throttleRate": draft.rate_limit,
+            "disabled": draft.disabled,
+        });
+        let (route, body) = (self.route(&["endpoint"]), Some(body.to_string()));
+        let made = self.change(
+            Verb::Post,
+            &route,
+            body,
+            idempotency_key,
+            rest::one_endpoint,
+        );
+        let endpoint = made.await?;
+        // The endpoint is there, whether its secret can be read now or later.
+        let secret = self.secret(&endpoint.value.id).await.ok();
+        Ok(Created {
+            endpoint,
+            secret: secret.map(|secret| secret.expose_secret().to_owned()),
+        })
+    }
+
+    /// Changes what is named of an endpoint; the rest stays as it is, also what reeltop does not
+    /// know of.
+    pub async fn edit_endpoint(
+        &self,
+        id: &EndpointId,
+        edit: &EndpointEdit,
+        idempotency_key: &str,
+    ) -> Changed<()> {
+        let mut body = Map::new();
+        let mut set = |name: &str, value: Option<Value>| {
+            body.extend(value.map(|value| (name.to_owned(), value)));
+        };
+        set("url", edit.url.as_ref().map(|url| json!(url)));
+        set(
+            "description",
+            edit.description.as_ref().map(|text| json!(text)),
+        );
+        let types = edit.event_types.as_deref();
+        set("eventTypes", types.map(|types| json!(expanded(types))));
+        set("throttleRate", edit.rate_limit.map(|limit| json!(limit)));
+        set("disabled", edit.disabled.map(Value::Bool));
+        let id = id.to_string();
+        let route = self.route(&["endpoint", &id]);
+        let body = Some(Value::Object(body).to_string());
+        self.change(Verb::Patch, &route, body, idempotency_key, done)
+            .await
+    }
+
+    pub async fn delete_endpoint(&self, id: &EndpointId, idempotency_key: &str) -> Changed<()> {
+        let id = id.to_string();
+        let route = self.route(&["endpoint", &id]);
+        self.change(Verb::Delete, &route, None, idempotency_key, done)
+            .await
+    }
+
+    /// Gives an endpoint another secret, of the service's making where none is named; the one
+    /// before stays valid for the grace period.
+    pub async fn rotate_secret(
+        &self,
+        id: &EndpointId,
+        secret: Option<&SecretString>,
+        grace: Duration,
+        idempotency_key: &str,
+    ) -> Changed<()> {
+        let mut body = Map::new();
+        body.insert("gracePeriodSeconds".to_owned(), json!(grace.as_secs()));
+        if let Some(secret) = secret {
+            body.insert("key".to_owned(), json!(secret.expose_secret()));
+        }
+        let id = id.to_string();
+        let route = self.route(&["endpoint", &id, "secret", "rotate"]);
+        let body = Some(Value::Object(body).to_string());
+        self.change(Verb::Post, &route, body, idempotency_key, done)
+            .await
+    }
+
+    /// Replaces an endpoint's own headers.
+    pub async fn set_headers(
+        &self,
+        id: &EndpointId,
+        headers: &BTreeMap<String, String>,
+        idempotency_key: &str,
+    ) -> Changed<()> {
+        let id = id.to_string();
+        let route = self.route(&["endpoint", &id, "headers"]);
+        let body = Some(json!({"headers": headers}).to_string());
+        self.change(Verb::Put, &route, body, idempotency_key, done)
+            .await
+    }
+}
+
+/// What the service says of a change beyond that it is made is not looked at.
+#[expect(clippy::unnecessary_wraps, reason = "it stands where answers are read")]
+fn done(_: &[u8]) -> Result<(), Unreadable> {
+    Ok(())
+}
+
+/// Event types by their names, without words for several.
+pub fn expanded(types: &[String]) -> Vec<&str> {
+    let mut all: Vec<&str> = Vec::new();
+    for name in types {
+        if name == EVERY_TASK_EVENT {
+            all.extend(TASK_EVENTS);
+        } else {
+            all.push(name);
+        }
+    }
+    all.sort_unstable();
+    all.dedup();
+    all
+}

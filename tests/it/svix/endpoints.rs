@@ -1,0 +1,90 @@
+//! Endpoints made and changed at Svix, by the same methods of the client as at an Aspect API.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use reeltop::domain::{EndpointDraft, EndpointEdit, FailureKind};
+use reeltop::io::client::Client;
+use secrecy::ExposeSecret;
+
+use super::{APP, alone, refused, svix_of, svix_server};
+use crate::server::support::get;
+
+#[tokio::test]
+async fn an_endpoint_is_made_changed_in_part_and_deleted() {
+    let server = svix_server().await;
+    let client = Client::new(&alone(&server.url(), server.api_key())).unwrap();
+    let svix = svix_of(&server);
+    let draft = EndpointDraft {
+        url: "http://127.0.0.1:9/?token=kept".to_owned(),
+        description: "prod".to_owned(),
+        rate_limit: Some(7),
+        ..EndpointDraft::default()
+    };
+    let created = client
+        .create_endpoint(&draft)
+        .await
+        .unwrap_or_else(|_| panic!());
+    let id = created.endpoint.value.id.clone();
+    assert_eq!(
+        &*created.endpoint.value.url,
+        "http://127.0.0.1:9/?token=***"
+    );
+    assert!(!format!("{:?}", created.endpoint.raw).contains("kept"));
+    let secret = created.secret.unwrap();
+    let told = client.endpoint_secret("", &id).await.unwrap();
+    assert_eq!(told.expose_secret(), secret);
+
+    let edit = EndpointEdit {
+        disabled: Some(true),
+        ..EndpointEdit::default()
+    };
+    client.edit_endpoint(&id, &edit).await.unwrap();
+    let found = svix.endpoints().await.unwrap().rows.remove(0).value;
+    assert!(found.disabled);
+    assert_eq!((&*found.description, found.rate_limit), ("prod", Some(7)));
+    assert_eq!(
+        found.event_types.unwrap().len(),
+        3,
+        "task.* is three for Svix"
+    );
+    // What the screen masks is still whole at the service.
+    let whole = get(&server, &format!("/api/v1/app/{APP}/endpoint/{id}")).await;
+    assert_eq!(whole["url"], "http://127.0.0.1:9/?token=kept");
+    let edit = EndpointEdit {
+        rate_limit: Some(None),
+        ..EndpointEdit::default()
+    };
+    client.edit_endpoint(&id, &edit).await.unwrap();
+    let found = svix.endpoints().await.unwrap().rows.remove(0).value;
+    assert_eq!(found.rate_limit, None);
+
+    let rotated = client
+        .rotate_secret("", &id, None, Duration::from_mins(1))
+        .await;
+    rotated.unwrap();
+    let other = client.endpoint_secret("", &id).await.unwrap();
+    assert_ne!(other.expose_secret(), secret);
+    let headers = BTreeMap::from([
+        ("x-team".to_owned(), "video".to_owned()),
+        ("authorization".to_owned(), "Basic eA==".to_owned()),
+    ]);
+    client
+        .set_endpoint_headers("", &id, &headers)
+        .await
+        .unwrap();
+    let told = client.endpoint_headers("", &id).await.unwrap();
+    assert_eq!(told.headers.keys().collect::<Vec<_>>(), ["x-team"]);
+    assert_eq!(told.sensitive.len(), 1);
+
+    client.delete_endpoint(&id).await.unwrap();
+    let gone = refused(client.delete_endpoint(&id).await);
+    assert_eq!(gone.kind, FailureKind::NotFound);
+    let bad = EndpointEdit {
+        url: Some("ftp://x".to_owned()),
+        ..EndpointEdit::default()
+    };
+    let fault = refused(client.edit_endpoint(&id, &bad).await);
+    assert!(fault.what.contains("nothing was sent: url"), "{fault}");
+    server.stop().await;
+}
