@@ -29,7 +29,7 @@ use std::collections::{HashSet, VecDeque};
 use crossterm::event::KeyEvent;
 
 use crate::domain::{
-    AssetId, Bounds, Change, EndpointId, Failure, Hidden, History, MessageId, Moment, Proof,
+    AssetId, Bounds, Change, EndpointId, Failure, Hidden, History, MessageId, Moment, Proof, Route,
     TaskId, Time,
 };
 use deliveries::DeliveryList;
@@ -158,6 +158,7 @@ pub struct ReplayRequest {
     pub number: u64,
     pub message: MessageId,
     pub endpoint: EndpointId,
+    pub route: Route,
 }
 
 /// One thing to be read.

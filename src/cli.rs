@@ -17,6 +17,7 @@ mod output;
 mod prompt;
 mod reading;
 mod replay;
+mod replays;
 mod resend_local;
 mod secrets;
 mod send;
@@ -70,6 +71,7 @@ pub fn main() -> ExitCode {
         Command::Endpoints(args) => headless(list::endpoints(args, source)),
         Command::Replay(args) if args.is_local() => headless(resend_local::run(args, source)),
         Command::Replay(args) => headless(replay::run(args, source)),
+        Command::Replays(args) => headless(replays::run(args, source)),
         Command::Listen(args) => to_its_end(listen::run(args, source)),
         Command::Send(args) => headless(send::run(args, source)),
         Command::Verify(args) => conclude(verify::run(&args, &source)),

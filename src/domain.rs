@@ -49,7 +49,7 @@ pub use message::{Message, Payload};
 pub use offer::{OFFERS, Offer};
 pub use plan::{Plan, PlanItem, Verdict, plan};
 pub use query::Query;
-pub use replay::{Replay, ReplayState, ReplayStep, Replays, Stage};
+pub use replay::{Replay, ReplayState, ReplayStep, Replays, Route, Stage, Who};
 pub use safe::visible;
 pub use schedule::{Forecast, PublishedRetries, RetrySchedule};
 pub use task::{Observation, TASK_STATES, TaskState};

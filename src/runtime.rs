@@ -278,6 +278,7 @@ impl Loop {
                 number: request.number,
                 message: request.message,
                 endpoint: request.endpoint,
+                route: request.route,
             }),
             Effect::Look(Sight::Task(task)) => self.hose.look(Look::Task(task)),
             Effect::Look(Sight::Message(message)) => self.hose.look(Look::Message(message)),

@@ -30,6 +30,7 @@ impl Touched {
             ChangeKind::Message(message) => Self::Message(message.id.clone()),
             ChangeKind::Attempt(attempt) => Self::Message(attempt.message.clone()),
             ChangeKind::Replay(step) => Self::Message(step.message.clone()),
+            ChangeKind::Ledger(replay) => Self::Message(replay.message.clone()),
             ChangeKind::AssetNamed { .. } => Self::Names,
             ChangeKind::Endpoint(_) | ChangeKind::EndpointsListed(_) => Self::Endpoints,
             _ => Self::Nothing,
@@ -210,6 +211,7 @@ fn holds_back(kind: &ChangeKind) -> bool {
             | ChangeKind::Unreadable(_)
             | ChangeKind::NewWord(_)
             | ChangeKind::Replay(_)
+            | ChangeKind::Ledger(_)
             | ChangeKind::Journal(_)
             | ChangeKind::Hole(_)
     )

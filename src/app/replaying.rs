@@ -8,11 +8,8 @@ use super::{Effect, ReplayRequest, ShownPlan, State, TOAST, Tone};
 use crate::app::Overlay;
 use crate::domain::{
     Change, ChangeKind, EndpointId, History, MessageId, Origin, Plan, Replay, ReplayState,
-    ReplayStep, Stage, Time, Verdict, plan, visible,
+    ReplayStep, Route, Stage, Time, Verdict, plan, visible,
 };
-
-/// The route that the service's own resend takes, in a word (contracts.md, machine output).
-const ROUTE: &str = "server";
 
 /// The overlay of one message's replays.
 #[derive(Debug, Clone, PartialEq)]
@@ -217,7 +214,7 @@ impl State {
                     replay: number,
                     message: overlay.message.clone(),
                     endpoint: endpoint.clone(),
-                    route: ROUTE,
+                    route: Route::Server,
                     stage: Stage::Planned,
                 })),
             });
@@ -226,6 +223,7 @@ impl State {
                 number,
                 message: overlay.message.clone(),
                 endpoint,
+                route: Route::Server,
             }));
         }
         if effects.is_empty() {
@@ -256,6 +254,7 @@ impl State {
         let tone = match &replay.state {
             ReplayState::Delivered { .. } => Tone::Ok,
             ReplayState::Failed { .. } | ReplayState::Refused(_) => Tone::Bad,
+            ReplayState::Cancelled(_) => Tone::Info,
             ReplayState::Unknown(_) | ReplayState::Ambiguous(_) => Tone::Warn,
             _ => return,
         };
@@ -271,10 +270,11 @@ impl State {
     /// Quits; while a replay is under way only if asked a second time.
     pub(super) fn quit(&mut self) -> Vec<Effect> {
         let is_under_way = self.history.replays.all().iter().any(|replay| {
-            matches!(
+            let is_sent = matches!(
                 replay.state,
                 ReplayState::Planned | ReplayState::Sending | ReplayState::Accepted
-            )
+            );
+            is_sent && replay.by.is_none()
         });
         if is_under_way && self.now.mono > self.quits_until {
             self.quits_until = self.now.mono + TOAST;
@@ -288,7 +288,7 @@ impl State {
     pub fn open_replays(&self) -> Vec<String> {
         let replays = self.history.replays.all().iter();
         replays
-            .filter(|replay| replay.state.is_open())
+            .filter(|replay| replay.state.is_open() && replay.by.is_none())
             .map(|replay: &Replay| {
                 let message = replay.message.to_string();
                 let words = format!(

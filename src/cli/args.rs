@@ -107,6 +107,11 @@ pub enum Command {
     Endpoints(EndpointsArgs),
     /// Replay messages: plan, confirm, send once, follow to the attempt it caused
     Replay(ReplayArgs),
+    /// List the replays of every reeltop on this machine, and which attempt each caused
+    ///
+    /// The service is asked first for the attempts of those that are open. Exit code 3 where the
+    /// outcome of a listed replay is not known.
+    Replays(ReplaysArgs),
     /// Receive webhooks on this machine: verify, explain, count retries, forward, save
     ///
     /// Readable lines on a terminal, JSON lines in a pipe. Ends with ctrl-c.
@@ -330,6 +335,22 @@ impl ReplayArgs {
         let secrets = &self.secrets;
         self.to.is_some() || !secrets.secret_file.is_empty() || !secrets.secret_env.is_empty()
     }
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct ReplaysArgs {
+    /// Only those whose outcome is not known yet
+    #[arg(long)]
+    pub open: bool,
+    /// How many of the newest; those that are open are always listed
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub limit: usize,
+    /// As the ledger has it, without asking the server
+    #[arg(long)]
+    pub offline: bool,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Clone, Copy, Subcommand)]

@@ -10,6 +10,7 @@ use super::output::{conclude, note, usage};
 use super::{demo, journal, source};
 use crate::io::config::{Source, secrets};
 use crate::io::journal::Settings;
+use crate::io::ledger::Ledger;
 use crate::io::{Clock, intake};
 use crate::runtime;
 use crate::server::chaos::Choice;
@@ -20,7 +21,8 @@ pub async fn run(args: SourceArgs) -> ExitCode {
     match source::configured(&args) {
         Ok(source) => {
             let journal = journal::settings(&source, &args);
-            end(open(source, &args, journal).await)
+            let ledger = journal::ledger(&source);
+            end(open(source, &args, journal, ledger).await)
         }
         Err(stop) => conclude(Err(stop)),
     }
@@ -39,7 +41,7 @@ pub async fn demo(args: DemoArgs, given: SourceArgs) -> ExitCode {
     let mut source = Source::demo(&stage.url(), stage.api_key().to_owned());
     source.read_only = given.read_only;
     let journal = journal::temporary(&source, &given);
-    let result = open(source, &given, journal).await;
+    let result = open(source, &given, journal, Ledger::in_memory()).await;
     stage.stop().await;
     end(result)
 }
@@ -55,7 +57,12 @@ fn end(result: anyhow::Result<()>) -> ExitCode {
 }
 
 /// Opens the dashboard on a source.
-async fn open(source: Source, args: &SourceArgs, journal: Option<Settings>) -> anyhow::Result<()> {
+async fn open(
+    source: Source,
+    args: &SourceArgs,
+    journal: Option<Settings>,
+    ledger: Ledger,
+) -> anyhow::Result<()> {
     let settings = runtime::Settings {
         source_name: source.name.clone(),
         is_demo: source.is_demo,
@@ -73,7 +80,7 @@ async fn open(source: Source, args: &SourceArgs, journal: Option<Settings>) -> a
     #[cfg(debug_assertions)]
     panic_if_asked();
     let clock = Clock::new();
-    let (hose, changes) = intake::open_recording(source, clock, journal);
+    let (hose, changes) = intake::open_recording(source, clock, journal, ledger);
     runtime::run(hose, changes, clock, settings)
         .await
         .context("the dashboard ended")

@@ -7,6 +7,7 @@ use super::output::Stop;
 use crate::domain::{Failure, FailureKind};
 use crate::io::config::Source;
 use crate::io::journal::{Settings, Trouble, default_folder, file_name};
+use crate::io::ledger::{self, Ledger};
 
 /// The journal of a source; `None` if it is switched off, or this system has no place for it.
 pub fn settings(source: &Source, args: &SourceArgs) -> Option<Settings> {
@@ -16,7 +17,8 @@ pub fn settings(source: &Source, args: &SourceArgs) -> Option<Settings> {
     Some(in_folder(&default_folder()?, source))
 }
 
-/// The demo's: in a folder of its own, which is removed at the end.
+/// The demo's: in a folder of its own, which is removed at the end. Nobody else knows its server, so
+/// its ledger ends with it.
 pub fn temporary(source: &Source, args: &SourceArgs) -> Option<Settings> {
     if args.no_journal {
         return None;
@@ -26,6 +28,15 @@ pub fn temporary(source: &Source, args: &SourceArgs) -> Option<Settings> {
         temporary: Some(folder.clone()),
         ..in_folder(&folder, source)
     })
+}
+
+/// The ledger of a source's replays, which every profile of that server shares. Without the journal
+/// it is there all the same: at most once is no option.
+pub fn ledger(source: &Source) -> Ledger {
+    match default_folder() {
+        Some(folder) => Ledger::in_file(folder.join(ledger::file_name(&source.url, ""))),
+        None => Ledger::nowhere("this system names no folder for it, set XDG_STATE_HOME or HOME"),
+    }
 }
 
 fn in_folder(folder: &Path, source: &Source) -> Settings {

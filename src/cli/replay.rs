@@ -11,17 +11,19 @@ use super::args::{ReplayArgs, SourceArgs};
 use super::output::{Outcome, Output, Stop, note};
 use super::prompt::confirmed;
 use super::reading::find_messages;
-use super::source;
+use super::{journal, source};
 use crate::domain::{
     Applied, Change, ChangeKind, EndpointId, Failure, FailureKind, History, MessageId, Moment,
-    Origin, Plan, ReplayState, Verdict, plan, visible,
+    Origin, Plan, ReplayState, Route, Verdict, plan, visible,
 };
 use crate::io::client::{Client, ENDPOINTS};
 use crate::io::clock::Clock;
 use crate::io::config::Source;
 use crate::io::discover::discover;
+use crate::io::keeper;
+use crate::io::ledger::Ledger;
 use crate::io::outlet::{Ends, Outlet};
-use crate::io::sender::{self, BY_SERVER, ReplayOrder};
+use crate::io::sender::{self, ReplayOrder};
 use crate::wire::normal;
 
 /// Replays under way at once.
@@ -31,7 +33,12 @@ const AT_ONCE: usize = 4;
 pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     let (source, client) = source::client(&from)?;
     let clock = Clock::new();
+    let ledger = journal::ledger(&source);
     let mut history = gather(&args, &source, &client, clock).await?;
+    let now = clock.now();
+    for replay in ledger.wait(move |ledger| ledger.keep(now)).await? {
+        history.apply(change(ChangeKind::Ledger(Box::new(replay)), now));
+    }
     let only = args.endpoint.as_deref().map(EndpointId::new);
     let mut messages: Vec<MessageId> = Vec::new();
     for id in args.messages.iter().map(|id| MessageId::new(id)) {
@@ -75,6 +82,7 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     send(
         orders,
         &client,
+        ledger,
         &mut history,
         clock,
         args.wait,
@@ -191,7 +199,7 @@ fn print_plan_lines(out: &mut Output, plans: &[Plan], now: &str) -> io::Result<(
             let line = json!({
                 "message_id": plan.message.to_string(),
                 "endpoint_id": item.endpoint.to_string(),
-                "route": BY_SERVER,
+                "route": Route::Server.name(),
                 "state": state,
                 "attempt_id": null,
                 "timestamp": now,
@@ -250,6 +258,7 @@ fn orders(plans: &[Plan]) -> Vec<ReplayOrder> {
             number,
             message: message.clone(),
             endpoint: endpoint.clone(),
+            route: Route::Server,
         })
         .collect()
 }
@@ -257,13 +266,14 @@ fn orders(plans: &[Plan]) -> Vec<ReplayOrder> {
 async fn send(
     orders: Vec<ReplayOrder>,
     client: &Client,
+    ledger: Ledger,
     history: &mut History,
     clock: Clock,
     wait: Duration,
     is_json: bool,
     out: &mut Output,
 ) -> Outcome {
-    let (outlet, Ends { mut changes, .. }) = Outlet::new(clock);
+    let (outlet, Ends { mut changes, .. }) = Outlet::new(clock, None, ledger);
     let abilities = history.abilities.clone();
     let sending = async {
         outlet.learn(|held| *held = abilities).await;
@@ -275,6 +285,10 @@ async fn send(
             .buffer_unordered(AT_ONCE)
             .for_each(|_| std::future::ready(()))
             .await;
+        // What was found goes into the ledger before this ends.
+        if let Err(failure) = keeper::look(&outlet, &|_| {}).await {
+            note(&failure.to_string());
+        }
         drop(outlet);
     };
     let folding = async {
@@ -284,6 +298,10 @@ async fn send(
         while let Some(batch) = changes.recv().await {
             for change in batch {
                 if let Applied::Replay(number) = history.apply(change)
+                    && history
+                        .replays
+                        .get(number)
+                        .is_some_and(|replay| replay.by.is_none())
                     && printed.is_ok()
                 {
                     printed = say(history, number, is_json, &mut said, out);
@@ -307,7 +325,7 @@ fn interrupted(history: &History) -> u8 {
         .replays
         .all()
         .iter()
-        .filter(|replay| replay.state.is_open())
+        .filter(|replay| replay.state.is_open() && replay.by.is_none())
     {
         let (message, endpoint) = (&replay.message, &replay.endpoint);
         note(&format!(
@@ -359,7 +377,14 @@ fn say(
 
 /// 3 if some outcome is unknown, else 1 if some failed, else 0.
 fn code(history: &History) -> u8 {
-    let states = || history.replays.all().iter().map(|replay| &replay.state);
+    let ours = || {
+        history
+            .replays
+            .all()
+            .iter()
+            .filter(|replay| replay.by.is_none())
+    };
+    let states = || ours().map(|replay| &replay.state);
     if states().any(|state| state.is_open() || matches!(state, ReplayState::Ambiguous(_))) {
         3
     } else {

@@ -9,7 +9,7 @@ use super::id::{AssetId, EndpointId, TaskId};
 use super::journal::{Hole, Journal};
 use super::link::{Abilities, LinkCounters, LinkState, Proof};
 use super::message::Message;
-use super::replay::ReplayStep;
+use super::replay::{Replay, ReplayStep};
 use super::task::Observation;
 use super::time::Moment;
 use super::words::WordSeen;
@@ -83,6 +83,8 @@ pub enum ChangeKind {
     Replay(Box<ReplayStep>),
     /// Here the journal lacks something of an earlier run.
     Hole(Box<Hole>),
+    /// What the ledger says of a replay, of this reeltop or of another.
+    Ledger(Box<Replay>),
     /// How the journal stands.
     Journal(Box<Journal>),
 }

@@ -227,6 +227,18 @@ impl History {
                 self.settle_replays(number);
                 return Applied::Replay(number);
             }
+            ChangeKind::Ledger(replay) => {
+                let number = replay.number;
+                let before = self.replays.get(number).map(|known| known.state.clone());
+                self.replays.take(*replay);
+                self.settle_replays(number);
+                let after = self.replays.get(number).map(|known| &known.state);
+                // What an earlier run had ended is no news.
+                return match before {
+                    Some(before) if after != Some(&before) => Applied::Replay(number),
+                    _ => Applied::Shown,
+                };
+            }
         }
         Applied::Shown
     }

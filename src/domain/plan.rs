@@ -5,6 +5,7 @@ use super::history::{Delivery, History};
 use super::id::{EndpointId, MessageId};
 use super::link::Ability;
 use super::message::Payload;
+use super::replay::Replay;
 use super::schedule::Forecast;
 use super::time::{Time, duration_words, rough_words};
 
@@ -163,12 +164,7 @@ fn item(
     let refusal = general
         .map(str::to_owned)
         .or_else(|| endpoint_refusal(history, id))
-        .or_else(|| {
-            history
-                .replays
-                .open_of(message, id)
-                .map(|open| format!("a replay of it is open: {}", open.words()))
-        });
+        .or_else(|| history.replays.open_of(message, id).map(open_words));
     let (verdict, mut warnings) = match refusal {
         Some(why) => (Verdict::Refuse(why), Vec::new()),
         None => weigh(history, delivery, id, is_named, now),
@@ -194,6 +190,20 @@ fn item(
         is_chosen: verdict == Verdict::Send,
         verdict,
         warnings,
+    }
+}
+
+fn open_words(open: &Replay) -> String {
+    match &open.by {
+        Some(who) if who.is_running => {
+            format!("{} is replaying it: {}", who.words(), open.words())
+        }
+        Some(who) => format!(
+            "a replay of it by {} is open: {}",
+            who.words(),
+            open.words()
+        ),
+        None => format!("a replay of it is open: {}", open.words()),
     }
 }
 
@@ -288,7 +298,7 @@ mod tests {
     use super::super::id::AttemptId;
     use super::super::link::Abilities;
     use super::super::message::Message;
-    use super::super::replay::{ReplayState, ReplayStep, Stage};
+    use super::super::replay::{ReplayState, ReplayStep, Route, Stage};
     use super::super::time::{Moment, SECOND};
     use super::*;
 
@@ -369,7 +379,7 @@ mod tests {
             replay: 1,
             message: MessageId::new("msg_1"),
             endpoint: EndpointId::new("ep_1"),
-            route: "server",
+            route: Route::Server,
             stage,
         })))
     }

@@ -14,9 +14,40 @@ pub struct ReplayStep {
     pub replay: u64,
     pub message: MessageId,
     pub endpoint: EndpointId,
-    /// How it is sent, in a word: `server`.
-    pub route: &'static str,
+    pub route: Route,
     pub stage: Stage,
+}
+
+/// Who makes the request of a replay, and to whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Route {
+    /// The server's own resend.
+    #[default]
+    Server,
+    /// Svix's resend of one message.
+    Svix,
+    /// A signed POST of our own, straight to a URL.
+    Local,
+    /// Svix's recover, for all that failed since a time.
+    Recover,
+}
+
+impl Route {
+    pub const ALL: [Self; 4] = [Self::Server, Self::Svix, Self::Local, Self::Recover];
+
+    /// Its name in machine output and in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Svix => "svix",
+            Self::Local => "local",
+            Self::Recover => "recover",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|route| route.name() == name)
+    }
 }
 
 /// How far the sending of a replay has come.
@@ -33,6 +64,8 @@ pub enum Stage {
     Refused(Failure),
     /// It may or may not have been taken, or no attempt was seen in time.
     Unknown(String),
+    /// It was taken back before anything was sent.
+    Cancelled(String),
 }
 
 /// Where a replay stands.
@@ -55,6 +88,8 @@ pub enum ReplayState {
     Unknown(String),
     /// More manual attempts appeared than we sent: any of these may be ours.
     Ambiguous(Vec<AttemptId>),
+    /// It was taken back, or its reeltop ended, before anything was sent.
+    Cancelled(String),
 }
 
 impl ReplayState {
@@ -69,6 +104,7 @@ impl ReplayState {
             Self::Refused(_) => "refused",
             Self::Unknown(_) => "unknown",
             Self::Ambiguous(_) => "ambiguous",
+            Self::Cancelled(_) => "cancelled",
         }
     }
 
@@ -82,6 +118,22 @@ impl ReplayState {
                 | Self::AttemptSeen(_)
                 | Self::Unknown(_)
         )
+    }
+
+    /// How far on its way a state is, so that older word of it is told from newer.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Planned => 0,
+            Self::Sending => 1,
+            Self::Accepted => 2,
+            Self::Unknown(_) => 3,
+            Self::AttemptSeen(_) => 4,
+            Self::Delivered { .. }
+            | Self::Failed { .. }
+            | Self::Refused(_)
+            | Self::Ambiguous(_)
+            | Self::Cancelled(_) => 5,
+        }
     }
 
     pub fn attempt(&self) -> Option<&AttemptId> {
@@ -100,17 +152,43 @@ pub struct Replay {
     pub number: u64,
     pub message: MessageId,
     pub endpoint: EndpointId,
-    pub route: &'static str,
+    pub route: Route,
     pub state: ReplayState,
+    pub planned: Moment,
     /// When it came into this state.
     pub since: Moment,
     /// When the request was about to be written.
     pub sent: Option<Moment>,
-    before: Option<Arc<[AttemptId]>>,
-    was_unknown: bool,
+    /// The attempts of the pair that were there just before the request.
+    pub before: Option<Arc<[AttemptId]>>,
+    /// Whether its outcome was unknown at some time.
+    pub was_unknown: bool,
+    /// Another reeltop than this one, running or ended, whose replay it is.
+    pub by: Option<Who>,
 }
 
-/// The replays of this run of the program.
+/// Which reeltop a replay is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Who {
+    /// The replay's id in the ledger, which is its idempotency key too.
+    pub id: Arc<str>,
+    pub pid: u32,
+    pub host: Arc<str>,
+    pub is_running: bool,
+}
+
+impl Who {
+    /// `another reeltop (pid 4711)`.
+    pub fn words(&self) -> String {
+        if self.is_running {
+            format!("another reeltop (pid {} on {})", self.pid, self.host)
+        } else {
+            "an earlier reeltop".to_owned()
+        }
+    }
+}
+
+/// The replays that are known: those of this run, and those of the ledger.
 #[derive(Debug, Clone, Default)]
 pub struct Replays {
     all: Vec<Replay>,
@@ -155,7 +233,7 @@ impl Replays {
             .find(|replay| replay.state.attempt() == Some(attempt))
     }
 
-    pub(super) fn step(&mut self, step: ReplayStep, at: Moment) {
+    pub fn step(&mut self, step: ReplayStep, at: Moment) {
         let found = self
             .all
             .iter()
@@ -167,39 +245,39 @@ impl Replays {
                 endpoint: step.endpoint,
                 route: step.route,
                 state: ReplayState::Planned,
+                planned: at,
                 since: at,
                 sent: None,
                 before: None,
                 was_unknown: false,
+                by: None,
             });
             self.all.len() - 1
         });
-        let replay = &mut self.all[index];
-        // Once the attempt is found, what the sender still says of its request changes nothing.
-        if replay.state.attempt().is_some() || matches!(replay.state, ReplayState::Ambiguous(_)) {
+        self.all[index].step(step.stage, at);
+    }
+
+    /// Takes in what the ledger says of a replay. Older word of one that is known changes nothing.
+    pub fn take(&mut self, told: Replay) {
+        let known = self
+            .all
+            .iter_mut()
+            .find(|replay| replay.number == told.number);
+        if let Some(known) = known {
+            if told.state.rank() >= known.state.rank() {
+                *known = told;
+            }
             return;
         }
-        let state = match step.stage {
-            Stage::Planned => ReplayState::Planned,
-            Stage::Sending { before } => {
-                replay.before = Some(before);
-                replay.sent = Some(at);
-                ReplayState::Sending
-            }
-            Stage::Accepted => ReplayState::Accepted,
-            Stage::Refused(failure) => ReplayState::Refused(failure),
-            Stage::Unknown(why) => {
-                replay.was_unknown = true;
-                ReplayState::Unknown(why)
-            }
-        };
-        replay.enter(state, at);
+        let before = |replay: &Replay| replay.planned.wall <= told.planned.wall;
+        let index = self.all.iter().rposition(before).map_or(0, |last| last + 1);
+        self.all.insert(index, told);
     }
 
     /// Looks for the attempt that the latest replay of a pair caused: a manual attempt that was
     /// not there before the request, whatever the clocks say (contracts.md, last part). Returns
     /// whether the replay's state changed.
-    pub(super) fn settle(
+    pub fn settle(
         &mut self,
         message: &MessageId,
         endpoint: &EndpointId,
@@ -218,7 +296,11 @@ impl Replays {
             return false;
         };
         // What was refused for certain has caused nothing, whoever else sends it now.
-        if matches!(replay.state, ReplayState::Planned | ReplayState::Refused(_)) {
+        let is_unsent = matches!(
+            replay.state,
+            ReplayState::Planned | ReplayState::Refused(_) | ReplayState::Cancelled(_)
+        );
+        if is_unsent {
             return false;
         }
         let Some(before) = replay.before.clone() else {
@@ -256,6 +338,50 @@ impl Replays {
 }
 
 impl Replay {
+    /// Takes one step. Once the attempt is found, what the sender still says of its request
+    /// changes nothing, and what was cancelled is never taken up again.
+    pub fn step(&mut self, stage: Stage, at: Moment) {
+        let is_over = matches!(
+            self.state,
+            ReplayState::Ambiguous(_) | ReplayState::Cancelled(_) | ReplayState::Refused(_)
+        );
+        if is_over || self.state.attempt().is_some() {
+            return;
+        }
+        let state = match stage {
+            Stage::Planned => ReplayState::Planned,
+            Stage::Sending { before } => {
+                self.before = Some(before);
+                self.sent = Some(at);
+                ReplayState::Sending
+            }
+            Stage::Accepted => ReplayState::Accepted,
+            Stage::Refused(failure) => ReplayState::Refused(failure),
+            Stage::Unknown(why) => {
+                self.was_unknown = true;
+                ReplayState::Unknown(why)
+            }
+            Stage::Cancelled(why) => ReplayState::Cancelled(why),
+        };
+        self.enter(state, at);
+    }
+
+    /// What becomes of it once its reeltop has ended: what was not being sent was never sent, and
+    /// of what was, nobody knows.
+    pub fn orphan(&mut self, at: Moment) {
+        match self.state {
+            ReplayState::Planned => self.step(
+                Stage::Cancelled("its reeltop ended before anything was sent".into()),
+                at,
+            ),
+            ReplayState::Sending => self.step(
+                Stage::Unknown("its reeltop ended before the answer was seen".into()),
+                at,
+            ),
+            _ => {}
+        }
+    }
+
     fn enter(&mut self, state: ReplayState, at: Moment) {
         if state != self.state {
             self.state = state;
@@ -286,6 +412,7 @@ impl Replay {
                 "ambiguous: {} manual attempts appeared, one may be ours",
                 candidates.len()
             ),
+            ReplayState::Cancelled(why) => format!("cancelled, nothing was sent: {why}"),
         }
     }
 }

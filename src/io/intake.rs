@@ -3,8 +3,7 @@
 
 mod earlier;
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
@@ -18,6 +17,8 @@ use super::client::{Client, NO_ASPECT};
 use super::clock::Clock;
 use super::config::Source;
 use super::journal::{self, Recorder, Resume, Start};
+use super::keeper;
+use super::ledger::Ledger;
 use super::link::{Link, Settings};
 use super::names;
 use super::outlet::Outlet;
@@ -25,8 +26,8 @@ use super::poller::{OpenReplays, Poller};
 pub use super::sender::ReplayOrder;
 use super::sender::{self, Followed};
 use crate::domain::{
-    Ability, AssetId, Change, ChangeKind, EndpointId, Failure, FailureKind, LinkState, MessageId,
-    Origin, ReplayStep, Stage, TaskId,
+    Ability, AssetId, Change, ChangeKind, Failure, FailureKind, LinkState, MessageId, Origin,
+    ReplayStep, Stage, TaskId,
 };
 
 /// Looks under way at once.
@@ -63,7 +64,6 @@ struct Inner {
     refresh_poller: Arc<Notify>,
     looks: Arc<Semaphore>,
     open_replays: OpenReplays,
-    in_flight: Mutex<HashSet<(MessageId, EndpointId)>>,
     stop: CancellationToken,
     tracker: TaskTracker,
     recorder: Option<Recorder>,
@@ -75,21 +75,24 @@ impl Drop for Inner {
     }
 }
 
-/// Opens the hose: stream, pollers and the reading of names begin. Must be called inside a tokio
-/// runtime.
+/// Opens the hose on a server that nobody else knows: its replays are in a ledger of its own, and
+/// nothing is recorded. Must be called inside a tokio runtime.
 pub fn open(source: Source, clock: Clock) -> (Hose, mpsc::Receiver<Vec<Change>>) {
-    open_recording(source, clock, None)
+    open_recording(source, clock, None, Ledger::in_memory())
 }
 
-/// The same with a journal: what it holds is told first, then the rest begins where it ended.
+/// Opens the hose: stream, pollers and the reading of names begin. With a journal, what it holds is
+/// told first, then the rest begins where it ended. The ledger takes the replays. Must be called
+/// inside a tokio runtime.
 pub fn open_recording(
     source: Source,
     clock: Clock,
     journal: Option<journal::Settings>,
+    ledger: Ledger,
 ) -> (Hose, mpsc::Receiver<Vec<Change>>) {
     let opening = journal.map(|settings| journal::open(settings, clock));
     let recorder = opening.as_ref().map(|opening| opening.recorder.clone());
-    let (outlet, ends) = Outlet::recording(clock, recorder.clone());
+    let (outlet, ends) = Outlet::new(clock, recorder.clone(), ledger);
     let client = Client::new(&source);
     let inner = Inner {
         client: client.as_ref().ok().cloned(),
@@ -99,7 +102,6 @@ pub fn open_recording(
         refresh_poller: Arc::default(),
         looks: Arc::new(Semaphore::new(LOOKS)),
         open_replays: Arc::default(),
-        in_flight: Mutex::default(),
         stop: CancellationToken::new(),
         tracker: TaskTracker::new(),
         recorder,
@@ -114,7 +116,11 @@ pub fn open_recording(
         Link::new(client, outlet.clone(), settings, reconnect, refresh)
     });
     let is_restored = CancellationToken::new();
-    let (told, open_replays) = (outlet.clone(), inner.open_replays.clone());
+    let told = outlet.clone();
+    let open_replays = inner.open_replays.clone();
+    inner.spawn(keeper::run(outlet.clone(), move |replay| {
+        earlier::watch_for(&open_replays, &replay.message);
+    }));
     // However this ends, the others begin.
     let begin = is_restored.clone().drop_guard();
     let earlier = opening.map(|opening| {
@@ -135,9 +141,6 @@ pub fn open_recording(
                     earlier.tell_late(&outlet).await;
                 }
                 let resume = earlier.resume().await;
-                for message in &resume.open_replays {
-                    earlier::watch_for(&open_replays, message);
-                }
                 let _ = to_link.send(resume);
             };
             if is_all {
@@ -291,27 +294,12 @@ impl Hose {
             let hint = "set the URL to that of an Aspect API";
             return self.refuse(order, Failure::new(FailureKind::Local, what, hint));
         };
-        let pair = (order.message.clone(), order.endpoint.clone());
-        if !self.in_flight().insert(pair.clone()) {
-            let what = "a replay of this message to this endpoint is under way";
-            let failure = Failure::new(FailureKind::Local, what, "wait for its end");
-            return self.refuse(order, failure);
-        }
         let (outlet, watch) = (self.inner.outlet.clone(), self.inner.open_replays.clone());
         let posts = self.inner.tracker.clone();
-        // Not the hose itself, whose end stops this.
-        let hose = Arc::downgrade(&self.inner);
         self.inner.spawn(async move {
             let followed = sender::tracked(&client, &outlet, &order, sender::FOLLOW, &posts).await;
             if followed == Followed::Open {
                 earlier::watch_for(&watch, &order.message);
-            }
-            if let Some(inner) = hose.upgrade() {
-                inner
-                    .in_flight
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .remove(&pair);
             }
         });
     }
@@ -321,7 +309,7 @@ impl Hose {
             replay: order.number,
             message: order.message,
             endpoint: order.endpoint,
-            route: sender::BY_SERVER,
+            route: order.route,
             stage: Stage::Refused(failure),
         };
         let outlet = self.inner.outlet.clone();
@@ -330,13 +318,6 @@ impl Hose {
                 .tell(Origin::User, ChangeKind::Replay(Box::new(step)))
                 .await;
         });
-    }
-
-    fn in_flight(&self) -> std::sync::MutexGuard<'_, HashSet<(MessageId, EndpointId)>> {
-        self.inner
-            .in_flight
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends everything, within a second, and writes the rest of the journal. A replay's request

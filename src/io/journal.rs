@@ -20,13 +20,12 @@ use secrecy::SecretString;
 use tokio::sync::{mpsc as tokio_mpsc, oneshot, watch};
 
 use super::clock::Clock;
-use crate::domain::{
-    Bounds, Change, ChangeKind, EndpointId, Journal, MessageId, Observation, Origin, Time,
-};
+use crate::domain::{Bounds, Change, ChangeKind, EndpointId, Journal, Observation, Origin, Time};
 use crate::wire::record::is_kept;
 
 pub use file::{BlockInfo, Entry, Facts, File, Trouble};
 pub use place::{base_name, default_folder, file_name, make_folder, size};
+pub(in crate::io) use place::{beside, make_file};
 pub use reopen::{Reopened, reopen};
 pub use since::{Since, since};
 
@@ -86,8 +85,6 @@ pub struct Resume {
     pub known: Vec<Observation>,
     /// The endpoints that attempts were made at.
     pub endpoints: Vec<EndpointId>,
-    /// Messages with a replay whose outcome is not known.
-    pub open_replays: Vec<MessageId>,
 }
 
 /// A journal that is being opened.

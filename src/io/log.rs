@@ -124,6 +124,7 @@ pub fn change(kind: &ChangeKind) {
                 Stage::Accepted => "accepted".to_owned(),
                 Stage::Refused(failure) => format!("refused: {failure}"),
                 Stage::Unknown(why) => format!("unknown: {why}"),
+                Stage::Cancelled(why) => format!("cancelled: {why}"),
             };
             info!(%message, %endpoint, "replay {}: {stage}", step.replay);
         }

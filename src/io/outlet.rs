@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::clock::Clock;
 use super::journal::Recorder;
+use super::ledger::Ledger;
 use super::log;
 use crate::domain::{
     Abilities, AssetId, Change, ChangeKind, Failure, LinkCounters, Moment, Origin, Time, Unreadable,
@@ -51,6 +52,7 @@ struct Inner {
     gauges: Gauges,
     assets: mpsc::Sender<Vec<AssetId>>,
     recorder: Option<Recorder>,
+    ledger: Ledger,
 }
 
 /// The way out, shared by all that find something.
@@ -67,12 +69,9 @@ pub struct Ends {
 }
 
 impl Outlet {
-    pub fn new(clock: Clock) -> (Self, Ends) {
-        Self::recording(clock, None)
-    }
-
-    /// One whose changes are recorded too.
-    pub fn recording(clock: Clock, recorder: Option<Recorder>) -> (Self, Ends) {
+    /// One whose changes are recorded too, if there is a recorder; the ledger is told of each
+    /// attempt that goes out.
+    pub fn new(clock: Clock, recorder: Option<Recorder>, ledger: Ledger) -> (Self, Ends) {
         let (to, changes) = mpsc::channel(BATCHES);
         let (to_names, assets) = mpsc::channel(NAMES);
         let inner = Inner {
@@ -83,6 +82,7 @@ impl Outlet {
             gauges: Gauges::default(),
             assets: to_names,
             recorder,
+            ledger,
         };
         (
             Self {
@@ -94,6 +94,10 @@ impl Outlet {
 
     pub fn clock(&self) -> Clock {
         self.inner.clock
+    }
+
+    pub fn ledger(&self) -> &Ledger {
+        &self.inner.ledger
     }
 
     pub fn gauges(&self) -> &Gauges {
@@ -138,6 +142,7 @@ impl Outlet {
             if let Some(recorder) = &self.inner.recorder {
                 recorder.record(&batch);
             }
+            self.inner.ledger.note(&batch);
             if self.inner.to.send(batch).await.is_err() {
                 // Nobody reads any more; whoever sends is about to be ended.
                 return;

@@ -12,11 +12,9 @@ use super::client::{Client, FULL_PAGE};
 use super::outlet::Outlet;
 use crate::domain::{
     Ability, Attempt, AttemptId, AttemptStatus, ChangeKind, EndpointId, Failure, FailureKind,
-    MessageId, Origin, ReplayStep, Stage, Trigger,
+    MessageId, Origin, ReplayStep, Route, Stage, Trigger,
 };
 
-/// The route of a replay by the server's own resend, in a word.
-pub const BY_SERVER: &str = "server";
 /// How long an attempt is looked for at a quick pace.
 pub const FOLLOW: Duration = Duration::from_mins(1);
 /// Pages of attempts read for one message.
@@ -29,6 +27,54 @@ pub struct ReplayOrder {
     pub number: u64,
     pub message: MessageId,
     pub endpoint: EndpointId,
+    pub route: Route,
+}
+
+/// A replay that stands in the ledger, which is told of each of its stages before anybody else.
+#[derive(Clone)]
+struct Written {
+    outlet: Outlet,
+    order: ReplayOrder,
+    id: Arc<str>,
+}
+
+impl Written {
+    /// Writes the order into the ledger; nothing may be sent if that fails.
+    async fn new(outlet: &Outlet, order: &ReplayOrder) -> Result<Self, Failure> {
+        let now = outlet.clock().now();
+        let (number, route) = (order.number, order.route);
+        let pair = (order.message.clone(), order.endpoint.clone());
+        let id = outlet
+            .ledger()
+            .wait(move |ledger| ledger.plan(number, &pair, route, now))
+            .await?;
+        Ok(Self {
+            outlet: outlet.clone(),
+            order: order.clone(),
+            id,
+        })
+    }
+
+    /// Writes a stage down, then tells it. Fails if it could not be written.
+    async fn step(&self, stage: Stage) -> Result<(), Failure> {
+        let now = self.outlet.clock().now();
+        let (id, written) = (self.id.clone(), stage.clone());
+        let ledger = self.outlet.ledger();
+        ledger
+            .wait(move |ledger| ledger.step(&id, &written, now))
+            .await?;
+        tell(&self.outlet, &self.order, stage).await;
+        Ok(())
+    }
+
+    /// Writes down how it stands now. Where that fails, the ledger goes on holding it open, as
+    /// nobody else may send it then; it is told all the same.
+    async fn note(&self, stage: Stage) {
+        if let Err(failure) = self.step(stage.clone()).await {
+            tracing::warn!("{failure}");
+            tell(&self.outlet, &self.order, stage).await;
+        }
+    }
 }
 
 /// How a followed replay ended.
@@ -59,6 +105,13 @@ pub async fn tracked(
     follow: Duration,
     posts: &TaskTracker,
 ) -> Followed {
+    let written = match Written::new(outlet, order).await {
+        Ok(written) => written,
+        Err(failure) => {
+            tell(outlet, order, Stage::Refused(failure)).await;
+            return Followed::Settled;
+        }
+    };
     tell(outlet, order, Stage::Planned).await;
     let Ability::Offered(route) = outlet.abilities().resend else {
         let failure = Failure::new(
@@ -66,14 +119,15 @@ pub async fn tracked(
             "this server offers no resend",
             "set resend_path in the profile if it has one",
         );
-        tell(outlet, order, Stage::Refused(failure)).await;
+        written.note(Stage::Refused(failure)).await;
         return Followed::Settled;
     };
     let before = match attempts(client, &order.message).await {
         Ok(attempts) => attempts,
         Err(failure) => {
             let what = format!("its attempts could not be read first: {}", failure.what);
-            tell(outlet, order, Stage::Refused(Failure { what, ..failure })).await;
+            let refused = Stage::Refused(Failure { what, ..failure });
+            written.note(refused).await;
             return Followed::Settled;
         }
     };
@@ -85,8 +139,11 @@ pub async fn tracked(
     let mut told = HashMap::new();
     tell_attempts(outlet, before, &mut told).await;
     let before = ids.clone();
-    tell(outlet, order, Stage::Sending { before }).await;
-    let posting = posts.spawn(post(client.clone(), outlet.clone(), order.clone(), route));
+    if let Err(failure) = written.step(Stage::Sending { before }).await {
+        written.note(Stage::Refused(failure)).await;
+        return Followed::Settled;
+    }
+    let posting = posts.spawn(post(client.clone(), written.clone(), route));
     match posting.await {
         Ok(Sent::Accepted) => {
             let followed = find(client, outlet, order, &ids, &mut told, follow).await;
@@ -95,7 +152,7 @@ pub async fn tracked(
                     "accepted, but no attempt was seen in {}s; a disabled endpoint is sent nothing",
                     follow.as_secs()
                 );
-                tell(outlet, order, Stage::Unknown(why)).await;
+                written.note(Stage::Unknown(why)).await;
             }
             followed
         }
@@ -103,7 +160,7 @@ pub async fn tracked(
         Ok(Sent::Unknown(_)) => find(client, outlet, order, &ids, &mut told, follow).await,
         Err(error) => {
             let why = format!("the request was broken off: {error}");
-            tell(outlet, order, Stage::Unknown(why)).await;
+            written.note(Stage::Unknown(why)).await;
             find(client, outlet, order, &ids, &mut told, follow).await
         }
     }
@@ -114,7 +171,7 @@ async fn tell(outlet: &Outlet, order: &ReplayOrder, stage: Stage) {
         replay: order.number,
         message: order.message.clone(),
         endpoint: order.endpoint.clone(),
-        route: BY_SERVER,
+        route: order.route,
         stage,
     };
     outlet
@@ -122,18 +179,32 @@ async fn tell(outlet: &Outlet, order: &ReplayOrder, stage: Stage) {
         .await;
 }
 
-/// Makes the POST and tells how it ended.
-async fn post(client: Client, outlet: Outlet, order: ReplayOrder, route: String) -> Sent {
-    let key = format!("reeltop-{}", uuid::Uuid::new_v4());
-    let sent = client
-        .resend(&route, &order.message, &order.endpoint, &key)
-        .await;
+/// Makes the POST and tells how it ended. Each route has its own way.
+async fn post(client: Client, written: Written, template: String) -> Sent {
+    let ReplayOrder {
+        message,
+        endpoint,
+        route,
+        ..
+    } = &written.order;
+    let sent = match route {
+        Route::Server => {
+            client
+                .resend(&template, message, endpoint, &written.id)
+                .await
+        }
+        Route::Svix | Route::Local | Route::Recover => Sent::Refused(Failure::new(
+            FailureKind::NotOffered,
+            format!("the route {} is not offered here", route.name()),
+            "the plan names the routes that are",
+        )),
+    };
     let stage = match &sent {
         Sent::Accepted => Stage::Accepted,
         Sent::Refused(failure) => Stage::Refused(failure.clone()),
         Sent::Unknown(why) => Stage::Unknown(why.clone()),
     };
-    tell(&outlet, &order, stage).await;
+    written.note(stage).await;
     sent
 }
 

@@ -202,7 +202,7 @@ pub fn replay(replay: &Replay) -> Value {
     json!({
         "message_id": replay.message.to_string(),
         "endpoint_id": replay.endpoint.to_string(),
-        "route": replay.route,
+        "route": replay.route.name(),
         "state": replay.state.name(),
         "attempt_id": replay.state.attempt().map(ToString::to_string),
         "timestamp": replay.since.wall.rfc3339(),

@@ -17,6 +17,7 @@ fn reeltop(url: &str, key: &str, arguments: &[&str]) -> Command {
         .env("ASPECT_BASE_URL", url)
         .env("ASPECT_API_KEY", key)
         .env("HOME", "/nonexistent")
+        .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
         .args(arguments)
         .stdin(Stdio::null());
     command

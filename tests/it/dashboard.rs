@@ -5,7 +5,7 @@ mod replays;
 use ratatui::crossterm::event::KeyEvent;
 use reeltop::app::{Effect, Msg, ReplayRequest, RowKey, Sight, State, update};
 use reeltop::domain::{
-    Attempt, ChangeKind, EndpointId, FailureKind, LinkState, MessageId, ReplayStep, Stage,
+    Attempt, ChangeKind, EndpointId, FailureKind, LinkState, MessageId, ReplayStep, Route, Stage,
 };
 
 use crate::support::{
@@ -33,7 +33,7 @@ pub fn step(number: u64, stage: Stage) -> Msg {
             replay: number,
             message: MessageId::new("msg_failed"),
             endpoint: EndpointId::new("ep_staging"),
-            route: "server",
+            route: Route::Server,
             stage,
         })),
     )])
@@ -44,6 +44,7 @@ pub fn request(number: u64) -> Effect {
         number,
         message: MessageId::new("msg_failed"),
         endpoint: EndpointId::new("ep_staging"),
+        route: Route::Server,
     })
 }
 

@@ -9,6 +9,7 @@ mod doctor;
 mod endpoints;
 mod hostile;
 mod journal;
+mod ledger;
 mod limits;
 mod log;
 mod manage;

@@ -9,8 +9,8 @@ use reeltop::domain::{
     Abilities, Ability, AssetId, Attempt, AttemptId, AttemptStatus, Change, ChangeKind, Endpoint,
     EndpointId, Event, EventId, EventType, Example, Failure, FailureKind, Feature, FeatureState,
     Features, LinkState, Message, MessageId, Moment, OFFERS, Observation, Origin, Payload, Proof,
-    PublishedRetries, Repair, RepairedBy, ReplayStep, Stage, TaskId, TaskState, Time, Trigger,
-    Unreadable, UserId, WORD_KINDS, WordSeen,
+    PublishedRetries, Repair, RepairedBy, ReplayStep, Route, Stage, TaskId, TaskState, Time,
+    Trigger, Unreadable, UserId, WORD_KINDS, WordSeen,
 };
 use reeltop::wire::record::{Encoded, Record, decode, encode, redact};
 
@@ -299,7 +299,7 @@ fn told() -> impl Strategy<Value = ChangeKind> {
             replay,
             message: MessageId::new(&message),
             endpoint: EndpointId::new(&endpoint),
-            route: "server",
+            route: Route::Server,
             stage: match stage {
                 0 => Stage::Planned,
                 1 => Stage::Sending {

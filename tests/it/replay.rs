@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reeltop::domain::{
-    Change, Delivery, EndpointId, History, MessageId, ReplayState, Verdict, plan,
+    Change, Delivery, EndpointId, History, MessageId, ReplayState, Route, Verdict, plan,
 };
 use reeltop::io::Clock;
 use reeltop::io::config::Source;
@@ -127,6 +127,7 @@ async fn a_replay_whose_answer_is_lost_is_unknown_then_found_and_never_sent_twic
         number: 1,
         message: message.clone(),
         endpoint: endpoint.clone(),
+        route: Route::Server,
     });
     watcher
         .until("unknown", |history| {
@@ -182,6 +183,7 @@ async fn a_replay_that_is_answered_is_followed_to_its_attempt() {
         number: 7,
         message: message.clone(),
         endpoint: endpoint.clone(),
+        route: Route::Server,
     });
     watcher
         .until("accepted", |history| {

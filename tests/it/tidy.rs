@@ -154,7 +154,11 @@ const ONLY_IN: [(&str, &str, &[&str]); 9] = [
     (
         "io",
         "rusqlite",
-        &["io/journal/file.rs", "io/journal/file/writing.rs"],
+        &[
+            "io/journal/file.rs",
+            "io/journal/file/writing.rs",
+            "io/ledger/file.rs",
+        ],
     ),
     (
         "io",

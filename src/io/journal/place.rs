@@ -60,7 +60,7 @@ pub fn make_folder(folder: &Path) -> io::Result<()> {
 
 /// Makes the file if it is not there, for its owner alone; `SQLite` gives what it keeps beside it
 /// the same mode.
-pub(super) fn make_file(path: &Path) -> io::Result<File> {
+pub(in crate::io) fn make_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -73,7 +73,7 @@ pub(super) fn parts(path: &Path) -> [PathBuf; 3] {
     ["", "-wal", "-shm"].map(|ending| beside(path, ending))
 }
 
-pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+pub(in crate::io) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()

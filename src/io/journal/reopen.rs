@@ -11,7 +11,7 @@ use super::Resume;
 use super::file::{BlockInfo, File, Trouble};
 use crate::domain::{
     Abilities, AssetId, AttemptId, Bounds, Change, ChangeKind, EndpointId, Hole, MessageId,
-    Missing, Moment, Observation, Origin, Proof, ReplayStep, Stage, TaskId, Time,
+    Missing, Moment, Observation, Origin, Proof, TaskId, Time,
 };
 use crate::wire::record::Record;
 
@@ -21,8 +21,7 @@ const MAX_RESTORED: usize = 1_000_000;
 const MAX_RAW: usize = 48 << 20;
 /// Changes in one batch.
 const BATCH: usize = 2048;
-/// Replays and comparisons of earlier runs that are told.
-const MAX_REPLAYS: usize = 500;
+/// Comparisons of earlier runs that are told.
 const MAX_PROOFS: usize = 50;
 /// Unfinished tasks that the link is told of.
 const MAX_KNOWN: usize = 100_000;
@@ -59,7 +58,6 @@ pub fn reopen(
         abilities: None,
         holes: VecDeque::new(),
         newest: Newest::default(),
-        replays: VecDeque::new(),
         proofs: VecDeque::new(),
         found: Reopened::default(),
     };
@@ -114,7 +112,6 @@ struct Telling<'a> {
     /// Holes among the newest events that were not told yet.
     holes: VecDeque<Hole>,
     newest: Newest,
-    replays: VecDeque<(Time, ReplayStep)>,
     proofs: VecDeque<(Time, Proof)>,
     found: Reopened,
 }
@@ -225,10 +222,6 @@ impl Telling<'_> {
                 return;
             }
             ChangeKind::EndpointsListed(_) => self.newest.listed = Some(record.kind.clone()),
-            ChangeKind::Replay(step) => {
-                self.replays.push_back((record.received, (**step).clone()));
-                return;
-            }
             ChangeKind::AssetNamed { .. }
             | ChangeKind::Message(_)
             | ChangeKind::Attempt(_)
@@ -237,7 +230,8 @@ impl Telling<'_> {
             }
             // The link's states show where gaps stand between the events.
             ChangeKind::NewWord(_) | ChangeKind::Link(_) | ChangeKind::Proof(_) => {}
-            // What could not be read in an earlier run says nothing of now.
+            // What could not be read in an earlier run says nothing of now, and replays are
+            // told by their ledger.
             _ => return,
         }
         self.push(record.received, record.raw, record.kind);
@@ -271,9 +265,6 @@ impl Telling<'_> {
             }
             ChangeKind::EndpointsListed(_) => {
                 self.newest.listed.get_or_insert(record.kind);
-            }
-            ChangeKind::Replay(step) if self.replays.len() < MAX_REPLAYS => {
-                self.replays.push_front((at, *step));
             }
             ChangeKind::Proof(proof) if self.proofs.len() < MAX_PROOFS => {
                 self.proofs.push_front((at, *proof));
@@ -369,49 +360,14 @@ impl Telling<'_> {
         for (at, proof) in std::mem::take(&mut self.proofs).into_iter().rev() {
             self.push(at, None, ChangeKind::Proof(Box::new(proof)));
         }
-        let open_replays = self.tell_replays();
         self.send();
         let known = std::mem::take(&mut self.unfinished).into_values();
         self.found.holes.sort_by_key(|hole| hole.until);
         self.found.resume = Resume {
             known: known.collect(),
             endpoints: self.newest.places.into_iter().collect(),
-            open_replays,
         };
         self.found
-    }
-
-    /// The replays as they stood. One whose end nobody saw is unknown, and stays so until its
-    /// attempt is found; it is never sent again. Gives the messages of those.
-    fn tell_replays(&mut self) -> Vec<MessageId> {
-        let steps = std::mem::take(&mut self.replays);
-        let mut last: HashMap<u64, (Time, ReplayStep)> = HashMap::new();
-        let mut order = Vec::new();
-        for (at, step) in steps {
-            if last.insert(step.replay, (at, step.clone())).is_none() {
-                order.push(step.replay);
-            }
-            self.push(at, None, ChangeKind::Replay(Box::new(step)));
-        }
-        let mut open = Vec::new();
-        for number in order {
-            let Some((at, step)) = last.remove(&number) else {
-                continue;
-            };
-            if matches!(step.stage, Stage::Refused(_)) {
-                continue;
-            }
-            open.push(step.message.clone());
-            if !matches!(step.stage, Stage::Unknown(_)) {
-                let why = "reeltop ended before its outcome was seen".to_owned();
-                let step = ReplayStep {
-                    stage: Stage::Unknown(why),
-                    ..step
-                };
-                self.push(at, None, ChangeKind::Replay(Box::new(step)));
-            }
-        }
-        open
     }
 }
 

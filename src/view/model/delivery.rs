@@ -192,6 +192,7 @@ pub fn replay_glyph(state: &ReplayState) -> (&'static str, Tone) {
         ReplayState::Delivered { .. } => ("✓", Tone::Ok),
         ReplayState::Failed { .. } | ReplayState::Refused(_) => ("✗", Tone::Bad),
         ReplayState::Unknown(_) | ReplayState::Ambiguous(_) => ("?", Tone::Warn),
+        ReplayState::Cancelled(_) => ("–", Tone::Dim),
     }
 }
 

@@ -7,7 +7,7 @@ use super::fields::{Fields, Writer, read_id};
 use crate::domain::{
     AssetId, Attempt, AttemptId, AttemptStatus, ChangeKind, Endpoint, EndpointId, Event, EventId,
     EventType, Example, Failure, FailureKind, Feature, FeatureState, Features, LinkState, Message,
-    MessageId, Observation, Payload, Proof, Repair, RepairedBy, ReplayStep, Stage, TaskId,
+    MessageId, Observation, Payload, Proof, Repair, RepairedBy, ReplayStep, Route, Stage, TaskId,
     TaskState, Time, Trigger, Unreadable, UserId, WORD_KINDS, WordSeen, masked_url,
 };
 
@@ -33,8 +33,11 @@ const NEW_WORD: u8 = 16;
 /// Whether the journal keeps changes of this kind. What tells only of this run is not kept: counters
 /// begin anew, polls that went well say nothing, and the journal does not write of itself.
 pub fn is_kept(kind: &ChangeKind) -> bool {
-    use ChangeKind::{Counters, Hole, Journal, Polled};
-    !matches!(kind, Counters(_) | Polled(None) | Journal(_) | Hole(_))
+    use ChangeKind::{Counters, Hole, Journal, Ledger, Polled};
+    !matches!(
+        kind,
+        Counters(_) | Polled(None) | Journal(_) | Hole(_) | Ledger(_)
+    )
 }
 
 /// Writes the fields of a change; gives the number of its kind, or `None` if it is not kept.
@@ -106,7 +109,8 @@ pub(super) fn write(kind: &ChangeKind, to: &mut Writer) -> Option<u8> {
         ChangeKind::Polled(None)
         | ChangeKind::Counters(_)
         | ChangeKind::Journal(_)
-        | ChangeKind::Hole(_) => return None,
+        | ChangeKind::Hole(_)
+        | ChangeKind::Ledger(_) => return None,
     })
 }
 
@@ -472,7 +476,7 @@ fn write_step(step: &ReplayStep, to: &mut Writer) {
     to.number(1, step.replay as i64);
     to.id(2, &step.message.0);
     to.id(3, &step.endpoint.0);
-    to.text(4, step.route);
+    to.text(4, step.route.name());
     match &step.stage {
         Stage::Planned => to.number(5, 0),
         Stage::Sending { before } => {
@@ -484,8 +488,8 @@ fn write_step(step: &ReplayStep, to: &mut Writer) {
             to.number(5, 3);
             to.nested(7, |to| write_failure(failure, to));
         }
-        Stage::Unknown(why) => {
-            to.number(5, 4);
+        Stage::Unknown(why) | Stage::Cancelled(why) => {
+            to.number(5, 4 + i64::from(matches!(step.stage, Stage::Cancelled(_))));
             to.text(8, why);
         }
     }
@@ -500,23 +504,16 @@ fn read_step(from: Fields<'_>) -> Option<ReplayStep> {
         2 => Stage::Accepted,
         3 => Stage::Refused(from.nested(7).and_then(read_failure)?),
         4 => Stage::Unknown(from.text(8)?.to_owned()),
+        5 => Stage::Cancelled(from.text(8)?.to_owned()),
         _ => return None,
     };
     Some(ReplayStep {
         replay: from.number(1)? as u64,
         message: MessageId(from.id(2)?),
         endpoint: EndpointId(from.id(3)?),
-        route: route(from.text(4)?),
+        route: Route::named(from.text(4)?).unwrap_or_default(),
         stage,
     })
-}
-
-/// The routes that a replay can have taken.
-fn route(name: &str) -> &'static str {
-    match name {
-        "server" => "server",
-        _ => "other",
-    }
 }
 
 /// The places where something could not be read.

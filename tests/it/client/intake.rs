@@ -9,6 +9,7 @@ use reeltop::io::Clock;
 use reeltop::io::config::Source;
 use reeltop::io::intake::{self, Hose, Look};
 use reeltop::io::journal;
+use reeltop::io::ledger::Ledger;
 use reeltop::server::{FeatureState, Options, Running};
 use tokio::sync::mpsc;
 
@@ -33,7 +34,7 @@ impl Watcher {
     }
 
     pub fn with_clock(source: Source, clock: Clock, journal: Option<journal::Settings>) -> Self {
-        let (hose, changes) = intake::open_recording(source, clock, journal);
+        let (hose, changes) = intake::open_recording(source, clock, journal, Ledger::in_memory());
         Self {
             hose,
             changes,

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use reeltop::domain::{Ability, ChangeKind, EndpointId, LinkState, MessageId, ReplayState, Stage};
+use reeltop::domain::{
+    Ability, ChangeKind, EndpointId, LinkState, MessageId, ReplayState, Route, Stage,
+};
 use reeltop::io::config::Source;
 use reeltop::io::intake::ReplayOrder;
 
@@ -147,6 +149,7 @@ fn order() -> ReplayOrder {
         number: 1,
         message: MessageId::new("msg_1"),
         endpoint: EndpointId::new("ep_a"),
+        route: Route::Server,
     }
 }
 

@@ -1,19 +1,15 @@
 //! A restart: what earlier runs saw is there before the network answers, and the time away is a
 //! gap like any other.
 
-use reeltop::domain::{
-    ChangeKind, EndpointId, Failure, FailureKind, LinkState, MessageId, Origin, Recording,
-    ReplayStep, Stage, TaskId, TaskState,
-};
+use reeltop::domain::{ChangeKind, LinkState, Origin, Recording, TaskId, TaskState};
 use reeltop::io::journal::Settings;
 use reeltop::server::Options;
 
-use super::{Diary, file_in, records, until_records};
+use super::{file_in, records};
 use crate::client::intake::{Watcher, finish, source_of, state};
 use crate::client::source;
 use crate::scripted::{Gate, Reply, Scripted, stream};
 use crate::server::support::start;
-use crate::support::change;
 
 #[tokio::test]
 async fn tasks_are_known_before_any_answer_and_the_time_away_is_proved() {
@@ -147,39 +143,6 @@ async fn the_key_is_in_no_part_of_the_file() {
     for raw in raws {
         assert!(!String::from_utf8_lossy(raw).contains("planted"));
     }
-}
-
-#[tokio::test]
-async fn a_replay_whose_end_nobody_saw_is_unknown_after_a_restart() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = file_in(folder.path());
-    let step = |number, stage| {
-        change(
-            0,
-            ChangeKind::Replay(Box::new(ReplayStep {
-                replay: number,
-                message: MessageId::new(&format!("msg_{number}")),
-                endpoint: EndpointId::new("ep"),
-                route: "server",
-                stage,
-            })),
-        )
-    };
-    let before = Stage::Sending { before: [].into() };
-    let refused = Stage::Refused(Failure::new(FailureKind::Local, "no", ""));
-    let diary = Diary::open(Settings::new(&file)).await;
-    diary.recorder.record(&[step(1, before), step(2, refused)]);
-    // What a user did is not kept waiting for more.
-    until_records(&file, 2).await;
-    diary.end().await;
-    let diary = Diary::open(Settings::new(&file)).await;
-    let history = diary.history();
-    let states: Vec<&str> = (history.replays.all().iter())
-        .map(|replay| replay.state.name())
-        .collect();
-    assert_eq!(states, ["unknown", "refused"]);
-    assert_eq!(diary.resume.open_replays, [MessageId::new("msg_1")]);
-    diary.end().await;
 }
 
 #[tokio::test]

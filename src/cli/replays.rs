@@ -1,0 +1,149 @@
+//! `reeltop replays`: the ledger of replays, whoever made them, after a look for the attempts of
+//! those that are open.
+
+use serde_json::{Value, json};
+
+use super::args::{ReplaysArgs, SourceArgs};
+use super::output::{Outcome, Output, note, when, zone};
+use super::{journal, source};
+use crate::domain::{Change, ChangeKind, MessageId, Origin, Replay, ReplayState};
+use crate::io::client::Client;
+use crate::io::clock::Clock;
+use crate::io::ledger::Ledger;
+use crate::io::sender;
+use crate::wire::normal;
+
+/// Messages of open replays that the service is asked about.
+const MAX_ASKED: usize = 50;
+
+/// Lists replays, newest first. 0 if all is known, 3 if a replay's outcome is not.
+pub async fn run(args: ReplaysArgs, from: SourceArgs) -> Outcome {
+    let source = source::configured(&from)?;
+    let ledger = journal::ledger(&source);
+    let clock = Clock::new();
+    let now = clock.now();
+    ledger.wait(move |ledger| ledger.keep(now)).await?;
+    if !args.offline {
+        let client = Client::new(&source)?;
+        look(&ledger, &client, clock, args.limit).await?;
+    }
+    let limit = args.limit;
+    let mut replays = ledger.wait(move |ledger| ledger.list(limit)).await?;
+    replays.retain(|replay| !args.open || replay.state.is_open());
+    replays.reverse();
+    let mut out = Output::new();
+    if args.json {
+        for replay in &replays {
+            out.line(&line(replay).to_string())?;
+        }
+    } else {
+        let head = [
+            "PLANNED", "STATE", "MESSAGE", "ENDPOINT", "ATTEMPT", "BY", "WHY",
+        ];
+        let zone = zone(from.utc);
+        let cells: Vec<_> = replays.iter().map(|replay| cells(replay, zone)).collect();
+        out.table(&head, &cells, "no replays")?;
+    }
+    out.flush()?;
+    let is_open = replays.iter().any(|replay| replay.state.is_open());
+    Ok(if is_open { 3 } else { 0 })
+}
+
+/// Asks the service for the attempts of what is open and was sent.
+async fn look(
+    ledger: &Ledger,
+    client: &Client,
+    clock: Clock,
+    limit: usize,
+) -> Result<(), crate::domain::Failure> {
+    let mut messages: Vec<MessageId> = Vec::new();
+    for replay in ledger.wait(move |ledger| ledger.list(limit)).await? {
+        let is_asked = replay.state.is_open() && replay.sent.is_some();
+        if is_asked && !messages.contains(&replay.message) && messages.len() < MAX_ASKED {
+            messages.push(replay.message);
+        }
+    }
+    for message in messages {
+        match sender::attempts(client, &message).await {
+            Ok(attempts) => {
+                let found: Vec<Change> = attempts
+                    .into_iter()
+                    .map(|attempt| Change {
+                        seq: 0,
+                        received: clock.now(),
+                        origin: Origin::Poll,
+                        raw: None,
+                        kind: ChangeKind::Attempt(Box::new(attempt)),
+                    })
+                    .collect();
+                ledger.note(&found);
+            }
+            Err(failure) => {
+                note(&format!("what became of {message} is not known: {failure}"));
+            }
+        }
+    }
+    let now = clock.now();
+    ledger.wait(move |ledger| ledger.keep(now)).await?;
+    Ok(())
+}
+
+fn reason(replay: &Replay) -> Option<String> {
+    match &replay.state {
+        ReplayState::Unknown(why) | ReplayState::Cancelled(why) => Some(why.clone()),
+        ReplayState::Refused(failure) => Some(failure.what.clone()),
+        ReplayState::Ambiguous(candidates) => Some(format!(
+            "one of {} may be ours",
+            candidates
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(", ")
+        )),
+        _ => None,
+    }
+}
+
+/// The line of `reeltop replay --json`, and what only the ledger knows.
+fn line(replay: &Replay) -> Value {
+    let mut line = normal::replay(replay);
+    if let Some(fields) = line.as_object_mut() {
+        let candidates = match &replay.state {
+            ReplayState::Ambiguous(candidates) => {
+                candidates.iter().map(ToString::to_string).collect()
+            }
+            _ => Vec::new(),
+        };
+        let by = replay.by.as_ref();
+        fields.insert("replay_id".into(), json!(by.map(|who| who.id.to_string())));
+        fields.insert("planned".into(), json!(replay.planned.wall.rfc3339()));
+        let sent = replay.sent.map(|sent| sent.wall.rfc3339());
+        fields.insert("sent".into(), json!(sent));
+        fields.insert("candidates".into(), json!(candidates));
+        fields.insert("reason".into(), json!(reason(replay)));
+        fields.insert("pid".into(), json!(by.map(|who| who.pid)));
+        fields.insert("host".into(), json!(by.map(|who| who.host.to_string())));
+        fields.insert(
+            "is_running".into(),
+            json!(by.is_some_and(|who| who.is_running)),
+        );
+    }
+    line
+}
+
+fn cells(replay: &Replay, zone: i32) -> Vec<String> {
+    let attempt = replay.state.attempt().map(ToString::to_string);
+    let by = replay.by.as_ref().map(|who| {
+        let running = if who.is_running { "" } else { ", ended" };
+        format!("pid {}{running}", who.pid)
+    });
+    vec![
+        when(replay.planned.wall, zone),
+        replay.state.name().to_owned(),
+        replay.message.to_string(),
+        replay.endpoint.to_string(),
+        attempt.unwrap_or_default(),
+        by.unwrap_or_default(),
+        reason(replay).unwrap_or_default(),
+    ]
+}

@@ -1,0 +1,44 @@
+//! Keeps the ledger of replays up to date with what is found, and tells what changes in it.
+
+use std::time::Duration;
+
+use super::outlet::Outlet;
+use crate::domain::{ChangeKind, Failure, Origin, Replay};
+
+/// How often the ledger is looked at for what other reeltops wrote.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Keeps the ledger up to date and tells what changes in it, until it is dropped. What is open is
+/// told to `open` too, so that its attempt is looked for.
+pub async fn run(outlet: Outlet, open: impl Fn(&Replay)) {
+    let ledger = outlet.ledger().clone();
+    let mut said = None;
+    loop {
+        let outcome = look(&outlet, &open).await;
+        // Said once; the next replay says it where it is seen.
+        if let (Err(failure), true) = (&outcome, outcome.as_ref().err() != said.as_ref()) {
+            tracing::warn!("{failure}");
+        }
+        said = outcome.err();
+        tokio::select! {
+            () = ledger.news() => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+}
+
+/// Brings the ledger up to date once and tells what changed.
+pub async fn look(outlet: &Outlet, open: &impl Fn(&Replay)) -> Result<(), Failure> {
+    let now = outlet.clock().now();
+    let replays = outlet.ledger().wait(move |ledger| ledger.keep(now)).await?;
+    replays
+        .iter()
+        .filter(|replay| replay.sent.is_some() && replay.state.is_open())
+        .for_each(open);
+    let drafts = replays
+        .into_iter()
+        .map(|replay| outlet.draft(Origin::Journal, ChangeKind::Ledger(Box::new(replay))))
+        .collect();
+    outlet.send(drafts).await;
+    Ok(())
+}

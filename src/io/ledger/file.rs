@@ -1,0 +1,355 @@
+//! The ledger's file: `SQLite`, a row for each replay, every commit on the disk before it returns.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{
+    Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior,
+    params,
+};
+
+use super::owner::Owner;
+use crate::domain::{
+    AttemptId, EndpointId, Failure, FailureKind, MessageId, Moment, Replay, ReplayState, Route,
+    Time, Who,
+};
+
+/// `reet`, so that a file of another program is told from ours.
+const APPLICATION: i64 = 0x7265_6574;
+/// How long another reeltop's write is waited for.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Each step takes a file from one version to the next.
+const STEPS: [&str; 1] = ["CREATE TABLE replay (
+        n INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        message TEXT NOT NULL, endpoint TEXT NOT NULL, route TEXT NOT NULL,
+        state TEXT NOT NULL, is_open INTEGER NOT NULL,
+        planned INTEGER NOT NULL, since INTEGER NOT NULL, sent INTEGER,
+        before TEXT, attempt TEXT, candidates TEXT, was_unknown INTEGER NOT NULL,
+        reason TEXT, hint TEXT,
+        owner TEXT NOT NULL, pid INTEGER NOT NULL, host TEXT NOT NULL,
+        rev INTEGER NOT NULL
+     );
+     CREATE UNIQUE INDEX one_open ON replay (message, endpoint) WHERE is_open;
+     CREATE INDEX by_rev ON replay (rev);
+     CREATE INDEX by_pair ON replay (message, endpoint);"];
+
+const COLUMNS: &str = "id, message, endpoint, route, state, planned, since, sent, before, attempt, \
+                       candidates, was_unknown, reason, hint, owner, pid, host, rev";
+
+/// A row, and who wrote it.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    pub id: Arc<str>,
+    pub owner: Arc<str>,
+    pub rev: i64,
+    pub replay: Replay,
+}
+
+/// Why a row was not written.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// A replay of the pair is open already.
+    Open(Box<Held>),
+    Trouble(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Refusal {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Trouble(error)
+    }
+}
+
+/// Why the file could not be read or written.
+pub(super) type Trouble = rusqlite::Error;
+
+pub(super) struct File {
+    db: Connection,
+}
+
+impl File {
+    pub fn open(path: &Path) -> rusqlite::Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Self::with(Connection::open_with_flags(path, flags)?)
+    }
+
+    /// One that nobody shares and that ends with the program.
+    pub fn in_memory() -> rusqlite::Result<Self> {
+        Self::with(Connection::open_in_memory()?)
+    }
+
+    fn with(mut db: Connection) -> rusqlite::Result<Self> {
+        db.busy_timeout(BUSY)?;
+        // A power cut must not lose what was written before a request.
+        db.pragma_update(None, "synchronous", "EXTRA")?;
+        migrate(&mut db)?;
+        Ok(Self { db })
+    }
+
+    /// Changes whenever another connection wrote.
+    pub fn version(&self) -> rusqlite::Result<i64> {
+        self.db
+            .pragma_query_value(None, "data_version", |row| row.get(0))
+    }
+
+    /// Rows written after this revision, oldest first.
+    pub fn after(&self, rev: i64) -> rusqlite::Result<Vec<Held>> {
+        let sql = format!("SELECT {COLUMNS} FROM replay WHERE rev > ?1 ORDER BY n");
+        rows(&self.db, &sql, params![rev])
+    }
+
+    /// The newest rows and all that are open, oldest first.
+    pub fn newest(&self, limit: usize) -> rusqlite::Result<Vec<Held>> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM replay WHERE is_open
+             OR n > (SELECT coalesce(max(n), 0) FROM replay) - ?1 ORDER BY n"
+        );
+        rows(&self.db, &sql, params![limit as i64])
+    }
+
+    /// Rows that wait for their reeltop to go on.
+    pub fn unsettled(&self) -> rusqlite::Result<Vec<Held>> {
+        let sql = format!("SELECT {COLUMNS} FROM replay WHERE state IN ('planned', 'sending')");
+        rows(&self.db, &sql, params![])
+    }
+
+    /// The rows of a pair, oldest first.
+    pub fn pair(&self, message: &MessageId, endpoint: &EndpointId) -> rusqlite::Result<Vec<Held>> {
+        pair(&self.db, message, endpoint)
+    }
+
+    /// Writes the row of a new replay, unless one of its pair is open.
+    pub fn insert(&mut self, id: &str, replay: &Replay, owner: &Owner) -> Result<(), Refusal> {
+        let behavior = TransactionBehavior::Immediate;
+        let transaction = self.db.transaction_with_behavior(behavior)?;
+        let held = pair(&transaction, &replay.message, &replay.endpoint)?;
+        if let Some(open) = held.into_iter().find(|held| held.replay.state.is_open()) {
+            return Err(Refusal::Open(Box::new(open)));
+        }
+        let rev = next_rev(&transaction)?;
+        transaction.execute(
+            "INSERT INTO replay (id, message, endpoint, route, state, is_open, planned, since,
+                                 was_unknown, owner, pid, host, rev)
+             VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?6, 0, ?7, ?8, ?9, ?10)",
+            params![
+                id,
+                replay.message.to_string(),
+                replay.endpoint.to_string(),
+                replay.route.name(),
+                replay.state.name(),
+                replay.planned.wall.0,
+                &*owner.id,
+                owner.pid,
+                &*owner.host,
+                rev,
+            ],
+        )?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Changes a row if it is still as it was read. Whether it was.
+    pub fn update(&mut self, held: &Held) -> rusqlite::Result<bool> {
+        let behavior = TransactionBehavior::Immediate;
+        let transaction = self.db.transaction_with_behavior(behavior)?;
+        let rev = next_rev(&transaction)?;
+        let n_changed = write(&transaction, held, rev)?;
+        transaction.commit()?;
+        Ok(n_changed == 1)
+    }
+
+    /// The row of an id.
+    pub fn get(&self, id: &str) -> rusqlite::Result<Option<Held>> {
+        let sql = format!("SELECT {COLUMNS} FROM replay WHERE id = ?1");
+        self.db.query_row(&sql, [id], held).optional()
+    }
+}
+
+fn write(db: &Transaction<'_>, held: &Held, rev: i64) -> rusqlite::Result<usize> {
+    let replay = &held.replay;
+    let (reason, hint) = match &replay.state {
+        ReplayState::Unknown(why) | ReplayState::Cancelled(why) => (Some(why.as_str()), None),
+        ReplayState::Refused(why) => (Some(why.what.as_str()), Some(why.hint.as_str())),
+        _ => (None, None),
+    };
+    let candidates = match &replay.state {
+        ReplayState::Ambiguous(candidates) => Some(id_list(candidates)),
+        _ => None,
+    };
+    db.execute(
+        "UPDATE replay SET state = ?1, is_open = ?2, since = ?3, sent = ?4, before = ?5,
+                attempt = ?6, candidates = ?7, was_unknown = ?8, reason = ?9, hint = ?10, rev = ?11
+         WHERE id = ?12 AND rev = ?13",
+        params![
+            replay.state.name(),
+            replay.state.is_open(),
+            replay.since.wall.0,
+            replay.sent.map(|sent| sent.wall.0),
+            replay.before.as_deref().map(id_list),
+            replay.state.attempt().map(ToString::to_string),
+            candidates,
+            replay.was_unknown,
+            reason,
+            hint,
+            rev,
+            &*held.id,
+            held.rev,
+        ],
+    )
+}
+
+fn next_rev(db: &Transaction<'_>) -> rusqlite::Result<i64> {
+    let sql = "SELECT coalesce(max(rev), 0) + 1 FROM replay";
+    db.query_row(sql, [], |row| row.get(0))
+}
+
+fn pair(
+    db: &Connection,
+    message: &MessageId,
+    endpoint: &EndpointId,
+) -> rusqlite::Result<Vec<Held>> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM replay WHERE message = ?1 AND endpoint = ?2 ORDER BY n");
+    rows(db, &sql, params![message.to_string(), endpoint.to_string()])
+}
+
+fn rows(db: &Connection, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<Vec<Held>> {
+    let mut statement = db.prepare(sql)?;
+    statement.query_map(params, held)?.collect()
+}
+
+fn held(row: &Row<'_>) -> rusqlite::Result<Held> {
+    let id: Arc<str> = row.get("id")?;
+    let moment = |wall: i64| Moment {
+        wall: Time(wall),
+        mono: 0,
+    };
+    let attempt: Option<String> = row.get("attempt")?;
+    let reason: Option<String> = row.get("reason")?;
+    let was_unknown: bool = row.get("was_unknown")?;
+    let state = state(
+        row,
+        attempt.as_deref(),
+        reason.unwrap_or_default(),
+        was_unknown,
+    )?;
+    let before: Option<String> = row.get("before")?;
+    let sent: Option<i64> = row.get("sent")?;
+    let who = Who {
+        id: id.clone(),
+        pid: row.get("pid")?,
+        host: row.get("host")?,
+        is_running: false,
+    };
+    let replay = Replay {
+        number: 0,
+        message: MessageId::new(&row.get::<_, String>("message")?),
+        endpoint: EndpointId::new(&row.get::<_, String>("endpoint")?),
+        route: Route::named(&row.get::<_, String>("route")?).unwrap_or_default(),
+        state,
+        planned: moment(row.get("planned")?),
+        since: moment(row.get("since")?),
+        sent: sent.map(moment),
+        before: before.map(|before| ids(&before).into()),
+        was_unknown,
+        by: Some(who),
+    };
+    Ok(Held {
+        id,
+        owner: row.get("owner")?,
+        rev: row.get("rev")?,
+        replay,
+    })
+}
+
+fn state(
+    row: &Row<'_>,
+    attempt: Option<&str>,
+    reason: String,
+    found_later: bool,
+) -> rusqlite::Result<ReplayState> {
+    let name: String = row.get("state")?;
+    let attempt = attempt.map(AttemptId::new);
+    Ok(match (name.as_str(), attempt) {
+        ("planned", _) => ReplayState::Planned,
+        ("sending", _) => ReplayState::Sending,
+        ("accepted", _) => ReplayState::Accepted,
+        ("attempt seen", Some(attempt)) => ReplayState::AttemptSeen(attempt),
+        ("delivered", Some(attempt)) => ReplayState::Delivered {
+            attempt,
+            found_later,
+        },
+        ("failed", Some(attempt)) => ReplayState::Failed {
+            attempt,
+            found_later,
+        },
+        ("refused", _) => {
+            let hint: Option<String> = row.get("hint")?;
+            let hint = hint.unwrap_or_default();
+            ReplayState::Refused(Failure::new(FailureKind::Local, reason, hint))
+        }
+        ("ambiguous", _) => {
+            let candidates: Option<String> = row.get("candidates")?;
+            ReplayState::Ambiguous(ids(&candidates.unwrap_or_default()))
+        }
+        ("cancelled", _) => ReplayState::Cancelled(reason),
+        ("unknown", _) => ReplayState::Unknown(reason),
+        // What cannot be read may have been sent.
+        (other, _) => ReplayState::Unknown(format!("its state is {other:?} in the ledger")),
+    })
+}
+
+fn id_list(ids: &[AttemptId]) -> String {
+    serde_json::Value::from(ids.iter().map(ToString::to_string).collect::<Vec<_>>()).to_string()
+}
+
+fn ids(list: &str) -> Vec<AttemptId> {
+    let ids: Vec<String> = serde_json::from_str(list).unwrap_or_default();
+    ids.iter().map(|id| AttemptId::new(id)).collect()
+}
+
+fn migrate(db: &mut Connection) -> rusqlite::Result<()> {
+    let version = |db: &Connection| -> rusqlite::Result<(usize, i64)> {
+        let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let application = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        Ok((usize::try_from(version).unwrap_or(usize::MAX), application))
+    };
+    let is_ours =
+        |(version, application): (usize, i64)| version == STEPS.len() && application == APPLICATION;
+    if is_ours(version(db)?) {
+        return Ok(());
+    }
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another reeltop may have made it meanwhile.
+    let found = version(&transaction)?;
+    if is_ours(found) {
+        return Ok(());
+    }
+    let n_tables: i64 =
+        transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let is_new = found == (0, 0) && n_tables == 0;
+    if !is_new && (found.1 != APPLICATION || found.0 > STEPS.len()) {
+        let what = if found.1 == APPLICATION {
+            "it is of a newer reeltop"
+        } else {
+            "it is not a ledger of reeltop"
+        };
+        return Err(foreign(what));
+    }
+    for step in &STEPS[found.0..] {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.pragma_update(None, "user_version", STEPS.len() as i64)?;
+    transaction.commit()
+}
+
+fn foreign(what: &str) -> rusqlite::Error {
+    let code = rusqlite::ffi::Error {
+        code: ErrorCode::NotADatabase,
+        extended_code: rusqlite::ffi::SQLITE_NOTADB,
+    };
+    rusqlite::Error::SqliteFailure(code, Some(what.to_owned()))
+}

@@ -1,0 +1,255 @@
+//! The states of a replay under anything that can happen, in any order: processes that end
+//! anywhere, requests that arrive late or never, automatic retries, others who resend.
+
+use proptest::prelude::*;
+use reeltop::domain::{
+    Attempt, AttemptId, AttemptStatus, EndpointId, Failure, FailureKind, MessageId, Moment, Replay,
+    ReplayState, ReplayStep, Replays, Route, Stage, Time, Trigger,
+};
+
+#[derive(Debug, Clone, Copy)]
+enum Op {
+    /// Some reeltop wants to replay the pair.
+    Plan,
+    Send,
+    /// The request reaches the service, which makes an attempt of it.
+    Arrive,
+    /// Its answer reaches us, or is lost.
+    Answer(bool),
+    Refuse,
+    Crash,
+    Retry,
+    Foreign,
+    /// The oldest attempt under way ends.
+    End(bool),
+    /// All attempts are read.
+    See,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        4 => Just(Op::Plan),
+        4 => Just(Op::Send),
+        4 => Just(Op::Arrive),
+        3 => any::<bool>().prop_map(Op::Answer),
+        1 => Just(Op::Refuse),
+        2 => Just(Op::Crash),
+        2 => Just(Op::Retry),
+        1 => Just(Op::Foreign),
+        3 => any::<bool>().prop_map(Op::End),
+        3 => Just(Op::See),
+    ]
+}
+
+#[derive(Default)]
+struct World {
+    replays: Replays,
+    attempts: Vec<Attempt>,
+    n: u64,
+    /// The replay whose reeltop is running.
+    running: Option<u64>,
+    /// A request that was written and has not arrived.
+    on_its_way: Option<u64>,
+    /// Which attempt each replay caused, as only the service knows.
+    caused: Vec<(u64, AttemptId)>,
+    foreign: Vec<AttemptId>,
+}
+
+fn pair() -> (MessageId, EndpointId) {
+    (MessageId::new("msg"), EndpointId::new("ep"))
+}
+
+impl World {
+    fn attempt(&mut self, trigger: Trigger) -> AttemptId {
+        let id = AttemptId::new(&format!("atmpt_{}", self.attempts.len()));
+        let (message, endpoint) = pair();
+        self.attempts.push(Attempt {
+            id: id.clone(),
+            message,
+            endpoint,
+            url: "http://127.0.0.1/".into(),
+            // The clocks disagree by hours, either way.
+            started: Time(if self.attempts.len() % 2 == 0 {
+                1
+            } else {
+                i64::MAX / 2
+            }),
+            status: AttemptStatus::Sending,
+            code: 0,
+            duration_ms: None,
+            response: "".into(),
+            trigger,
+        });
+        id
+    }
+
+    fn step(&mut self, number: u64, stage: Stage) {
+        let (message, endpoint) = pair();
+        let step = ReplayStep {
+            replay: number,
+            message,
+            endpoint,
+            route: Route::Server,
+            stage,
+        };
+        self.replays.step(step, Moment::default());
+    }
+
+    fn state(&self, number: u64) -> ReplayState {
+        self.replays.get(number).unwrap().state.clone()
+    }
+
+    fn see(&mut self) {
+        let (message, endpoint) = pair();
+        let attempts: Vec<&Attempt> = self.attempts.iter().collect();
+        self.replays
+            .settle(&message, &endpoint, &attempts, Moment::default());
+    }
+
+    fn obey(&mut self, op: Op) {
+        let (message, endpoint) = pair();
+        match op {
+            Op::Plan => {
+                // As the ledger does: what is known is weighed first, one open row at most.
+                if self.replays.open_of(&message, &endpoint).is_none() && self.running.is_none() {
+                    assert!(
+                        self.on_its_way.is_none() || !self.foreign.is_empty(),
+                        "planned while a request may still arrive"
+                    );
+                    self.n += 1;
+                    self.running = Some(self.n);
+                    self.step(self.n, Stage::Planned);
+                }
+            }
+            Op::Send => {
+                if let Some(number) = self.running
+                    && self.state(number) == ReplayState::Planned
+                {
+                    let before = self.attempts.iter().map(|seen| seen.id.clone()).collect();
+                    self.step(number, Stage::Sending { before });
+                    self.on_its_way = Some(number);
+                }
+            }
+            Op::Arrive => {
+                if let Some(number) = self.on_its_way.take() {
+                    assert!(
+                        self.caused.iter().all(|(known, _)| *known != number),
+                        "sent twice"
+                    );
+                    let id = self.attempt(Trigger::Manual);
+                    self.caused.push((number, id));
+                }
+            }
+            Op::Answer(is_seen) => {
+                if let Some(number) = self.running
+                    && self.state(number) == ReplayState::Sending
+                {
+                    let is_there = self.caused.iter().any(|(known, _)| *known == number);
+                    let stage = if is_seen && is_there {
+                        Stage::Accepted
+                    } else {
+                        Stage::Unknown("the answer was lost".into())
+                    };
+                    self.step(number, stage);
+                    self.running = None;
+                }
+            }
+            Op::Refuse => {
+                if let Some(number) = self.running.take_if(|number| {
+                    let state = self.replays.get(*number).map(|replay| &replay.state);
+                    state == Some(&ReplayState::Planned)
+                }) {
+                    let why = Failure::new(FailureKind::Local, "no route", "");
+                    self.step(number, Stage::Refused(why));
+                }
+            }
+            Op::Crash => {
+                if let Some(number) = self.running.take() {
+                    let mut orphan: Replay = self.replays.get(number).unwrap().clone();
+                    orphan.orphan(Moment::default());
+                    self.replays.take(orphan);
+                }
+            }
+            Op::Retry => {
+                self.attempt(Trigger::Scheduled);
+            }
+            Op::Foreign => {
+                let id = self.attempt(Trigger::Manual);
+                self.foreign.push(id);
+            }
+            Op::End(is_success) => {
+                let open = |seen: &&mut Attempt| seen.status == AttemptStatus::Sending;
+                if let Some(attempt) = self.attempts.iter_mut().find(open) {
+                    attempt.status = if is_success {
+                        AttemptStatus::Success
+                    } else {
+                        AttemptStatus::Fail
+                    };
+                }
+            }
+            Op::See => self.see(),
+        }
+    }
+
+    fn check(&self) {
+        let is_open = |replay: &&Replay| replay.state.is_open();
+        assert!(self.replays.all().iter().filter(is_open).count() <= 1);
+        if self.foreign.is_empty() {
+            for replay in self.replays.all() {
+                let caused = self
+                    .caused
+                    .iter()
+                    .find(|(number, _)| *number == replay.number);
+                let found = replay.state.attempt();
+                assert!(found.is_none() || found == caused.map(|(_, id)| id));
+            }
+        }
+    }
+
+    /// Everything arrives, ends and is read.
+    fn end(&mut self) {
+        self.obey(Op::Arrive);
+        self.obey(Op::Answer(false));
+        self.obey(Op::Crash);
+        while self
+            .attempts
+            .iter()
+            .any(|seen| seen.status == AttemptStatus::Sending)
+        {
+            self.obey(Op::End(true));
+        }
+        self.see();
+        for (number, id) in &self.caused {
+            let state = self.state(*number);
+            if self.foreign.is_empty() {
+                assert_eq!(state.attempt(), Some(id), "an outcome was lost: {state:?}");
+            }
+        }
+        let Some((number, id)) = self.caused.last() else {
+            return;
+        };
+        let latest = self.replays.get(*number).unwrap();
+        let before = latest.before.clone().unwrap_or_default();
+        let is_mixed = self.foreign.iter().any(|other| !before.contains(other));
+        if *number == self.n && is_mixed {
+            let ReplayState::Ambiguous(candidates) = &latest.state else {
+                panic!("somebody else's may be taken for ours: {latest:?}")
+            };
+            assert!(candidates.contains(id));
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn never_two_sends_never_a_lost_outcome_never_a_wrong_one(
+        ops in proptest::collection::vec(op(), 1..60)
+    ) {
+        let mut world = World::default();
+        for op in ops {
+            world.obey(op);
+            world.check();
+        }
+        world.end();
+    }
+}
