@@ -69,6 +69,7 @@ impl State {
             Action::Reverse => self.reverse(),
             Action::Freeze => self.freeze(),
             Action::Losses => return self.open_losses(),
+            Action::Replays => self.open_list(Listing::Replays),
             Action::Help => self.toggle_help(),
         }
         Vec::new()
@@ -82,12 +83,15 @@ impl State {
             Screen::Deliveries | Screen::Endpoints => Part::Deliveries,
             Screen::Health => return self.open(),
         };
-        let what = Listing::Losses(part);
+        self.open_list(Listing::Losses(part));
+        Vec::new()
+    }
+
+    fn open_list(&mut self, what: Listing) {
         let is_open = matches!(self.pages.last(), Some(Page::List(page)) if page.what == what);
         if !is_open {
             self.pages.push(Page::list(what));
         }
-        Vec::new()
     }
 
     fn go(&mut self, screen: Screen) {

@@ -51,6 +51,7 @@ actions! {
     Sort "sort" "sort by the next column";
     Reverse "reverse" "reverse the order";
     Replay "replay" "plan a replay; nothing is sent before you confirm";
+    Replays "replays" "every replay, and the attempt it caused";
     Choose "choose" "choose or leave out an endpoint of the plan";
     Send "send" "send what is chosen, once";
     Manage "manage" "manage the endpoint: edit, disable, secret, example, delete";

@@ -3,7 +3,9 @@
 
 use super::document::DocumentPane;
 use super::list::Pick;
-use crate::domain::{BOUNDS, Bound, History, NewWord, PARTS, Part, TaskId, WordKind};
+use crate::domain::{
+    BOUNDS, Bound, History, MessageId, NewWord, PARTS, Part, Replay, TaskId, WordKind,
+};
 use std::sync::Arc;
 
 /// What a list page lists.
@@ -17,6 +19,8 @@ pub enum Listing {
     Losses(Part),
     /// Words of the service that are not known here.
     Words,
+    /// The replays of the ledger, newest first.
+    Replays,
 }
 
 /// A row of such a list, by what stays its own.
@@ -28,6 +32,8 @@ pub enum Entry {
     /// By its number among all that could not be read.
     Unreadable(u64),
     Word(WordKind, Arc<str>),
+    /// A replay by its number, and its message.
+    Replay(u64, MessageId),
 }
 
 /// A page that is one list.
@@ -65,6 +71,11 @@ impl Listing {
                 let words = history.new_words.iter();
                 let entry = |word: &NewWord| Entry::Word(word.kind, word.word.clone());
                 words.map(entry).collect()
+            }
+            Self::Replays => {
+                let replays = history.replays.all().iter().rev();
+                let entry = |replay: &Replay| Entry::Replay(replay.number, replay.message.clone());
+                replays.map(entry).collect()
             }
         }
     }

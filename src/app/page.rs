@@ -121,6 +121,7 @@ impl Page {
             Entry::Listing(what) => Some(Self::list(*what)),
             Entry::Repaired(task) => Some(Self::task(task.clone())),
             Entry::Unreadable(_) | Entry::Word(..) => Some(Self::excerpt(entry.clone())),
+            Entry::Replay(_, message) => Some(Self::message(message.clone())),
             Entry::Bound(_) => None,
         }
     }

@@ -231,6 +231,7 @@ impl State {
                 match page.pick.current(&entries)? {
                     Entry::Repaired(task) => ("task id", task.to_string()),
                     Entry::Word(_, word) => ("word", word.to_string()),
+                    Entry::Replay(_, message) => ("message id", message.to_string()),
                     _ => return None,
                 }
             }

@@ -81,12 +81,14 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     let orders = orders(&plans);
     send(
         orders,
-        &client,
-        ledger,
+        Sending {
+            client: &client,
+            ledger,
+            clock,
+            wait: args.wait,
+            is_json: args.json,
+        },
         &mut history,
-        clock,
-        args.wait,
-        args.json,
         &mut out,
     )
     .await
@@ -263,16 +265,28 @@ fn orders(plans: &[Plan]) -> Vec<ReplayOrder> {
         .collect()
 }
 
-async fn send(
-    orders: Vec<ReplayOrder>,
-    client: &Client,
+/// What sends.
+struct Sending<'a> {
+    client: &'a Client,
     ledger: Ledger,
-    history: &mut History,
     clock: Clock,
     wait: Duration,
     is_json: bool,
+}
+
+async fn send(
+    orders: Vec<ReplayOrder>,
+    by: Sending<'_>,
+    history: &mut History,
     out: &mut Output,
 ) -> Outcome {
+    let Sending {
+        client,
+        ledger,
+        clock,
+        wait,
+        is_json,
+    } = by;
     let (outlet, Ends { mut changes, .. }) = Outlet::new(clock, None, ledger);
     let abilities = history.abilities.clone();
     let sending = async {

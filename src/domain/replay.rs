@@ -340,7 +340,7 @@ impl Replays {
 impl Replay {
     /// Takes one step. Once the attempt is found, what the sender still says of its request
     /// changes nothing, and what was cancelled is never taken up again.
-    pub fn step(&mut self, stage: Stage, at: Moment) {
+    pub fn step(&mut self, told: Stage, at: Moment) {
         let is_over = matches!(
             self.state,
             ReplayState::Ambiguous(_) | ReplayState::Cancelled(_) | ReplayState::Refused(_)
@@ -348,7 +348,7 @@ impl Replay {
         if is_over || self.state.attempt().is_some() {
             return;
         }
-        let state = match stage {
+        let state = match told {
             Stage::Planned => ReplayState::Planned,
             Stage::Sending { before } => {
                 self.before = Some(before);

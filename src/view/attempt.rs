@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::model::delivery::{attempt_glyph, capitalized, cause, sentence};
+use super::model::delivery::{attempt_glyph, capitalized, sentence, whose};
 use super::model::{ago, millis};
 use super::paint::{Canvas, Pieces, dim, piece, plain, role};
 use super::text::wrap;
@@ -132,11 +132,12 @@ fn fact(name: &str, text: String) -> Pieces<'static> {
 }
 
 fn cause_words(state: &State, attempt: &Attempt) -> String {
-    let words = cause(&state.history, attempt);
-    match words.as_str() {
+    if let Some(replay) = state.history.replays.cause_of(&attempt.id) {
+        return whose(replay, state.session.utc_offset);
+    }
+    match attempt.trigger.name() {
         "scheduled" => "the service's schedule".to_owned(),
         "manual" => "someone's hand: a manual resend, not one of this reeltop".to_owned(),
-        "unknown" => "unknown".to_owned(),
-        ours => format!("{ours}, sent from here"),
+        other => other.to_owned(),
     }
 }

@@ -90,6 +90,7 @@ fn told(state: &State, what: Listing) -> Pieces<'static> {
     let history = &state.history;
     match what {
         Listing::Losses(part) => listing::loss_words(state, part),
+        Listing::Replays => vec![plain(history.replays.all().len().to_string())],
         Listing::Words => match history.new_words.len() {
             0 => vec![dim("every word of the service is known")],
             n => vec![

@@ -3,14 +3,14 @@
 use ratatui::layout::Rect;
 
 use super::list::{self, Layout, Line};
-use super::model::{ago, proof, task_glyph, task_label};
+use super::model::{ago, delivery, proof, task_glyph, task_label};
 use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role};
 use super::table;
 use super::text::{cut_middle, wrap};
 use super::theme::Role;
 use crate::app::listing::{Entry, ListPage, Listing, new_word};
 use crate::app::{State, Tone};
-use crate::domain::{Bound, Proof, Repair, TaskState, visible};
+use crate::domain::{Bound, Proof, Repair, Replay, TaskState, visible};
 
 /// Paints a list page. Gives the rows of its list.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &ListPage) -> usize {
@@ -49,6 +49,7 @@ pub fn title(state: &State, what: Listing) -> String {
         }
         Listing::Losses(part) => format!("{} dropped or unreadable", part.name()),
         Listing::Words => "new in this service".to_owned(),
+        Listing::Replays => "replays".to_owned(),
     }
 }
 
@@ -72,6 +73,7 @@ fn nothing(what: Listing) -> &'static str {
         Listing::Proof(_) => "No task's state was wrong, so that nothing had to be repaired.",
         Listing::Losses(_) => "Nothing was dropped, and everything could be read.",
         Listing::Words => "Every word that the service said is known to reeltop.",
+        Listing::Replays => "Nothing was replayed from this machine; r plans a replay.",
     }
 }
 
@@ -89,6 +91,12 @@ fn facts(state: &State, what: Listing, width: usize) -> Vec<Pieces<'static>> {
                 format!("{n} more sights of words that had no room in this list"),
             )]],
         },
+        Listing::Replays => {
+            let replays = state.history.replays.all().iter();
+            let n = replays.filter(|replay| replay.state.is_open()).count();
+            let tone = if n == 0 { Tone::Dim } else { Tone::Warn };
+            vec![vec![piece(tone, format!("{n} open"))]]
+        }
         Listing::Proofs => Vec::new(),
     }
 }
@@ -163,6 +171,14 @@ fn layout(what: Listing, width: u16) -> Layout {
             Columns::new(width, &[(10, Left), (0, Left), (7, Right), (26, Left)], 1),
             &["KIND", "WORD", "COUNT", "FIRST SEEN IN"],
         ),
+        Listing::Replays if is_wide => (
+            Columns::new(width, &[(8, Left), (24, Left), (16, Left), (0, Left)], 3),
+            &["WHEN", "MESSAGE", "ENDPOINT", "WHAT BECAME OF IT"],
+        ),
+        Listing::Replays => (
+            Columns::new(width, &[(8, Left), (14, Left), (0, Left)], 2),
+            &["WHEN", "MESSAGE", "WHAT BECAME OF IT"],
+        ),
         Listing::Words => (
             Columns::new(width, &[(10, Left), (0, Left), (7, Right)], 1),
             &["KIND", "WORD", "COUNT"],
@@ -216,8 +232,46 @@ fn cells(
                 vec![dim(new.example.seen_in.clone())],
             ]
         }
+        (_, Entry::Replay(number, _)) => {
+            replay_cells(state, layout, history.replays.get(*number)?, is_selected)
+        }
         _ => return None,
     })
+}
+
+fn replay_cells(
+    state: &State,
+    layout: &Layout,
+    replay: &Replay,
+    is_selected: bool,
+) -> Vec<Pieces<'static>> {
+    let kind = if is_selected {
+        Role::Selected
+    } else {
+        Role::Text
+    };
+    let (glyph, tone) = delivery::replay_glyph(&replay.state);
+    let message = cut_middle(&replay.message.to_string(), layout.columns.width(1)).into_owned();
+    let mut words = replay.words();
+    if let Some(attempt) = replay.state.attempt() {
+        words = format!("{words} by {}", attempt.short(20));
+    }
+    if let Some(who) = &replay.by {
+        words = format!("{words} ({})", who.words());
+    }
+    let mut cells = vec![
+        vec![dim(replay.planned.wall.clock(state.session.utc_offset))],
+        vec![role(kind, message)],
+    ];
+    if layout.titles.len() > 3 {
+        let label = state.history.endpoint_label(&replay.endpoint);
+        cells.push(vec![plain(visible(&label).into_owned())]);
+    }
+    cells.push(vec![
+        piece(tone, format!("{glyph} ")),
+        plain(visible(&words).into_owned()),
+    ]);
+    cells
 }
 
 fn proof_cells(

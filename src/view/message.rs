@@ -128,7 +128,8 @@ fn lines<'a>(
         for replay in history.replays.all().iter().rev() {
             if replay.message == page.message && replay.endpoint == *endpoint {
                 let (glyph, tone) = delivery::replay_glyph(&replay.state);
-                let words = format!("{glyph} replay {}: {}", replay.number, replay.words());
+                let whose = delivery::whose(replay, state.session.utc_offset);
+                let words = format!("{glyph} {whose}: {}", replay.words());
                 lines.push(heading(vec![piece(tone, words)]));
             }
         }

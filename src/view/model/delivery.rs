@@ -322,10 +322,20 @@ pub fn capitalized(text: &str) -> String {
 }
 
 /// What caused an attempt: the schedule, someone's hand, or a replay of ours.
-pub fn cause(history: &History, attempt: &Attempt) -> String {
+pub fn cause<'a>(history: &History, attempt: &'a Attempt) -> &'a str {
     match history.replays.cause_of(&attempt.id) {
-        Some(replay) => format!("our replay {}", replay.number),
-        None => attempt.trigger.name().to_owned(),
+        Some(_) => "replay",
+        None => attempt.trigger.name(),
+    }
+}
+
+/// Whose replay it is and when it was made: `your replay of 14:03:10`.
+pub fn whose(replay: &Replay, offset: i32) -> String {
+    let at = replay.sent.unwrap_or(replay.planned).wall.clock(offset);
+    match &replay.by {
+        None => format!("your replay of {at}"),
+        Some(who) if who.is_running => format!("the replay of {at} by {}", who.words()),
+        Some(_) => format!("your replay of {at}, by an earlier reeltop"),
     }
 }
 

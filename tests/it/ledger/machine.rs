@@ -69,7 +69,7 @@ impl World {
             endpoint,
             url: "http://127.0.0.1/".into(),
             // The clocks disagree by hours, either way.
-            started: Time(if self.attempts.len() % 2 == 0 {
+            started: Time(if self.attempts.len().is_multiple_of(2) {
                 1
             } else {
                 i64::MAX / 2
