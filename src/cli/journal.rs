@@ -34,7 +34,13 @@ pub fn temporary(source: &Source, args: &SourceArgs) -> Option<Settings> {
 /// it is there all the same: at most once is no option.
 pub fn ledger(source: &Source) -> Ledger {
     match default_folder() {
-        Some(folder) => Ledger::in_file(folder.join(ledger::file_name(&source.url, ""))),
+        Some(folder) => {
+            let name = match &source.svix {
+                Some(svix) => ledger::file_name(&svix.url, &svix.app),
+                None => ledger::file_name(&source.url, ""),
+            };
+            Ledger::in_file(folder.join(name))
+        }
         None => Ledger::nowhere("this system names no folder for it, set XDG_STATE_HOME or HOME"),
     }
 }

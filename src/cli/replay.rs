@@ -78,7 +78,7 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     if !args.yes && !confirmed(&format!("Send {n_chosen}? [y/N] "), "nothing was sent").await? {
         return Ok(2);
     }
-    let orders = orders(&plans);
+    let orders = orders(&plans, client.route());
     send(
         orders,
         Sending {
@@ -250,7 +250,7 @@ fn is_hopeless(kind: FailureKind) -> bool {
     )
 }
 
-fn orders(plans: &[Plan]) -> Vec<ReplayOrder> {
+fn orders(plans: &[Plan], route: Route) -> Vec<ReplayOrder> {
     let chosen = plans
         .iter()
         .flat_map(|plan| plan.chosen().map(|item| (&plan.message, &item.endpoint)));
@@ -260,7 +260,7 @@ fn orders(plans: &[Plan]) -> Vec<ReplayOrder> {
             number,
             message: message.clone(),
             endpoint: endpoint.clone(),
-            route: Route::Server,
+            route,
         })
         .collect()
 }

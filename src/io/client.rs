@@ -19,7 +19,7 @@ use self::svix::Svix;
 use super::config::Source;
 use crate::domain::{
     Ability, AssetId, Attempt, Endpoint, EndpointId, Failure, FailureKind, MessageId, Observation,
-    TaskId, Unreadable,
+    Route, TaskId, Unreadable,
 };
 use crate::wire::openapi::{self, Published};
 use crate::wire::rest::{self, Logged, Page, Row};
@@ -69,6 +69,14 @@ impl Client {
             (Some(_), ENDPOINTS) => "Svix: GET /app/{app}/endpoint".to_owned(),
             (Some(_), MESSAGES) => "Svix: GET /app/{app}/msg".to_owned(),
             (Some(_), _) => "Svix: GET /app/{app}/attempt".to_owned(),
+        }
+    }
+
+    /// Whose resend a replay takes.
+    pub fn route(&self) -> Route {
+        match &self.svix {
+            Some(_) => Route::Svix,
+            None => Route::Server,
         }
     }
 

@@ -294,6 +294,10 @@ impl Hose {
             let hint = "set the URL to that of an Aspect API";
             return self.refuse(order, Failure::new(FailureKind::Local, what, hint));
         };
+        let order = ReplayOrder {
+            route: client.route(),
+            ..order
+        };
         let (outlet, watch) = (self.inner.outlet.clone(), self.inner.open_replays.clone());
         let posts = self.inner.tracker.clone();
         self.inner.spawn(async move {

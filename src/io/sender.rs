@@ -188,12 +188,12 @@ async fn post(client: Client, written: Written, template: String) -> Sent {
         ..
     } = &written.order;
     let sent = match route {
-        Route::Server => {
+        Route::Server | Route::Svix => {
             client
                 .resend(&template, message, endpoint, &written.id)
                 .await
         }
-        Route::Svix | Route::Local | Route::Recover => Sent::Refused(Failure::new(
+        Route::Local | Route::Recover => Sent::Refused(Failure::new(
             FailureKind::NotOffered,
             format!("the route {} is not offered here", route.name()),
             "the plan names the routes that are",
