@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::send::{receiver, strict};
 use super::{BODY, ID, OTHER, SECRET, command, file, now, run, signed};
+use crate::pty::Pty;
 use crate::server::support::{create_endpoint, start_fast};
 
 /// `reeltop listen` that runs; dropping it ends it.
@@ -288,4 +289,28 @@ fn what_cannot_be_is_said_before_it_listens() {
         assert_eq!(ran.code, code, "{arguments:?}: {}", ran.stderr);
         assert!(ran.stderr.contains(words), "{arguments:?}: {}", ran.stderr);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hostile_sender_cannot_act_on_the_terminal() {
+    let mut pty = Pty::start(
+        &["listen", "--secret-env", "HOOK"],
+        &[("HOOK", SECRET)],
+        160,
+        24,
+    );
+    let screen = pty.wait("the address", |screen| screen.contains("listening on http"));
+    let (_, rest) = screen.split_once("listening on ").unwrap();
+    let url = rest.split_whitespace().next().unwrap().to_owned();
+    let hostile = BODY.replace("task.failed", "\\u001b]0;owned\\u0007\\u202e");
+    let at = now();
+    assert_eq!(
+        deliver(&url, at, &signed(SECRET, at, &hostile), &hostile).await,
+        204
+    );
+    pty.sees("verified");
+    pty.sees("␛]0;owned");
+    assert!(!pty.bytes().windows(3).any(|bytes| bytes == b"\x1b]0"));
+    pty.keys("\x03");
+    assert_eq!(pty.end().exit_code(), 130);
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use standardwebhooks::Webhook;
 
 use super::{Ran, SECRET, ended, file};
+use crate::pty::Pty;
 
 /// A receiver of one manner, on loopback until the test ends.
 pub async fn receiver(judge: fn(&HeaderMap, &[u8]) -> StatusCode) -> String {
@@ -209,4 +210,26 @@ async fn nothing_goes_where_it_was_not_meant_to() {
     assert!(ran.code == 2 && ran.stderr.contains("a webhook secret is needed"));
     let ran = run(&["send", "--to", &url, "--secret-file", &secret]).await;
     assert!(ran.code == 2 && ran.stderr.contains("EVENT"));
+}
+
+#[test]
+fn another_host_is_confirmed_by_its_name() {
+    let arguments = [
+        "send",
+        "task.failed",
+        "--to",
+        "http://hooks.invalid/x",
+        "--secret-env",
+        "HOOK",
+    ];
+    for (typed, code, words) in [
+        ("yes\r", 2, "nothing was sent"),
+        ("hooks.invalid\r", 1, "could not be resolved"),
+    ] {
+        let mut pty = Pty::start(&arguments, &[("HOOK", SECRET)], 120, 20);
+        pty.sees("hooks.invalid is not this machine. Type its name");
+        pty.keys(typed);
+        pty.sees(words);
+        assert_eq!(pty.end().exit_code(), code, "{typed}");
+    }
 }
