@@ -9,6 +9,7 @@ mod endpoint;
 mod event;
 mod failure;
 mod feature;
+mod heartbeat;
 mod hidden;
 mod history;
 mod id;
@@ -33,6 +34,7 @@ pub use endpoint::{EVERY_TASK_EVENT, Endpoint, EndpointDraft, EndpointEdit, Fiel
 pub use event::{Event, EventType};
 pub use failure::{Failure, FailureKind};
 pub use feature::{Extra, Feature, FeatureState, Features, KNOWN_FEATURES, Tally};
+pub use heartbeat::Heartbeat;
 pub use hidden::Hidden;
 pub use history::{
     Anchor, Applied, BOUNDS, Bound, Bounds, Columns, Deliveries, Delivery, Dropped,

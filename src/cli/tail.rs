@@ -109,7 +109,7 @@ struct Follower<'a> {
 impl Follower<'_> {
     async fn follow(&mut self, mut stream: Stream, how: How) -> Outcome {
         let place = format!("{}: {}", how.words(), visible(stream.url().path()));
-        let mut oversized = 0;
+        let (mut oversized, mut n_gaps) = (0, 0);
         loop {
             let step = next_step(&mut stream, self.printer).await?;
             match step {
@@ -121,12 +121,26 @@ impl Follower<'_> {
                         oversized = self.printer.n_oversized;
                         note("an event larger than --max-event-bytes was skipped");
                     }
+                    if stream.decoder().counters().gaps > n_gaps {
+                        n_gaps = stream.decoder().counters().gaps;
+                        self.printer.flush()?;
+                        note(
+                            "the server no longer had all events since the last one: some are missing here",
+                        );
+                    }
                     if self.printer.check()? {
                         self.printer.flush()?;
                         return Ok(0);
                     }
                 }
-                Step::Opened => self.words.opened(&place),
+                Step::Opened => {
+                    self.words.opened(&place);
+                    if stream.take_forgotten() {
+                        note(
+                            "the last event id was of no use to resume from: events may have been passed over",
+                        );
+                    }
+                }
                 Step::Quiet => self.words.quiet(stream.patience()),
                 Step::Broken { is_end: true, .. } if self.no_reconnect => {
                     self.printer.flush()?;

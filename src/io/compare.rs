@@ -216,7 +216,9 @@ async fn read_log(client: &Client, gap: (Time, Time), found: &mut Compared) {
             ));
         }
         found.unreadable.extend(page.unreadable);
-        let oldest = page.rows.iter().map(|row| row.value.message.accepted).min();
+        // One without a time tells nothing of how far the log reaches.
+        let times = page.rows.iter().map(|row| row.value.message.accepted);
+        let oldest = times.filter(|time| *time != Time::default()).min();
         let is_past = oldest.is_some_and(|oldest| oldest < until);
         found
             .messages
@@ -230,6 +232,7 @@ async fn read_log(client: &Client, gap: (Time, Time), found: &mut Compared) {
                 .messages
                 .iter()
                 .map(|logged| logged.message.accepted)
+                .filter(|time| *time != Time::default())
                 .min();
             let why = match oldest {
                 Some(oldest) if oldest <= gap.0 => return,

@@ -4,6 +4,7 @@
 mod catch_up;
 mod finding;
 mod incoming;
+mod mended;
 mod resuming;
 
 use std::pin::Pin;
@@ -16,6 +17,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use self::finding::Finding;
+use self::mended::Mended;
 use super::client::Client;
 use super::compare::Compared;
 use super::discover::{Found, How, discover};
@@ -64,6 +66,15 @@ pub struct Link {
     is_caught_up: bool,
     /// Whether it was compared.
     is_compared: bool,
+    /// The gap that this connection's proof was about.
+    proved_gap: Gap,
+    /// Whether this server refused a stream and has not opened one since, so that events are made
+    /// from what polls differ in.
+    is_streamless: bool,
+    /// Whether a poll without a stream has told of the time before it.
+    is_polled: bool,
+    /// What polls repaired since the gap began.
+    mended: Mended,
     /// Whether the last comparison left tasks open that must be looked at again.
     is_unsettled: bool,
     known: Known,
@@ -132,6 +143,10 @@ impl Link {
             is_open: false,
             is_caught_up: false,
             is_compared: false,
+            proved_gap: None,
+            is_streamless: false,
+            is_polled: false,
+            mended: Mended::default(),
             is_unsettled: false,
             known: Known::default(),
             began,
@@ -246,6 +261,8 @@ impl Link {
         match step {
             Step::Opened => {
                 self.is_open = true;
+                self.is_streamless = false;
+                self.is_polled = false;
                 self.is_caught_up = false;
                 self.is_compared = false;
                 self.is_unsettled = false;
@@ -286,6 +303,7 @@ impl Link {
             }
             Step::Stopped(why) => {
                 self.close().await;
+                self.is_streamless = true;
                 let reason = why.what.clone();
                 self.outlet
                     .learn(|abilities| abilities.stream = Ability::Absent(reason))

@@ -14,7 +14,7 @@ use super::client::Client;
 use super::client::failure::{self, Failed, origin};
 use super::clock::{Clock, JumpWatch};
 use crate::domain::time::duration_words;
-use crate::domain::{Backoff, Failure, FailureKind, Pace, visible};
+use crate::domain::{Backoff, Failure, FailureKind, Heartbeat, Pace, visible};
 use crate::wire::sse::{Decoder, Frame};
 
 /// What happened on the stream.
@@ -61,6 +61,8 @@ pub struct Stream {
     backoff: Backoff,
     pace: Pace,
     decoder: Decoder,
+    /// How often this connection says that it is alive.
+    heartbeat: Heartbeat,
     state: State,
     failures: u32,
     connections: u64,
@@ -96,6 +98,7 @@ impl Stream {
             backoff,
             pace: Pace::default(),
             decoder,
+            heartbeat: Heartbeat::default(),
             state: State::Ready,
             failures: 0,
             connections: 0,
@@ -136,7 +139,9 @@ impl Stream {
 
     /// How long nothing may come before that is said.
     pub fn patience(&self) -> Duration {
-        self.client.http.waits.stale
+        let configured = self.client.http.waits.stale;
+        let micros = i64::try_from(configured.as_micros()).unwrap_or(i64::MAX);
+        Duration::from_micros(self.heartbeat.patience(micros).unsigned_abs())
     }
 
     /// Whether events were lost because the id had to be forgotten; asking takes the answer.
@@ -158,6 +163,7 @@ impl Stream {
     /// next step.
     pub fn take(&mut self, chunk: &[u8], mut sink: impl FnMut(Frame<'_>)) {
         let masking = &self.client.http.masking;
+        let n_comments = self.decoder.counters().comments;
         let outcome = self.decoder.push(chunk, |frame| {
             let (event, id) = (masking.text(frame.event), masking.text(frame.id));
             sink(Frame {
@@ -167,6 +173,9 @@ impl Stream {
                 ..frame
             });
         });
+        if self.decoder.counters().comments > n_comments {
+            self.heartbeat.heard(self.clock.now().mono);
+        }
         if let Err(endless) = outcome {
             let what = format!("{} sent {endless}", origin(&self.url));
             let hint = "raise limits.event_bytes if its events are that large";
@@ -248,6 +257,7 @@ impl Stream {
             Ok(response) => {
                 let now = Instant::now();
                 self.decoder.reconnect();
+                self.heartbeat = Heartbeat::default();
                 self.connections += 1;
                 self.state = State::Open {
                     response,
@@ -271,6 +281,7 @@ impl Stream {
 
     async fn read(&mut self) -> Step {
         let waits = self.client.http.waits;
+        let stale = self.patience();
         let State::Open {
             response,
             last_byte,
@@ -283,7 +294,7 @@ impl Stream {
         let patience = if *is_quiet {
             waits.idle
         } else {
-            waits.stale.min(waits.idle)
+            stale.min(waits.idle)
         };
         let outcome = timeout_at(*last_byte + patience.max(LEAST), response.chunk()).await;
         match outcome {
@@ -304,7 +315,7 @@ impl Stream {
                 let failure = failure::transport(&error, &self.url, waits.answer);
                 self.wait(Failed::passing(failure), false)
             }
-            Err(_) if !*is_quiet && waits.stale < waits.idle => {
+            Err(_) if !*is_quiet && stale < waits.idle => {
                 *is_quiet = true;
                 Step::Quiet
             }

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod conformance;
+mod gaps;
 pub mod intake;
 mod link;
 mod polling;

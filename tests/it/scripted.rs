@@ -16,6 +16,8 @@ pub enum Reply {
     Close(Vec<u8>),
     /// Write and stay silent.
     Hold(Vec<u8>),
+    /// Write, wait until it is told to go on, write the rest and stay silent.
+    Later(Vec<u8>, Arc<Notify>, Vec<u8>),
     /// Write, and break the connection off once the other side had time to read.
     Reset(Vec<u8>),
 }
@@ -108,6 +110,12 @@ async fn serve(
         }
         Reply::Hold(bytes) => {
             let _ = socket.write_all(&bytes).await;
+            let _ = socket.read(&mut byte).await;
+        }
+        Reply::Later(bytes, go_on, rest) => {
+            let _ = socket.write_all(&bytes).await;
+            go_on.notified().await;
+            let _ = socket.write_all(&rest).await;
             let _ = socket.read(&mut byte).await;
         }
         Reply::Reset(bytes) => {

@@ -18,14 +18,18 @@ use crate::io::outlet::Draft;
 /// What is said where a check finds a change that should have been told before.
 const LATE: &str = "found only now, so that the stream or an earlier list left it out; other events may be missing";
 
+/// What cannot be known where there is no stream.
+const STREAMLESS: &str =
+    "there is no stream: of what happens between two polls only the end is seen";
+
 impl Link {
     pub(super) fn begin_comparison(&mut self) {
         self.compare_at = None;
         let now = self.outlet.clock().now().wall;
-        let gap = self
-            .gap_from
-            .filter(|_| self.is_open)
-            .map(|from| (from, now));
+        // Without a stream too it is said once what became of the time before; from then on, each
+        // poll tells of the time since the last.
+        let is_told = self.is_open || self.is_streamless && !self.is_polled;
+        let gap = self.gap_from.filter(|_| is_told).map(|from| (from, now));
         let (client, known) = (self.client.clone(), self.known.clone());
         let away = self.away.clone();
         self.comparison = Some(Box::pin(async move {
@@ -77,37 +81,47 @@ impl Link {
     /// The snapshot first, then what the stream brought meanwhile, then the proof.
     async fn fold(&mut self, mut found: Compared, gap: Option<(Time, Time)>) {
         let is_check = self.is_open && self.is_compared;
-        let proof = if is_check {
+        let mut proof = if is_check {
             self.drift(&found)
         } else {
             Some((std::mem::take(&mut found.repaired), found.n_repaired))
         };
+        let is_polled_gap = !self.is_open && gap.is_some();
+        if !self.is_open
+            && !is_polled_gap
+            && let Some((repaired, n_repaired)) = &proof
+            && self.gap_from.is_some()
+        {
+            self.mended.add(repaired, *n_repaired);
+        }
         self.tell_found(&mut found).await;
         let held = std::mem::take(&mut self.held);
         self.held_bytes = 0;
         let (n_held, n_backfilled) = (held.len(), count_backfilled(&held, found.gap));
         self.send(held).await;
-        if !self.is_open {
+        if !self.is_open && !is_polled_gap {
             return;
         }
         let mut caveats = if is_check { Vec::new() } else { self.doubts() };
         caveats.append(&mut found.caveats);
-        if std::mem::take(&mut self.has_forgotten) {
-            caveats.push(
-                "its last event id was of no use, so that events may have been passed over"
-                    .to_owned(),
-            );
-        }
-        if std::mem::take(&mut self.has_overflowed) {
-            caveats.push("the server no longer had all events of the gap, so that some are missing in the list of events".to_owned());
+        if is_polled_gap {
+            caveats.push(STREAMLESS.to_owned());
         }
         if is_check && !self.is_unsettled && proof.is_some() {
             caveats.push(LATE.to_owned());
         }
+        let lost = self.events_lost();
+        if is_check && !lost.is_empty() {
+            // The server said it after this connection's proof: it is told in another.
+            proof.get_or_insert_default();
+        }
+        caveats.extend(lost);
         self.is_unsettled = found.n_open > 0;
         let Some((repaired, n_repaired)) = proof else {
             return;
         };
+        let (repaired, n_repaired) = self.mended.take_with(repaired, n_repaired);
+        let gap = gap.or(self.proved_gap.filter(|_| is_check));
         let proof = Proof {
             gap,
             is_gap_unknown: !is_check && self.unknown.take().is_some(),
@@ -120,8 +134,17 @@ impl Link {
             caveat: (!caveats.is_empty()).then(|| caveats.join("; ")),
             at: self.outlet.clock().now().wall,
         };
-        self.gap_from = None;
         self.away = None;
+        if is_polled_gap {
+            self.is_polled = true;
+            self.gap_from = Some(proof.at);
+            return self
+                .outlet
+                .tell(Origin::Snapshot, ChangeKind::Proof(Box::new(proof)))
+                .await;
+        }
+        self.gap_from = None;
+        self.proved_gap = gap;
         self.is_compared = true;
         self.is_caught_up = true;
         self.outlet.note_alive(proof.at);
@@ -129,6 +152,21 @@ impl Link {
             .tell(Origin::Snapshot, ChangeKind::Proof(Box::new(proof)))
             .await;
         self.enter_caught_up().await;
+    }
+
+    /// What the server, or this end, said of events that cannot come any more; said once.
+    fn events_lost(&mut self) -> Vec<String> {
+        let mut lost = Vec::new();
+        if std::mem::take(&mut self.has_forgotten) {
+            lost.push(
+                "its last event id was of no use, so that events may have been passed over"
+                    .to_owned(),
+            );
+        }
+        if std::mem::take(&mut self.has_overflowed) {
+            lost.push("the server no longer had all events of the gap, so that some are missing in the list of events".to_owned());
+        }
+        lost
     }
 
     /// What a check found wrong that the stream should have told long ago; `None` if all is well.
@@ -155,10 +193,7 @@ impl Link {
         };
         let (listed, read) = found.listed_and_read();
         let made = self.known.take(listed, read, &found.gone);
-        let is_polling = matches!(
-            self.state,
-            Some(LinkState::Polling { .. } | LinkState::Stopped { .. })
-        );
+        let is_polling = self.is_streamless && !self.is_open;
         let outlet = &self.outlet;
         let mut drafts = outlet.unreadable(origin, std::mem::take(&mut found.unreadable));
         let mut words = Words::default();
@@ -218,8 +253,9 @@ impl Link {
         self.compare_at = Some(Instant::now() + self.compare_wait);
         // Where it will never be compared, catching up is over; else it goes on.
         if self.is_open && is_hopeless && !self.is_caught_up {
+            let now = self.outlet.clock().now().wall;
             let proof = Proof {
-                gap: None,
+                gap: self.gap_from.map(|from| (from, now)),
                 is_gap_unknown: self.unknown.is_some(),
                 compared: None,
                 repaired: Vec::new(),
@@ -228,7 +264,7 @@ impl Link {
                 held: 0,
                 backfilled: 0,
                 caveat: Some(format!("nothing was compared: {}", failure.what)),
-                at: self.outlet.clock().now().wall,
+                at: now,
             };
             self.outlet
                 .tell(Origin::Snapshot, ChangeKind::Proof(Box::new(proof)))

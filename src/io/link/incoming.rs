@@ -131,7 +131,13 @@ impl Link {
                 kind,
             });
         }
-        self.has_overflowed |= counters.gaps > self.seen.gaps;
+        if counters.gaps > self.seen.gaps {
+            self.has_overflowed = true;
+            if self.is_compared {
+                // The proof is there already; another says it.
+                self.compare_at = Some(Instant::now());
+            }
+        }
         self.seen = counters;
     }
 

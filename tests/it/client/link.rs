@@ -15,44 +15,44 @@ use super::intake::Watcher;
 use super::source;
 use crate::scripted::{Reply, Scripted, answer, stream};
 
-fn json(body: &str) -> Reply {
+pub fn json(body: &str) -> Reply {
     answer("200 OK", "content-type: application/json\r\n", body)
 }
 
-fn task(id: &str, state: &str, second: u8) -> String {
+pub fn task(id: &str, state: &str, second: u8) -> String {
     format!(
         r#"{{"id":"{id}","asset_id":"a","features":{{"proxy":{{"state":"{state}"}}}},"user_id":"u","created":"2026-01-01T00:00:00Z","updated":"2026-01-01T00:00:{second:02}Z"}}"#
     )
 }
 
-fn envelope(id: &str, task: &str, second: u8) -> String {
+pub fn envelope(id: &str, task: &str, second: u8) -> String {
     format!(
         r#"{{"timestamp":"2026-01-01T00:00:{second:02}Z","user_id":"u","event_id":"{id}","event_type":"task.progress","data":{{"task":{task}}}}}"#
     )
 }
 
-fn nothing() -> Reply {
+pub fn nothing() -> Reply {
     answer("404 Not Found", "", r#"{"detail":"Not Found"}"#)
 }
 
-fn path_of(request: &str) -> &str {
+pub fn path_of(request: &str) -> &str {
     request.split(' ').nth(1).unwrap_or_default()
 }
 
 /// Patient with a stream that says nothing.
-fn quiet(url: &str) -> Source {
+pub fn quiet(url: &str) -> Source {
     let mut source = source(url);
     source.waits.stale = std::time::Duration::from_secs(20);
     source.waits.idle = std::time::Duration::from_secs(45);
     source
 }
 
-fn events(history: &History) -> impl Iterator<Item = &EventEntry> {
+pub fn events(history: &History) -> impl Iterator<Item = &EventEntry> {
     let events = &history.events;
     (events.first_position()..events.next_position()).filter_map(|at| events.get(at))
 }
 
-fn state(history: &History, id: &str) -> Option<TaskState> {
+pub fn state(history: &History, id: &str) -> Option<TaskState> {
     history.tasks.get(&TaskId::new(id)).map(|row| row.state())
 }
 
