@@ -54,7 +54,7 @@ pub fn main() -> ExitCode {
         return block_on(dashboard::run(source));
     };
     match command {
-        Command::Serve(serve) => block_on(serve::run(serve)),
+        Command::Serve(serve) => block_on(serve::run(serve, source)),
         Command::Demo(demo) => block_on(dashboard::demo(demo, source)),
         Command::Tail(args) => headless(tail::run(args, source)),
         Command::Tasks(args) if args.offline => conclude(offline::tasks(&args, &source)),

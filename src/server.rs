@@ -145,6 +145,15 @@ pub struct Running {
 /// Fails when the address cannot be bound, or with `InvalidInput` for a rate or a time scale that
 /// is no use.
 pub async fn start(options: Options) -> io::Result<Running> {
+    start_handing_over(options, None).await
+}
+
+/// The same with delivery handed over to somebody else, where there is one; then the room's own
+/// engine does not run, and nothing is answered in the shape of Svix.
+pub async fn start_handing_over(
+    options: Options,
+    delivery: Option<Arc<dyn port::Delivery>>,
+) -> io::Result<Running> {
     let sound = TIME_SCALES.contains(&options.time_scale)
         && options.tasks_per_minute.is_finite()
         && options.tasks_per_minute >= 0.0;
@@ -160,19 +169,14 @@ pub async fn start(options: Options) -> io::Result<Running> {
         CancellationToken::new(),
         TaskTracker::new(),
     );
-    let api_key = options.api_key.unwrap_or_else(|| ids::api_key().into());
-    let delivery = Arc::new(OwnDelivery::start(
-        Box::new(HttpCourier::new(options.delivery_timeout)),
-        options.time_scale,
-        options.disable_after,
-        options.most_messages,
-        stop.clone(),
-        tracker.clone(),
-    ));
-    let svix_shaped = options.svix_app.map(|uid| {
-        let key = Arc::new(api_key.clone());
-        svix::router(svix::Mount::new(Arc::clone(&delivery), key, &uid))
-    });
+    let api_key = options
+        .api_key
+        .clone()
+        .unwrap_or_else(|| ids::api_key().into());
+    let (delivery, svix_shaped) = delivery.map_or_else(
+        || own_delivery(&options, &api_key, &stop, &tracker),
+        |other| (other, None),
+    );
     let (orders, taken) = mpsc::unbounded_channel();
     let hub = Hub::new(options.ring_size, options.reader_queue);
     let backend = Backend::new(
@@ -220,6 +224,28 @@ pub async fn start(options: Options) -> io::Result<Running> {
         tracker,
         _stop_on_drop: guards,
     })
+}
+
+/// The room's own engine, and its routes in the shape of a Svix server where those are wanted.
+fn own_delivery(
+    options: &Options,
+    api_key: &SecretString,
+    stop: &CancellationToken,
+    tracker: &TaskTracker,
+) -> (Arc<dyn port::Delivery>, Option<axum::Router>) {
+    let own = Arc::new(OwnDelivery::start(
+        Box::new(HttpCourier::new(options.delivery_timeout)),
+        options.time_scale,
+        options.disable_after,
+        options.most_messages,
+        stop.clone(),
+        tracker.clone(),
+    ));
+    let svix_shaped = options.svix_app.as_ref().map(|uid| {
+        let key = Arc::new(api_key.clone());
+        svix::router(svix::Mount::new(Arc::clone(&own), key, uid))
+    });
+    (own, svix_shaped)
 }
 
 impl Running {

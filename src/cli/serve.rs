@@ -1,18 +1,25 @@
 //! `reeltop serve`: the embedded server alone, without a screen.
 
+mod svix;
+
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use serde_json::json;
 
-use super::args::ServeArgs;
+use super::args::{ServeArgs, SourceArgs};
+use super::output::{Stop as CannotStart, conclude, note};
 use super::signals::Signals;
+use crate::io::client::Client;
+use crate::io::config::{Source, svix_by_flags};
 use crate::server::chaos::Choice;
+use crate::server::port::Delivery;
 use crate::server::{self, Options, Running};
 
 /// Runs the server until SIGINT or SIGTERM. Exit codes: 0 then, 1 when it cannot listen, 2 for a
 /// rate or scale that is no use.
-pub async fn run(args: ServeArgs) -> ExitCode {
+pub async fn run(args: ServeArgs, from: SourceArgs) -> ExitCode {
     let given = args.api_key.is_some();
     let chaos = match Choice::named(&args.chaos) {
         Ok(chaos) => chaos,
@@ -35,7 +42,11 @@ pub async fn run(args: ServeArgs) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return fail(1, &format!("cannot listen for signals: {error}")),
     };
-    let running = match server::start(options).await {
+    let delivery = match handed_over(&from).await {
+        Ok(delivery) => delivery,
+        Err(stop) => return conclude(Err(stop)),
+    };
+    let running = match server::start_handing_over(options, delivery).await {
         Ok(running) => running,
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
             return fail(2, &format!("{error} (--time-scale, --simulate)"));
@@ -47,6 +58,23 @@ pub async fn run(args: ServeArgs) -> ExitCode {
     signals.wait().await;
     running.stop().await;
     ExitCode::SUCCESS
+}
+
+/// Whoever delivers instead of the embedded engine: the Svix server that the flags name.
+async fn handed_over(from: &SourceArgs) -> Result<Option<Arc<dyn Delivery>>, CannotStart> {
+    let flags = super::source::flags(from);
+    let named = svix_by_flags(&flags).map_err(|error| CannotStart::Usage(error.to_string()))?;
+    let Some((source, warning)) = named else {
+        return Ok(None);
+    };
+    if let Some(text) = warning {
+        note(&text);
+    }
+    let client = Client::new(&Source::svix_alone(source))?;
+    let Some(svix) = client.svix else {
+        return Ok(None);
+    };
+    Ok(Some(Arc::new(svix::SvixDelivery::start(svix).await?)))
 }
 
 /// Why an address cannot be listened on, and what to do.

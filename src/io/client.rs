@@ -5,6 +5,7 @@ pub mod failure;
 pub mod http;
 mod masking;
 mod reading;
+mod redirects;
 pub mod svix;
 
 use std::sync::Arc;

@@ -23,7 +23,7 @@ pub use keeping::Keeping;
 pub use key::{KeyFrom, from_home, open_to_others};
 pub use limits::Limits;
 pub use resolve::{Chosen, is_loopback, resolve, shown};
-pub use svix::{SvixSource, TOKEN_VARIABLE, server_of};
+pub use svix::{SvixSource, TOKEN_VARIABLE, by_flags as svix_by_flags, server_of};
 pub use webhook::{WebhookSecret, is_read_only, webhook_secret};
 
 use crate::domain::Backoff;

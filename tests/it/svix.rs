@@ -2,6 +2,7 @@
 //! against answers that only a strange server gives.
 
 mod endpoints;
+mod handed_over;
 mod lists;
 mod sending;
 mod source;

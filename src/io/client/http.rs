@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Certificate, Client, Method, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use tracing::{info, warn};
 
 use super::failure::{self, Failed, origin};
 use super::masking::Masking;
+use super::redirects::redirect;
 use crate::domain::time::SECOND;
 use crate::domain::{Failure, FailureKind, visible};
 use crate::io::clock::Clock;
@@ -468,6 +469,31 @@ impl Http {
         }
     }
 
+    /// Sends a POST that may be sent again without harm, as the service knows what it makes by a name
+    /// in it; on a kept connection, as there may be many.
+    pub async fn post_again(&self, url: &Url, body: String) -> Result<Bytes, Failed> {
+        let client = self.client(url).map_err(Failed::last)?;
+        let mut request = client
+            .post(url.clone())
+            .timeout(self.waits.answer)
+            .header(CONTENT_TYPE, "application/json")
+            .header(ACCEPT, "application/json")
+            .body(body);
+        if let Some(key) = self.authorization() {
+            request = request.header(AUTHORIZATION, key);
+        }
+        let response = self
+            .send(request)
+            .await
+            .map_err(|unsent| unsent.failed(url, self.waits.answer))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = self.body(response, url, self.waits.answer).await;
+        if status.is_success() {
+            return body.map_err(Failed::passing);
+        }
+        Err(self.refusal(status, &headers, &body.unwrap_or_default(), url))
+    }
+
     fn authorization(&self) -> Option<HeaderValue> {
         let key = self.key.as_ref()?;
         let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose_secret())).ok()?;
@@ -538,48 +564,4 @@ fn unmade(error: &reqwest::Error) -> Failure {
     let what = format!("the HTTP client cannot start: {error}");
     let hint = "check the proxy variables and certificate store";
     Failure::new(FailureKind::Local, what, hint)
-}
-
-/// Where a redirect leads, if it may be followed: within the origin, not in a circle, not too far.
-fn redirect(response: &Response, at: &Url, seen: &[Url], limit: usize) -> Result<Url, Failure> {
-    let refuse = |why: String| {
-        Failure::new(
-            FailureKind::NotAspect,
-            why,
-            "set the URL to the one where the API really is",
-        )
-    };
-    let code = response.status().as_u16();
-    let from = origin(at);
-    let location = response
-        .headers()
-        .get(LOCATION)
-        .and_then(|value| value.to_str().ok());
-    let Some(location) = location.filter(|location| !location.is_empty()) else {
-        return Err(refuse(format!(
-            "{from} answered {code} without saying where to"
-        )));
-    };
-    let next = at.join(location).map_err(|_| {
-        refuse(format!(
-            "{from} redirects to {:?}, which is no URL",
-            visible(&shown(location))
-        ))
-    })?;
-    if next.origin() != at.origin() {
-        return Err(refuse(format!(
-            "{from} redirects to {}, another origin; refused, as the key is for {from} alone",
-            origin(&next)
-        )));
-    }
-    if seen.contains(&next) {
-        return Err(refuse(format!(
-            "{from} redirects in a circle at {}",
-            visible(next.path())
-        )));
-    }
-    if seen.len() > limit {
-        return Err(refuse(format!("{from} redirects more than {limit} times")));
-    }
-    Ok(next)
 }

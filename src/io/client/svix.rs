@@ -4,6 +4,9 @@
 mod change;
 mod endpoints;
 mod probe;
+mod publish;
+
+pub use publish::Published;
 
 use std::sync::Arc;
 

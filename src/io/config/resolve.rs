@@ -22,7 +22,7 @@ pub struct Chosen {
 
 pub(super) const URL_VARIABLE: &str = "ASPECT_BASE_URL";
 pub(super) const KEY_VARIABLE: &str = "ASPECT_API_KEY";
-const PROFILE_VARIABLE: &str = "REELTOP_PROFILE";
+pub(super) const PROFILE_VARIABLE: &str = "REELTOP_PROFILE";
 
 /// Chooses; `Ok(None)` means that nothing at all is configured.
 pub fn resolve(

@@ -8,7 +8,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::file::{File, Profile};
 use super::key::KeyFrom;
-use super::resolve::{KEY_VARIABLE, Sources, URL_VARIABLE, asked_profile, checked, find, shown};
+use super::resolve::{
+    KEY_VARIABLE, PROFILE_VARIABLE, Sources, URL_VARIABLE, asked_profile, checked, find, shown,
+};
 use super::{ConfigError, Flags};
 
 /// Where the token comes from if nothing else is said.
@@ -151,6 +153,32 @@ pub(super) fn choose(
         },
         profile: None,
     }))
+}
+
+/// The server that the flags name, for `serve`: no profile counts, and the application has a name
+/// of its own where none is given. A note says what is unsafe about the token.
+pub fn by_flags(flags: &Flags) -> Result<Option<(SvixSource, Option<String>)>, ConfigError> {
+    if flags.svix_url.is_none() {
+        return Ok(None);
+    }
+    let app = flags
+        .svix_app
+        .clone()
+        .unwrap_or_else(|| "reeltop".to_owned());
+    let flags = Flags {
+        svix_url: flags.svix_url.clone(),
+        svix_app: Some(app),
+        svix_token_env: flags.svix_token_env.clone(),
+        allow_http: flags.allow_http,
+        ..Flags::default()
+    };
+    let env = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .filter(|_| name != PROFILE_VARIABLE)
+    };
+    let chosen = choose(&flags, &env, &File::default())?;
+    chosen.map(ChosenSvix::read).transpose()
 }
 
 /// Whether a profile's Svix server belongs to what was asked for: not to another Aspect API.

@@ -1,0 +1,100 @@
+//! `serve` with delivery handed over to a Svix server.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use super::{APP, svix_of, svix_server};
+use crate::server::support::{PATIENCE, Receiver, client};
+
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+async fn call(url: &str, key: &str, body: Option<Value>) -> (u16, Value) {
+    let request = match body {
+        Some(body) => client().post(url).body(body.to_string()),
+        None => client().get(url),
+    };
+    let request = request.header("content-type", "application/json");
+    let answer = request.bearer_auth(key).send().await.unwrap();
+    let status = answer.status().as_u16();
+    let bytes = answer.bytes().await.unwrap();
+    (status, serde_json::from_slice(&bytes).unwrap_or_default())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_published_once_and_the_logs_are_those_of_svix() {
+    let svix = svix_server().await;
+    let receiver = Receiver::always(204).await;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reeltop"));
+    command
+        .env_clear()
+        .env("HOME", "/nonexistent")
+        .env("THE_TOKEN", svix.api_key())
+        .args([
+            "serve",
+            "--json",
+            "--simulate",
+            "600",
+            "--api-key",
+            "local-key",
+        ])
+        .args(["--time-scale", "100", "--svix-url", &svix.url()])
+        .args(["--svix-app", APP, "--svix-token-env", "THE_TOKEN"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut serving = Ended(command.spawn().unwrap());
+    let mut line = String::new();
+    let stdout = serving.0.stdout.take().unwrap();
+    BufReader::new(stdout).read_line(&mut line).unwrap();
+    let url = serde_json::from_str::<Value>(&line).unwrap()["url"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let at = |path: &str| format!("{url}{path}");
+    let body = json!({"url": receiver.url, "description": "r", "event_types": ["task.*"]});
+    let (status, made) = call(&at("/webhooks/endpoints"), "local-key", Some(body)).await;
+    assert_eq!(status, 201, "{made}");
+    assert!(made["secret"].as_str().unwrap().starts_with("whsec_"));
+    let arrived = receiver.next().await;
+    let payload: Value = serde_json::from_slice(&arrived.body).unwrap();
+    let (_, messages) = call(&at("/webhooks/messages?limit=250"), "local-key", None).await;
+    let rows = messages["data"].as_array().unwrap();
+    let found = rows
+        .iter()
+        .find(|row| row["event_id"] == payload["event_id"]);
+    let found = found.unwrap_or_else(|| panic!("{messages}"));
+    assert_eq!(found["payload"], payload);
+    let own = svix_of(&svix).messages(1, None).await.unwrap();
+    assert_eq!(own.rows.len(), 1);
+
+    let id = found["id"].as_str().unwrap();
+    let attempts = at(&format!("/webhooks/delivery-attempts?message_id={id}"));
+    let until = std::time::Instant::now() + PATIENCE;
+    let row = loop {
+        let (_, page) = call(&attempts, "local-key", None).await;
+        if let Some(row) = page["data"].get(0) {
+            break row.clone();
+        }
+        assert!(std::time::Instant::now() < until, "{page}");
+    };
+    assert_eq!(
+        (&row["status_text"], &row["msg_id"]),
+        (&json!("success"), &json!(id))
+    );
+    let resend = at(&format!("/webhooks/messages/{id}/resend"));
+    let body = json!({"endpoint_id": made["endpoint"]["id"]});
+    assert_eq!(call(&resend, "local-key", Some(body.clone())).await.0, 202);
+    let unknown = at("/webhooks/messages/msg_none/resend");
+    assert_eq!(call(&unknown, "local-key", Some(body)).await.0, 404);
+    drop(serving);
+    svix.stop().await;
+}
