@@ -1,6 +1,7 @@
 //! The front desk: parses arguments, picks the command, turns its answer into an exit code.
 
 pub mod args;
+mod causes;
 mod config;
 mod dashboard;
 pub mod demo;
@@ -63,6 +64,8 @@ pub fn main() -> ExitCode {
         Command::Messages(args) => headless(list::messages(args, source)),
         Command::Attempts(args) if args.offline => conclude(offline::attempts(&args, &source)),
         Command::Attempts(args) => headless(list::attempts(args, source)),
+        Command::Causes(args) if args.offline => conclude(causes::offline(&args, &source)),
+        Command::Causes(args) => headless(causes::run(args, source)),
         Command::Endpoints(EndpointsArgs {
             command: Some(command),
             ..

@@ -4,6 +4,7 @@
 
 mod attempt;
 mod backoff;
+mod cause;
 mod change;
 mod endpoint;
 mod event;
@@ -29,6 +30,7 @@ mod words;
 
 pub use attempt::{Attempt, AttemptStatus, FailureClass, Trigger, answer};
 pub use backoff::{Backoff, MAX_CONNECTIONS, Pace};
+pub use cause::{Cause, CauseId};
 pub use change::{Change, ChangeKind, Origin, Unreadable};
 pub use endpoint::{EVERY_TASK_EVENT, Endpoint, EndpointDraft, EndpointEdit, FieldFault};
 pub use event::{Event, EventType};
@@ -37,7 +39,7 @@ pub use feature::{Extra, Feature, FeatureState, Features, KNOWN_FEATURES, Tally}
 pub use heartbeat::Heartbeat;
 pub use hidden::Hidden;
 pub use history::{
-    Anchor, Applied, BOUNDS, Bound, Bounds, Columns, Deliveries, Delivery, Dropped,
+    Anchor, Applied, BOUNDS, Bound, Bounds, CauseSummary, Columns, Deliveries, Delivery, Dropped,
     EndpointOutcome, EventEntry, EventRow, Events, Gap, GapFound, History, Kept, Losses,
     OutcomeState, PARTS, Part, SortBy, Standing, TaskOrder, TaskRow, TaskSight, Tasks, Window,
 };

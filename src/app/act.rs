@@ -6,7 +6,7 @@ use super::listing::{Listing, health_entries};
 use super::page::Page;
 use super::prompt::Prompt;
 use super::{Effect, Overlay, Screen, State, Tone};
-use crate::domain::{LinkState, Part};
+use crate::domain::{CauseId, LinkState, Part};
 
 impl State {
     pub(super) fn paste(&mut self, text: &str) {
@@ -70,6 +70,7 @@ impl State {
             Action::Freeze => self.freeze(),
             Action::Losses => return self.open_losses(),
             Action::Replays => self.open_list(Listing::Replays),
+            Action::Causes => self.open_causes(),
             Action::Help => self.toggle_help(),
         }
         Vec::new()
@@ -92,6 +93,18 @@ impl State {
         if !is_open {
             self.pages.push(Page::list(what));
         }
+    }
+
+    /// Opens the causes of all failures, which are about deliveries wherever they are asked for.
+    fn open_causes(&mut self) {
+        self.go(Screen::Deliveries);
+        self.pages.push(Page::list(Listing::Causes));
+    }
+
+    /// Shows the messages of a cause, as a query that can be changed like any other.
+    pub(super) fn show_messages_of(&mut self, cause: CauseId) {
+        self.go(Screen::Deliveries);
+        self.set_filter(&format!("cause:{cause}"));
     }
 
     fn go(&mut self, screen: Screen) {
@@ -239,7 +252,8 @@ impl State {
                 self.endpoints.note_stale();
                 self.endpoints.settle(&self.history);
             }
-            Screen::Events | Screen::Deliveries => {
+            Screen::Deliveries => self.deliveries.is_broken_first ^= true,
+            Screen::Events => {
                 self.say(Tone::Info, "this list is in order of time; S reverses it");
             }
             Screen::Health => self.say(Tone::Info, "there is nothing to sort here"),

@@ -57,6 +57,7 @@ actions! {
     Manage "manage" "manage the endpoint: edit, disable, secret, example, delete";
     Create "create" "create a webhook endpoint";
     Save "save" "save the signing secret that is shown, for you alone";
+    Causes "causes" "the causes of all failures; enter shows the messages of one";
     Losses "losses" "what of this list was dropped, or could not be read";
     Copy "copy" "copy the id of what is selected, or the JSON";
     Freeze "freeze" "freeze the screen, or let it go on";

@@ -18,6 +18,8 @@ pub struct DeliveryList {
     pub filter: Filter,
     /// Oldest first.
     pub is_reversed: bool,
+    /// Those that are still broken before all others.
+    pub is_broken_first: bool,
     matches: Option<Matches>,
 }
 
@@ -54,7 +56,65 @@ impl Matches {
     }
 }
 
+/// Places that go before all others.
+struct Leading(Vec<usize>);
+
+impl Leading {
+    /// Where the row in a place of the plain order stands.
+    fn moved(&self, place: usize) -> usize {
+        match self.0.binary_search(&place) {
+            Ok(at) => at,
+            Err(n_before) => self.0.len() + place - n_before,
+        }
+    }
+
+    /// The place in the plain order of the row that stands here.
+    fn plain(&self, at: usize) -> usize {
+        if let Some(place) = self.0.get(at) {
+            return *place;
+        }
+        let mut place = at - self.0.len();
+        for leading in &self.0 {
+            if *leading > place {
+                break;
+            }
+            place += 1;
+        }
+        place
+    }
+}
+
 impl DeliveryList {
+    /// What it is sorted by.
+    pub fn sort_name(&self) -> &'static str {
+        if self.is_broken_first {
+            "still broken"
+        } else {
+            "time"
+        }
+    }
+
+    /// Where the messages that are to stand before all others stand by time alone, in ascending
+    /// order.
+    fn leading(
+        &self,
+        history: &History,
+        index_of: impl Fn(&MessageId) -> Option<usize>,
+    ) -> Leading {
+        let mut places: Vec<usize> = if self.is_broken_first {
+            history
+                .deliveries
+                .broken()
+                .iter()
+                .filter_map(index_of)
+                .collect()
+        } else {
+            Vec::new()
+        };
+        places.sort_unstable();
+        Leading(places)
+    }
+
     pub fn set_filter(&mut self, text: &str) {
         if self.filter.set(text) {
             self.matches = self.filter.is_active().then(Matches::default);
@@ -195,6 +255,33 @@ impl Listed for DeliveryList {
                 .nth_newest(turned(index)?)
                 .map(|delivery| delivery.id.clone()),
         };
-        slice_of(len, place, height, index_of, key_at)
+        // A message that the filter hides has a place in between, but no row.
+        let is_shown = |id: &MessageId| {
+            let matches = self.matches.as_ref();
+            matches.is_none_or(|matches| matches.times.contains_key(id))
+        };
+        let leading = self.leading(history, |id| index_of(id).filter(|_| is_shown(id)));
+        slice_of(
+            len,
+            place,
+            height,
+            |id| index_of(id).map(|place| leading.moved(place)),
+            |at| key_at(leading.plain(at)),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_leads_stands_first_and_every_row_stands_once() {
+        let leading = Leading(vec![1, 4, 5]);
+        let order: Vec<usize> = (0..8).map(|at| leading.plain(at)).collect();
+        assert_eq!(order, [1, 4, 5, 0, 2, 3, 6, 7]);
+        for (at, place) in order.into_iter().enumerate() {
+            assert_eq!(leading.moved(place), at);
+        }
     }
 }

@@ -109,6 +109,12 @@ impl State {
                     .and_then(|message| message.task.as_ref());
                 if let Some(task) = task {
                     self.tasks.retest(&self.history, task);
+                    // What came may make older messages of the task superseded.
+                    if self.deliveries.filter.is_active() {
+                        for other in self.history.deliveries.of_task(task) {
+                            self.deliveries.retest(&self.history, &other.id);
+                        }
+                    }
                 }
             }
             Touched::Names => {

@@ -4,7 +4,7 @@
 use super::document::DocumentPane;
 use super::list::Pick;
 use crate::domain::{
-    BOUNDS, Bound, History, MessageId, NewWord, PARTS, Part, Replay, TaskId, WordKind,
+    BOUNDS, Bound, CauseId, History, MessageId, NewWord, PARTS, Part, Replay, TaskId, WordKind,
 };
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ pub enum Listing {
     Words,
     /// The replays of the ledger, newest first.
     Replays,
+    /// The causes of all failures, those that break most first.
+    Causes,
 }
 
 /// A row of such a list, by what stays its own.
@@ -34,6 +36,7 @@ pub enum Entry {
     Word(WordKind, Arc<str>),
     /// A replay by its number, and its message.
     Replay(u64, MessageId),
+    Cause(CauseId),
 }
 
 /// A page that is one list.
@@ -66,6 +69,10 @@ impl Listing {
                     .filter(|(_, (_, what))| Part::of(what) == part)
                     .map(|(number, _)| Entry::Unreadable(number));
                 bounds.map(Entry::Bound).chain(unreadable).collect()
+            }
+            Self::Causes => {
+                let causes = history.deliveries.causes().into_iter();
+                causes.map(|sum| Entry::Cause(sum.cause.id)).collect()
             }
             Self::Words => {
                 let words = history.new_words.iter();

@@ -122,7 +122,7 @@ impl Page {
             Entry::Repaired(task) => Some(Self::task(task.clone())),
             Entry::Unreadable(_) | Entry::Word(..) => Some(Self::excerpt(entry.clone())),
             Entry::Replay(_, message) => Some(Self::message(message.clone())),
-            Entry::Bound(_) => None,
+            Entry::Bound(_) | Entry::Cause(_) => None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::domain::query::{Field, Subject};
 use crate::domain::{
-    Attempt, AttemptStatus, Delivery, Endpoint, EventEntry, Feature, FeatureState, Forecast,
+    Attempt, AttemptStatus, Cause, Delivery, Endpoint, EventEntry, Feature, FeatureState, Forecast,
     History, OutcomeState, TaskRow, TaskState,
 };
 
@@ -54,7 +54,7 @@ impl Subject for TaskSubject<'_> {
                 .deliveries
                 .of_task(&self.row.id())
                 .any(|delivery| see(delivery.id.0.as_text(&mut [0; 36]))),
-            Field::Endpoint | Field::Code | Field::Trigger => self
+            Field::Endpoint | Field::Code | Field::Trigger | Field::Cause => self
                 .history
                 .deliveries
                 .of_task(&self.row.id())
@@ -118,7 +118,7 @@ impl Subject for EventSubject<'_> {
                     _ => asset_field(self.history, row, see),
                 })
             }
-            Field::Message | Field::Endpoint | Field::Code | Field::Trigger => self
+            Field::Message | Field::Endpoint | Field::Code | Field::Trigger | Field::Cause => self
                 .history
                 .deliveries
                 .of_event(&self.entry.id)
@@ -201,6 +201,13 @@ fn delivery_has(history: &History, delivery: &Delivery, word: &str) -> bool {
                     .iter()
                     .all(|outcome| outcome.state == OutcomeState::Delivered)
         }
+        "broken" => history.deliveries.broken().contains(&delivery.id),
+        "superseded" => delivery.outcomes.iter().any(|outcome| {
+            outcome.state == OutcomeState::Failed
+                && history
+                    .deliveries
+                    .is_superseded(delivery, &outcome.endpoint)
+        }),
         "sending" => any(OutcomeState::Sending),
         "canceled" | "cancelled" => any(OutcomeState::Canceled),
         "unsent" => delivery.outcomes.is_empty(),
@@ -262,6 +269,10 @@ fn delivery_field(history: &History, delivery: &Delivery, field: Field, see: See
             .attempts()
             .iter()
             .any(|attempt| see(attempt.trigger.name())),
+        Field::Cause => {
+            let mut causes = delivery.causes().iter().flatten();
+            causes.any(|cause| see(&cause.to_string()))
+        }
     }
 }
 
@@ -284,6 +295,10 @@ impl Subject for AttemptSubject<'_> {
             "sending" => matches!(status, AttemptStatus::Pending | AttemptStatus::Sending),
             "canceled" | "cancelled" => *status == AttemptStatus::Canceled,
             "manual" | "scheduled" => self.attempt.trigger.name() == word,
+            "broken" => {
+                let broken = self.history.deliveries.broken();
+                *status == AttemptStatus::Fail && broken.contains(&self.attempt.message)
+            }
             "replayed" => self.history.replays.cause_of(&self.attempt.id).is_some(),
             _ => false,
         }
@@ -309,6 +324,7 @@ impl Subject for AttemptSubject<'_> {
             }
             Field::Code => see(&attempt.code.to_string()),
             Field::Trigger => see(attempt.trigger.name()),
+            Field::Cause => Cause::of(attempt).is_some_and(|cause| see(&cause.id.to_string())),
             Field::Type | Field::Task | Field::Asset | Field::User => self
                 .history
                 .deliveries

@@ -32,6 +32,12 @@ impl State {
             }
             return Vec::new();
         }
+        if let Some(Page::List(page)) = self.pages.last()
+            && let Some(Entry::Cause(cause)) = page.pick.current(&page.what.entries(&self.history))
+        {
+            self.show_messages_of(*cause);
+            return Vec::new();
+        }
         let next = match self.pages.last() {
             Some(page) => self.inner(page),
             None => match self.screen {
@@ -232,6 +238,7 @@ impl State {
                     Entry::Repaired(task) => ("task id", task.to_string()),
                     Entry::Word(_, word) => ("word", word.to_string()),
                     Entry::Replay(_, message) => ("message id", message.to_string()),
+                    Entry::Cause(cause) => ("query", format!("cause:{cause}")),
                     _ => return None,
                 }
             }

@@ -103,6 +103,8 @@ pub enum Command {
     Messages(MessagesArgs),
     /// List delivery attempts of a message, of an endpoint, or of all endpoints
     Attempts(AttemptsArgs),
+    /// Say why messages failed: endpoint, class and answer, one line for each cause
+    Causes(CausesArgs),
     /// List webhook endpoints; create, change and delete them, their secrets and headers
     Endpoints(EndpointsArgs),
     /// Replay messages: plan, confirm, send once, follow to the attempt it caused
@@ -281,6 +283,19 @@ pub struct AttemptsArgs {
     pub query: Option<String>,
     /// How many attempts to read (of each endpoint, if neither is named)
     #[arg(long, default_value_t = 50, value_name = "N")]
+    pub limit: usize,
+    /// As the journal has it, without asking the server
+    #[arg(long)]
+    pub offline: bool,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct CausesArgs {
+    /// How many of the latest messages to look at
+    #[arg(long, default_value_t = 200, value_name = "N")]
     pub limit: usize,
     /// As the journal has it, without asking the server
     #[arg(long)]

@@ -27,6 +27,8 @@ pub struct Lens<'a> {
     query: &'a Query,
     client: &'a Client,
     history: History,
+    /// Whether attempts and what they were answered are read whatever the query asks.
+    has_answers: bool,
     clock: Clock,
     n_failed: usize,
     first_failure: Option<Failure>,
@@ -44,10 +46,22 @@ impl<'a> Lens<'a> {
                 tasks: usual.tasks.max(n_rows),
                 ..usual
             }),
+            has_answers: false,
             clock: Clock::new(),
             n_failed: 0,
             first_failure: None,
         }
+    }
+
+    /// Reads the attempts with their answers, and the endpoints, whatever the query asks.
+    pub fn with_answers(mut self) -> Self {
+        self.has_answers = true;
+        self
+    }
+
+    /// What was read.
+    pub fn history(&self) -> &History {
+        &self.history
     }
 
     /// Says what could not be read. Returns whether all could.
@@ -114,8 +128,9 @@ impl<'a> Lens<'a> {
             ids.push(logged.message.id.clone());
             self.take_message(logged);
         }
-        if self.asks(|test| matches!(test, Test::State(_) | Test::Outcome(_) | Test::Text(_)))
-            || self.asks_field(&[Field::Endpoint, Field::Code, Field::Trigger])
+        if self.has_answers
+            || self.asks(|test| matches!(test, Test::State(_) | Test::Outcome(_) | Test::Text(_)))
+            || self.asks_field(&[Field::Endpoint, Field::Code, Field::Trigger, Field::Cause])
         {
             let client = self.client;
             let answers = ids
@@ -176,7 +191,12 @@ impl<'a> Lens<'a> {
             Test::Outcome(word) => !matches!(*word, "done" | "active"),
             Test::Field(field, _) => matches!(
                 field,
-                Field::Type | Field::Message | Field::Endpoint | Field::Code | Field::Trigger
+                Field::Type
+                    | Field::Message
+                    | Field::Endpoint
+                    | Field::Code
+                    | Field::Trigger
+                    | Field::Cause
             ),
             _ => false,
         };
@@ -211,7 +231,9 @@ impl<'a> Lens<'a> {
 
     fn take_attempt(&mut self, attempt: &Attempt) {
         let mut attempt = attempt.clone();
-        attempt.response = "".into();
+        if !self.has_answers && !self.asks_field(&[Field::Cause]) {
+            attempt.response = "".into();
+        }
         self.fold(ChangeKind::Attempt(Box::new(attempt)));
     }
 
@@ -235,7 +257,7 @@ impl<'a> Lens<'a> {
         let asks = |test: &Test| {
             matches!(test, Test::Text(_)) || matches!(test, Test::Outcome("disabled" | "enabled"))
         };
-        if !self.asks(asks) && !self.asks_field(&[Field::Endpoint]) {
+        if !self.has_answers && !self.asks(asks) && !self.asks_field(&[Field::Endpoint]) {
             return;
         }
         match self.client.endpoints().await {

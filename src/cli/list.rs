@@ -39,7 +39,7 @@ pub fn say_unreadable(found: &[Unreadable]) {
 const MAX_PAGES: usize = 400;
 
 /// Pages a list until `limit` rows are there or it ends. Returns whether it ended.
-async fn paged<T, F>(
+pub async fn paged<T, F>(
     limit: usize,
     mut page: impl FnMut(usize, Option<String>) -> F,
 ) -> Result<(Vec<Row<T>>, bool), Failure>

@@ -13,7 +13,7 @@ use crate::io::journal::{File, reopen};
 use crate::wire::recorded;
 
 /// Everything that the journal of the configured server holds.
-fn history(from: &SourceArgs) -> Result<History, Stop> {
+pub fn history(from: &SourceArgs) -> Result<History, Stop> {
     let source = source::configured(from)?;
     let settings = journal::required(&source, from)?;
     let file = match File::open_to_read(&settings.file) {

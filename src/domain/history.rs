@@ -1,7 +1,10 @@
 //! History: everything known so far, moved only by [`Change`]s.
 
 mod age;
+mod broken;
+mod causes;
 mod deliveries;
+mod delivery;
 mod events;
 mod kept;
 mod losses;
@@ -16,7 +19,9 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
-pub use deliveries::{Deliveries, Delivery, Told};
+pub use causes::CauseSummary;
+pub use deliveries::Deliveries;
+pub use delivery::{Delivery, Told};
 pub use events::{EventEntry, EventRow, Events, Gap, GapFound, TaskSight};
 pub use kept::Kept;
 pub use losses::{BOUNDS, Bound, Dropped, Losses, PARTS, Part};

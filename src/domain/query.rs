@@ -9,6 +9,8 @@
 //! type:task.failed       an event type; `task.*` takes all that begin so
 //! endpoint:staging       an endpoint's id, URL or description holds the text
 //! task: asset: message: id: user: code:   the field holds the text (`code:` is equal)
+//! broken                 a message that an endpoint has not got, nor a newer one of its task
+//! cause:3f0a             a message that failed by this cause
 //! keynote                ids and names hold the text
 //! "failed"               the same for a word that would be a state
 //! ```
@@ -56,10 +58,14 @@ pub enum Field {
     User,
     Code,
     Trigger,
+    /// A cause of failure, by its id.
+    Cause,
 }
 
 /// Words that stand for a state of deliveries, attempts and endpoints; the synonyms that people type.
-const OUTCOMES: [(&str, &str); 16] = [
+const OUTCOMES: [(&str, &str); 18] = [
+    ("broken", "broken"),
+    ("superseded", "superseded"),
     ("delivered", "delivered"),
     ("success", "delivered"),
     ("fail", "failed"),
@@ -78,7 +84,8 @@ const OUTCOMES: [(&str, &str); 16] = [
     ("replayed", "replayed"),
 ];
 
-const FIELDS: [(&str, Field); 11] = [
+const FIELDS: [(&str, Field); 12] = [
+    ("cause", Field::Cause),
     ("type", Field::Type),
     ("event_type", Field::Type),
     ("endpoint", Field::Endpoint),

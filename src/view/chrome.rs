@@ -118,7 +118,7 @@ fn tab_count(state: &State, screen: Screen) -> Option<Piece<'static>> {
         }
         Screen::Events => None,
         Screen::Deliveries => {
-            let n = history.deliveries.failing();
+            let n = history.deliveries.broken().len();
             (n > 0).then(|| piece(Tone::Bad, format!(" ✗ {n}")))
         }
         Screen::Endpoints => {

@@ -91,6 +91,7 @@ fn told(state: &State, what: Listing) -> Pieces<'static> {
     match what {
         Listing::Losses(part) => listing::loss_words(state, part),
         Listing::Replays => vec![plain(history.replays.all().len().to_string())],
+        Listing::Causes => vec![dim("those of all failures")],
         Listing::Words => match history.new_words.len() {
             0 => vec![dim("every word of the service is known")],
             n => vec![

@@ -1,5 +1,7 @@
 //! Pages that are one list: comparisons, repairs, losses, words that are new.
 
+mod causes;
+
 use ratatui::layout::Rect;
 
 use super::list::{self, Layout, Line};
@@ -50,6 +52,7 @@ pub fn title(state: &State, what: Listing) -> String {
         Listing::Losses(part) => format!("{} dropped or unreadable", part.name()),
         Listing::Words => "new in this service".to_owned(),
         Listing::Replays => "replays".to_owned(),
+        Listing::Causes => "causes of failure".to_owned(),
     }
 }
 
@@ -72,6 +75,7 @@ fn nothing(what: Listing) -> &'static str {
         Listing::Proofs => "None yet: one follows each time the stream is opened.",
         Listing::Proof(_) => "No task's state was wrong, so that nothing had to be repaired.",
         Listing::Losses(_) => "Nothing was dropped, and everything could be read.",
+        Listing::Causes => "Nothing failed, as far as is known.",
         Listing::Words => "Every word that the service said is known to reeltop.",
         Listing::Replays => "Nothing was replayed from this machine; r plans a replay.",
     }
@@ -97,6 +101,7 @@ fn facts(state: &State, what: Listing, width: usize) -> Vec<Pieces<'static>> {
             let tone = if n == 0 { Tone::Dim } else { Tone::Warn };
             vec![vec![piece(tone, format!("{n} open"))]]
         }
+        Listing::Causes => causes::facts(state),
         Listing::Proofs => Vec::new(),
     }
 }
@@ -137,6 +142,9 @@ fn proof_facts(state: &State, found: &Proof, width: usize) -> Vec<Pieces<'static
 
 fn layout(what: Listing, width: u16) -> Layout {
     use Side::{Left, Right};
+    if what == Listing::Causes {
+        return causes::layout(width);
+    }
     let is_wide = width >= 76;
     let (columns, titles): (_, &[_]) = match what {
         Listing::Proofs if is_wide => (
@@ -179,7 +187,7 @@ fn layout(what: Listing, width: u16) -> Layout {
             Columns::new(width, &[(8, Left), (14, Left), (0, Left)], 2),
             &["WHEN", "MESSAGE", "WHAT BECAME OF IT"],
         ),
-        Listing::Words => (
+        Listing::Words | Listing::Causes => (
             Columns::new(width, &[(10, Left), (0, Left), (7, Right)], 1),
             &["KIND", "WORD", "COUNT"],
         ),
@@ -213,6 +221,7 @@ fn cells(
             let name = named(&task_label(history, task), layout.columns.width(0));
             repair_cells(layout, repair, name)
         }
+        (_, Entry::Cause(cause)) => causes::cells(state, layout, *cause, is_selected)?,
         (_, Entry::Bound(bound)) => bound_cells(state, *bound, is_selected),
         (_, Entry::Unreadable(number)) => {
             let (at, what) = history.unreadable.get(*number)?;

@@ -11,7 +11,7 @@ use super::rest::{
     MESSAGE_IDS, MESSAGE_TIMES, OF_MESSAGE, PAYLOADS, RATES, RESPONSES, Row, STATUSES, TRIGGERS,
     UPDATED, URLS, WANTED, response_text, unquoted,
 };
-use crate::domain::{Attempt, Endpoint, Observation, Replay, Time};
+use crate::domain::{Attempt, CauseSummary, Endpoint, Observation, Replay, Time};
 
 type Line = Map<String, Value>;
 
@@ -141,6 +141,24 @@ pub fn attempt(row: &Row<Attempt>, number: Option<usize>) -> Value {
     ];
     unknown(&mut line, raw, &consumed.concat());
     Value::Object(line)
+}
+
+/// A cause's line: what failed by it, and how much of it is still broken.
+pub fn cause(sum: &CauseSummary) -> Value {
+    let cause = &sum.cause;
+    json!({
+        "id": cause.id.to_string(),
+        "endpoint_id": cause.endpoint.to_string(),
+        "class": cause.class.words(),
+        "response_status_code": cause.code,
+        "response": &*cause.pattern,
+        "attempts": sum.n_attempts,
+        "messages": sum.n_messages,
+        "tasks": sum.n_tasks,
+        "broken": sum.n_broken,
+        "first": when(sum.first),
+        "last": when(sum.last),
+    })
 }
 
 /// An endpoint's line; of one that is known only from attempts, most is null.

@@ -41,6 +41,20 @@ fn deliveries() {
 }
 
 #[test]
+fn causes() {
+    let mut state = told();
+    press(&mut state, "e");
+    snapshots("causes", &mut state);
+    let cause = state.history.deliveries.causes()[0].cause.id;
+    press(&mut state, "enter");
+    assert!(state.pages.is_empty());
+    assert_eq!(state.deliveries.filter.text, format!("cause:{cause}"));
+    picture(&mut state, 120, 36);
+    let sum = state.history.deliveries.cause(cause);
+    assert_eq!(Some(state.viewport.matching), sum.map(|sum| sum.n_messages));
+}
+
+#[test]
 fn endpoints() {
     let mut state = told();
     press(&mut state, "4");

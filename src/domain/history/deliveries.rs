@@ -1,213 +1,21 @@
 //! Messages with their attempts, the outcome at each endpoint, and how many are broken.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use hashbrown::{HashMap, HashSet};
 
-use super::super::attempt::{Attempt, AttemptStatus, Trigger};
-use super::super::change::Origin;
-use super::super::id::{AttemptId, EndpointId, EventId, MessageId, TaskId};
+use super::super::attempt::Attempt;
+use super::super::cause::CauseId;
+use super::super::id::{EndpointId, EventId, MessageId, TaskId};
 use super::super::message::{Message, Payload};
-use super::super::time::{Moment, Time};
-use super::outcome::{EndpointOutcome, OutcomeState, Standing, Standings};
-
-/// A message with what became of it.
-#[derive(Debug, Clone)]
-pub struct Delivery {
-    pub id: MessageId,
-    /// `None` while only attempts of it were seen.
-    pub message: Option<Message>,
-    /// Oldest first.
-    attempts: Vec<Attempt>,
-    /// Attempts beyond the bound, of which only their place is kept, so that the others keep their
-    /// numbers.
-    let_go: BTreeMap<EndpointId, BTreeSet<(Time, AttemptId)>>,
-    /// One for each endpoint that was tried, in order of endpoint id.
-    pub outcomes: Vec<EndpointOutcome>,
-    /// Where the latest news of it came from, and when that was received.
-    pub told: Told,
-}
-
-/// Where news came from, and when it was received.
-pub type Told = (Origin, Moment);
+use super::super::time::Time;
+use super::broken::Broken;
+use super::causes::{CauseSummary, Causes};
+use super::delivery::{Delivery, MAX_RESPONSE_BYTES, Told};
+use super::outcome::{Standing, Standings};
 
 /// Largest sum of payloads and responses kept.
 const MAX_BYTES: usize = 128 << 20;
-/// Longest response kept, in bytes; services cut there too.
-pub const MAX_RESPONSE_BYTES: usize = 20_000;
-/// Most attempts kept for one message.
-pub const MAX_ATTEMPTS: usize = 512;
-/// Most attempts of one message at one endpoint whose place alone is kept.
-const MAX_LET_GO: usize = 10_000;
-/// What such a place takes, in bytes, as the bound on all messages counts it.
-const PLACE_BYTES: usize = 64;
-
-impl Delivery {
-    fn new(id: MessageId) -> Self {
-        Self {
-            id,
-            message: None,
-            attempts: Vec::new(),
-            let_go: BTreeMap::new(),
-            outcomes: Vec::new(),
-            told: Told::default(),
-        }
-    }
-
-    /// All attempts that are kept, oldest first.
-    pub fn attempts(&self) -> &[Attempt] {
-        &self.attempts
-    }
-
-    /// The attempts at one endpoint that are kept, oldest first.
-    pub fn attempts_at(&self, endpoint: &EndpointId) -> Vec<&Attempt> {
-        self.attempts
-            .iter()
-            .filter(|attempt| attempt.endpoint == *endpoint)
-            .collect()
-    }
-
-    /// The attempt's number among those of its message and endpoint, from 1.
-    pub fn number_of(&self, attempt: &AttemptId) -> Option<usize> {
-        let found = self.attempts.iter().find(|known| known.id == *attempt)?;
-        let n_before = self
-            .attempts_at(&found.endpoint)
-            .iter()
-            .position(|known| known.id == *attempt)?;
-        let place = (found.started, attempt.clone());
-        let let_go = self.let_go.get(&found.endpoint);
-        let n_let_go = let_go.map_or(0, |let_go| let_go.range(..place).count());
-        Some(n_let_go + n_before + 1)
-    }
-
-    /// Adds an attempt that is not known. Beyond the bound the oldest that was made by hand goes,
-    /// as the schedule is told by the others; the newest stays, and so does one that succeeded.
-    /// Returns whether one went.
-    fn add(&mut self, attempt: Attempt) -> bool {
-        let let_go = self.let_go.get(&attempt.endpoint);
-        let place = (attempt.started, attempt.id.clone());
-        if let_go.is_some_and(|let_go| let_go.contains(&place)) {
-            return false;
-        }
-        let at = self
-            .attempts
-            .partition_point(|known| (known.started, &known.id) < (attempt.started, &attempt.id));
-        self.attempts.insert(at, attempt);
-        if self.attempts.len() <= MAX_ATTEMPTS {
-            return false;
-        }
-        let old = &self.attempts[..self.attempts.len() - 1];
-        let by_hand = old.iter().position(|known| {
-            known.trigger == Trigger::Manual && known.status != AttemptStatus::Success
-        });
-        let leaving = self.attempts.remove(by_hand.unwrap_or(0));
-        let let_go = self.let_go.entry(leaving.endpoint).or_default();
-        if let_go.len() < MAX_LET_GO {
-            let_go.insert((leaving.started, leaving.id));
-        }
-        true
-    }
-
-    pub fn attempt(&self, id: &AttemptId) -> Option<&Attempt> {
-        self.attempts.iter().find(|attempt| attempt.id == *id)
-    }
-
-    pub fn outcome(&self, endpoint: &EndpointId) -> Option<&EndpointOutcome> {
-        self.outcomes
-            .iter()
-            .find(|outcome| outcome.endpoint == *endpoint)
-    }
-
-    /// Whether every endpoint that was tried has got it, or was given up on purpose.
-    pub fn is_delivered(&self) -> bool {
-        let is_over = |outcome: &EndpointOutcome| {
-            matches!(
-                outcome.state,
-                OutcomeState::Delivered | OutcomeState::Canceled
-            )
-        };
-        !self.outcomes.is_empty() && self.outcomes.iter().all(is_over)
-    }
-
-    /// Whether an endpoint that was tried has not got it.
-    pub fn is_failing(&self) -> bool {
-        self.outcomes
-            .iter()
-            .any(|outcome| outcome.state == OutcomeState::Failed)
-    }
-
-    /// When it was accepted, or first tried.
-    pub fn time(&self) -> Time {
-        match (&self.message, self.attempts.first()) {
-            (Some(message), _) => message.accepted,
-            (None, Some(attempt)) => attempt.started,
-            (None, None) => Time(0),
-        }
-    }
-
-    /// Bytes of text from outside that it holds.
-    fn weight(&self) -> usize {
-        let payload = match self.message.as_ref().map(|message| &message.payload) {
-            Some(Payload::Json(text)) => text.len(),
-            _ => 0,
-        };
-        let attempts = self.attempts.iter();
-        let n_let_go: usize = self.let_go.values().map(BTreeSet::len).sum();
-        payload
-            + n_let_go * PLACE_BYTES
-            + attempts
-                .map(|attempt| attempt.response.len() + attempt.url.len())
-                .sum::<usize>()
-    }
-
-    fn settle(&mut self) {
-        let mut endpoints: Vec<&EndpointId> = self
-            .attempts
-            .iter()
-            .map(|attempt| &attempt.endpoint)
-            .collect();
-        endpoints.sort();
-        endpoints.dedup();
-        self.outcomes = endpoints
-            .into_iter()
-            .filter_map(|endpoint| {
-                let n_let_go = self.let_go.get(endpoint).map_or(0, BTreeSet::len);
-                outcome(endpoint, &self.attempts_at(endpoint), n_let_go)
-            })
-            .collect();
-    }
-}
-
-fn outcome(
-    endpoint: &EndpointId,
-    attempts: &[&Attempt],
-    n_let_go: usize,
-) -> Option<EndpointOutcome> {
-    let last = attempts.last()?;
-    let state = if attempts
-        .iter()
-        .any(|attempt| attempt.status == AttemptStatus::Success)
-    {
-        OutcomeState::Delivered
-    } else {
-        match last.status {
-            AttemptStatus::Fail => OutcomeState::Failed,
-            AttemptStatus::Canceled => OutcomeState::Canceled,
-            _ => OutcomeState::Sending,
-        }
-    };
-    let n_automatic = attempts
-        .iter()
-        .filter(|attempt| attempt.trigger != Trigger::Manual)
-        .count();
-    Some(EndpointOutcome {
-        endpoint: endpoint.clone(),
-        state,
-        n_attempts: attempts.len() + n_let_go,
-        n_automatic,
-        last: last.id.clone(),
-    })
-}
 
 /// All messages in memory.
 pub struct Deliveries {
@@ -218,6 +26,8 @@ pub struct Deliveries {
     by_task: HashMap<TaskId, VecDeque<MessageId>>,
     failing: usize,
     standings: Standings,
+    broken: Broken,
+    causes: Causes,
     limit: usize,
     bytes: usize,
     evicted: u64,
@@ -234,6 +44,8 @@ impl Deliveries {
             by_task: HashMap::new(),
             failing: 0,
             standings: Standings::default(),
+            broken: Broken::default(),
+            causes: Causes::default(),
             limit: limit.max(1),
             bytes: 0,
             evicted: 0,
@@ -253,6 +65,27 @@ impl Deliveries {
     /// Messages that an endpoint which was tried has not got.
     pub fn failing(&self) -> usize {
         self.failing
+    }
+
+    /// Messages that are still broken: an endpoint has not got them, nor a newer one of their task.
+    pub fn broken(&self) -> &BTreeSet<MessageId> {
+        self.broken.ids()
+    }
+
+    /// Whether the endpoint has got a newer message of the same task, which tells all that this
+    /// one would.
+    pub fn is_superseded(&self, delivery: &Delivery, endpoint: &EndpointId) -> bool {
+        self.broken.is_superseded(delivery, endpoint)
+    }
+
+    /// The causes of all failures: those that break most first, then the latest.
+    pub fn causes(&self) -> Vec<CauseSummary> {
+        self.causes.summaries(|id| self.get(id), &self.broken)
+    }
+
+    /// One cause, if a message in memory failed by it.
+    pub fn cause(&self, id: CauseId) -> Option<CauseSummary> {
+        self.causes.summary(id, |id| self.get(id), &self.broken)
     }
 
     /// How the messages stand at an endpoint, if one was tried there.
@@ -350,20 +183,7 @@ impl Deliveries {
         }
         let mut has_dropped = false;
         self.with(&attempt.message.clone(), told, |row| {
-            if let Some(known) = row.attempts.iter_mut().find(|known| known.id == attempt.id) {
-                // An end is never taken back by an older answer that still says "sending".
-                let is_ended = |status: &AttemptStatus| {
-                    matches!(
-                        status,
-                        AttemptStatus::Success | AttemptStatus::Fail | AttemptStatus::Canceled
-                    )
-                };
-                if !is_ended(&known.status) || is_ended(&attempt.status) {
-                    *known = attempt;
-                }
-            } else {
-                has_dropped = row.add(attempt);
-            }
+            has_dropped = row.take(attempt);
             row.settle();
         });
         self.n_attempts_dropped += u64::from(has_dropped);
@@ -378,8 +198,11 @@ impl Deliveries {
             .or_insert_with(|| Delivery::new(id.clone()));
         let (was_failing, before, light) = (row.is_failing(), row.time(), row.weight());
         self.standings.remove(&row.outcomes);
+        self.causes.remove(row);
         change(row);
         self.standings.add(&row.outcomes);
+        self.causes.add(row);
+        let has_grown = self.broken.look(row);
         row.told = told;
         let (is_failing, after, heavy) = (row.is_failing(), row.time(), row.weight());
         self.bytes = self.bytes + heavy - if is_new { 0 } else { light };
@@ -392,8 +215,26 @@ impl Deliveries {
             let at = self.order.partition_point(|other| *other < entry);
             self.order.insert(at, entry);
         }
+        if has_grown {
+            self.look_at_task_of(id);
+        }
         if self.rows.len() > self.limit || self.bytes > MAX_BYTES && self.rows.len() > 1 {
             self.evict();
+        }
+    }
+
+    /// Looks again at which messages of a message's task are still broken.
+    fn look_at_task_of(&mut self, id: &MessageId) {
+        let message = self.rows.get(id).and_then(|row| row.message.as_ref());
+        let task = message.and_then(|message| message.task.as_ref());
+        for other in task
+            .and_then(|task| self.by_task.get(task))
+            .into_iter()
+            .flatten()
+        {
+            if let Some(row) = self.rows.get(other) {
+                self.broken.look(row);
+            }
         }
     }
 
@@ -413,10 +254,14 @@ impl Deliveries {
             if let Some(row) = self.rows.remove(&id) {
                 self.failing -= usize::from(row.is_failing());
                 self.standings.remove(&row.outcomes);
+                self.causes.remove(&row);
+                self.broken.forget(&row.id);
                 self.bytes -= row.weight();
                 self.evicted += 1;
             }
         }
+        self.broken
+            .keep_tasks(|task| self.by_task.contains_key(task));
     }
 
     /// Takes a message's event and task out of the indexes.
@@ -459,6 +304,10 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::super::attempt::{AttemptStatus, Trigger};
+    use super::super::super::id::AttemptId;
+    use super::super::delivery::MAX_ATTEMPTS;
+    use super::super::outcome::OutcomeState;
     use super::*;
 
     fn attempt(n: i64, trigger: Trigger) -> Attempt {

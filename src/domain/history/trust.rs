@@ -163,8 +163,8 @@ impl History {
             Bound::AssetNames => self.bounds.asset_names,
             Bound::Events => self.bounds.events,
             Bound::Messages => self.bounds.messages,
-            Bound::Attempts => super::deliveries::MAX_ATTEMPTS,
-            Bound::Answers => super::deliveries::MAX_RESPONSE_BYTES,
+            Bound::Attempts => super::delivery::MAX_ATTEMPTS,
+            Bound::Answers => super::delivery::MAX_RESPONSE_BYTES,
             Bound::Endpoints => self.bounds.endpoints,
         }
     }

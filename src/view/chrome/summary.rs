@@ -69,13 +69,17 @@ fn lefts(state: &State) -> Vec<Pieces<'static>> {
             ]
         }
         Screen::Deliveries => {
-            let n_failing = history.deliveries.failing();
-            let tone = if n_failing == 0 { Tone::Dim } else { Tone::Bad };
-            let failing = piece(tone, format!(" ✗ {n_failing}"));
+            let n_broken = history.deliveries.broken().len();
+            let tone = if n_broken == 0 { Tone::Dim } else { Tone::Bad };
+            let failing = piece(tone, format!(" ✗ {n_broken}"));
+            let n_superseded = history.deliveries.failing().saturating_sub(n_broken);
             let whole = vec![
                 failing.clone(),
-                plain(" not delivered everywhere"),
-                dim(format!(" · {} messages", history.deliveries.len())),
+                plain(" still broken"),
+                dim(format!(
+                    " · {n_superseded} superseded · {} messages",
+                    history.deliveries.len()
+                )),
             ];
             vec![
                 with_losses(Part::Deliveries, &whole),
@@ -125,7 +129,7 @@ fn right(state: &State, matching: usize) -> Pieces<'static> {
     let order = match state.screen {
         Screen::Tasks => Some((state.tasks.order.by.name(), state.tasks.order.is_reversed)),
         Screen::Events => Some(("time", state.events.is_reversed)),
-        Screen::Deliveries => Some(("time", state.deliveries.is_reversed)),
+        Screen::Deliveries => Some((state.deliveries.sort_name(), state.deliveries.is_reversed)),
         Screen::Endpoints => Some((state.endpoints.sort.name(), state.endpoints.is_reversed)),
         Screen::Health => None,
     };

@@ -1,0 +1,78 @@
+//! Which messages are still broken: an endpoint has not got them, nor a newer one of their task,
+//! counted as they come, change and go.
+
+use std::collections::BTreeSet;
+
+use hashbrown::HashMap;
+
+use super::super::id::{EndpointId, MessageId, TaskId};
+use super::super::time::Time;
+use super::delivery::Delivery;
+use super::outcome::OutcomeState;
+
+#[derive(Debug, Default)]
+pub(super) struct Broken {
+    ids: BTreeSet<MessageId>,
+    /// When the newest message of a task that an endpoint has got was accepted.
+    newest: HashMap<TaskId, Vec<(EndpointId, Time)>>,
+}
+
+impl Broken {
+    pub fn ids(&self) -> &BTreeSet<MessageId> {
+        &self.ids
+    }
+
+    /// Whether the endpoint has got a newer message of the same task, which tells all that this
+    /// one would.
+    pub fn is_superseded(&self, row: &Delivery, endpoint: &EndpointId) -> bool {
+        let task = row.message.as_ref().and_then(|it| it.task.as_ref());
+        let newest = task.and_then(|task| self.newest.get(task)).into_iter();
+        newest
+            .flatten()
+            .any(|(at, accepted)| at == endpoint && *accepted > row.time())
+    }
+
+    /// Looks at a message again. Returns whether an endpoint got a newer one than before, so that
+    /// the others of its task are to be looked at as well.
+    pub fn look(&mut self, row: &Delivery) -> bool {
+        let is_broken = row.outcomes.iter().any(|outcome| {
+            outcome.state == OutcomeState::Failed && !self.is_superseded(row, &outcome.endpoint)
+        });
+        if is_broken {
+            self.ids.insert(row.id.clone());
+        } else {
+            self.ids.remove(&row.id);
+        }
+        let Some(task) = row.message.as_ref().and_then(|it| it.task.as_ref()) else {
+            return false;
+        };
+        let mut has_grown = false;
+        for outcome in &row.outcomes {
+            if outcome.state != OutcomeState::Delivered {
+                continue;
+            }
+            let newest = self.newest.entry_ref(task).or_default();
+            match newest.iter_mut().find(|(at, _)| *at == outcome.endpoint) {
+                Some((_, accepted)) if *accepted >= row.time() => {}
+                Some((_, accepted)) => {
+                    *accepted = row.time();
+                    has_grown = true;
+                }
+                None => {
+                    newest.push((outcome.endpoint.clone(), row.time()));
+                    has_grown = true;
+                }
+            }
+        }
+        has_grown && !self.ids.is_empty()
+    }
+
+    pub fn forget(&mut self, id: &MessageId) {
+        self.ids.remove(id);
+    }
+
+    /// Lets what is known of tasks go of which no message is in memory.
+    pub fn keep_tasks(&mut self, is_known: impl Fn(&TaskId) -> bool) {
+        self.newest.retain(|task, _| is_known(task));
+    }
+}

@@ -1,0 +1,240 @@
+//! A message with its attempts, and the outcome at each endpoint.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::attempt::{Attempt, AttemptStatus, Trigger};
+use super::super::cause::{Cause, CauseId};
+use super::super::change::Origin;
+use super::super::id::{AttemptId, EndpointId, MessageId};
+use super::super::message::{Message, Payload};
+use super::super::time::{Moment, Time};
+use super::outcome::{EndpointOutcome, OutcomeState};
+
+/// A message with what became of it.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    pub id: MessageId,
+    /// `None` while only attempts of it were seen.
+    pub message: Option<Message>,
+    /// Oldest first.
+    attempts: Vec<Attempt>,
+    /// The cause of each attempt's failure, in the same order.
+    causes: Vec<Option<CauseId>>,
+    /// Attempts beyond the bound, of which only their place is kept, so that the others keep their
+    /// numbers.
+    let_go: BTreeMap<EndpointId, BTreeSet<(Time, AttemptId)>>,
+    /// One for each endpoint that was tried, in order of endpoint id.
+    pub outcomes: Vec<EndpointOutcome>,
+    /// Where the latest news of it came from, and when that was received.
+    pub told: Told,
+}
+
+/// Where news came from, and when it was received.
+pub type Told = (Origin, Moment);
+
+/// Longest response kept, in bytes; services cut there too.
+pub const MAX_RESPONSE_BYTES: usize = 20_000;
+/// Most attempts kept for one message.
+pub const MAX_ATTEMPTS: usize = 512;
+/// Most attempts of one message at one endpoint whose place alone is kept.
+const MAX_LET_GO: usize = 10_000;
+/// What such a place takes, in bytes, as the bound on all messages counts it.
+const PLACE_BYTES: usize = 64;
+
+impl Delivery {
+    pub(super) fn new(id: MessageId) -> Self {
+        Self {
+            id,
+            message: None,
+            attempts: Vec::new(),
+            causes: Vec::new(),
+            let_go: BTreeMap::new(),
+            outcomes: Vec::new(),
+            told: Told::default(),
+        }
+    }
+
+    /// All attempts that are kept, oldest first.
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.attempts
+    }
+
+    /// The cause of each attempt's failure, in the order of the attempts; `None` where it did not
+    /// fail.
+    pub fn causes(&self) -> &[Option<CauseId>] {
+        &self.causes
+    }
+
+    /// The attempts at one endpoint that are kept, oldest first.
+    pub fn attempts_at(&self, endpoint: &EndpointId) -> Vec<&Attempt> {
+        self.attempts
+            .iter()
+            .filter(|attempt| attempt.endpoint == *endpoint)
+            .collect()
+    }
+
+    /// The attempt's number among those of its message and endpoint, from 1.
+    pub fn number_of(&self, attempt: &AttemptId) -> Option<usize> {
+        let found = self.attempts.iter().find(|known| known.id == *attempt)?;
+        let n_before = self
+            .attempts_at(&found.endpoint)
+            .iter()
+            .position(|known| known.id == *attempt)?;
+        let place = (found.started, attempt.clone());
+        let let_go = self.let_go.get(&found.endpoint);
+        let n_let_go = let_go.map_or(0, |let_go| let_go.range(..place).count());
+        Some(n_let_go + n_before + 1)
+    }
+
+    /// Takes an attempt in, known or not. Returns whether another went for it.
+    pub(super) fn take(&mut self, attempt: Attempt) -> bool {
+        let known = self.attempts.iter().position(|it| it.id == attempt.id);
+        let Some(at) = known else {
+            return self.add(attempt);
+        };
+        // An end is never taken back by an older answer that still says "sending".
+        let is_ended = |status: &AttemptStatus| {
+            matches!(
+                status,
+                AttemptStatus::Success | AttemptStatus::Fail | AttemptStatus::Canceled
+            )
+        };
+        if !is_ended(&self.attempts[at].status) || is_ended(&attempt.status) {
+            self.attempts.remove(at);
+            self.causes.remove(at);
+            self.add(attempt);
+        }
+        false
+    }
+
+    /// Adds an attempt that is not known. Beyond the bound the oldest that was made by hand goes,
+    /// as the schedule is told by the others; the newest stays, and so does one that succeeded.
+    /// Returns whether one went.
+    fn add(&mut self, attempt: Attempt) -> bool {
+        let let_go = self.let_go.get(&attempt.endpoint);
+        let place = (attempt.started, attempt.id.clone());
+        if let_go.is_some_and(|let_go| let_go.contains(&place)) {
+            return false;
+        }
+        let at = self
+            .attempts
+            .partition_point(|known| (known.started, &known.id) < (attempt.started, &attempt.id));
+        let cause = Cause::of(&attempt).map(|cause| cause.id);
+        self.causes.insert(at, cause);
+        self.attempts.insert(at, attempt);
+        if self.attempts.len() <= MAX_ATTEMPTS {
+            return false;
+        }
+        let old = &self.attempts[..self.attempts.len() - 1];
+        let by_hand = old.iter().position(|known| {
+            known.trigger == Trigger::Manual && known.status != AttemptStatus::Success
+        });
+        self.causes.remove(by_hand.unwrap_or(0));
+        let leaving = self.attempts.remove(by_hand.unwrap_or(0));
+        let let_go = self.let_go.entry(leaving.endpoint).or_default();
+        if let_go.len() < MAX_LET_GO {
+            let_go.insert((leaving.started, leaving.id));
+        }
+        true
+    }
+
+    pub fn attempt(&self, id: &AttemptId) -> Option<&Attempt> {
+        self.attempts.iter().find(|attempt| attempt.id == *id)
+    }
+
+    pub fn outcome(&self, endpoint: &EndpointId) -> Option<&EndpointOutcome> {
+        self.outcomes
+            .iter()
+            .find(|outcome| outcome.endpoint == *endpoint)
+    }
+
+    /// Whether every endpoint that was tried has got it, or was given up on purpose.
+    pub fn is_delivered(&self) -> bool {
+        let is_over = |outcome: &EndpointOutcome| {
+            matches!(
+                outcome.state,
+                OutcomeState::Delivered | OutcomeState::Canceled
+            )
+        };
+        !self.outcomes.is_empty() && self.outcomes.iter().all(is_over)
+    }
+
+    /// Whether an endpoint that was tried has not got it.
+    pub fn is_failing(&self) -> bool {
+        self.outcomes
+            .iter()
+            .any(|outcome| outcome.state == OutcomeState::Failed)
+    }
+
+    /// When it was accepted, or first tried.
+    pub fn time(&self) -> Time {
+        match (&self.message, self.attempts.first()) {
+            (Some(message), _) => message.accepted,
+            (None, Some(attempt)) => attempt.started,
+            (None, None) => Time(0),
+        }
+    }
+
+    /// Bytes of text from outside that it holds.
+    pub(super) fn weight(&self) -> usize {
+        let payload = match self.message.as_ref().map(|message| &message.payload) {
+            Some(Payload::Json(text)) => text.len(),
+            _ => 0,
+        };
+        let attempts = self.attempts.iter();
+        let n_let_go: usize = self.let_go.values().map(BTreeSet::len).sum();
+        payload
+            + n_let_go * PLACE_BYTES
+            + attempts
+                .map(|attempt| attempt.response.len() + attempt.url.len())
+                .sum::<usize>()
+    }
+
+    pub(super) fn settle(&mut self) {
+        let mut endpoints: Vec<&EndpointId> = self
+            .attempts
+            .iter()
+            .map(|attempt| &attempt.endpoint)
+            .collect();
+        endpoints.sort();
+        endpoints.dedup();
+        self.outcomes = endpoints
+            .into_iter()
+            .filter_map(|endpoint| {
+                let n_let_go = self.let_go.get(endpoint).map_or(0, BTreeSet::len);
+                outcome(endpoint, &self.attempts_at(endpoint), n_let_go)
+            })
+            .collect();
+    }
+}
+
+fn outcome(
+    endpoint: &EndpointId,
+    attempts: &[&Attempt],
+    n_let_go: usize,
+) -> Option<EndpointOutcome> {
+    let last = attempts.last()?;
+    let state = if attempts
+        .iter()
+        .any(|attempt| attempt.status == AttemptStatus::Success)
+    {
+        OutcomeState::Delivered
+    } else {
+        match last.status {
+            AttemptStatus::Fail => OutcomeState::Failed,
+            AttemptStatus::Canceled => OutcomeState::Canceled,
+            _ => OutcomeState::Sending,
+        }
+    };
+    let n_automatic = attempts
+        .iter()
+        .filter(|attempt| attempt.trigger != Trigger::Manual)
+        .count();
+    Some(EndpointOutcome {
+        endpoint: endpoint.clone(),
+        state,
+        n_attempts: attempts.len() + n_let_go,
+        n_automatic,
+        last: last.id.clone(),
+    })
+}

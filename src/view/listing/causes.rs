@@ -1,0 +1,109 @@
+//! The list of causes: what breaks, where, since when, and how much of it is still broken.
+
+use super::super::list::Layout;
+use super::super::model::{ago, delivery};
+use super::super::paint::{Columns, Pieces, Side, dim, piece, plain, role};
+use super::super::text::cut_middle;
+use super::super::theme::Role;
+use crate::app::{State, Tone};
+use crate::domain::{CauseId, visible};
+
+/// Cells of a pattern at most.
+const PATTERN: usize = 200;
+
+pub fn facts(state: &State) -> Vec<Pieces<'static>> {
+    let n_broken = state.history.deliveries.broken().len();
+    let tone = if n_broken == 0 { Tone::Ok } else { Tone::Bad };
+    vec![vec![
+        piece(tone, format!("still broken: {n_broken}")),
+        dim(" · enter shows the messages of a cause"),
+    ]]
+}
+
+pub fn layout(width: u16) -> Layout {
+    use Side::{Left, Right};
+    let (columns, titles): (_, &[_]) = match width {
+        0..70 => (
+            Columns::new(width, &[(6, Right), (12, Left), (0, Left)], 2),
+            &["BROKEN", "ENDPOINT", "WHY"],
+        ),
+        70..110 => (
+            Columns::new(
+                width,
+                &[(6, Right), (8, Right), (16, Left), (0, Left), (9, Left)],
+                3,
+            ),
+            &["BROKEN", "MESSAGES", "ENDPOINT", "WHY", "LAST"],
+        ),
+        _ => (
+            Columns::new(
+                width,
+                &[
+                    (6, Right),
+                    (8, Right),
+                    (5, Right),
+                    (18, Left),
+                    (0, Left),
+                    (9, Left),
+                    (9, Left),
+                ],
+                4,
+            ),
+            &[
+                "BROKEN", "MESSAGES", "TASKS", "ENDPOINT", "WHY", "FIRST", "LAST",
+            ],
+        ),
+    };
+    Layout { columns, titles }
+}
+
+pub fn cells(
+    state: &State,
+    layout: &Layout,
+    id: CauseId,
+    is_selected: bool,
+) -> Option<Vec<Pieces<'static>>> {
+    let sum = state.history.deliveries.cause(id)?;
+    let now = state.shown_at().wall;
+    let tone = if sum.n_broken == 0 {
+        Tone::Dim
+    } else {
+        Tone::Bad
+    };
+    let kind = if is_selected {
+        Role::Selected
+    } else {
+        Role::Text
+    };
+    let broken = vec![piece(tone, sum.n_broken.to_string())];
+    let n_columns = layout.titles.len();
+    let place = match n_columns {
+        3 => 1,
+        5 => 2,
+        _ => 3,
+    };
+    let label = delivery::label(&state.history, &sum.cause.endpoint);
+    let label = cut_middle(&label, layout.columns.width(place)).into_owned();
+    let endpoint = vec![role(kind, label)];
+    let mut why = vec![piece(tone, sum.cause.words())];
+    if !sum.cause.pattern.is_empty() && sum.cause.code != 0 {
+        let pattern = visible(&sum.cause.pattern).into_owned();
+        let pattern: String = pattern.chars().take(PATTERN).collect();
+        why.push(dim(format!("  “{pattern}”")));
+    }
+    let messages = vec![plain(sum.n_messages.to_string())];
+    let last = vec![dim(ago(now, sum.last))];
+    Some(match n_columns {
+        3 => vec![broken, endpoint, why],
+        5 => vec![broken, messages, endpoint, why, last],
+        _ => vec![
+            broken,
+            messages,
+            vec![plain(sum.n_tasks.to_string())],
+            endpoint,
+            why,
+            vec![dim(ago(now, sum.first))],
+            last,
+        ],
+    })
+}
