@@ -21,6 +21,7 @@ mod message;
 mod offer;
 mod plan;
 pub mod query;
+mod queue;
 mod replay;
 mod safe;
 mod schedule;
@@ -51,8 +52,9 @@ pub use link::{
 pub use mask::{MASK, masked_url, masked_urls, without};
 pub use message::{Message, Payload};
 pub use offer::{OFFERS, Offer};
-pub use plan::{Plan, PlanItem, Verdict, plan};
+pub use plan::{Plan, PlanItem, Verdict, plan, superseded_by};
 pub use query::Query;
+pub use queue::{Job, MAX_FAILURES, Queue};
 pub use replay::{Replay, ReplayState, ReplayStep, Replays, Route, Stage, Who};
 pub use safe::visible;
 pub use schedule::{Forecast, PublishedRetries, RetrySchedule};

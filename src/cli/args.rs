@@ -21,7 +21,7 @@ pub use endpoints::{
 };
 pub use receiving::{ListenArgs, SecretArgs, SendArgs, VerifyArgs};
 
-use number::{duration, event_bytes, tasks_per_minute, time_scale};
+use number::{duration, event_bytes, per_second, tasks_per_minute, time_scale};
 
 /// top for media-processing tasks and their webhooks
 ///
@@ -317,9 +317,18 @@ pub struct ConfigArgs {
 #[derive(Debug, Clone, ClapArgs)]
 pub struct ReplayArgs {
     /// Messages to replay
-    #[arg(required = true, value_name = "MESSAGE")]
+    #[arg(required_unless_present_any = ["query", "since"], value_name = "MESSAGE")]
     pub messages: Vec<String>,
-    /// Only to this endpoint, whatever its last attempt was
+    /// Instead of ids: every message that matches this query, where it failed
+    #[arg(long, value_name = "QUERY", conflicts_with_all = ["messages", "to"])]
+    pub query: Option<String>,
+    /// Instead of ids: every message accepted since so long ago, as `2h`, where it failed
+    #[arg(long, value_parser = duration, value_name = "TIME", conflicts_with_all = ["messages", "to"])]
+    pub since: Option<Duration>,
+    /// At most so many a second
+    #[arg(long, default_value_t = 5.0, value_parser = per_second, value_name = "N")]
+    pub rate: f64,
+    /// Only to this endpoint; of named messages whatever their last attempt was
     #[arg(long, value_name = "ID")]
     pub endpoint: Option<String>,
     /// Send without asking

@@ -20,6 +20,20 @@ pub async fn confirmed(question: &str, if_not: &str) -> Result<bool, Stop> {
     Ok(is_yes)
 }
 
+/// Asks for a number to be typed, so that nobody confirms many by habit.
+pub async fn counted(n: usize, if_not: &str) -> Result<bool, Stop> {
+    if !io::stdin().is_terminal() {
+        note(&format!("{if_not}: confirm with --yes"));
+        return Ok(false);
+    }
+    let answer = asked(&format!("Type {n} to send {n}: ")).await?;
+    let is_meant = answer.trim() == n.to_string();
+    if !is_meant {
+        note(if_not);
+    }
+    Ok(is_meant)
+}
+
 /// The line typed after a question on stderr.
 pub async fn asked(question: &str) -> Result<String, Stop> {
     let _ = write!(io::stderr(), "{}", visible(question));

@@ -6,7 +6,7 @@ use crate::io::client::{Client, FULL_PAGE};
 use crate::wire::rest::{Logged, Row};
 
 /// Pages of the message log in which a message is looked for.
-const SEARCHED_PAGES: usize = 40;
+pub const SEARCHED_PAGES: usize = 40;
 
 /// Looks for messages in the log, newest first; a route for one message is not documented but at
 /// Svix.

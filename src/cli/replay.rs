@@ -1,20 +1,25 @@
 //! `reeltop replay`: plan, confirm, send once, follow to the attempt that it caused.
 
+mod select;
+
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
+use futures_util::stream::{self, FuturesUnordered, StreamExt};
 use serde_json::json;
+use tokio::time::{Instant, sleep_until};
 
 use super::args::{ReplayArgs, SourceArgs};
 use super::output::{Outcome, Output, Stop, note};
-use super::prompt::confirmed;
+use super::prompt::{confirmed, counted};
 use super::reading::find_messages;
 use super::{journal, source};
+use crate::domain::time::{SECOND, rough_words};
 use crate::domain::{
-    Applied, Change, ChangeKind, EndpointId, Failure, FailureKind, History, MessageId, Moment,
-    Origin, Plan, ReplayState, Route, Verdict, plan, visible,
+    Applied, Change, ChangeKind, EndpointId, Failure, FailureKind, History, Job, MAX_FAILURES,
+    MessageId, Moment, Origin, Plan, PlanItem, Queue, ReplayState, Route, Time, Verdict, plan,
+    superseded_by, visible,
 };
 use crate::io::client::{Client, ENDPOINTS};
 use crate::io::clock::Clock;
@@ -23,25 +28,35 @@ use crate::io::discover::discover;
 use crate::io::keeper;
 use crate::io::ledger::Ledger;
 use crate::io::outlet::{Ends, Outlet};
-use crate::io::sender::{self, ReplayOrder};
+use crate::io::sender::{self, Followed, ReplayOrder};
 use crate::wire::normal;
 
+/// More than so many are confirmed by their number.
+const MANY: usize = 20;
 /// Replays under way at once.
 const AT_ONCE: usize = 4;
+/// Messages whose attempts are read at once.
+const READS: usize = 8;
 
 /// Replays messages. 0 delivered, 1 failed or refused, 2 not confirmed, 3 unknown.
 pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     let (source, client) = source::client(&from)?;
     let clock = Clock::new();
     let ledger = journal::ledger(&source);
-    let mut history = gather(&args, &source, &client, clock).await?;
+    let is_bulk = args.messages.is_empty();
+    let ids = if is_bulk {
+        select::select(&args, &client, clock.now().wall).await?
+    } else {
+        args.messages.clone()
+    };
+    let mut history = gather(&ids, &source, &client, clock).await?;
     let now = clock.now();
     for replay in ledger.wait(move |ledger| ledger.keep(now)).await? {
         history.apply(change(ChangeKind::Ledger(Box::new(replay)), now));
     }
     let only = args.endpoint.as_deref().map(EndpointId::new);
     let mut messages: Vec<MessageId> = Vec::new();
-    for id in args.messages.iter().map(|id| MessageId::new(id)) {
+    for id in ids.iter().map(|id| MessageId::new(id)) {
         if !messages.contains(&id) {
             messages.push(id);
         }
@@ -56,17 +71,23 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     let now = clock.now().wall;
     let plans: Vec<Plan> = messages
         .iter()
-        .map(|message| plan(&history, message, only.as_ref(), source.read_only, now))
+        .map(|message| {
+            if is_bulk {
+                plan_of_many(&history, message, only.as_ref(), source.read_only, now)
+            } else {
+                plan(&history, message, only.as_ref(), source.read_only, now)
+            }
+        })
         .collect();
     let mut out = Output::new();
     let n_chosen = plans.iter().flat_map(Plan::chosen).count();
     if args.dry_run && args.json {
-        print_plan_lines(&mut out, &plans, &now.rfc3339())?;
+        print_plan_lines(&mut out, &plans, client.route(), &now.rfc3339())?;
     } else if args.dry_run {
-        let text = plan_text(&plans);
+        let text = plan_text(&plans, args.rate, is_bulk);
         text.lines().try_for_each(|line| out.line(line))?;
     } else if !args.yes {
-        let _ = io::stderr().write_all(plan_text(&plans).as_bytes());
+        let _ = io::stderr().write_all(plan_text(&plans, args.rate, is_bulk).as_bytes());
     }
     out.flush()?;
     if n_chosen == 0 {
@@ -75,17 +96,24 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     if args.dry_run {
         return Ok(0);
     }
-    if !args.yes && !confirmed(&format!("Send {n_chosen}? [y/N] "), "nothing was sent").await? {
+    let question = format!("Send {n_chosen}? [y/N] ");
+    let is_meant = args.yes
+        || if n_chosen > MANY {
+            counted(n_chosen, "nothing was sent").await?
+        } else {
+            confirmed(&question, "nothing was sent").await?
+        };
+    if !is_meant {
         return Ok(2);
     }
-    let orders = orders(&plans, client.route());
     send(
-        orders,
+        Queue::new(jobs(&plans, &history)),
         Sending {
             client: &client,
             ledger,
             clock,
             wait: args.wait,
+            every: Duration::from_secs_f64(1.0 / args.rate),
             is_json: args.json,
         },
         &mut history,
@@ -96,7 +124,7 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
 
 /// Reads all that a plan weighs: abilities, endpoints, the messages and their attempts.
 async fn gather(
-    args: &ReplayArgs,
+    ids: &[String],
     source: &Source,
     client: &Client,
     clock: Clock,
@@ -130,21 +158,25 @@ async fn gather(
         Err(_) => {}
     }
     fold(ChangeKind::Abilities(Box::new(abilities)));
-    for row in find_messages(client, &args.messages).await? {
+    for row in find_messages(client, ids).await? {
         fold(ChangeKind::Message(Box::new(row.value.message)));
     }
-    for id in &args.messages {
-        let attempts = sender::attempts(client, &MessageId::new(id))
-            .await
-            .map_err(|failure| {
+    let mut reading = stream::iter(ids)
+        .map(|id| async move {
+            let attempts = sender::attempts(client, &MessageId::new(id)).await;
+            attempts.map_err(|failure| {
                 let what = format!("message {id}: {}", failure.what);
                 Failure { what, ..failure }
-            })?;
-        for attempt in attempts {
+            })
+        })
+        .buffered(READS);
+    while let Some(attempts) = reading.next().await {
+        for attempt in attempts? {
             fold(ChangeKind::Attempt(Box::new(attempt)));
         }
     }
-    for id in &args.messages {
+    drop(reading);
+    for id in ids {
         if history.deliveries.get(&MessageId::new(id)).is_none() {
             let what = format!("there is no message {id}");
             return Err(
@@ -165,12 +197,38 @@ fn change(kind: ChangeKind, received: Moment) -> Change {
     }
 }
 
-fn plan_text(plans: &[Plan]) -> String {
+/// The plan of a message among many: only where it failed, and not where the endpoint has heard of
+/// a newer state of the task since.
+fn plan_of_many(
+    history: &History,
+    message: &MessageId,
+    only: Option<&EndpointId>,
+    is_read_only: bool,
+    now: Time,
+) -> Plan {
+    let mut plan = plan(history, message, None, is_read_only, now);
+    plan.items
+        .retain(|item| only.is_none_or(|only| item.endpoint == *only));
+    for item in &mut plan.items {
+        if let (true, Some(newer)) = (
+            item.is_chosen,
+            superseded_by(history, message, &item.endpoint),
+        ) {
+            let why = format!("superseded: it took {}, which is newer", newer.id);
+            item.verdict = Verdict::Skip(why);
+            item.is_chosen = false;
+        }
+    }
+    plan
+}
+
+fn plan_text(plans: &[Plan], rate: f64, is_bulk: bool) -> String {
     let mut text = String::new();
-    for plan in plans {
+    let is_told = |plan: &&Plan| !is_bulk || plan.items.iter().any(is_worth);
+    for plan in plans.iter().filter(is_told) {
         let message = plan.message.to_string();
         let _ = writeln!(text, "{} by {}", visible(&message), visible(&plan.route));
-        for item in &plan.items {
+        for item in plan.items.iter().filter(|item| !is_bulk || is_worth(item)) {
             let (word, why) = match &item.verdict {
                 Verdict::Send => ("send", ""),
                 Verdict::Skip(why) => ("skip", why.as_str()),
@@ -187,10 +245,27 @@ fn plan_text(plans: &[Plan]) -> String {
             text.push_str("  no endpoint was sent it or wants it\n");
         }
     }
+    let n_chosen = plans.iter().flat_map(Plan::chosen).count();
+    if is_bulk || n_chosen > 1 {
+        let took = rough_words((n_chosen as f64 / rate * SECOND as f64) as i64);
+        let _ = writeln!(
+            text,
+            "{n_chosen} to send, oldest first, at most {rate} a second, so in about {took}; the \
+             next of a task waits for the one before; {MAX_FAILURES} failures in a row stop it"
+        );
+    }
     text
 }
 
-fn print_plan_lines(out: &mut Output, plans: &[Plan], now: &str) -> io::Result<()> {
+/// Whether an item of a bulk is more than an endpoint that has the message.
+fn is_worth(item: &PlanItem) -> bool {
+    match &item.verdict {
+        Verdict::Send | Verdict::Refuse(_) => true,
+        Verdict::Skip(why) => why.starts_with("superseded"),
+    }
+}
+
+fn print_plan_lines(out: &mut Output, plans: &[Plan], route: Route, now: &str) -> io::Result<()> {
     for plan in plans {
         for item in &plan.items {
             let (state, reason) = match &item.verdict {
@@ -201,7 +276,7 @@ fn print_plan_lines(out: &mut Output, plans: &[Plan], now: &str) -> io::Result<(
             let line = json!({
                 "message_id": plan.message.to_string(),
                 "endpoint_id": item.endpoint.to_string(),
-                "route": Route::Server.name(),
+                "route": route.name(),
                 "state": state,
                 "attempt_id": null,
                 "timestamp": now,
@@ -250,19 +325,16 @@ fn is_hopeless(kind: FailureKind) -> bool {
     )
 }
 
-fn orders(plans: &[Plan], route: Route) -> Vec<ReplayOrder> {
-    let chosen = plans
-        .iter()
-        .flat_map(|plan| plan.chosen().map(|item| (&plan.message, &item.endpoint)));
-    chosen
-        .zip(1..)
-        .map(|((message, endpoint), number)| ReplayOrder {
-            number,
-            message: message.clone(),
-            endpoint: endpoint.clone(),
-            route,
+fn jobs<'a>(plans: &'a [Plan], history: &'a History) -> impl Iterator<Item = Job> + 'a {
+    plans.iter().flat_map(|plan| {
+        let held = history.deliveries.get(&plan.message);
+        let task = held.and_then(|held| held.message.as_ref()?.task.clone());
+        plan.chosen().map(move |item| Job {
+            message: plan.message.clone(),
+            endpoint: item.endpoint.clone(),
+            task: task.clone(),
         })
-        .collect()
+    })
 }
 
 /// What sends.
@@ -271,34 +343,25 @@ struct Sending<'a> {
     ledger: Ledger,
     clock: Clock,
     wait: Duration,
+    /// From one request to the next.
+    every: Duration,
     is_json: bool,
 }
 
-async fn send(
-    orders: Vec<ReplayOrder>,
-    by: Sending<'_>,
-    history: &mut History,
-    out: &mut Output,
-) -> Outcome {
+async fn send(queue: Queue, by: Sending<'_>, history: &mut History, out: &mut Output) -> Outcome {
     let Sending {
         client,
         ledger,
         clock,
         wait,
+        every,
         is_json,
     } = by;
     let (outlet, Ends { mut changes, .. }) = Outlet::new(clock, None, ledger);
     let abilities = history.abilities.clone();
     let sending = async {
         outlet.learn(|held| *held = abilities).await;
-        stream::iter(orders)
-            .map(|order| {
-                let outlet = outlet.clone();
-                async move { sender::replay(client, &outlet, &order, wait).await }
-            })
-            .buffer_unordered(AT_ONCE)
-            .for_each(|_| std::future::ready(()))
-            .await;
+        send_all(queue, client, &outlet, wait, every).await;
         // What was found goes into the ledger before this ends.
         if let Err(failure) = keeper::look(&outlet, &|_| {}).await {
             note(&failure.to_string());
@@ -331,6 +394,49 @@ async fn send(
         _ = tokio::signal::ctrl_c() => return Ok(interrupted(history)),
     }
     Ok(code(history))
+}
+
+/// Sends one after another, a few at once, and stops where one after another fails.
+async fn send_all(
+    mut queue: Queue,
+    client: &Client,
+    outlet: &Outlet,
+    wait: Duration,
+    every: Duration,
+) {
+    let mut under_way = FuturesUnordered::new();
+    let mut next = Instant::now();
+    let mut number = 0;
+    loop {
+        while under_way.len() < AT_ONCE
+            && let Some(job) = queue.take_next()
+        {
+            number += 1;
+            let order = ReplayOrder {
+                number,
+                message: job.message.clone(),
+                endpoint: job.endpoint.clone(),
+                route: client.route(),
+            };
+            let at = next.max(Instant::now());
+            next = at + every;
+            under_way.push(async move {
+                sleep_until(at).await;
+                (job, sender::replay(client, outlet, &order, wait).await)
+            });
+        }
+        let Some((job, followed)) = under_way.next().await else {
+            break;
+        };
+        queue.ended(&job, followed == Followed::Delivered);
+    }
+    if queue.is_stopped() {
+        note(&format!(
+            "stopped after {MAX_FAILURES} failures one after another; {} were not sent, the same \
+             command goes on with them",
+            queue.n_left()
+        ));
+    }
 }
 
 /// Says what becomes of the replays that ctrl-c leaves behind.

@@ -80,8 +80,10 @@ impl Written {
 /// How a followed replay ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Followed {
-    /// Its attempt was seen and has ended, or it was refused.
-    Settled,
+    /// Its attempt was seen and delivered it.
+    Delivered,
+    /// Its attempt was seen and failed, or it was refused.
+    Failed,
     /// Nothing was seen; it stays open.
     Open,
 }
@@ -109,7 +111,7 @@ pub async fn tracked(
         Ok(written) => written,
         Err(failure) => {
             tell(outlet, order, Stage::Refused(failure)).await;
-            return Followed::Settled;
+            return Followed::Failed;
         }
     };
     tell(outlet, order, Stage::Planned).await;
@@ -120,7 +122,7 @@ pub async fn tracked(
             "set resend_path in the profile if it has one",
         );
         written.note(Stage::Refused(failure)).await;
-        return Followed::Settled;
+        return Followed::Failed;
     };
     let before = match attempts(client, &order.message).await {
         Ok(attempts) => attempts,
@@ -128,7 +130,7 @@ pub async fn tracked(
             let what = format!("its attempts could not be read first: {}", failure.what);
             let refused = Stage::Refused(Failure { what, ..failure });
             written.note(refused).await;
-            return Followed::Settled;
+            return Followed::Failed;
         }
     };
     let ids: Arc<[AttemptId]> = before
@@ -141,7 +143,7 @@ pub async fn tracked(
     let before = ids.clone();
     if let Err(failure) = written.step(Stage::Sending { before }).await {
         written.note(Stage::Refused(failure)).await;
-        return Followed::Settled;
+        return Followed::Failed;
     }
     let posting = posts.spawn(post(client.clone(), written.clone(), route));
     match posting.await {
@@ -156,7 +158,7 @@ pub async fn tracked(
             }
             followed
         }
-        Ok(Sent::Refused(_)) => Followed::Settled,
+        Ok(Sent::Refused(_)) => Followed::Failed,
         Ok(Sent::Unknown(_)) => find(client, outlet, order, &ids, &mut told, follow).await,
         Err(error) => {
             let why = format!("the request was broken off: {error}");
@@ -225,15 +227,22 @@ async fn find(
         wait = (wait * 2).min(Duration::from_secs(2));
         // A look that fails is no answer; the next one may be.
         if let Ok(attempts) = attempts(client, &order.message).await {
-            let is_settled = attempts.iter().any(|attempt| {
-                attempt.endpoint == order.endpoint
-                    && attempt.trigger == Trigger::Manual
-                    && !before.contains(&attempt.id)
-                    && is_ended(&attempt.status)
-            });
+            let ended: Vec<bool> = attempts
+                .iter()
+                .filter(|attempt| {
+                    attempt.endpoint == order.endpoint
+                        && attempt.trigger == Trigger::Manual
+                        && !before.contains(&attempt.id)
+                        && is_ended(&attempt.status)
+                })
+                .map(|attempt| attempt.status == AttemptStatus::Success)
+                .collect();
             tell_attempts(outlet, attempts, told).await;
-            if is_settled {
-                return Followed::Settled;
+            if ended.contains(&true) {
+                return Followed::Delivered;
+            }
+            if !ended.is_empty() {
+                return Followed::Failed;
             }
         }
         if Instant::now() >= until {

@@ -516,3 +516,37 @@ async fn a_key_in_the_fields_of_a_frame_is_masked() {
     assert_eq!(lines[0], r#"{"event":"***","data":"[1]","id":"***"}"#);
     assert!(!errors.contains(key), "{errors}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bulk_takes_what_failed_and_stops_after_five_failures_in_a_row() {
+    let server = start(Options::default()).await;
+    let receiver = Receiver::always(500).await;
+    let endpoint = create_endpoint(&server, &receiver.url, &["task.*"]).await;
+    for _ in 0..12 {
+        server.backend().create_task("asset", &["proxy"]).unwrap();
+    }
+    attempts(&server, &format!("endpoint_id={}", endpoint.id), 12).await;
+    let (code, lines, said) = on(&server, &["replay", "--query", "failed", "--dry-run"]).await;
+    assert_eq!(code, 0, "{lines:?} {said}");
+    assert!(
+        lines.last().unwrap().contains("12 to send, oldest first"),
+        "{lines:?}"
+    );
+    let (code, ..) = on(&server, &["replay", "--query", "delivered", "--yes"]).await;
+    assert_ne!(code, 0, "nothing is delivered");
+
+    let bulk = [
+        "replay", "--since", "1h", "--rate", "100", "--yes", "--json",
+    ];
+    let (code, lines, said) = on(&server, &bulk).await;
+    assert_eq!(code, 1, "{lines:?} {said}");
+    assert!(said.contains("stopped after 5 failures"), "{said}");
+    let n_failed = lines
+        .iter()
+        .filter(|line| line.contains("\"state\":\"failed\""))
+        .count();
+    assert!((5..12).contains(&n_failed), "{n_failed}: {lines:?}");
+    let (code, lines, _) = on(&server, &["replays", "--json"]).await;
+    assert_eq!((code, lines.len()), (0, n_failed));
+    server.stop().await;
+}

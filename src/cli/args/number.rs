@@ -15,6 +15,11 @@ pub(super) fn tasks_per_minute(text: &str) -> Result<f64, String> {
     real(text, 0.0..=1_000_000.0)
 }
 
+/// Reads a rate of replays.
+pub(super) fn per_second(text: &str) -> Result<f64, String> {
+    real(text, 0.01..=1000.0)
+}
+
 /// Reads how much quicker the embedded server's time passes.
 pub(super) fn time_scale(text: &str) -> Result<f64, String> {
     real(text, 0.001..=1_000_000.0)

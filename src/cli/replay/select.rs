@@ -43,7 +43,8 @@ async fn read(client: &Client, since: Option<Time>) -> Result<Vec<Row<Logged>>, 
     for _ in 0..SEARCHED_PAGES {
         let page = client.messages(FULL_PAGE, cursor.as_deref()).await?;
         say_unreadable(&page.unreadable);
-        let is_young = |row: &Row<Logged>| since.is_none_or(|since| row.value.message.accepted >= since);
+        let is_young =
+            |row: &Row<Logged>| since.is_none_or(|since| row.value.message.accepted >= since);
         let is_past = !page.rows.iter().any(is_young);
         rows.extend(page.rows.into_iter().filter(is_young));
         if page.is_last || page.next == cursor || is_past {
@@ -52,6 +53,8 @@ async fn read(client: &Client, since: Option<Time>) -> Result<Vec<Row<Logged>>, 
         cursor = page.next;
     }
     let n = SEARCHED_PAGES * FULL_PAGE;
-    note(&format!("only the newest {n} messages of the log were looked at"));
+    note(&format!(
+        "only the newest {n} messages of the log were looked at"
+    ));
     Ok(rows)
 }
