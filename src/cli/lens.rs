@@ -19,8 +19,8 @@ use crate::wire::rest::Logged;
 
 /// Requests under way at once.
 const AT_ONCE: usize = 8;
-/// Names of assets that are read for one list.
-const MAX_NAMES: usize = 200;
+/// Names of assets that could not be read, after which no more are asked for.
+const MAX_NAMELESS: usize = 100;
 
 /// A query with what is known for it.
 pub struct Lens<'a> {
@@ -44,6 +44,7 @@ impl<'a> Lens<'a> {
             history: History::new(Bounds {
                 messages: usual.messages.max(n_rows),
                 tasks: usual.tasks.max(n_rows),
+                asset_names: client.http.limits.asset_names,
                 ..usual
             }),
             has_answers: false,
@@ -291,21 +292,46 @@ impl<'a> Lens<'a> {
         }
     }
 
-    /// Names of the assets of all tasks here; one that cannot be read is left out.
+    /// Names of the assets of all tasks here, as many as are kept; says how many are left out.
     async fn read_names(&mut self) {
         let places = 0..self.history.tasks.places() as u32;
         let rows = places.filter_map(|place| self.history.tasks.row(place));
         let assets: HashSet<AssetId> = rows.map(|row| row.asset()).collect();
         let client = self.client;
-        let names = assets.into_iter().take(MAX_NAMES).map(|asset| async move {
-            let name = client.asset_name(&asset).await.ok().flatten()?;
-            Some(ChangeKind::AssetNamed { asset, name })
+        let n_assets = assets.len();
+        let most = client.http.limits.asset_names;
+        let names = assets.into_iter().take(most).map(|asset| async move {
+            let name = client.asset_name(&asset).await?;
+            Ok(name.map(|name| ChangeKind::AssetNamed { asset, name }))
         });
         let mut names = stream::iter(names).buffer_unordered(AT_ONCE);
-        while let Some(name) = names.next().await {
-            if let Some(named) = name {
-                self.fold(named);
+        let (mut n_read, mut n_failed) = (0, 0);
+        let mut first_failure: Option<Failure> = None;
+        while n_failed < MAX_NAMELESS
+            && let Some(name) = names.next().await
+        {
+            match name {
+                Ok(found) => {
+                    n_read += 1;
+                    if let Some(found) = found {
+                        self.fold(found);
+                    }
+                }
+                Err(failure) => {
+                    n_failed += 1;
+                    first_failure.get_or_insert(failure);
+                }
             }
+        }
+        if n_read < n_assets {
+            let why = first_failure.map_or_else(
+                || format!("limits.asset_names is {most}"),
+                |failure| failure.to_string(),
+            );
+            let n_left = n_assets - n_read;
+            note(&format!(
+                "{n_left} of {n_assets} asset names were not read, so that rows may be missing: {why}"
+            ));
         }
     }
 
