@@ -140,7 +140,7 @@ impl Http {
         Ok(Self {
             base,
             key: source.key.clone(),
-            masking: Masking::new(source.key.as_ref()),
+            masking: Masking::new(source.key.as_ref())?,
             is_read_only: source.read_only,
             authorities: source.authorities.clone(),
             key_origin: source.key_origin.clone(),

@@ -11,13 +11,15 @@ use memchr::memchr3;
 use regex::bytes::{Regex, RegexBuilder};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::domain::{Failure, MASK};
+use crate::domain::{Failure, FailureKind, MASK};
 
 /// Keys shorter than this are those of a server for tests. They are not masked, as such a word may
 /// stand in any text by chance, which would be spoilt.
 const LEAST: usize = 8;
 /// Most bytes that the search for one key may take; a key as long as headers may be needs less.
 const MOST: usize = 256 << 20;
+/// Longest key: more than servers take in a header.
+const LONGEST: usize = 16 << 10;
 
 /// Takes one key out of texts. Has no Debug, as it holds the key.
 pub struct Masking {
@@ -28,18 +30,29 @@ pub struct Masking {
 struct Forms {
     plain: Regex,
     /// Built for the first text that holds an escape: for a long key that takes a while. `None` if
-    /// it cannot be built.
+    /// it cannot be built; such a text is then masked whole.
     escaped: OnceLock<Option<Regex>>,
     escapes: String,
+    size: usize,
 }
 
 impl Masking {
-    pub fn new(key: Option<&SecretString>) -> Self {
+    /// Fails for a key that cannot be looked for, as texts would show it.
+    pub fn new(key: Option<&SecretString>) -> Result<Self, Failure> {
+        Self::within(key, MOST)
+    }
+
+    fn within(key: Option<&SecretString>, size: usize) -> Result<Self, Failure> {
         let key = key.map(|key| key.expose_secret().as_bytes());
-        let key = key.filter(|key| key.len() >= LEAST);
-        Self {
-            forms: key.and_then(Forms::new),
-        }
+        let forms = key.filter(|key| key.len() >= LEAST).map(|key| {
+            let forms = Some(key).filter(|key| key.len() <= LONGEST);
+            forms
+                .and_then(|key| Forms::new(key, size))
+                .ok_or_else(|| too_long(key.len()))
+        });
+        Ok(Self {
+            forms: forms.transpose()?,
+        })
     }
 
     /// The bytes with each occurrence of the key masked; borrowed where there is none.
@@ -53,14 +66,16 @@ impl Masking {
         }
         match forms.escaped().map(|escaped| masked(escaped, &plain)) {
             Some(Cow::Owned(clean)) => Cow::Owned(clean),
-            _ => plain,
+            Some(Cow::Borrowed(_)) => plain,
+            None => Cow::Borrowed(MASK.as_bytes()),
         }
     }
 
     /// The same for a text.
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         match self.bytes(text.as_bytes()) {
-            Cow::Borrowed(_) => Cow::Borrowed(text),
+            Cow::Borrowed(clean) if clean.len() == text.len() => Cow::Borrowed(text),
+            Cow::Borrowed(clean) => Cow::Owned(String::from_utf8_lossy(clean).into_owned()),
             Cow::Owned(clean) => Cow::Owned(String::from_utf8_lossy(&clean).into_owned()),
         }
     }
@@ -77,7 +92,7 @@ impl Masking {
 }
 
 impl Forms {
-    fn new(key: &[u8]) -> Option<Self> {
+    fn new(key: &[u8], size: usize) -> Option<Self> {
         let in_base64: Vec<Vec<u8>> = (0..3).flat_map(|shift| in_base64(key, shift)).collect();
         let pattern = |own: fn(u8) -> String, other: fn(u8) -> String| {
             let mut patterns = vec![key.iter().map(|byte| own(*byte)).collect::<String>()];
@@ -94,20 +109,29 @@ impl Forms {
             }
         });
         Some(Self {
-            plain: built(&pattern(plain, plain))?,
+            plain: built(&pattern(plain, plain), size)?,
             escaped: OnceLock::new(),
             escapes,
+            size,
         })
     }
 
     fn escaped(&self) -> Option<&Regex> {
-        self.escaped.get_or_init(|| built(&self.escapes)).as_ref()
+        self.escaped
+            .get_or_init(|| built(&self.escapes, self.size))
+            .as_ref()
     }
 }
 
-fn built(pattern: &str) -> Option<Regex> {
+fn too_long(bytes: usize) -> Failure {
+    let what = format!("a key of {bytes} bytes is too long to be masked in what the server says");
+    let hint = format!("give a key of at most {LONGEST} bytes, without anything around it");
+    Failure::new(FailureKind::Local, what, hint)
+}
+
+fn built(pattern: &str, size: usize) -> Option<Regex> {
     let mut builder = RegexBuilder::new(pattern);
-    builder.unicode(false).size_limit(MOST).build().ok()
+    builder.unicode(false).size_limit(size).build().ok()
 }
 
 /// The letters that the key alone decides where base64 holds it behind `shift` bytes more than a
@@ -161,7 +185,7 @@ mod tests {
     use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
     fn masked(key: &str, text: &str) -> String {
-        masked_by(&Masking::new(Some(&key.into())), text)
+        masked_by(&Masking::new(Some(&key.into())).unwrap(), text)
     }
 
     fn masked_by(masking: &Masking, text: &str) -> String {
@@ -177,14 +201,30 @@ mod tests {
         assert_eq!(masked("local", "localhost"), "localhost");
         assert_eq!(masked("", "text"), "text");
         let failure = Failure::new(crate::domain::FailureKind::Local, "a sk_12345", "sk_12345");
-        let clean = Masking::new(Some(&"sk_12345".into())).failure(failure);
+        let clean = Masking::new(Some(&"sk_12345".into()))
+            .unwrap()
+            .failure(failure);
         assert_eq!(clean.to_string(), "a ***; ***");
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_masked_is_refused() {
+        let long = SecretString::from("k".repeat(LONGEST + 1));
+        let failure = Masking::new(Some(&long)).err().unwrap();
+        assert!(failure.what.contains("too long to be masked"), "{failure}");
+        assert!(!failure.to_string().contains("kkkk"), "{failure}");
+        let key = SecretString::from("sk_12345");
+        // Only the search for escapes is too large: no text with one is believed to be clean.
+        let masking = Masking::within(Some(&key), 10).unwrap();
+        assert_eq!(masked_by(&masking, "a sk_12345"), "a ***");
+        assert_eq!(masked_by(&masking, r"a \u0073k_12345"), MASK);
+        assert_eq!(masking.text(r"a \u0073k_12345"), MASK);
     }
 
     #[test]
     fn a_key_in_any_escape_is_masked() {
         let key = r#"sk/+a&b"c\d<e>=f.(g)"#;
-        let masking = Masking::new(Some(&key.into()));
+        let masking = Masking::new(Some(&key.into())).unwrap();
         let each = |form: fn(u8) -> String| key.bytes().map(form).collect::<String>();
         let json = serde_json::to_string(key).unwrap();
         let twice = serde_json::to_string(&json).unwrap();
@@ -225,7 +265,7 @@ mod tests {
     #[test]
     fn a_key_in_base64_is_masked_wherever_it_begins() {
         let key = "sk~~?>?>/x1y2z3";
-        let masking = Masking::new(Some(&key.into()));
+        let masking = Masking::new(Some(&key.into())).unwrap();
         for before in ["", "u", "us", "usr", "user:"] {
             for after in ["", ":", "::", "and more"] {
                 let pair = format!("{before}{key}{after}");
