@@ -344,8 +344,7 @@ impl State {
 
     /// What could not be read or was passed over.
     pub fn dropped(&self) -> u64 {
-        let counters = &self.history.counters;
-        (counters.oversized + counters.unreadable).max(self.history.unreadable.total())
+        self.history.losses.total()
     }
 
     /// When something was last received, if anything was.

@@ -94,6 +94,8 @@ pub enum ChangeKind {
 pub struct Unreadable {
     pub place: &'static str,
     pub why: String,
+    /// How many rows or events it stands for.
+    pub count: u64,
     /// At most 4 KiB of it.
     pub excerpt: String,
 }

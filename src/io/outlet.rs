@@ -201,7 +201,7 @@ impl Outlet {
     pub fn unreadable(&self, origin: Origin, found: Vec<Unreadable>) -> Vec<Draft> {
         self.gauges()
             .unreadable
-            .fetch_add(found.len() as u64, Ordering::Relaxed);
+            .fetch_add(found.iter().map(|what| what.count).sum(), Ordering::Relaxed);
         found
             .into_iter()
             .map(|what| self.draft(origin, ChangeKind::Unreadable(Box::new(what))))

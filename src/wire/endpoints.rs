@@ -74,6 +74,7 @@ pub fn secret(body: &[u8]) -> Result<String, Unreadable> {
         .ok_or_else(|| Unreadable {
             place: "secret",
             why: "no secret in it".to_owned(),
+            count: 1,
             excerpt: String::new(),
         })
 }
@@ -83,6 +84,7 @@ pub fn headers(body: &[u8]) -> Result<Headers, Unreadable> {
     let unreadable = || Unreadable {
         place: "headers",
         why: "no headers in it".to_owned(),
+        count: 1,
         excerpt: String::new(),
     };
     let answer = object(body).ok_or_else(unreadable)?;

@@ -152,6 +152,7 @@ pub fn decode_within(
             sink(ChangeKind::Unreadable(Box::new(Unreadable {
                 place: "stream",
                 why,
+                count: count as u64,
                 excerpt,
             })));
         }

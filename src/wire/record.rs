@@ -14,6 +14,7 @@ mod fields;
 mod kinds;
 mod packed;
 mod redact;
+mod unreadable;
 
 use std::sync::Arc;
 

@@ -142,6 +142,7 @@ pub(super) fn unreadable(place: &'static str, why: impl Into<String>, bytes: &[u
     Unreadable {
         place,
         why: why.into(),
+        count: 1,
         excerpt: excerpt(bytes),
     }
 }

@@ -69,6 +69,7 @@ fn told(texts: &[String]) -> Vec<Change> {
 fn unreadable(why: String, bytes: &[u8]) -> ChangeKind {
     ChangeKind::Unreadable(Box::new(Unreadable {
         place: "stream",
+        count: 1,
         why,
         excerpt: lenient::excerpt(bytes),
     }))

@@ -280,6 +280,7 @@ fn told() -> impl Strategy<Value = ChangeKind> {
     let unreadable = (".{0,40}", ".{0,40}").prop_map(|(why, excerpt)| {
         ChangeKind::Unreadable(Box::new(Unreadable {
             place: "stream",
+            count: 7,
             why,
             excerpt,
         }))

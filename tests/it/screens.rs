@@ -83,6 +83,7 @@ fn health() {
     };
     let unreadable = Unreadable {
         place: "stream",
+        count: 1,
         why: "no JSON: expected a value at line 1".into(),
         excerpt: "<html>\u{1b}[2J".into(),
     };

@@ -103,8 +103,14 @@ impl Losses {
         self.unreadable[part as usize]
     }
 
+    /// All that was dropped or could not be read, of every part.
+    pub fn total(&self) -> u64 {
+        let of = |part| self.dropped(part) + self.unreadable(part);
+        PARTS.into_iter().map(of).sum()
+    }
+
     pub(super) fn note_unreadable(&mut self, what: &Unreadable) {
-        self.unreadable[Part::of(what) as usize] += 1;
+        self.unreadable[Part::of(what) as usize] += what.count;
     }
 
     /// Takes in how much the bounds have let go in all.
@@ -162,9 +168,13 @@ mod tests {
             let what = Unreadable {
                 place,
                 why: String::new(),
+                count: 3,
                 excerpt: String::new(),
             };
             assert_eq!(Part::of(&what), part, "{place}");
+            let mut losses = Losses::default();
+            losses.note_unreadable(&what);
+            assert_eq!((losses.unreadable(part), losses.total()), (3, 3));
         }
     }
 }

@@ -55,8 +55,9 @@ impl Http {
         ] {
             if count > 0 {
                 page.unreadable.push(Unreadable {
-                    place: "list",
+                    place: list_of(segments),
                     why: format!("{count} {why}"),
+                    count: count as u64,
                     excerpt: String::new(),
                 });
             }
@@ -105,6 +106,20 @@ impl Http {
             Failure::new(FailureKind::TooLarge, what, hint)
         })?;
         decode(body).map_err(|what| failure::unreadable(&what, url))
+    }
+}
+
+/// The list that a route gives, as its unreadable rows name it.
+fn list_of(segments: &[&str]) -> &'static str {
+    let is_of = |word: &str| segments.last().is_some_and(|last| last.contains(word));
+    if segments.first() == Some(&"tasks") {
+        "tasks"
+    } else if is_of("attempt") || is_of("deliveries") {
+        "attempts"
+    } else if is_of("endpoint") {
+        "endpoints"
+    } else {
+        "messages"
     }
 }
 

@@ -77,6 +77,7 @@ impl Link {
                 let what = Unreadable {
                     place: "stream",
                     why,
+                    count: 1,
                     excerpt: excerpt(frame.data),
                 };
                 let kind = ChangeKind::Unreadable(Box::new(what));
@@ -121,6 +122,7 @@ impl Link {
             let what = Unreadable {
                 place: "stream",
                 why,
+                count: n_skipped,
                 excerpt: String::new(),
             };
             let kind = ChangeKind::Unreadable(Box::new(what));

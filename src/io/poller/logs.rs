@@ -154,6 +154,7 @@ impl Poller {
         let what = Unreadable {
             place,
             why: format!("rows between two looks could not be read: {}", failure.what),
+            count: 1,
             excerpt: String::new(),
         };
         self.tell_unreadable(vec![what]).await;

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::abilities::{read_abilities, write_abilities};
 use super::fields::{Fields, Writer, read_id};
+use super::unreadable::{read_unreadable, write_unreadable};
 use crate::domain::{
     AssetId, Attempt, AttemptId, AttemptStatus, ChangeKind, Endpoint, EndpointId, Event, EventId,
     EventType, Example, Failure, FailureKind, Feature, FeatureState, Features, LinkState, Message,
     MessageId, Observation, Payload, Proof, Repair, RepairedBy, ReplayStep, Route, Stage, TaskId,
-    TaskState, Time, Trigger, Unreadable, UserId, WORD_KINDS, WordSeen, masked_url,
+    TaskState, Time, Trigger, UserId, WORD_KINDS, WordSeen, masked_url,
 };
 
 /// The bits of the packed features that mean something.
@@ -89,9 +90,7 @@ pub(super) fn write(kind: &ChangeKind, to: &mut Writer) -> Option<u8> {
             ABILITIES
         }
         ChangeKind::Unreadable(what) => {
-            to.text(1, what.place);
-            to.text(2, &what.why);
-            to.text(3, &what.excerpt);
+            write_unreadable(what, to);
             UNREADABLE
         }
         ChangeKind::NewWord(seen) => {
@@ -135,11 +134,7 @@ pub(super) fn read(number: u8, from: Fields<'_>) -> Option<ChangeKind> {
         LINK => ChangeKind::Link(Box::new(read_link(from)?)),
         PROOF => ChangeKind::Proof(Box::new(read_proof(from)?)),
         ABILITIES => ChangeKind::Abilities(Box::new(read_abilities(from))),
-        UNREADABLE => ChangeKind::Unreadable(Box::new(Unreadable {
-            place: place(from.text(1)?),
-            why: from.text(2)?.to_owned(),
-            excerpt: from.text(3).unwrap_or_default().to_owned(),
-        })),
+        UNREADABLE => ChangeKind::Unreadable(Box::new(read_unreadable(from)?)),
         NEW_WORD => ChangeKind::NewWord(Box::new(read_word(from)?)),
         POLL_FAILED => ChangeKind::Polled(Some(Box::new(read_failure(from)?))),
         REPLAY => ChangeKind::Replay(Box::new(read_step(from)?)),
@@ -514,24 +509,6 @@ fn read_step(from: Fields<'_>) -> Option<ReplayStep> {
         route: Route::named(from.text(4)?).unwrap_or_default(),
         stage,
     })
-}
-
-/// The places where something could not be read.
-fn place(name: &str) -> &'static str {
-    const PLACES: [&str; 8] = [
-        "stream",
-        "tasks",
-        "messages",
-        "attempts",
-        "endpoints",
-        "assets",
-        "openapi",
-        "poll",
-    ];
-    PLACES
-        .into_iter()
-        .find(|known| *known == name)
-        .unwrap_or("elsewhere")
 }
 
 fn write_time(tag: u8, time: Option<Time>, to: &mut Writer) {

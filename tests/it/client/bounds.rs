@@ -1,7 +1,8 @@
 //! Each limit of the client, and a server that goes beyond it: it costs a clear message, no more.
 
 use reeltop::domain::{
-    ChangeKind, EndpointId, Failure, FailureKind, MessageId, TaskId, Unreadable,
+    Bounds, Change, ChangeKind, EndpointId, Failure, FailureKind, History, MessageId, Moment,
+    Origin, Part, TaskId, Unreadable,
 };
 use reeltop::io::Clock;
 use reeltop::io::client::Client;
@@ -127,6 +128,21 @@ async fn rows_beyond_the_limit_of_a_list_are_counted() {
         "{said:?}"
     );
     assert!(said.len() < 300);
+    // Each row counts, on the list it belongs to and in the header, which is the sum of all lists.
+    let mut history = History::new(Bounds::default());
+    for (at, what) in page.unreadable.into_iter().enumerate() {
+        history.apply(Change {
+            seq: at as u64 + 1,
+            received: Moment::default(),
+            origin: Origin::Snapshot,
+            raw: None,
+            kind: ChangeKind::Unreadable(Box::new(what)),
+        });
+    }
+    let losses = history.losses;
+    assert_eq!(losses.unreadable(Part::Tasks), 1007);
+    assert_eq!(losses.unreadable(Part::Events), 0);
+    assert_eq!(losses.total(), 1007);
 }
 
 #[tokio::test]

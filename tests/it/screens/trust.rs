@@ -68,6 +68,7 @@ const CAVEAT: &str = "tasks that began and ended in the gap cannot be seen (no m
 fn unreadable(place: &'static str, why: &str, excerpt: &str) -> Change {
     let what = Unreadable {
         place,
+        count: 1,
         why: why.into(),
         excerpt: excerpt.into(),
     };

@@ -105,6 +105,7 @@ fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Unreadable> {
     serde_json::from_slice(body).map_err(|error| Unreadable {
         place: "svix",
         why: format!("something unexpected ({error})"),
+        count: 1,
         excerpt: String::new(),
     })
 }
