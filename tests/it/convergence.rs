@@ -91,22 +91,26 @@ fn with_a_gap(seed: u64, always: Vec<Fault>) -> Schedule {
     }
 }
 
-/// The mutation: a client that cannot catch up must fail this very test.
+/// The mutation: without the catch-up the test above must fail. Whether one gap matters is chance, as
+/// the last events, which the ring still has, may tell the state of every task; not in all of them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_catch_up_it_does_not_converge() {
-    stream::iter(1..=4)
-        .for_each_concurrent(None, |seed| async move {
-            let whole = with_a_gap(seed, vec![]);
-            let mutated = with_a_gap(seed, vec![Fault::NoTasks]);
-            let patience = Duration::from_secs(4);
-            let (whole, mutated) = tokio::join!(
-                round::run(&whole, round::PATIENCE),
-                round::run(&mutated, patience)
-            );
-            assert!(whole.is_ok(), "{whole:?}");
-            let is_wrong =
-                |why: &String| why.contains("never converged") && why.contains(" is held as ");
-            assert!(mutated.as_ref().is_err_and(is_wrong), "{mutated:?}");
-        })
-        .await;
+    let rounds = stream::iter(1..=4).map(|seed| async move {
+        let whole = with_a_gap(seed, vec![]);
+        let mutated = with_a_gap(seed, vec![Fault::NoTasks]);
+        let patience = Duration::from_secs(4);
+        let (whole, mutated) = tokio::join!(
+            round::run(&whole, round::PATIENCE),
+            round::run(&mutated, patience)
+        );
+        assert!(whole.is_ok(), "{whole:?}");
+        mutated
+    });
+    let mutated: Vec<_> = rounds.buffer_unordered(4).collect().await;
+    let is_wrong = |why: &String| why.contains("never converged") && why.contains(" is held as ");
+    let n_wrong = mutated
+        .iter()
+        .filter(|outcome| outcome.as_ref().is_err_and(is_wrong))
+        .count();
+    assert!(n_wrong > 0, "{mutated:?}");
 }
