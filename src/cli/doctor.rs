@@ -67,7 +67,8 @@ fn configuration(args: &SourceArgs) -> (Option<Source>, Line) {
             let line = if notes.is_empty() {
                 Line::ok(CHECK, detail)
             } else {
-                Line::warning(CHECK, format!("{detail}; {}", notes.join("; ")), "")
+                let hint = "change what is set, or leave it if that is what you want";
+                Line::warning(CHECK, format!("{detail}; {}", notes.join("; ")), hint)
             };
             (Some(source), line)
         }

@@ -3,7 +3,7 @@
 pub mod endpoints;
 pub mod failure;
 pub mod http;
-mod masking;
+pub mod masking;
 mod reading;
 mod redirects;
 pub mod svix;

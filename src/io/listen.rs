@@ -1,6 +1,7 @@
 //! Listening to a stream for a while, to say how it is: when the first event and the first
 //! heartbeat came, what could not be read, how long it was silent, and how the connection ended.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
@@ -8,10 +9,12 @@ use tokio::time::{Instant, timeout_at};
 
 use super::client::Client;
 use super::client::failure::{self, origin};
-use super::opinion::{MAX_SIGHTS, Opinion, Reading, Sight};
+use super::client::http::Http;
+use super::opinion::{MAX_SIGHTS, Opinion, Reading, Sight, Word};
 use super::stream;
 use crate::domain::{Failure, FailureKind};
 use crate::wire::events;
+use crate::wire::shape::Shape;
 use crate::wire::sse::{Counters, Decoder};
 
 /// Both readers listen at least this long, so that there is something to compare.
@@ -29,13 +32,11 @@ pub struct Heard {
     pub began: Instant,
     /// When the listening ended.
     pub until: Instant,
-    pub first_event: Option<(Instant, String)>,
+    pub first_event: Option<(Instant, Word)>,
     /// A comment line, as servers send them to show that they live.
     pub first_comment: Option<Instant>,
     /// The longest time without a byte.
     pub silence: Duration,
-    /// Whether bytes came all the time, so that no heartbeat was due.
-    pub is_busy: bool,
     pub bytes: u64,
     pub counters: Counters,
     pub has_byte_order_mark: bool,
@@ -62,7 +63,10 @@ pub async fn listen(client: &Client, url: &Url, patience: Duration) -> Result<He
         .http
         .reader_of(&url)
         .map_err(|failure| failure.to_string())
-        .and_then(|request| Reading::begin(request).map_err(|error| error.to_string()));
+        .and_then(|request| {
+            let http = Arc::clone(&client.http);
+            Reading::begin(request, http).map_err(|error| error.to_string())
+        });
     let began = Instant::now();
     let mut ear = Ear::new(client, url, began);
     let deadline = began + patience.max(LEAST);
@@ -106,6 +110,8 @@ pub async fn listen(client: &Client, url: &Url, patience: Duration) -> Result<He
 
 /// The state of listening.
 struct Ear {
+    http: Arc<Http>,
+    shape: Shape,
     url: Url,
     decoder: Decoder,
     began: Instant,
@@ -113,7 +119,7 @@ struct Ear {
     silence: Duration,
     bytes: u64,
     start: Vec<u8>,
-    first_event: Option<(Instant, String)>,
+    first_event: Option<(Instant, Word)>,
     first_comment: Option<Instant>,
     n_no_utf8: u64,
     unreadable: (u64, Option<String>),
@@ -125,6 +131,8 @@ impl Ear {
     fn new(client: &Client, url: Url, began: Instant) -> Self {
         let limits = client.http.limits;
         Self {
+            http: Arc::clone(&client.http),
+            shape: limits.shape(),
             url,
             decoder: Decoder::new(limits.event_bytes).giving_up_after(limits.longest_line()),
             began,
@@ -155,6 +163,8 @@ impl Ear {
         let left = BOM.len() - self.start.len();
         self.start.extend(chunk.iter().take(left));
         let Self {
+            http,
+            shape,
             decoder,
             first_event,
             n_no_utf8,
@@ -164,15 +174,18 @@ impl Ear {
             ..
         } = self;
         let outcome = decoder.push(chunk, |frame| {
-            first_event.get_or_insert_with(|| (now, frame.event.to_owned()));
+            let masking = &http.masking;
+            first_event.get_or_insert_with(|| (now, Word::of(frame.event, masking)));
             *n_no_utf8 += u64::from(std::str::from_utf8(frame.data).is_err());
             *has_ids |= frame.has_id;
-            if let Err(why) = events::decode(&frame, |_| {}) {
+            if let Err(why) = events::decode_within(&frame, *shape, |_| {}) {
                 unreadable.0 += 1;
-                unreadable.1.get_or_insert(why);
+                unreadable
+                    .1
+                    .get_or_insert_with(|| masking.text(&why).into_owned());
             }
             if sights.len() < MAX_SIGHTS {
-                sights.push(Sight::now(frame.event, frame.id, &frame.text()));
+                sights.push(Sight::now(frame.event, frame.id, &frame.text(), masking));
             }
         });
         if self.decoder.counters().comments > 0 {
@@ -199,7 +212,6 @@ impl Ear {
             first_event: self.first_event,
             first_comment: self.first_comment,
             silence,
-            is_busy: silence < BREATH,
             bytes: self.bytes,
             counters: self.decoder.counters(),
             has_byte_order_mark: self.start == BOM,

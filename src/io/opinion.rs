@@ -5,6 +5,8 @@
 //! a thread of its own, whose panics make no noise and which is left behind if it does not come
 //! back.
 
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -15,6 +17,9 @@ use reqwest_eventsource::{Error, Event, EventSource, retry};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
+use super::client::http::Http;
+use super::client::masking::Masking;
+
 /// The thread's name, by which its panics are known.
 const THREAD: &str = "second opinion";
 /// Events that are kept to be compared, of either reader.
@@ -22,11 +27,46 @@ pub const MAX_SIGHTS: usize = 10_000;
 /// How long the thread may take to come back.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// Bytes of a word that are kept to be shown.
+const MAX_EXCERPT: usize = 60;
+
+/// A word of a stream, in little room however long it is: enough to compare it and to show how it
+/// begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    len: usize,
+    hash: u64,
+    /// How it begins, without the key.
+    start: Box<str>,
+}
+
+impl Word {
+    pub fn of(word: &str, masking: &Masking) -> Self {
+        // Masked before it is cut: a cut within a key would hide that it is one.
+        let clean = masking.text(word);
+        Self {
+            len: word.len(),
+            hash: hash(word),
+            start: clean[..clean.floor_char_boundary(MAX_EXCERPT)].into(),
+        }
+    }
+}
+
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.start)?;
+        if self.len > MAX_EXCERPT {
+            write!(f, "\u{2026} ({} bytes)", self.len)?;
+        }
+        Ok(())
+    }
+}
+
 /// An event as a reader saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sight {
-    pub kind: String,
-    pub id: String,
+    pub kind: Word,
+    pub id: Word,
     /// The data's length in bytes, and its hash.
     pub data: (usize, u64),
     pub at: Instant,
@@ -34,17 +74,20 @@ pub struct Sight {
 
 impl Sight {
     /// An event that is seen now.
-    pub fn now(kind: &str, id: &str, data: &str) -> Self {
-        use std::hash::{DefaultHasher, Hash, Hasher};
-        let mut hasher = DefaultHasher::new();
-        data.hash(&mut hasher);
+    pub fn now(kind: &str, id: &str, data: &str, masking: &Masking) -> Self {
         Self {
-            kind: kind.to_owned(),
-            id: id.to_owned(),
-            data: (data.len(), hasher.finish()),
+            kind: Word::of(kind, masking),
+            id: Word::of(id, masking),
+            data: (data.len(), hash(data)),
             at: Instant::now(),
         }
     }
+}
+
+fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// How the other reader's reading ended.
@@ -86,7 +129,7 @@ pub struct Reading {
 
 impl Reading {
     /// Begins to read on a thread of its own.
-    pub fn begin(request: RequestBuilder) -> std::io::Result<Self> {
+    pub fn begin(request: RequestBuilder, http: Arc<Http>) -> std::io::Result<Self> {
         hush();
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (stop, stopped) = oneshot::channel();
@@ -98,7 +141,7 @@ impl Reading {
         thread::Builder::new()
             .name(THREAD.to_owned())
             .spawn(move || {
-                let how = runtime.block_on(read(request, &shared, stopped));
+                let how = runtime.block_on(read(request, &http.masking, &shared, stopped));
                 // Nobody may wait for it any more.
                 let _ = ended.send(how);
             })?;
@@ -126,6 +169,7 @@ impl Reading {
 
 async fn read(
     request: RequestBuilder,
+    masking: &Masking,
     seen: &Mutex<Seen>,
     mut stopped: oneshot::Receiver<()>,
 ) -> End {
@@ -146,20 +190,24 @@ async fn read(
                 if seen.sights.len() >= MAX_SIGHTS {
                     return End::Stopped;
                 }
-                let sight = Sight::now(&message.event, &message.id, &message.data);
+                let sight = Sight::now(&message.event, &message.id, &message.data, masking);
                 seen.sights.push(sight);
             }
             Some(Err(Error::StreamEnded)) | None => return End::Ended,
-            Some(Err(error)) => return End::GaveUp(reason(&error)),
+            Some(Err(error)) => return End::GaveUp(reason(&error, masking)),
         }
     }
 }
 
-/// Why it gave up, without the URL that the library names in full.
-fn reason(error: &Error) -> String {
+/// Why it gave up, without the URL that the library names in full and without the key.
+fn reason(error: &Error, masking: &Masking) -> String {
     match error {
         Error::InvalidStatusCode(status, _) => format!("the answer was {}", status.as_u16()),
-        Error::InvalidContentType(kind, _) => format!("it cannot take the content type {kind:?}"),
+        Error::InvalidContentType(kind, _) => {
+            let kind = String::from_utf8_lossy(kind.as_bytes());
+            let kind = Word::of(&kind, masking);
+            format!("it cannot take the content type {kind}")
+        }
         Error::Transport(_) => "its connection broke".to_owned(),
         Error::Utf8(_) => "the stream holds bytes that are no UTF-8".to_owned(),
         Error::Parser(_) => "it cannot parse the stream".to_owned(),
@@ -183,4 +231,34 @@ fn hush() {
             }
         }));
     });
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use secrecy::SecretString;
+
+    use super::*;
+
+    #[test]
+    fn a_word_of_a_mebibyte_takes_little_room_and_is_still_compared_whole() {
+        let masking = Masking::new(None).unwrap();
+        let long = "\u{e9}".repeat(1 << 19);
+        let word = Word::of(&long, &masking);
+        assert!(word.start.len() <= MAX_EXCERPT);
+        assert!(word.to_string().ends_with("\u{2026} (1048576 bytes)"));
+        assert_eq!(word, Word::of(&long, &masking));
+        let last = format!("{}ab", &long[..long.len() - 2]);
+        assert_ne!(word, Word::of(&last, &masking));
+        assert_eq!(Word::of("task.failed", &masking).to_string(), "task.failed");
+    }
+
+    #[test]
+    fn a_key_that_the_cut_would_halve_is_not_shown() {
+        let key = SecretString::from("sk_planted_in_a_long_word");
+        let masking = Masking::new(Some(&key)).unwrap();
+        let word = format!("{}sk_planted_in_a_long_word", "x".repeat(MAX_EXCERPT - 8));
+        let shown = Word::of(&word, &masking).to_string();
+        assert!(!shown.contains("sk_"), "{shown}");
+    }
 }

@@ -69,6 +69,8 @@ async fn visit_with(url: &str, key: &str, arguments: &[&str]) -> Visit {
         let line: Value = serde_json::from_str(line).unwrap();
         let names: Vec<&String> = line.as_object().unwrap().keys().collect();
         assert_eq!(names, ["check", "state", "detail", "hint"]);
+        let is_told = line["hint"].as_str().is_some_and(|hint| !hint.is_empty());
+        assert!(line["state"] == "ok" || is_told, "no hint: {line}");
         line
     });
     Visit {
@@ -198,7 +200,55 @@ async fn no_server_another_protocol_and_a_page_are_told_apart() {
 
     let elsewhere = |_: &str| Some(answer("302 Found", "location: https://x.example/\r\n", ""));
     let found = visit(&nearly_well(elsewhere).await.url).await;
-    found.is("connection", "failed", "another origin");
+    found.is("connection", "ok", "HTTP/1.1");
+    found.is("key", "failed", "another origin");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_circle_where_nothing_is_published_does_not_end_the_visit() {
+    let circle = |path: &str| {
+        let location = "location: /openapi.json\r\n";
+        (path == "/openapi.json").then(|| answer("302 Found", location, ""))
+    };
+    let found = visit(&nearly_well(circle).await.url).await;
+    found.is("connection", "ok", "HTTP/1.1");
+    found.is("messages", "ok", "0 read");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_fails_there_is_something_to_do() {
+    for (status, state) in [
+        ("500 Internal Server Error", "failed"),
+        ("404 Not Found", "warning"),
+        ("403 Forbidden", "warning"),
+        ("204 No Content", "failed"),
+    ] {
+        let failing = move |path: &str| (path != "/users/me").then(|| answer(status, "", ""));
+        // Every visit looks for the hint of each line that is not ok.
+        let found = visit(&nearly_well(failing).await.url).await;
+        found.is("messages", state, "");
+        found.is("attempts", "warning", "not asked for");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_do_for_heartbeats_and_long_words_are_cut() {
+    let busy = |path: &str| {
+        let data = r#"data: {"event_type":"task.progress","event_id":"e1","data":{}}"#;
+        let long = "x".repeat(1 << 20);
+        let bytes = stream(&format!(
+            "event: {long}\nid: 1{long}\n{data}\n\nid: 2\n{data}\n\n"
+        ));
+        (path == "/events").then_some(Reply::Hold(bytes))
+    };
+    let found = visit(&nearly_well(busy).await.url).await;
+    found.is("heartbeat", "ok", "not needed while events come: 2 events");
+    let (_, first, _) = found.line("first event");
+    assert!(
+        first.starts_with("xxx") && first.contains("\u{2026} (1048576 bytes)"),
+        "{first}"
+    );
+    assert!(first.len() < 300, "{first}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

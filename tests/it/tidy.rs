@@ -59,6 +59,7 @@ const ROOMS: [(&str, &[&str], &[&str]); 11] = [
             "tokio",
             "tokio_util",
             "futures_util",
+            "hyper_util",
             "reqwest",
             "reqwest_eventsource",
             "tracing",
@@ -134,7 +135,7 @@ const ROOMS: [(&str, &[&str], &[&str]); 11] = [
 ];
 
 /// Files that may do less (or are the only ones that may do it): crate, and who may name it.
-const ONLY_IN: [(&str, &str, &[&str]); 9] = [
+const ONLY_IN: [(&str, &str, &[&str]); 10] = [
     (
         "app",
         "crossterm",
@@ -165,6 +166,8 @@ const ONLY_IN: [(&str, &str, &[&str]); 9] = [
         "zstd",
         &["io/journal/file.rs", "io/journal/file/writing.rs"],
     ),
+    // The rules of proxies are those of the HTTP library below reqwest.
+    ("io", "hyper_util", &["io/reach.rs"]),
     ("io", "reqwest_eventsource", &["io/opinion.rs"]),
     ("io", "tracing_subscriber", &["io/log.rs"]),
     ("server", "reqwest", &["server/engine.rs"]),

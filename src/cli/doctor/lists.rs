@@ -37,6 +37,7 @@ pub async fn logs(client: &Client, report: &mut Report) -> io::Result<()> {
         let first = page.rows.first()?;
         Some(first.value.message.id.clone())
     });
+    let is_messages_read = newest.is_ok();
     report.say(&say("messages", newest))?;
 
     let read = client.read(&["webhooks", "endpoints"], &[], |body| {
@@ -47,7 +48,18 @@ pub async fn logs(client: &Client, report: &mut Report) -> io::Result<()> {
         let first = page.rows.first()?;
         Some(first.value.id.clone())
     });
-    report.say(&attempts(client, message, endpoint).await)?;
+    let line =
+        if message.is_none() && endpoint.is_none() && !(is_messages_read && endpoints.is_ok()) {
+            let detail = "not asked for, as it is not known of which message or endpoint";
+            Line::warning(
+                "attempts",
+                detail,
+                "mend what is said of messages and endpoints first",
+            )
+        } else {
+            attempts(client, message, endpoint).await
+        };
+    report.say(&line)?;
     let line = match &endpoints {
         Ok((page, form)) => told("endpoints", page, form, "in all", None),
         Err(failure) => {

@@ -65,12 +65,12 @@ impl Line {
 
     /// The part failed as this says.
     pub fn failure(check: &'static str, failure: &Failure) -> Self {
-        Self::failed(check, &failure.what, &failure.hint)
+        Self::failed(check, &failure.what, advice(failure))
     }
 
     /// The part does less than it should, as this says.
     pub fn lack(check: &'static str, failure: &Failure) -> Self {
-        Self::warning(check, &failure.what, &failure.hint)
+        Self::warning(check, &failure.what, advice(failure))
     }
 
     fn new(
@@ -85,6 +85,28 @@ impl Line {
             detail: detail.into(),
             hint: hint.into(),
         }
+    }
+}
+
+/// What to do about a failure: its own hint, else what helps with its kind.
+pub fn advice(failure: &Failure) -> &str {
+    if !failure.hint.is_empty() {
+        return &failure.hint;
+    }
+    match failure.kind {
+        FailureKind::Unreachable => "check the URL and this machine's network",
+        FailureKind::Broken => "try again; if it stays, look at the server and what is before it",
+        FailureKind::Unauthorized | FailureKind::Forbidden => "check what this key may do",
+        FailureKind::NotFound | FailureKind::NotOffered => {
+            "the server may be older or another; reeltop does without it"
+        }
+        FailureKind::RateLimited => "too many requests; try again later",
+        FailureKind::Server => "the server has trouble; try again",
+        FailureKind::NotAspect | FailureKind::Invalid => {
+            "check that the URL is the base URL of an Aspect API"
+        }
+        FailureKind::TooLarge => "raise the limit in the configuration if it is right",
+        FailureKind::Local => "check the configuration with reeltop config show",
     }
 }
 

@@ -16,7 +16,10 @@ const EDGE: Duration = Duration::from_millis(800);
 pub fn judge(heard: &Heard) -> Line {
     let opinion = match &heard.opinion {
         Ok(opinion) => opinion,
-        Err(why) => return Line::warning(CHECK, format!("could not be had: {why}"), ""),
+        Err(why) => {
+            let hint = "nothing is wrong with reeltop's own reading; try again to compare the two";
+            return Line::warning(CHECK, format!("could not be had: {why}"), hint);
+        }
     };
     let told = match &opinion.end {
         End::Crashed if heard.has_byte_order_mark => {
@@ -107,9 +110,12 @@ fn unlike(own: &Sight, other: &Sight) -> Option<String> {
         return Some(format!("{here} bytes of data here, {there} there"));
     }
     if own.kind != other.kind {
-        return Some(format!("type {:?} here, {:?} there", own.kind, other.kind));
+        return Some(format!(
+            "type \"{}\" here, \"{}\" there",
+            own.kind, other.kind
+        ));
     }
-    (own.id != other.id).then(|| format!("id {:?} here, {:?} there", own.id, other.id))
+    (own.id != other.id).then(|| format!("id \"{}\" here, \"{}\" there", own.id, other.id))
 }
 
 #[cfg(test)]
@@ -120,6 +126,7 @@ mod tests {
 
     use super::super::report::State;
     use super::*;
+    use crate::io::client::masking::Masking;
     use crate::wire::sse::Counters;
 
     /// Sights of events, at so many tenths of a second.
@@ -127,7 +134,7 @@ mod tests {
         all.iter()
             .map(|(at, kind, id, data)| Sight {
                 at: began + Duration::from_millis(at * 100),
-                ..Sight::now(kind, id, data)
+                ..Sight::now(kind, id, data, &Masking::new(None).unwrap())
             })
             .collect()
     }
@@ -150,7 +157,6 @@ mod tests {
             first_event: None,
             first_comment: None,
             silence: Duration::ZERO,
-            is_busy: true,
             bytes: 0,
             counters: Counters::default(),
             has_byte_order_mark: false,

@@ -6,21 +6,19 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::report::{Line, Report};
+use super::report::{Line, Report, advice};
 use super::{lists, stream, svix};
 use crate::domain::time::{SECOND, duration_words};
 use crate::domain::{Ability, FailureKind};
 use crate::io::client::Client;
 use crate::io::config::{Source, is_loopback};
 use crate::io::discover::discover;
-use crate::io::reach;
+use crate::io::reach::{self, Proxy};
 
 /// A clock that is off by more makes ages wrong on the screen…
 const NOTICEABLE: i64 = 5 * SECOND;
 /// … and by more than this, comparisons after a gap are in doubt.
 const DOUBTFUL: i64 = 60 * SECOND;
-/// Where programs are told of a proxy.
-const PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
 /// Looks at everything that the server has to do with. What cannot be well because of what was
 /// found before is not looked at.
@@ -31,11 +29,8 @@ pub async fn examine(
     report: &mut Report,
 ) -> io::Result<()> {
     let url = client.http.base().clone();
-    let proxy = PROXIES
-        .into_iter()
-        .filter(|_| !is_loopback(&url))
-        .find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
-    report.say(&address(source, &url, proxy))?;
+    let proxy = reach::proxy(&url, |name| std::env::var(name).ok());
+    report.say(&address(source, &url, proxy.as_ref()))?;
     match (
         reach::addresses(&url, client.http.waits.connect).await,
         proxy,
@@ -45,8 +40,9 @@ pub async fn examine(
             report.say(&Line::ok("dns", found.join(", ")))?;
         }
         (Err(failure), Some(proxy)) => {
-            let detail = format!("{}; {proxy} may know it", failure.what);
-            report.say(&Line::warning("dns", detail, ""))?;
+            let detail = format!("{}; the proxy {} may know it", failure.what, proxy.address);
+            let hint = "nothing is to be done if the next line is ok; else check the URL";
+            report.say(&Line::warning("dns", detail, hint))?;
         }
         (Err(failure), None) => return report.say(&Line::failure("dns", &failure)),
     }
@@ -80,10 +76,14 @@ pub async fn examine(
     report.say(&clock(client.http.ahead()))
 }
 
-fn address(source: &Source, url: &Url, proxy: Option<&str>) -> Line {
+fn address(source: &Source, url: &Url, proxy: Option<&Proxy>) -> Line {
     let mut detail = source.url.clone();
     if let Some(proxy) = proxy {
-        let _ = write!(detail, ", through a proxy ({proxy} is set)");
+        let _ = write!(
+            detail,
+            ", through the proxy {} ({})",
+            proxy.address, proxy.name
+        );
     }
     if url.scheme() == "http" && !is_loopback(url) {
         let detail = format!("{detail} sends the key unencrypted");
@@ -105,13 +105,13 @@ async fn key(client: &Client) -> (Line, bool) {
     match failure.kind {
         FailureKind::NotOffered | FailureKind::NotFound => {
             let detail = format!("{}; what follows tells whether it is taken", failure.what);
-            (Line::warning("key", detail, failure.hint), false)
+            (Line::warning("key", detail, advice(&failure)), false)
         }
         FailureKind::Forbidden => (Line::lack("key", &failure), false),
         FailureKind::RateLimited | FailureKind::Server => (Line::failure("key", &failure), false),
         FailureKind::NotAspect => {
             let detail = format!("this is no Aspect API: {}", failure.what);
-            (Line::failed("key", detail, failure.hint), true)
+            (Line::failed("key", detail, advice(&failure)), true)
         }
         _ => (Line::failure("key", &failure), true),
     }
@@ -119,6 +119,8 @@ async fn key(client: &Client) -> (Line, bool) {
 
 async fn resend(source: &Source, client: &Client) -> Line {
     const CHECK: &str = "resend";
+    const NO_RESEND: &str =
+        "without one reeltop replays nothing; resend from the service's own pages";
     let found = match discover(client, source.events_path.as_deref()).await {
         Ok(found) => found,
         Err(failure) => return Line::lack(CHECK, &failure),
@@ -129,7 +131,7 @@ async fn resend(source: &Source, client: &Client) -> Line {
         }
         Ability::Offered(path) => Line::ok(CHECK, format!("{path}, published by the server")),
         Ability::Absent(why) => {
-            let (what, hint) = why.split_once("; ").unwrap_or((&why, ""));
+            let (what, hint) = why.split_once("; ").unwrap_or((&why, NO_RESEND));
             Line::warning(CHECK, what, hint)
         }
         Ability::Unknown => Line::warning(CHECK, "the server could not be asked", "try again"),

@@ -87,11 +87,14 @@ fn events(heard: &Heard, n_tasks: Option<usize>) -> Line {
             Some(n) => format!("none within {listened}, though {n} tasks are active"),
             None => format!("none within {listened}"),
         };
-        return Line::warning(
-            CHECK,
-            detail,
-            "listen longer with --wait 2m, or start a task",
-        );
+        let hint = match n_tasks {
+            Some(1..) => {
+                "listen longer with --wait 2m; if none comes all the same, is there a proxy that holds \
+                 the stream back?"
+            }
+            _ => "listen longer with --wait 2m, or start a task",
+        };
+        return Line::warning(CHECK, detail, hint);
     };
     let mut detail = format!(
         "{kind} after {}; {} events in {listened}",
@@ -133,12 +136,15 @@ fn heartbeat(heard: &Heard, waits: Waits) -> Line {
             let detail = format!("after {}", seconds(at - heard.began));
             Line::ok(CHECK, detail)
         }
-        None if heard.is_busy => {
-            let silence = seconds(heard.silence);
-            Line::ok(
-                CHECK,
-                format!("none due: never silent for more than {silence}"),
-            )
+        // Events show that it lives as well as heartbeats do.
+        None if heard.counters.frames > 1 => {
+            let (n, silence) = (heard.counters.frames, seconds(heard.silence));
+            let detail = format!(
+                "not needed while events come: {n} events, never silent for more than {silence}, \
+                 stale after {}",
+                seconds(patience)
+            );
+            Line::ok(CHECK, detail)
         }
         None => {
             let listened = seconds(heard.until - heard.began);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Certificate, Client, Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Certificate, Client, Method, RequestBuilder, Response, StatusCode, Url, Version};
 use secrecy::{ExposeSecret, SecretString};
 use tracing::{info, warn};
 
@@ -299,6 +299,16 @@ impl Http {
                 .map_err(|failure| Failed::last(self.masking.failure(failure)))?;
             seen.push(next.clone());
             at = next;
+        }
+    }
+
+    /// The version of HTTP in which a server answers, whatever it answers; without the key, and
+    /// following no redirect.
+    pub async fn touch(&self, url: &Url, within: Duration) -> Result<Version, Failure> {
+        let request = self.client(url)?.get(url.clone()).timeout(within);
+        match self.send(request).await {
+            Ok(response) => Ok(response.version()),
+            Err(unsent) => Err(unsent.failed(url, within).failure),
         }
     }
 
