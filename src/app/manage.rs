@@ -10,7 +10,9 @@ use super::list::Step;
 use super::page::Page;
 use super::prompt::Prompt;
 use super::{Effect, Overlay, Screen, State, Tone};
-use crate::domain::{EndpointDraft, EndpointEdit, EndpointId, Failure, Hidden, visible};
+use crate::domain::{
+    EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind, Hidden, visible,
+};
 pub use form::{Field, Form};
 
 /// A change of an endpoint, or its secret, as asked of the service.
@@ -273,7 +275,12 @@ impl State {
         let words = visible(&failure.to_string()).into_owned();
         self.say(Tone::Bad, format!("{name}: {words}"));
         // What was typed is not lost: the form stands there again.
-        if is_waiting && let Some(form) = self.retyped(action) {
+        // Where it is not known whether it was done, sending it again is no small step.
+        let is_certain = failure.kind != FailureKind::Broken;
+        if is_waiting
+            && is_certain
+            && let Some(form) = self.retyped(action)
+        {
             self.overlay = Some(Overlay::Manage(Box::new(Manage {
                 endpoint: action.endpoint().cloned(),
                 stage: Stage::Form(Box::new(form)),

@@ -18,8 +18,8 @@ use super::{journal, source};
 use crate::domain::time::{SECOND, rough_words};
 use crate::domain::{
     Applied, Change, ChangeKind, EndpointId, Failure, FailureKind, History, Job, MAX_FAILURES,
-    MessageId, Moment, Origin, Plan, PlanItem, Queue, ReplayState, Route, Time, Verdict, plan,
-    superseded_by, visible,
+    MessageId, Moment, Origin, Plan, PlanItem, Queue, ReplayState, Route, Time, Trigger, Verdict,
+    plan, superseded_by, visible,
 };
 use crate::io::client::{Client, ENDPOINTS};
 use crate::io::clock::Clock;
@@ -51,7 +51,13 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     };
     let mut history = gather(&ids, &source, &client, clock).await?;
     let now = clock.now();
-    for replay in ledger.wait(move |ledger| ledger.keep(now)).await? {
+    // What was read may tell how earlier replays ended.
+    let attempts = manual_attempts(&history, now);
+    let looked = ledger.wait(move |ledger| {
+        ledger.note(&attempts);
+        ledger.keep(now)
+    });
+    for replay in looked.await? {
         history.apply(change(ChangeKind::Ledger(Box::new(replay)), now));
     }
     let only = args.endpoint.as_deref().map(EndpointId::new);
@@ -185,6 +191,19 @@ async fn gather(
         }
     }
     Ok(history)
+}
+
+/// The attempts that were read, for the ledger.
+fn manual_attempts(history: &History, now: Moment) -> Vec<Change> {
+    let mut manual = Vec::new();
+    for delivery in history.deliveries.newest() {
+        manual.extend(delivery.attempts());
+    }
+    manual
+        .into_iter()
+        .filter(|attempt| attempt.trigger == Trigger::Manual)
+        .map(|attempt| change(ChangeKind::Attempt(Box::new(attempt.clone())), now))
+        .collect()
 }
 
 fn change(kind: ChangeKind, received: Moment) -> Change {

@@ -58,7 +58,7 @@ impl Held {
     }
 }
 
-/// Posts each message once. 0 if all were taken, 1 if not, 2 if another host was not confirmed.
+/// Posts each message once. 0 if all were taken, 1 if not, 2 if another host was not confirmed, 3 if it is not known of one.
 pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     let to = args.to.as_deref();
     let to = to.ok_or_else(|| usage("--to", "name the URL to post to: the secret is for that"))?;
@@ -79,10 +79,12 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
         return Ok(2);
     }
     let poster = Poster::new(is_read_only, args.wait);
-    let mut all_taken = true;
+    let (mut all_taken, mut is_unknown) = (true, false);
     for message in &held {
         let answer = post(&poster, &url, &key, message).await;
         all_taken &= answer.as_ref().is_ok_and(Answer::is_success);
+        let is_broken = |failure: &Failure| failure.kind == FailureKind::Broken;
+        is_unknown |= answer.as_ref().is_err_and(is_broken);
         say(&mut out, &args, message, &url, Some(&answer))?;
         out.flush()?;
         // Nobody is there, or nothing may be sent: that is the same for the rest.
@@ -92,7 +94,7 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
             return Err(failure.into());
         }
     }
-    Ok(u8::from(!all_taken))
+    Ok(if is_unknown { 3 } else { u8::from(!all_taken) })
 }
 
 async fn post(poster: &Poster, url: &Url, key: &Key, message: &Held) -> Result<Answer, Failure> {

@@ -277,9 +277,11 @@ fn weigh(
         .iter()
         .rev()
         .find(|attempt| attempt.status == AttemptStatus::Success);
-    if let Some(replay) = history.replays.ambiguous_of(&delivery.id, id) {
-        warnings.push(format!("an earlier replay is {}", replay.words()));
-    }
+    let ambiguous = history
+        .replays
+        .ambiguous_of(&delivery.id, id)
+        .map(|replay| format!("an earlier replay is {}", replay.words()));
+    warnings.extend(ambiguous.clone());
     let last = attempts.last().map(|attempt| &attempt.status);
     let skipped = match (last, delivered) {
         (Some(AttemptStatus::Fail), _) => None,
@@ -293,7 +295,8 @@ fn weigh(
             Some("an attempt is under way".to_owned())
         }
     };
-    let verdict = match skipped {
+    // One of ours may still be on its way, so that another is only sent to whoever is named.
+    let verdict = match ambiguous.or(skipped) {
         Some(why) if !is_named => Verdict::Skip(why),
         _ => Verdict::Send,
     };

@@ -108,6 +108,14 @@ impl ReplayState {
         }
     }
 
+    /// The attempts that it caused or may have caused.
+    fn candidates(&self) -> Vec<AttemptId> {
+        match self {
+            Self::Ambiguous(candidates) => candidates.clone(),
+            state => state.attempt().into_iter().cloned().collect(),
+        }
+    }
+
     /// Whether it may still change, so that no second replay of the pair may be sent.
     pub fn is_open(&self) -> bool {
         matches!(
@@ -145,6 +153,10 @@ impl ReplayState {
         }
     }
 }
+
+/// How long after the end of its attempt a replay may still become ambiguous, in microseconds: two
+/// manual attempts at about the same time may have been swapped.
+const SETTLED: i64 = 600 * super::time::SECOND;
 
 /// One replay of one message to one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -257,6 +269,13 @@ impl Replays {
         self.all[index].step(step.stage, at);
     }
 
+    /// The replays of one pair in the order in which they were planned, whatever the clocks said.
+    pub fn in_order(replays: impl IntoIterator<Item = Replay>) -> Self {
+        Self {
+            all: replays.into_iter().collect(),
+        }
+    }
+
     /// Takes in what the ledger says of a replay. Older word of one that is known changes nothing.
     pub fn take(&mut self, told: Replay) {
         let known = self
@@ -306,22 +325,32 @@ impl Replays {
         let Some(before) = replay.before.clone() else {
             return false;
         };
-        let ours: Vec<&&Attempt> = attempts
-            .iter()
-            .filter(|attempt| {
-                attempt.trigger == Trigger::Manual
-                    && !before.contains(&attempt.id)
-                    && !claimed.contains(&attempt.id)
-            })
-            .collect();
+        // Whoever looks may know a part of the attempts only: what was found before stands beside
+        // what is found now, and is never forgotten for it.
+        let mut ours = replay.state.candidates();
+        for attempt in attempts {
+            let is_new = attempt.trigger == Trigger::Manual
+                && !before.contains(&attempt.id)
+                && !claimed.contains(&attempt.id)
+                && !ours.contains(&attempt.id);
+            if is_new {
+                ours.push(attempt.id.clone());
+            }
+        }
         let state = match ours.as_slice() {
             [] => return false,
-            [only] => verdict(only, replay.was_unknown),
-            several => {
-                ReplayState::Ambiguous(several.iter().map(|attempt| attempt.id.clone()).collect())
-            }
+            [only] => match attempts.iter().find(|attempt| attempt.id == *only) {
+                Some(found) => verdict(found, replay.was_unknown),
+                None => return false,
+            },
+            _ if replay.is_settled(at) => return false,
+            _ => ReplayState::Ambiguous(ours),
         };
-        let changed = state != replay.state;
+        // An older sight of the same attempt takes nothing back.
+        let changed = state != replay.state && state.rank() >= replay.state.rank();
+        if !changed {
+            return false;
+        }
         replay.enter(state, at);
         changed
     }
@@ -338,6 +367,16 @@ impl Replays {
 }
 
 impl Replay {
+    /// Whether its attempt ended so long ago that another manual one, which appears only now, is
+    /// somebody else's.
+    fn is_settled(&self, now: Moment) -> bool {
+        let is_ended = matches!(
+            self.state,
+            ReplayState::Delivered { .. } | ReplayState::Failed { .. }
+        );
+        is_ended && now.wall.since(self.since.wall) > SETTLED
+    }
+
     /// Takes one step. Once the attempt is found, what the sender still says of its request
     /// changes nothing, and what was cancelled is never taken up again.
     pub fn step(&mut self, told: Stage, at: Moment) {

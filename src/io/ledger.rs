@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 
 use self::file::{File, Held, Refusal};
 use self::owner::Owner;
+use super::config::is_loopback;
 use super::journal;
 use crate::domain::{
     Attempt, Change, ChangeKind, EndpointId, Failure, FailureKind, MessageId, Moment, Replay,
@@ -61,9 +62,19 @@ struct Inner {
     version: Option<i64>,
 }
 
-/// The name of the file that holds the replays of a server, or of one application there.
+/// The name of the file that holds the replays of a server, or of one application there. One server
+/// that is spelled in several ways has one: by any name of this machine, by either scheme.
 pub fn file_name(url: &str, app: &str) -> String {
-    let parsed = reqwest::Url::parse(url).ok();
+    let parsed = reqwest::Url::parse(url).ok().map(|mut url| {
+        let host = url.host_str().unwrap_or_default().trim_end_matches('.');
+        let host = host.to_owned();
+        let port = url.port_or_known_default();
+        let is_here = is_loopback(&url);
+        let _ = url.set_scheme("http");
+        let _ = url.set_port(port);
+        let _ = url.set_host(Some(if is_here { "127.0.0.1" } else { &host }));
+        url
+    });
     let host = parsed.as_ref().and_then(|url| url.host_str());
     let name = format!("replays-{}", host.unwrap_or("server"));
     let origin = parsed.map_or_else(
@@ -213,16 +224,17 @@ impl Ledger {
             return Ok(Vec::new());
         };
         let version = file.version().map_err(|error| self.trouble(&error))?;
-        let is_foreign = inner.version != Some(version);
-        inner.version = Some(version);
-        let mut pairs = std::mem::take(&mut inner.touched);
-        if is_foreign {
+        if inner.version != Some(version) {
             // A row may be newer than the attempt that belongs to it.
-            pairs.extend(inner.attempts.iter().map(pair_of));
+            inner.touched.extend(inner.attempts.iter().map(pair_of));
         }
+        let pairs: Vec<Pair> = inner.touched.iter().cloned().collect();
         for pair in pairs {
             settle(file, &inner.attempts, &pair, now).map_err(|error| self.trouble(&error))?;
+            // Only now: what could not be written is looked at again.
+            inner.touched.remove(&pair);
         }
+        inner.version = Some(version);
         let changed = match inner.told {
             Some(told) => file.after(told),
             None => file.newest(TOLD),
@@ -391,13 +403,12 @@ fn settle(
         let Some(last) = rows.last() else {
             return Ok(());
         };
-        let mut replays = Replays::default();
-        for (held, number) in rows.iter().zip(1..) {
-            replays.take(Replay {
-                number,
-                ..held.replay.clone()
-            });
-        }
+        // In the order of the rows: a clock that was set back does not make an older one the latest.
+        let numbered = rows.iter().zip(1..).map(|(held, number)| Replay {
+            number,
+            ..held.replay.clone()
+        });
+        let mut replays = Replays::in_order(numbered);
         let of_pair: Vec<&Attempt> = attempts
             .iter()
             .filter(|attempt| attempt.message == pair.0 && attempt.endpoint == pair.1)

@@ -30,7 +30,11 @@ async fn tasks_are_known_before_any_answer_and_the_time_away_is_proved() {
     let mut second = Watcher::recording(source(), Some(Settings::new(&file)));
     second
         .until("the journal", |history| {
+            // What was known comes by itself, after the facts that the link needs.
             history.journal.recording == Recording::On
+                && [&ended, &going]
+                    .iter()
+                    .all(|id| state(history, id).is_some())
         })
         .await;
     assert_eq!(state(&second.history, &ended), Some(TaskState::Queued));
