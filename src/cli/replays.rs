@@ -57,7 +57,9 @@ async fn look(
     limit: usize,
 ) -> Result<(), crate::domain::Failure> {
     let mut messages: Vec<MessageId> = Vec::new();
-    for replay in ledger.wait(move |ledger| ledger.list(limit)).await? {
+    let listed = ledger.wait(move |ledger| ledger.list(limit)).await?;
+    // The newest first: old ones that never end must not keep the others from being asked about.
+    for replay in listed.into_iter().rev() {
         let is_asked = replay.state.is_open() && replay.sent.is_some();
         if is_asked && !messages.contains(&replay.message) && messages.len() < MAX_ASKED {
             messages.push(replay.message);

@@ -470,3 +470,95 @@ fn verdict(attempt: &Attempt, found_later: bool) -> ReplayState {
         _ => ReplayState::AttemptSeen(attempt_id),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::super::time::{SECOND, Time};
+    use super::*;
+
+    fn at(seconds: i64) -> Moment {
+        Moment {
+            wall: Time(seconds * SECOND),
+            mono: seconds * SECOND,
+        }
+    }
+
+    fn manual(id: &str, status: AttemptStatus) -> Attempt {
+        Attempt {
+            id: AttemptId::new(id),
+            message: MessageId::new("msg_1"),
+            endpoint: EndpointId::new("ep_1"),
+            url: "http://127.0.0.1/".into(),
+            started: Time::default(),
+            status,
+            code: 200,
+            duration_ms: None,
+            response: "".into(),
+            trigger: Trigger::Manual,
+        }
+    }
+
+    /// A replay that was sent at second 0 and taken.
+    fn sent() -> Replays {
+        let mut replays = Replays::default();
+        let before = Arc::from([]);
+        for stage in [Stage::Planned, Stage::Sending { before }, Stage::Accepted] {
+            let step = ReplayStep {
+                replay: 1,
+                message: MessageId::new("msg_1"),
+                endpoint: EndpointId::new("ep_1"),
+                route: Route::Server,
+                stage,
+            };
+            replays.step(step, at(0));
+        }
+        replays
+    }
+
+    fn settle(replays: &mut Replays, attempts: &[&Attempt], now: i64) -> ReplayState {
+        let (message, endpoint) = (MessageId::new("msg_1"), EndpointId::new("ep_1"));
+        replays.settle(&message, &endpoint, attempts, at(now));
+        replays.get(1).unwrap().state.clone()
+    }
+
+    #[test]
+    fn who_knows_a_part_of_the_attempts_rewrites_nothing() {
+        let (first, second) = (
+            manual("a1", AttemptStatus::Success),
+            manual("a2", AttemptStatus::Fail),
+        );
+        let mut replays = sent();
+        let delivered = settle(&mut replays, &[&first], 1);
+        assert_eq!(delivered.name(), "delivered");
+        // One that knows only the other attempt: two of them may be ours.
+        let both = ReplayState::Ambiguous(vec![first.id.clone(), second.id.clone()]);
+        assert_eq!(settle(&mut replays, &[&second], 2), both);
+        // And it stays so for whoever knows one of them.
+        for known in [&first, &second] {
+            assert_eq!(settle(&mut replays, &[known], 3), both);
+        }
+    }
+
+    #[test]
+    fn what_ended_long_ago_is_not_doubted_for_a_later_resend_of_somebody() {
+        let (first, second) = (
+            manual("a1", AttemptStatus::Success),
+            manual("a2", AttemptStatus::Fail),
+        );
+        let mut replays = sent();
+        let delivered = settle(&mut replays, &[&first], 1);
+        assert_eq!(settle(&mut replays, &[&second], 3600), delivered);
+        assert_eq!(settle(&mut replays, &[&first, &second], 3600), delivered);
+    }
+
+    #[test]
+    fn an_older_sight_of_its_attempt_takes_nothing_back() {
+        let mut replays = sent();
+        let done = manual("a1", AttemptStatus::Success);
+        let delivered = settle(&mut replays, &[&done], 1);
+        let running = manual("a1", AttemptStatus::Sending);
+        assert_eq!(settle(&mut replays, &[&running], 2), delivered);
+    }
+}

@@ -445,3 +445,28 @@ fn is_open(open: &Replay) -> Failure {
     let hint = "it is never sent twice; reeltop replays lists them";
     Failure::new(FailureKind::Local, what, hint)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_server_has_one_ledger_however_it_is_spelled() {
+        let name = |url| file_name(url, "");
+        for other in [
+            "http://localhost:8080/",
+            "http://127.0.0.1:8080",
+            "http://[::1]:8080",
+            "http://u:p@LOCALHOST:8080/?x=1",
+        ] {
+            assert_eq!(name(other), name("http://127.0.0.1:8080/"), "{other}");
+        }
+        assert_eq!(name("https://a.example."), name("https://A.example:443/"));
+        assert_ne!(name("https://a.example"), name("https://b.example"));
+        assert_ne!(name("http://127.0.0.1:1"), name("http://127.0.0.1:2"));
+        assert_ne!(
+            file_name("https://a.example", "app_1"),
+            file_name("https://a.example", "app_2")
+        );
+    }
+}
