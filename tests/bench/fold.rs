@@ -8,10 +8,11 @@ use reeltop::domain::{
     AssetId, Change, ChangeKind, Feature, FeatureState, Features, History, Moment, Observation,
     Origin, TaskId, Time, UserId,
 };
+use reeltop::io::journal::Recorder;
 use reeltop::wire::{events, sse};
 
 use crate::corpus::{self, Corpus, N_EVENTS, task_uuid};
-use crate::{ROUNDS, median, yardstick};
+use crate::{ROUNDS, journal, median, yardstick};
 
 /// A History that already knows `n_tasks` tasks.
 pub fn preloaded(n_tasks: u64) -> History {
@@ -83,7 +84,8 @@ pub fn decode_and_fold() {
         "\n{N_EVENTS} envelopes, {:.0} bytes a frame, {ROUNDS} interleaved rounds, medians",
         small.bytes.len() as f64 / N_EVENTS as f64
     );
-    let mut times: [Vec<Duration>; 6] = Default::default();
+    let folder = tempfile::tempdir().unwrap();
+    let mut times: [Vec<Duration>; 8] = Default::default();
     for round in 0..ROUNDS {
         times[0].push(timed(|| bare_parse(&small)));
         times[1].push(timed(|| decode(&small, 8 << 10)));
@@ -91,9 +93,17 @@ pub fn decode_and_fold() {
         times[5].push(timed(|| find_newlines(&small)));
         for (slot, corpus, n_tasks) in [(3, &small, 100_000), (4, &large, 1_000_000)] {
             let mut history = preloaded(n_tasks);
-            times[slot].push(timed(|| fold(corpus, &mut history)));
+            times[slot].push(timed(|| fold(corpus, &mut history, None)));
             assert_eq!(history.tasks.len() as u64, n_tasks, "round {round}");
             assert_eq!(history.events.total(), N_EVENTS as u64);
+            drop(history);
+            let mut history = preloaded(n_tasks);
+            let opening = journal::fresh(&folder.path().join("fold.db"));
+            let recorder = opening.recorder.clone();
+            times[slot + 3].push(timed(|| fold(corpus, &mut history, Some(&recorder))));
+            journal::end(&recorder);
+            let state = opening.state.borrow().clone();
+            assert_eq!((state.n_recorded, state.n_missed), (N_EVENTS as u64, 0));
         }
     }
     let yardstick = median(&times[0]).as_secs_f64();
@@ -105,6 +115,8 @@ pub fn decode_and_fold() {
         "bytes to History, 100,000 tasks known",
         "bytes to History, 1,000,000 tasks known",
         "floor: finding the line ends with memchr",
+        "bytes to History and journal, 100,000 tasks known",
+        "bytes to History and journal, 1,000,000 tasks known",
     ];
     for (name, rounds) in names.iter().zip(&times) {
         let seconds = median(rounds).as_secs_f64();
@@ -143,7 +155,7 @@ fn decode(corpus: &Corpus, chunk_bytes: usize) {
 }
 
 /// As the intake does it: frames read into changes in batches, raw bytes kept, then folded.
-fn fold(corpus: &Corpus, history: &mut History) {
+fn fold(corpus: &Corpus, history: &mut History, recorder: Option<&Recorder>) {
     let mut decoder = sse::Decoder::new(16 << 20);
     let received = Moment {
         wall: Time::parse("2026-11-22T20:00:00Z").unwrap(),
@@ -168,6 +180,13 @@ fn fold(corpus: &Corpus, history: &mut History) {
                 .unwrap();
             })
             .unwrap();
+        if let Some(recorder) = recorder {
+            // As the socket would be slowed by whoever folds.
+            while recorder.n_waiting() > 50_000 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            recorder.record(&batch);
+        }
         history.warm(&batch);
         history.apply_all(batch.drain(..));
     }

@@ -33,9 +33,6 @@ pub fn run() {
     let folder = tempfile::tempdir().unwrap();
     let mut times: [Vec<Duration>; 3] = Default::default();
     for _ in 0..ROUNDS {
-        for part in ["j.db", "j.db-wal", "j.db-shm"] {
-            let _ = std::fs::remove_file(folder.path().join(part));
-        }
         times[0].push(cpu(|| record(&folder.path().join("j.db"), &changes)));
         times[1].push(cpu(|| json_lines(&folder.path().join("j.jsonl"), &changes)));
         times[2].push(cpu(|| drop(std::hint::black_box(changes.clone()))));
@@ -163,11 +160,22 @@ fn settings(path: &Path) -> Settings {
     }
 }
 
+/// A journal that records into a new file.
+pub fn fresh(path: &Path) -> Opening {
+    for ending in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        let _ = std::fs::remove_file(name);
+    }
+    let mut opening = journal::open(settings(path), Clock::new());
+    opening.restored.close();
+    while opening.restored.blocking_recv().is_some() {}
+    opening
+}
+
 fn record(path: &Path, changes: &[Change]) {
-    let opening = journal::open(settings(path), Clock::new());
-    let (recorder, mut restored) = (opening.recorder, opening.restored);
-    restored.close();
-    while restored.blocking_recv().is_some() {}
+    let opening = fresh(path);
+    let recorder = opening.recorder;
     for batch in changes.chunks(512) {
         // As the socket would be slowed by whoever folds.
         while recorder.n_waiting() > 50_000 {
@@ -180,7 +188,7 @@ fn record(path: &Path, changes: &[Change]) {
     assert_eq!((state.n_recorded, state.n_missed), (N as u64, 0));
 }
 
-fn end(recorder: &journal::Recorder) {
+pub fn end(recorder: &journal::Recorder) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
