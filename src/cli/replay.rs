@@ -19,7 +19,7 @@ use crate::domain::time::{SECOND, rough_words};
 use crate::domain::{
     Applied, Change, ChangeKind, EndpointId, Failure, FailureKind, History, Job, MAX_FAILURES,
     MessageId, Moment, Origin, Plan, PlanItem, Queue, ReplayState, Route, Time, Trigger, Verdict,
-    plan, superseded_by, visible,
+    plan, visible,
 };
 use crate::io::client::{Client, ENDPOINTS};
 use crate::io::clock::Clock;
@@ -228,13 +228,12 @@ fn plan_of_many(
     let mut plan = plan(history, message, None, is_read_only, now);
     plan.items
         .retain(|item| only.is_none_or(|only| item.endpoint == *only));
-    for item in &mut plan.items {
-        if let (true, Some(newer)) = (
-            item.is_chosen,
-            superseded_by(history, message, &item.endpoint),
-        ) {
-            let why = format!("superseded: it took {}, which is newer", newer.id);
-            item.verdict = Verdict::Skip(why);
+    let deliveries = &history.deliveries;
+    for item in plan.items.iter_mut().filter(|item| item.is_chosen) {
+        let delivery = deliveries.get(message);
+        if delivery.is_some_and(|it| deliveries.is_superseded(it, &item.endpoint)) {
+            let why = "superseded: it took a newer message of this task since";
+            item.verdict = Verdict::Skip(why.to_owned());
             item.is_chosen = false;
         }
     }

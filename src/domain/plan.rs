@@ -193,25 +193,6 @@ fn item(
     }
 }
 
-/// The newer message of the same task that the endpoint took, if there is one: whoever hears the
-/// older one now hears a state that is no longer true.
-pub fn superseded_by<'a>(
-    history: &'a History,
-    message: &MessageId,
-    endpoint: &EndpointId,
-) -> Option<&'a Delivery> {
-    let message = history.deliveries.get(message)?.message.as_ref()?;
-    let task = message.task.as_ref()?;
-    history.deliveries.of_task(task).find(|newer| {
-        let is_newer = newer
-            .message
-            .as_ref()
-            .is_some_and(|newer| newer.accepted > message.accepted);
-        let mut attempts = newer.attempts_at(endpoint).into_iter();
-        is_newer && attempts.any(|attempt| attempt.status == AttemptStatus::Success)
-    })
-}
-
 fn open_words(open: &Replay) -> String {
     match &open.by {
         Some(who) if who.is_running => {
@@ -282,6 +263,9 @@ fn weigh(
         .ambiguous_of(&delivery.id, id)
         .map(|replay| format!("an earlier replay is {}", replay.words()));
     warnings.extend(ambiguous.clone());
+    if history.deliveries.is_superseded(delivery, id) {
+        warnings.push("superseded: it took a newer message of this task since".into());
+    }
     let last = attempts.last().map(|attempt| &attempt.status);
     let skipped = match (last, delivered) {
         (Some(AttemptStatus::Fail), _) => None,
