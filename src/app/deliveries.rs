@@ -6,7 +6,7 @@ use super::filter::Filter;
 use super::list::{Cursor, Listed, Place, Slice, cursor_of, slice_of};
 use super::subject::DeliverySubject;
 use super::tasks::RESCAN;
-use crate::domain::{Delivery, History, MessageId, Moment, Time};
+use crate::domain::{Delivery, History, MessageId, Moment, TaskId, Time};
 
 /// Messages tested in one slice.
 const SLICE: usize = 1024;
@@ -30,6 +30,8 @@ struct Matches {
     times: HashMap<MessageId, Time>,
     /// Messages tested, counted from the newest.
     next: usize,
+    /// Messages there were at the last test.
+    known: usize,
     is_stale: bool,
     /// When the last rescan began; monotonic microseconds.
     rescanned: Option<i64>,
@@ -127,12 +129,13 @@ impl DeliveryList {
             .is_some_and(|matches| matches.next < history.deliveries.len())
     }
 
-    /// How much of the list was tested, in percent, while a scan runs.
+    /// How much of the list was tested, in percent, while the first scan of a filter runs.
     pub fn progress(&self, history: &History) -> Option<usize> {
-        let matches = self
-            .matches
-            .as_ref()
-            .filter(|_| self.is_scanning(history))?;
+        let is_first = |matches: &&Matches| matches.rescanned.is_none();
+        let matches = self.matches.as_ref().filter(is_first)?;
+        if !self.is_scanning(history) {
+            return None;
+        }
         Some(matches.next * 100 / history.deliveries.len().max(1))
     }
 
@@ -153,6 +156,16 @@ impl DeliveryList {
             }
         }
         matches.next = end;
+        matches.known = history.deliveries.len();
+    }
+
+    /// Tests the messages of a task again, as something about it changed.
+    pub fn retest_of(&mut self, history: &History, task: &TaskId) {
+        if self.filter.is_active() {
+            for delivery in history.deliveries.of_task(task) {
+                self.retest(history, &delivery.id);
+            }
+        }
     }
 
     /// Tests a message again, as something about it changed.
@@ -168,11 +181,14 @@ impl DeliveryList {
                     .matches(&DeliverySubject { history, delivery })
             })
             .map(Delivery::time);
-        let is_scanned = matches.next >= history.deliveries.len().saturating_sub(1);
-        matches.set(id, time);
-        if is_scanned {
-            matches.next = history.deliveries.len();
+        // Only one that is new counts as the one that a finished scan has not met.
+        let len = history.deliveries.len();
+        let n_new = usize::from(len > matches.known);
+        if matches.next + n_new >= len {
+            matches.next = len;
         }
+        matches.known = len;
+        matches.set(id, time);
         if matches.evicted != history.deliveries.evicted() {
             matches.evicted = history.deliveries.evicted();
             let gone: Vec<MessageId> = matches

@@ -5,10 +5,20 @@ use std::collections::VecDeque;
 use super::filter::Filter;
 use super::list::{Cursor, Listed, Place, Slice, cursor_of, slice_of};
 use super::subject::EventSubject;
-use crate::domain::{EventRow, History, Time};
+use super::tasks::RESCAN;
+use crate::domain::query::Field;
+use crate::domain::{EventRow, History, Moment, Time};
 
 /// Events tested in one slice.
 const SLICE: usize = 4096;
+/// What an event is asked that its message and attempts answer.
+const FROM_DELIVERIES: [Field; 5] = [
+    Field::Message,
+    Field::Endpoint,
+    Field::Code,
+    Field::Trigger,
+    Field::Cause,
+];
 
 /// The list of recent events, by position in the ring, newest first.
 #[derive(Debug, Default)]
@@ -27,8 +37,28 @@ struct Matches {
     passing: VecDeque<u64>,
     /// Everything below this is untested.
     tested_down_to: u64,
+    /// Everything below this is still to be tested, or tested again, by the scan that runs.
+    next: u64,
     /// Everything from here up is untested.
     tested_up_to: u64,
+    is_stale: bool,
+    /// When the last rescan began; monotonic microseconds.
+    rescanned: Option<i64>,
+}
+
+impl Matches {
+    /// Has these positions, oldest first, be what passes from one position to before another.
+    fn put(&mut self, from: u64, to: u64, found: Vec<u64>) {
+        let start = self.passing.partition_point(|position| *position < from);
+        let end = self.passing.partition_point(|position| *position < to);
+        if self.passing.range(start..end).eq(&found) {
+            return;
+        }
+        let mut newer = self.passing.split_off(end);
+        self.passing.truncate(start);
+        self.passing.extend(found);
+        self.passing.append(&mut newer);
+    }
 }
 
 impl EventList {
@@ -38,7 +68,10 @@ impl EventList {
             self.matches = self.filter.is_active().then(|| Matches {
                 passing: VecDeque::new(),
                 tested_down_to: end,
+                next: end,
                 tested_up_to: end,
+                is_stale: false,
+                rescanned: None,
             });
         }
     }
@@ -46,15 +79,16 @@ impl EventList {
     pub fn is_scanning(&self, history: &History) -> bool {
         self.matches
             .as_ref()
-            .is_some_and(|matches| matches.tested_down_to > history.events.first_position())
+            .is_some_and(|matches| matches.next > history.events.first_position())
     }
 
-    /// How much of the ring was tested, in percent, while a scan runs.
+    /// How much of the ring was tested, in percent, while the first scan of a filter runs.
     pub fn progress(&self, history: &History) -> Option<usize> {
-        let matches = self
-            .matches
-            .as_ref()
-            .filter(|_| self.is_scanning(history))?;
+        let is_first = |matches: &&Matches| matches.rescanned.is_none();
+        let matches = self.matches.as_ref().filter(is_first)?;
+        if !self.is_scanning(history) {
+            return None;
+        }
         let tested = matches.tested_up_to - matches.tested_down_to;
         Some(tested as usize * 100 / history.events.len().max(1))
     }
@@ -65,16 +99,48 @@ impl EventList {
             return;
         };
         let first = history.events.first_position();
-        let end = matches
-            .tested_down_to
-            .saturating_sub(SLICE as u64)
-            .max(first);
-        for position in (end..matches.tested_down_to).rev() {
-            if passes(&self.filter, history, position) {
-                matches.passing.push_front(position);
-            }
+        let end = matches.next.saturating_sub(SLICE as u64).max(first);
+        if end < matches.next {
+            let found = (end..matches.next)
+                .filter(|position| passes(&self.filter, history, *position))
+                .collect();
+            matches.put(end, matches.next, found);
+            matches.next = end;
         }
-        matches.tested_down_to = end.min(matches.tested_down_to);
+        matches.tested_down_to = matches.tested_down_to.min(matches.next);
+    }
+
+    /// Notes that something changed which many events' texts may hold, a name for example.
+    pub fn note_stale(&mut self) {
+        if let Some(matches) = &mut self.matches
+            && !self.filter.query.is_columnar()
+        {
+            // State and features are what the event itself said, and stay.
+            matches.is_stale = true;
+        }
+    }
+
+    /// Notes that a message or its attempts changed.
+    pub fn note_delivery(&mut self) {
+        if self.filter.query.names_any(&FROM_DELIVERIES) {
+            self.note_stale();
+        }
+    }
+
+    /// Starts over if something changed since the last scan; what matched stays until then.
+    pub fn rescan_if_stale(&mut self, history: &History, now: Moment) {
+        let is_idle = !self.is_scanning(history);
+        if let Some(matches) = &mut self.matches
+            && is_idle
+            && matches.is_stale
+            && matches
+                .rescanned
+                .is_none_or(|last| now.mono - last >= RESCAN)
+        {
+            matches.rescanned = Some(now.mono);
+            matches.is_stale = false;
+            matches.next = matches.tested_up_to;
+        }
     }
 
     /// Tests what came in, and lets go what left the ring.

@@ -31,7 +31,6 @@ impl Touched {
             ChangeKind::Attempt(attempt) => Self::Message(attempt.message.clone()),
             ChangeKind::Replay(step) => Self::Message(step.message.clone()),
             ChangeKind::Ledger(replay) => Self::Message(replay.message.clone()),
-            ChangeKind::AssetNamed { .. } => Self::Names,
             ChangeKind::Endpoint(_) | ChangeKind::EndpointsListed(_) => Self::Endpoints,
             _ => Self::Nothing,
         }
@@ -85,21 +84,53 @@ impl State {
             ChangeKind::Attempt(attempt) => Some(attempt.clone()),
             _ => None,
         };
+        let is_naming = self.is_naming(&change.kind);
+        let n_tasks = self.n_tasks_ever();
         let applied = self.history.apply(change);
         if let Some(attempt) = attempt {
             self.endpoints.take(&self.history, &attempt);
         }
         self.look_again(&touched);
+        if is_naming {
+            self.look_again(&Touched::Names);
+        }
+        // A task came or came back, and others left for it: their events and messages stay.
+        if self.history.tasks.evicted() > 0 && self.n_tasks_ever() != n_tasks {
+            self.events.note_stale();
+            self.deliveries.note_stale();
+        }
         if let Applied::Replay(number) = applied {
             self.tell_replay(number);
         }
     }
 
+    /// Tasks ever taken in.
+    fn n_tasks_ever(&self) -> u64 {
+        self.history.tasks.len() as u64 + self.history.tasks.evicted()
+    }
+
+    /// Whether a change gives an asset a name that it did not have.
+    fn is_naming(&self, kind: &ChangeKind) -> bool {
+        let (asset, name) = match kind {
+            ChangeKind::AssetNamed { asset, name } => (asset, name),
+            ChangeKind::Event(event) => match (&event.task, &event.asset_name) {
+                (Some(seen), Some(name)) => (&seen.asset, name),
+                _ => return false,
+            },
+            _ => return false,
+        };
+        self.history.asset_name(asset) != Some(name)
+    }
+
     fn look_again(&mut self, touched: &Touched) {
         match touched {
             Touched::Nothing => {}
-            Touched::Task(task) => self.tasks.retest(&self.history, task),
+            Touched::Task(task) => {
+                self.tasks.retest(&self.history, task);
+                self.deliveries.retest_of(&self.history, task);
+            }
             Touched::Message(message) => {
+                self.events.note_delivery();
                 self.deliveries.retest(&self.history, message);
                 let task = self
                     .history
@@ -110,18 +141,17 @@ impl State {
                 if let Some(task) = task {
                     self.tasks.retest(&self.history, task);
                     // What came may make older messages of the task superseded.
-                    if self.deliveries.filter.is_active() {
-                        for other in self.history.deliveries.of_task(task) {
-                            self.deliveries.retest(&self.history, &other.id);
-                        }
-                    }
+                    self.deliveries.retest_of(&self.history, task);
                 }
             }
             Touched::Names => {
                 self.tasks.note_stale();
+                self.events.note_stale();
                 self.deliveries.note_stale();
             }
             Touched::Endpoints => {
+                self.tasks.note_stale();
+                self.events.note_delivery();
                 self.deliveries.note_stale();
                 self.endpoints.note_stale();
             }
@@ -227,5 +257,219 @@ impl Msg {
     /// Whether the message alone changes nothing that a screen shows but ages.
     pub fn is_tick(&self) -> bool {
         matches!(self, Self::Tick(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::app::keymap::Keymap;
+    use crate::app::list::{Listed, Place};
+    use crate::app::{Session, update};
+    use crate::domain::time::SECOND;
+    use crate::domain::{
+        AssetId, Attempt, AttemptId, AttemptStatus, EndpointId, Event, EventId, EventType, Feature,
+        FeatureState, Features, Message, Observation, Time, Trigger, UserId,
+    };
+
+    /// More than one slice of events.
+    const N_EVENTS: usize = 5000;
+    const N_TASKS: usize = 50;
+
+    fn moment(second: i64) -> Moment {
+        Moment {
+            wall: Time::from_seconds(second),
+            mono: second * SECOND,
+        }
+    }
+
+    fn tell(state: &mut State, second: i64, kind: ChangeKind) {
+        let change = Change {
+            seq: 0,
+            received: moment(second),
+            origin: Origin::Stream,
+            raw: None,
+            kind,
+        };
+        update(state, Msg::Changed(vec![change]));
+    }
+
+    fn seen(task: usize, state: FeatureState, second: i64) -> Observation {
+        let mut features = Features::default();
+        features.set(Feature::Visual, state);
+        Observation {
+            task: TaskId::new(&format!("task-{task}")),
+            asset: AssetId::new(&format!("asset-{task}")),
+            user: UserId::new("user"),
+            features,
+            created: Time::from_seconds(1),
+            updated: Time::from_seconds(second),
+            published: None,
+            event: None,
+        }
+    }
+
+    fn message(task: usize) -> MessageId {
+        MessageId::new(&format!("msg-{task}"))
+    }
+
+    fn attempt(name: &str, task: usize, status: AttemptStatus, second: i64) -> ChangeKind {
+        ChangeKind::Attempt(Box::new(Attempt {
+            id: AttemptId::new(&format!("{name}-{task}")),
+            message: message(task),
+            endpoint: EndpointId::new("ep-1"),
+            url: "http://receiver.example/hook".into(),
+            started: Time::from_seconds(second),
+            code: if status == AttemptStatus::Fail {
+                500
+            } else {
+                200
+            },
+            status,
+            duration_ms: None,
+            response: "".into(),
+            trigger: Trigger::Scheduled,
+        }))
+    }
+
+    /// Events of fifty tasks, and of each task a message that failed.
+    fn told() -> Result<State, String> {
+        let mut state = State::new(Session::default(), Keymap::embedded()?);
+        for number in 0..N_EVENTS {
+            let event = Event {
+                id: EventId::new(&format!("event-{number}")),
+                kind: EventType::new("task.updated"),
+                published: None,
+                user: None,
+                task: Some(seen(number % N_TASKS, FeatureState::Processing, 10)),
+                asset_name: None,
+            };
+            tell(&mut state, 10, ChangeKind::Event(event));
+        }
+        for task in 0..N_TASKS {
+            let sent = Message {
+                id: message(task),
+                event: Some(EventId::new(&format!("event-{task}"))),
+                kind: EventType::new("task.updated"),
+                accepted: Time::from_seconds(10),
+                task: Some(TaskId::new(&format!("task-{task}"))),
+                payload: Payload::Absent,
+            };
+            tell(&mut state, 11, ChangeKind::Message(Box::new(sent)));
+            tell(
+                &mut state,
+                11,
+                attempt("first", task, AttemptStatus::Fail, 11),
+            );
+        }
+        Ok(state)
+    }
+
+    /// What changes later, about one task in five.
+    fn change_later(state: &mut State) {
+        for task in (0..N_TASKS).step_by(5) {
+            let asset = AssetId::new(&format!("asset-{task}"));
+            let name: Arc<str> = "keynote.mp4".into();
+            tell(state, 12, ChangeKind::AssetNamed { asset, name });
+            let later = seen(task, FeatureState::Failed, 12);
+            tell(state, 12, ChangeKind::Task(later));
+            tell(
+                state,
+                12,
+                attempt("second", task, AttemptStatus::Success, 12),
+            );
+        }
+    }
+
+    fn scan(state: &mut State) {
+        while state.is_scanning() {
+            update(state, Msg::Scan);
+        }
+    }
+
+    fn filter(state: &mut State, events: &str, deliveries: &str) {
+        for text in ["", events] {
+            state.events.set_filter(text, &state.history);
+        }
+        for text in ["", deliveries] {
+            state.deliveries.set_filter(text);
+        }
+        scan(state);
+    }
+
+    fn matching(state: &State) -> (Vec<u64>, Vec<MessageId>) {
+        let (history, now) = (&state.history, state.now.wall);
+        let all = N_EVENTS + 1;
+        (
+            state.events.window(history, &Place::First, all, now).keys,
+            state
+                .deliveries
+                .window(history, &Place::First, all, now)
+                .keys,
+        )
+    }
+
+    #[test]
+    fn what_changes_later_is_filtered_as_if_the_filter_were_new() -> Result<(), String> {
+        for (events, deliveries, n_before, n_after) in [
+            ("asset:keynote", "failed", (0, 50), (1000, 40)),
+            ("!keynote", "visual:failed", (5000, 0), (4000, 10)),
+            ("code:200", "delivered", (0, 0), (10, 10)),
+            ("visual:failed", "keynote", (0, 0), (0, 10)),
+            (
+                "processing",
+                "!visual:failed failed",
+                (5000, 50),
+                (5000, 40),
+            ),
+        ] {
+            let mut state = told()?;
+            filter(&mut state, events, deliveries);
+            let counts = |(events, deliveries): &(Vec<u64>, Vec<MessageId>)| {
+                (events.len(), deliveries.len())
+            };
+            let before = matching(&state);
+            assert_eq!(counts(&before), n_before, "{events} | {deliveries}");
+            change_later(&mut state);
+            assert_eq!(matching(&state).0, before.0, "the old ones stay until then");
+            update(&mut state, Msg::Tick(moment(13)));
+            assert_eq!(state.events.progress(&state.history), None);
+            scan(&mut state);
+            let kept = matching(&state);
+            assert_eq!(counts(&kept), n_after, "{events} | {deliveries}");
+            filter(&mut state, events, deliveries);
+            assert_eq!(kept, matching(&state), "{events} | {deliveries}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_events_are_tested_again_once_a_second_at_most() -> Result<(), String> {
+        let mut state = told()?;
+        filter(&mut state, "asset:keynote", "");
+        let name = |state: &mut State, name: &str| {
+            let asset = AssetId::new("asset-0");
+            let name = name.into();
+            tell(state, 12, ChangeKind::AssetNamed { asset, name });
+        };
+        let is_scanning_at = |state: &mut State, mono: i64| {
+            let wall = Time::from_seconds(20);
+            update(state, Msg::Tick(Moment { wall, mono }));
+            let is_scanning = state.is_scanning();
+            scan(state);
+            is_scanning
+        };
+        name(&mut state, "keynote");
+        assert!(is_scanning_at(&mut state, 20 * SECOND));
+        name(&mut state, "other");
+        assert!(!is_scanning_at(&mut state, 20 * SECOND + SECOND / 2));
+        assert_eq!(matching(&state).0.len(), 100);
+        assert!(is_scanning_at(&mut state, 21 * SECOND));
+        assert!(matching(&state).0.is_empty());
+        name(&mut state, "other");
+        assert!(!is_scanning_at(&mut state, 30 * SECOND), "nothing is new");
+        Ok(())
     }
 }

@@ -8,8 +8,8 @@ use crate::domain::{Anchor, History, Moment, TaskId, TaskOrder, Time};
 
 /// Tasks tested in one slice, so that a slice costs a few milliseconds at most.
 const SLICE: usize = 4096;
-/// Between two scans of the whole list for the sake of names at least, in microseconds.
-pub const RESCAN: i64 = 10 * crate::domain::time::SECOND;
+/// Between the beginnings of two scans of a whole list at least, in microseconds.
+pub const RESCAN: i64 = crate::domain::time::SECOND;
 
 /// The task list.
 #[derive(Debug, Default)]
@@ -51,11 +51,12 @@ impl TaskList {
             .is_some_and(|matches| matches.next < history.tasks.places())
     }
 
-    /// How much of the list was tested, in percent, while a scan runs.
+    /// How much of the list was tested, in percent, while the first scan of a filter runs.
     pub fn progress(&self, history: &History) -> Option<usize> {
         let matches = self.matches.as_ref()?;
         let places = history.tasks.places();
-        (matches.next < places).then(|| matches.next * 100 / places.max(1))
+        let is_first = matches.rescanned.is_none();
+        (is_first && matches.next < places).then(|| matches.next * 100 / places.max(1))
     }
 
     /// Tests the next slice.

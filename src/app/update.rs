@@ -88,6 +88,7 @@ impl State {
         self.toasts.retain(|toast| toast.until > now.mono);
         self.tasks.rescan_if_stale(&self.history, now);
         self.deliveries.rescan_if_stale(&self.history, now);
+        self.events.rescan_if_stale(&self.history, now);
         if let Some(Overlay::Replay(overlay)) = &mut self.overlay {
             overlay.refresh(&self.history, self.session.is_read_only, now.wall);
         }

@@ -153,6 +153,12 @@ impl Query {
             .all(|term| term.test.holds(row) != term.is_negated)
     }
 
+    /// Whether a term names one of these fields.
+    pub fn names_any(&self, fields: &[Field]) -> bool {
+        let mut terms = self.terms.iter();
+        terms.any(|term| matches!(&term.test, Test::Field(field, _) if fields.contains(field)))
+    }
+
     /// Whether a pass over the state and feature columns of tasks is all that it takes.
     pub fn is_columnar(&self) -> bool {
         self.terms.iter().all(|term| {
