@@ -8,6 +8,9 @@ use super::losses::Bound;
 use super::tasks::TaskRow;
 use super::{History, Origin};
 
+/// Repairs kept over all proofs; older proofs let theirs go and keep the count.
+const MAX_KEPT_REPAIRS: usize = 5000;
+
 /// Which abilities are known from an earlier run alone, in the order of [`Abilities`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RestoredAbilities(pub [bool; 5]);
@@ -120,7 +123,7 @@ impl History {
         let mut n_kept = 0;
         for proof in self.proofs.iter_mut().rev() {
             n_kept += proof.repaired.len();
-            if n_kept > super::MAX_KEPT_REPAIRS {
+            if n_kept > MAX_KEPT_REPAIRS {
                 n_kept -= proof.repaired.len();
                 proof.repaired = Vec::new();
             }
@@ -167,5 +170,75 @@ impl History {
             Bound::Answers => super::delivery::MAX_RESPONSE_BYTES,
             Bound::Endpoints => self.bounds.endpoints,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::failure::{Failure, FailureKind};
+    use super::super::super::id::TaskId;
+    use super::super::super::link::{Repair, RepairedBy};
+    use super::super::super::time::Time;
+    use super::super::ChangeKind;
+    use super::super::tests::told;
+    use super::*;
+
+    #[test]
+    fn a_state_of_the_link_is_as_old_as_its_name_whatever_changes_inside_it() {
+        let mut history = History::default();
+        let why = |what: &str| Failure::new(FailureKind::Broken, what, "");
+        let retrying = |tries, what: &str| LinkState::Retrying {
+            at: Time(7),
+            tries,
+            why: why(what),
+        };
+        let since = |history: &History| history.link_since.wall;
+        for (at, state, expected) in [
+            (1, LinkState::Connecting, 1),
+            (5, retrying(1, "a"), 5),
+            (9, retrying(2, "b"), 5),
+            (10, LinkState::CatchingUp, 10),
+            (11, LinkState::Live, 11),
+            (30, LinkState::Stale { since: Time(3) }, 30),
+            (31, LinkState::Live, 31),
+            (32, LinkState::Polling { why: why("c") }, 32),
+            (33, LinkState::Polling { why: why("d") }, 32),
+        ] {
+            told(&mut history, at, ChangeKind::Link(Box::new(state)));
+            assert_eq!(since(&history), Time::from_seconds(expected), "at {at}");
+        }
+    }
+
+    #[test]
+    fn old_proofs_let_their_repairs_go_and_keep_the_count() {
+        let mut history = History::default();
+        let repair = Repair {
+            task: TaskId::new("t"),
+            before: None,
+            after: None,
+            how: RepairedBy::Log,
+        };
+        let n_kept = MAX_KEPT_REPAIRS / 5;
+        for at in 0..8 {
+            let proof = Proof {
+                gap: None,
+                is_gap_unknown: false,
+                compared: Some(1),
+                repaired: vec![repair.clone(); n_kept],
+                n_repaired: n_kept,
+                found: 0,
+                held: 0,
+                backfilled: 0,
+                caveat: None,
+                at: Time(at),
+            };
+            told(&mut history, at, ChangeKind::Proof(Box::new(proof)));
+        }
+        let kept: Vec<usize> = (history.proofs.iter())
+            .map(|proof| proof.repaired.len())
+            .collect();
+        let full = n_kept;
+        assert_eq!(kept, [0, 0, 0, full, full, full, full, full]);
+        assert!(history.proofs.iter().all(|proof| proof.n_repaired == full));
     }
 }

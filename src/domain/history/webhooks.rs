@@ -1,0 +1,102 @@
+//! What is seen of webhooks: messages, attempts and whose replays they are, endpoints.
+
+use hashbrown::HashSet;
+
+use super::super::attempt::Attempt;
+use super::super::endpoint::Endpoint;
+use super::super::event::EventType;
+use super::super::id::EndpointId;
+use super::super::message::Message;
+use super::super::words::WordKind;
+use super::sightings::example_of;
+use super::{Applied, History, Told};
+
+/// Deleted endpoints whose names are kept.
+const MAX_DELETED: usize = 1000;
+
+impl History {
+    /// The endpoint's name to show: its label, else its id shortened.
+    pub fn endpoint_label(&self, id: &EndpointId) -> String {
+        let known = self.endpoints.get(id).or_else(|| self.deleted.get(id));
+        known.map_or_else(|| id.short(14), |endpoint| endpoint.label().to_owned())
+    }
+
+    /// Whether the service lists its endpoints and this one is not among them.
+    pub fn is_unlisted(&self, id: &EndpointId) -> bool {
+        self.listed
+            .as_ref()
+            .is_some_and(|listed| !listed.contains(id))
+    }
+
+    pub(super) fn take_message(&mut self, message: Message, told: Told) {
+        if let EventType::Other(name) = &message.kind
+            && self.deliveries.get(&message.id).is_none()
+        {
+            let example = || example_of("message", &message.id, None);
+            self.new_words
+                .see(WordKind::EventType, name, 1, told.1, example);
+        }
+        self.deliveries.take_message(message, told);
+    }
+
+    pub(super) fn take_attempt(&mut self, attempt: Attempt, told: Told) -> Applied {
+        // Where the service lists its endpoints, one that is not listed was deleted.
+        if self.listed.is_none() && !self.endpoints.contains_key(&attempt.endpoint) {
+            self.take_endpoint(Endpoint::inferred(
+                attempt.endpoint.clone(),
+                attempt.url.clone(),
+            ));
+        }
+        let pair = (attempt.message.clone(), attempt.endpoint.clone());
+        self.deliveries.take_attempt(attempt, told);
+        let Some(number) = self.replays.latest_of(&pair.0, &pair.1) else {
+            return Applied::Shown;
+        };
+        let Some(delivery) = self.deliveries.get(&pair.0) else {
+            return Applied::Shown;
+        };
+        if self
+            .replays
+            .settle(&pair.0, &pair.1, &delivery.attempts_at(&pair.1), told.1)
+        {
+            Applied::Replay(number)
+        } else {
+            Applied::Shown
+        }
+    }
+
+    /// An attempt may have been seen before the step that says what was sent.
+    pub(super) fn settle_replays(&mut self, number: u64) {
+        let Some(replay) = self.replays.get(number) else {
+            return;
+        };
+        let (message, endpoint, at) = (
+            replay.message.clone(),
+            replay.endpoint.clone(),
+            replay.since,
+        );
+        if let Some(delivery) = self.deliveries.get(&message) {
+            self.replays
+                .settle(&message, &endpoint, &delivery.attempts_at(&endpoint), at);
+        }
+    }
+
+    pub(super) fn take_endpoint(&mut self, endpoint: Endpoint) {
+        if self.endpoints.len() < self.bounds.endpoints || self.endpoints.contains_key(&endpoint.id)
+        {
+            self.endpoints.insert(endpoint.id.clone(), endpoint);
+        } else {
+            self.n_endpoints_dropped += 1;
+        }
+    }
+
+    pub(super) fn take_endpoint_list(&mut self, ids: &[EndpointId]) {
+        let listed: HashSet<EndpointId> = ids.iter().cloned().collect();
+        for (id, endpoint) in self.endpoints.extract_if(.., |id, _| !listed.contains(id)) {
+            if self.deleted.len() < MAX_DELETED {
+                self.deleted.insert(id, endpoint);
+            }
+        }
+        self.listed = Some(listed);
+    }
+}
