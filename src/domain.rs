@@ -4,6 +4,7 @@
 
 mod attempt;
 mod backoff;
+pub mod bulk;
 mod cause;
 mod change;
 mod endpoint;

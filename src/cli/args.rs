@@ -326,7 +326,7 @@ pub struct ReplayArgs {
     #[arg(long, value_parser = duration, value_name = "TIME", conflicts_with_all = ["messages", "to"])]
     pub since: Option<Duration>,
     /// At most so many a second
-    #[arg(long, default_value_t = 5.0, value_parser = per_second, value_name = "N")]
+    #[arg(long, default_value_t = crate::domain::bulk::PER_SECOND, value_parser = per_second, value_name = "N")]
     pub rate: f64,
     /// Only to this endpoint; of named messages whatever their last attempt was
     #[arg(long, value_name = "ID")]

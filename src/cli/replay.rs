@@ -8,18 +8,17 @@ use std::time::Duration;
 
 use futures_util::stream::{self, FuturesUnordered, StreamExt};
 use serde_json::json;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep;
 
 use super::args::{ReplayArgs, SourceArgs};
 use super::output::{Outcome, Output, Stop, note};
 use super::prompt::{confirmed, counted};
 use super::reading::find_messages;
 use super::{journal, source};
-use crate::domain::time::{SECOND, rough_words};
+use crate::domain::bulk::{MANY, jobs, oldest_first, order_words, plan_of_many};
 use crate::domain::{
-    Applied, Change, ChangeKind, EndpointId, Failure, FailureKind, History, Job, MAX_FAILURES,
-    MessageId, Moment, Origin, Plan, PlanItem, Queue, ReplayState, Route, Time, Trigger, Verdict,
-    plan, visible,
+    Applied, Change, ChangeKind, EndpointId, Failure, FailureKind, History, MAX_FAILURES,
+    MessageId, Moment, Origin, Plan, Queue, ReplayState, Route, Trigger, Verdict, plan, visible,
 };
 use crate::io::client::{Client, ENDPOINTS};
 use crate::io::clock::Clock;
@@ -31,10 +30,6 @@ use crate::io::outlet::{Ends, Outlet};
 use crate::io::sender::{self, Followed, ReplayOrder};
 use crate::wire::normal;
 
-/// More than so many are confirmed by their number.
-const MANY: usize = 20;
-/// Replays under way at once.
-const AT_ONCE: usize = 4;
 /// Messages whose attempts are read at once.
 const READS: usize = 8;
 
@@ -61,19 +56,11 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
         history.apply(change(ChangeKind::Ledger(Box::new(replay)), now));
     }
     let only = args.endpoint.as_deref().map(EndpointId::new);
-    let mut messages: Vec<MessageId> = Vec::new();
-    for id in ids.iter().map(|id| MessageId::new(id)) {
-        if !messages.contains(&id) {
-            messages.push(id);
-        }
+    let named = ids.iter().map(|id| MessageId::new(id));
+    let (messages, n_doubles) = oldest_first(&history, named);
+    if n_doubles > 0 {
+        note(&format!("{n_doubles} named again; each is replayed once"));
     }
-    // Oldest first, as they happened.
-    messages.sort_by_key(|id| {
-        history
-            .deliveries
-            .get(id)
-            .map(|held| (held.time(), id.clone()))
-    });
     let now = clock.now().wall;
     let plans: Vec<Plan> = messages
         .iter()
@@ -113,13 +100,12 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
         return Ok(2);
     }
     send(
-        Queue::new(jobs(&plans, &history)),
+        Queue::new(jobs(&plans, &history), args.rate),
         Sending {
             client: &client,
             ledger,
             clock,
             wait: args.wait,
-            every: Duration::from_secs_f64(1.0 / args.rate),
             is_json: args.json,
         },
         &mut history,
@@ -216,37 +202,13 @@ fn change(kind: ChangeKind, received: Moment) -> Change {
     }
 }
 
-/// The plan of a message among many: only where it failed, and not where the endpoint has heard of
-/// a newer state of the task since.
-fn plan_of_many(
-    history: &History,
-    message: &MessageId,
-    only: Option<&EndpointId>,
-    is_read_only: bool,
-    now: Time,
-) -> Plan {
-    let mut plan = plan(history, message, None, is_read_only, now);
-    plan.items
-        .retain(|item| only.is_none_or(|only| item.endpoint == *only));
-    let deliveries = &history.deliveries;
-    for item in plan.items.iter_mut().filter(|item| item.is_chosen) {
-        let delivery = deliveries.get(message);
-        if delivery.is_some_and(|it| deliveries.is_superseded(it, &item.endpoint)) {
-            let why = "superseded: it took a newer message of this task since";
-            item.verdict = Verdict::Skip(why.to_owned());
-            item.is_chosen = false;
-        }
-    }
-    plan
-}
-
 fn plan_text(plans: &[Plan], rate: f64, is_bulk: bool) -> String {
     let mut text = String::new();
-    let is_told = |plan: &&Plan| !is_bulk || plan.items.iter().any(is_worth);
+    let is_told = |plan: &&Plan| !is_bulk || plan.items.iter().any(|item| item.is_failing);
     for plan in plans.iter().filter(is_told) {
         let message = plan.message.to_string();
         let _ = writeln!(text, "{} by {}", visible(&message), visible(&plan.route));
-        for item in plan.items.iter().filter(|item| !is_bulk || is_worth(item)) {
+        for item in plan.items.iter().filter(|item| !is_bulk || item.is_failing) {
             let (word, why) = match &item.verdict {
                 Verdict::Send => ("send", ""),
                 Verdict::Skip(why) => ("skip", why.as_str()),
@@ -265,22 +227,10 @@ fn plan_text(plans: &[Plan], rate: f64, is_bulk: bool) -> String {
     }
     let n_chosen = plans.iter().flat_map(Plan::chosen).count();
     if is_bulk || n_chosen > 1 {
-        let took = rough_words((n_chosen as f64 / rate * SECOND as f64) as i64);
-        let _ = writeln!(
-            text,
-            "{n_chosen} to send, oldest first, at most {rate} a second, so in about {took}; the \
-             next of a task waits for the one before; {MAX_FAILURES} failures in a row stop it"
-        );
+        let how = order_words(n_chosen, rate);
+        let _ = writeln!(text, "{n_chosen} to send, {how}");
     }
     text
-}
-
-/// Whether an item of a bulk is more than an endpoint that has the message.
-fn is_worth(item: &PlanItem) -> bool {
-    match &item.verdict {
-        Verdict::Send | Verdict::Refuse(_) => true,
-        Verdict::Skip(why) => why.starts_with("superseded"),
-    }
 }
 
 fn print_plan_lines(out: &mut Output, plans: &[Plan], route: Route, now: &str) -> io::Result<()> {
@@ -343,26 +293,12 @@ fn is_hopeless(kind: FailureKind) -> bool {
     )
 }
 
-fn jobs<'a>(plans: &'a [Plan], history: &'a History) -> impl Iterator<Item = Job> + 'a {
-    plans.iter().flat_map(|plan| {
-        let held = history.deliveries.get(&plan.message);
-        let task = held.and_then(|held| held.message.as_ref()?.task.clone());
-        plan.chosen().map(move |item| Job {
-            message: plan.message.clone(),
-            endpoint: item.endpoint.clone(),
-            task: task.clone(),
-        })
-    })
-}
-
 /// What sends.
 struct Sending<'a> {
     client: &'a Client,
     ledger: Ledger,
     clock: Clock,
     wait: Duration,
-    /// From one request to the next.
-    every: Duration,
     is_json: bool,
 }
 
@@ -372,14 +308,13 @@ async fn send(queue: Queue, by: Sending<'_>, history: &mut History, out: &mut Ou
         ledger,
         clock,
         wait,
-        every,
         is_json,
     } = by;
     let (outlet, Ends { mut changes, .. }) = Outlet::new(clock, None, ledger);
     let abilities = history.abilities.clone();
     let sending = async {
         outlet.learn(|held| *held = abilities).await;
-        send_all(queue, client, &outlet, wait, every).await;
+        send_all(queue, client, &outlet, wait).await;
         // What was found goes into the ledger before this ends.
         if let Err(failure) = keeper::look(&outlet, &|_| {}).await {
             note(&failure.to_string());
@@ -415,20 +350,12 @@ async fn send(queue: Queue, by: Sending<'_>, history: &mut History, out: &mut Ou
 }
 
 /// Sends one after another, a few at once, and stops where one after another fails.
-async fn send_all(
-    mut queue: Queue,
-    client: &Client,
-    outlet: &Outlet,
-    wait: Duration,
-    every: Duration,
-) {
+async fn send_all(mut queue: Queue, client: &Client, outlet: &Outlet, wait: Duration) {
     let mut under_way = FuturesUnordered::new();
-    let mut next = Instant::now();
     let mut number = 0;
+    let clock = outlet.clock();
     loop {
-        while under_way.len() < AT_ONCE
-            && let Some(job) = queue.take_next()
-        {
+        while let Some(job) = queue.take_next(clock.now().mono) {
             number += 1;
             let order = ReplayOrder {
                 number,
@@ -436,17 +363,20 @@ async fn send_all(
                 endpoint: job.endpoint.clone(),
                 route: client.route(),
             };
-            let at = next.max(Instant::now());
-            next = at + every;
             under_way.push(async move {
-                sleep_until(at).await;
-                (job, sender::replay(client, outlet, &order, wait).await)
+                let followed = sender::replay(client, outlet, &order, wait).await;
+                (job, followed)
             });
         }
-        let Some((job, followed)) = under_way.next().await else {
-            break;
-        };
-        queue.ended(&job, followed == Followed::Delivered);
+        let due = queue.due();
+        let to_due = due.map_or(0, |due| due.saturating_sub(clock.now().mono).max(0));
+        tokio::select! {
+            Some((job, followed)) = under_way.next() => {
+                queue.ended(&job, followed == Followed::Delivered);
+            }
+            () = sleep(Duration::from_micros(to_due.unsigned_abs())), if due.is_some() => {}
+            else => break,
+        }
     }
     if queue.is_stopped() {
         note(&format!(

@@ -1,7 +1,7 @@
 //! The plan of a replay: what would be sent where, and every reason not to.
 
 use super::attempt::AttemptStatus;
-use super::history::{Delivery, History};
+use super::history::{Delivery, History, OutcomeState};
 use super::id::{EndpointId, MessageId};
 use super::link::Ability;
 use super::message::Payload;
@@ -31,6 +31,10 @@ pub struct PlanItem {
     pub warnings: Vec<String>,
     /// Whether it is to be sent; never true where the verdict refuses.
     pub is_chosen: bool,
+    /// Whether the last attempt there failed.
+    pub is_failing: bool,
+    /// When the service tries again by itself, as an estimate, if that is still to come.
+    pub retry: Option<Time>,
 }
 
 /// Whether an endpoint is to get the message again.
@@ -169,6 +173,7 @@ fn item(
         Some(why) => (Verdict::Refuse(why), Vec::new()),
         None => weigh(history, delivery, id, is_named, now),
     };
+    let outcome = delivery.and_then(|delivery| delivery.outcome(id));
     let kind = delivery
         .and_then(|delivery| delivery.message.as_ref())
         .map(|message| &message.kind);
@@ -188,8 +193,23 @@ fn item(
             .map(|endpoint| endpoint.url.to_string())
             .unwrap_or_default(),
         is_chosen: verdict == Verdict::Send,
+        is_failing: outcome.is_some_and(|outcome| outcome.state == OutcomeState::Failed),
+        retry: delivery.and_then(|delivery| next_retry(history, delivery, id, now)),
         verdict,
         warnings,
+    }
+}
+
+/// When the service tries again by itself, if that is still to come.
+fn next_retry(
+    history: &History,
+    delivery: &Delivery,
+    endpoint: &EndpointId,
+    now: Time,
+) -> Option<Time> {
+    match history.schedule.forecast(&delivery.attempts_at(endpoint)) {
+        Forecast::Next { at, .. } if at > now => Some(at),
+        _ => None,
     }
 }
 

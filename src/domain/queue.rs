@@ -1,11 +1,14 @@
-//! Many replays, one after another: what may be sent next, and when to stop.
+//! Many replays, one after another: what may be sent next and when, and when to stop.
 
 use std::collections::{HashSet, VecDeque};
 
 use super::id::{EndpointId, MessageId, TaskId};
+use super::time::SECOND;
 
 /// So many failures one after another end a bulk.
 pub const MAX_FAILURES: usize = 5;
+/// Replays under way at once.
+const AT_ONCE: usize = 4;
 
 /// One replay of many.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,16 +20,20 @@ pub struct Job {
 }
 
 /// The replays of a bulk, oldest first.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Queue {
     waiting: VecDeque<Job>,
-    busy: HashSet<(TaskId, EndpointId)>,
+    under_way: Vec<Job>,
     failures: usize,
+    /// From one request to the next, in microseconds.
+    every: i64,
+    /// When the next may be sent; monotonic microseconds.
+    next: i64,
 }
 
 impl Queue {
-    /// Duplicates are left out.
-    pub fn new(jobs: impl IntoIterator<Item = Job>) -> Self {
+    /// Sends at most so many a second. Duplicates are left out.
+    pub fn new(jobs: impl IntoIterator<Item = Job>, per_second: f64) -> Self {
         let mut seen = HashSet::new();
         let waiting = jobs
             .into_iter()
@@ -34,34 +41,51 @@ impl Queue {
             .collect();
         Self {
             waiting,
+            every: (SECOND as f64 / per_second) as i64,
+            next: i64::MIN,
             ..Self::default()
         }
     }
 
-    /// The next that may be sent: the oldest whose task has nothing under way at its endpoint.
-    pub fn take_next(&mut self) -> Option<Job> {
-        if self.is_stopped() {
+    /// The next that is to be sent now: the oldest whose task has nothing under way at its
+    /// endpoint. The time is monotonic, in microseconds.
+    pub fn take_next(&mut self, now: i64) -> Option<Job> {
+        if self.due()? > now {
             return None;
         }
-        let mut passed = HashSet::new();
-        let at = self.waiting.iter().position(|job| {
-            let Some(lane) = lane(job) else {
-                return true;
-            };
-            // What waits keeps its place before the next of its task.
-            !self.busy.contains(&lane) && passed.insert(lane)
-        })?;
-        let job = self.waiting.remove(at)?;
-        self.busy.extend(lane(&job));
+        let job = self.waiting.remove(self.free()?)?;
+        self.next = now.saturating_add(self.every);
+        self.under_way.push(job.clone());
         Some(job)
+    }
+
+    /// When the next may be sent; `None` while none may be, whatever the time.
+    pub fn due(&self) -> Option<i64> {
+        let may_send = !self.is_stopped() && self.under_way.len() < AT_ONCE;
+        (may_send && self.free().is_some()).then_some(self.next)
+    }
+
+    /// The place of the oldest whose task has nothing under way at its endpoint. What waits for
+    /// another of its task keeps its place before the next of that task.
+    fn free(&self) -> Option<usize> {
+        let is_busy = |job: &Job| {
+            let mut under_way = self.under_way.iter();
+            job.task.is_some()
+                && under_way.any(|other| other.task == job.task && other.endpoint == job.endpoint)
+        };
+        self.waiting.iter().position(|job| !is_busy(job))
     }
 
     /// Takes note of how one ended.
     pub fn ended(&mut self, job: &Job, is_delivered: bool) {
-        if let Some(lane) = lane(job) {
-            self.busy.remove(&lane);
-        }
+        self.under_way.retain(|other| other != job);
         self.failures = if is_delivered { 0 } else { self.failures + 1 };
+    }
+
+    /// Takes note that the one that was taken last was not sent after all.
+    pub fn passed_over(&mut self, job: &Job) {
+        self.under_way.retain(|other| other != job);
+        self.next = self.next.saturating_sub(self.every);
     }
 
     /// Whether so many failed one after another that the rest is not sent.
@@ -69,14 +93,25 @@ impl Queue {
         self.failures >= MAX_FAILURES
     }
 
+    /// Goes on after a stop, until as many fail one after another again.
+    pub fn resume(&mut self) {
+        self.failures = 0;
+    }
+
+    /// Takes back all that was not taken.
+    pub fn cancel(&mut self) -> impl Iterator<Item = Job> + '_ {
+        self.waiting.drain(..)
+    }
+
     /// Those that were not taken.
     pub fn n_left(&self) -> usize {
         self.waiting.len()
     }
-}
 
-fn lane(job: &Job) -> Option<(TaskId, EndpointId)> {
-    Some((job.task.clone()?, job.endpoint.clone()))
+    /// Those that were taken and have not ended.
+    pub fn under_way(&self) -> &[Job] {
+        &self.under_way
+    }
 }
 
 #[cfg(test)]
@@ -99,25 +134,50 @@ mod tests {
             job("m3", None),
             job("m1", Some("t")),
         ];
-        let mut queue = Queue::new(jobs.clone());
+        let mut queue = Queue::new(jobs.clone(), 1e9);
         assert_eq!(queue.n_left(), 3);
-        assert_eq!(queue.take_next(), Some(jobs[0].clone()));
-        assert_eq!(queue.take_next(), Some(jobs[2].clone()));
-        assert_eq!(queue.take_next(), None);
+        assert_eq!(queue.take_next(0), Some(jobs[0].clone()));
+        assert_eq!(queue.take_next(0), Some(jobs[2].clone()));
+        assert_eq!(queue.take_next(0), None);
+        assert_eq!(queue.due(), None);
         queue.ended(&jobs[0], true);
-        assert_eq!(queue.take_next(), Some(jobs[1].clone()));
+        assert_eq!(queue.take_next(0), Some(jobs[1].clone()));
     }
 
     #[test]
     fn five_failures_in_a_row_stop_it_and_a_success_begins_anew() {
         let jobs: Vec<Job> = (0..20).map(|n| job(&format!("m{n}"), None)).collect();
-        let mut queue = Queue::new(jobs.clone());
+        let mut queue = Queue::new(jobs.clone(), 1e9);
         for (n, job) in jobs.iter().enumerate().take(9) {
             assert!(!queue.is_stopped());
             queue.ended(job, n == 3);
         }
         assert!(queue.is_stopped());
-        assert_eq!(queue.take_next(), None);
+        assert_eq!(queue.take_next(0), None);
         assert_eq!(queue.n_left(), 20);
+        queue.resume();
+        assert_eq!(queue.take_next(0), Some(jobs[0].clone()));
+        assert_eq!(queue.cancel().count(), 19);
+        assert_eq!(queue.take_next(0), None);
+        assert_eq!(queue.under_way(), &jobs[..1]);
+    }
+
+    #[test]
+    fn they_leave_at_their_rate_a_few_at_once_and_what_is_passed_over_costs_no_time() {
+        let jobs: Vec<Job> = (0..9).map(|n| job(&format!("m{n}"), None)).collect();
+        let mut queue = Queue::new(jobs.clone(), 5.0);
+        let first = queue.take_next(100);
+        assert_eq!(first, Some(jobs[0].clone()));
+        assert_eq!(queue.due(), Some(200_100));
+        assert_eq!(queue.take_next(200_099), None);
+        assert_eq!(queue.take_next(200_100), Some(jobs[1].clone()));
+        queue.passed_over(&jobs[1]);
+        assert_eq!(queue.take_next(200_100), Some(jobs[2].clone()));
+        for at in [1_000_000, 2_000_000] {
+            assert!(queue.take_next(at).is_some());
+        }
+        assert_eq!(queue.take_next(9_000_000), None);
+        queue.ended(&jobs[0], true);
+        assert!(queue.take_next(9_000_000).is_some());
     }
 }
