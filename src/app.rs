@@ -11,6 +11,7 @@ pub mod endpoints;
 pub mod events;
 pub mod filter;
 mod fold;
+mod giving_up;
 pub mod keymap;
 pub mod list;
 pub mod listing;
@@ -120,6 +121,8 @@ pub enum Msg {
         action: EndpointAction,
         answer: Result<EndpointAnswer, Failure>,
     },
+    /// A replay was given up, or could not be.
+    GaveUp(Result<(), Failure>),
     /// A secret was saved in this file, or could not be.
     SecretSaved(Result<String, String>),
     /// The intake ended: no change will come any more.
@@ -131,6 +134,9 @@ pub enum Msg {
 pub enum Effect {
     /// Send a message to an endpoint once.
     Replay(ReplayRequest),
+    /// Close an open replay, by its number, though its outcome is not known; what came of it is
+    /// [`Msg::GaveUp`].
+    GiveUp(u64),
     /// Read one thing now; what is found comes as changes.
     Look(Sight),
     /// Change an endpoint once, or read its secret; what came of it is [`Msg::Managed`].
@@ -276,6 +282,8 @@ pub struct State {
     asked: HashSet<AssetId>,
     /// Until when a second `q` quits though a replay is under way; monotonic microseconds.
     quits_until: i64,
+    /// The replay that a second `X` gives up, and until when; monotonic microseconds.
+    gives_up: Option<(u64, i64)>,
 }
 
 impl State {
@@ -303,6 +311,7 @@ impl State {
             next_replay: 1,
             asked: HashSet::new(),
             quits_until: i64::MIN,
+            gives_up: None,
         }
     }
 

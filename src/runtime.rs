@@ -280,6 +280,7 @@ impl Loop {
                 endpoint: request.endpoint,
                 route: request.route,
             }),
+            Effect::GiveUp(number) => self.give_up(number),
             Effect::Look(Sight::Task(task)) => self.hose.look(Look::Task(task)),
             Effect::Look(Sight::Message(message)) => self.hose.look(Look::Message(message)),
             Effect::Look(Sight::Asset(asset)) => self.hose.look(Look::Asset(asset)),
@@ -302,6 +303,13 @@ impl Loop {
             Effect::Quit => self.is_over = true,
         }
         Ok(())
+    }
+
+    fn give_up(&self, number: u64) {
+        let (giving_up, answers) = (self.hose.give_up(number), self.answers.0.clone());
+        self.hose.finish(async move {
+            let _ = answers.send(Msg::GaveUp(giving_up.await)).await;
+        });
     }
 
     fn manage(&self, action: EndpointAction) {

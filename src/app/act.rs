@@ -70,6 +70,7 @@ impl State {
             Action::Freeze => self.freeze(),
             Action::Losses => return self.open_losses(),
             Action::Replays => self.open_list(Listing::Replays),
+            Action::GiveUp => return self.give_up(),
             Action::Causes => self.open_causes(),
             Action::Help => self.toggle_help(),
         }

@@ -52,6 +52,7 @@ actions! {
     Reverse "reverse" "reverse the order";
     Replay "replay" "plan a replay; nothing is sent before you confirm";
     Replays "replays" "every replay, and the attempt it caused";
+    GiveUp "give_up" "stop waiting for the replay that is selected, having looked yourself";
     Choose "choose" "choose or leave out an endpoint of the plan";
     Send "send" "send what is chosen, once";
     Manage "manage" "manage the endpoint: edit, disable, secret, example, delete";

@@ -112,7 +112,7 @@ pub enum Command {
     /// List the replays of every reeltop on this machine, and which attempt each caused
     ///
     /// The service is asked first for the attempts of those that are open. Exit code 3 where the
-    /// outcome of a listed replay is not known.
+    /// outcome of a listed replay is not known. With --give-up ID one of those is closed.
     Replays(ReplaysArgs),
     /// Receive webhooks on this machine: verify, explain, count retries, forward, save
     ///
@@ -362,7 +362,15 @@ impl ReplayArgs {
 }
 
 #[derive(Debug, Clone, ClapArgs)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct ReplaysArgs {
+    /// Having looked yourself, stop waiting for the outcome of this replay (the ID of the list, or
+    /// its beginning): it is closed as given up, and its message may be replayed there again
+    #[arg(long, value_name = "ID", conflicts_with_all = ["open", "limit"])]
+    pub give_up: Option<String>,
+    /// With --give-up: without asking
+    #[arg(long, requires = "give_up")]
+    pub yes: bool,
     /// Only those whose outcome is not known yet
     #[arg(long)]
     pub open: bool,

@@ -4,9 +4,12 @@
 use serde_json::{Value, json};
 
 use super::args::{ReplaysArgs, SourceArgs};
-use super::output::{Outcome, Output, note, when, zone};
+use super::output::{Outcome, Output, Stop, note, usage, when, zone};
+use super::prompt::confirmed;
 use super::{journal, source};
-use crate::domain::{Change, ChangeKind, MessageId, Origin, Replay, ReplayState};
+use crate::domain::{
+    Change, ChangeKind, Failure, FailureKind, MessageId, Origin, Replay, ReplayState,
+};
 use crate::io::client::Client;
 use crate::io::clock::Clock;
 use crate::io::ledger::Ledger;
@@ -15,17 +18,25 @@ use crate::wire::normal;
 
 /// Messages of open replays that the service is asked about.
 const MAX_ASKED: usize = 50;
+/// Letters of a replay's id in a table.
+const ID: usize = 8;
 
-/// Lists replays, newest first. 0 if all is known, 3 if a replay's outcome is not.
+/// Lists replays, newest first. 0 if all is known, 3 if a replay's outcome is not. Or gives one up:
+/// 0 if it is, 1 if it cannot be, 2 if that was not confirmed.
 pub async fn run(args: ReplaysArgs, from: SourceArgs) -> Outcome {
     let source = source::configured(&from)?;
     let ledger = journal::ledger(&source);
     let clock = Clock::new();
     let now = clock.now();
     ledger.wait(move |ledger| ledger.keep(now)).await?;
-    if !args.offline {
-        let client = Client::new(&source)?;
-        look(&ledger, &client, clock, args.limit).await?;
+    let client = (!args.offline).then(|| Client::new(&source)).transpose()?;
+    if let Some(id) = &args.give_up {
+        return give_up(id, &args, &ledger, client.as_ref(), clock).await;
+    }
+    if let Some(client) = &client {
+        let limit = args.limit;
+        let listed = ledger.wait(move |ledger| ledger.list(limit)).await?;
+        look(&ledger, client, clock, listed).await?;
     }
     let limit = args.limit;
     let mut replays = ledger.wait(move |ledger| ledger.list(limit)).await?;
@@ -38,7 +49,7 @@ pub async fn run(args: ReplaysArgs, from: SourceArgs) -> Outcome {
         }
     } else {
         let head = [
-            "PLANNED", "STATE", "MESSAGE", "ENDPOINT", "ATTEMPT", "BY", "WHY",
+            "ID", "PLANNED", "STATE", "MESSAGE", "ENDPOINT", "ATTEMPT", "BY", "WHY",
         ];
         let zone = zone(from.utc);
         let cells: Vec<_> = replays.iter().map(|replay| cells(replay, zone)).collect();
@@ -49,15 +60,72 @@ pub async fn run(args: ReplaysArgs, from: SourceArgs) -> Outcome {
     Ok(if is_open { 3 } else { 0 })
 }
 
+/// Closes a replay whose outcome is not known, once the service was asked for it a last time.
+async fn give_up(
+    id: &str,
+    args: &ReplaysArgs,
+    ledger: &Ledger,
+    client: Option<&Client>,
+    clock: Clock,
+) -> Outcome {
+    let mut replay = named(ledger, id).await?;
+    if let (true, Some(client)) = (replay.state.is_open(), client) {
+        look(ledger, client, clock, vec![replay.clone()]).await?;
+        replay = named(ledger, id).await?;
+    }
+    let of = format!("the replay of {} to {}", replay.message, replay.endpoint);
+    if !replay.state.is_open() {
+        let what = format!("{of} is not waited for: {}", replay.words());
+        let hint = "only what is open can be given up; reeltop replays --open lists it";
+        return Err(Failure::new(FailureKind::Local, what, hint).into());
+    }
+    note(&format!("{of}: {}", replay.words()));
+    note(&format!(
+        "it may have arrived, or still may: look there first, and at reeltop attempts --message {}",
+        replay.message
+    ));
+    if !args.yes && !confirmed("Give it up? [y/N] ", "it is still waited for").await? {
+        return Ok(2);
+    }
+    let (number, now) = (replay.number, clock.now());
+    let given_up = ledger
+        .wait(move |ledger| ledger.give_up(number, now))
+        .await?;
+    let mut out = Output::new();
+    if args.json {
+        out.line(&line(&given_up).to_string())?;
+    } else {
+        out.line(&format!("{of}: {}", given_up.words()))?;
+    }
+    out.flush()?;
+    Ok(0)
+}
+
+/// The one replay whose id begins so.
+async fn named(ledger: &Ledger, id: &str) -> Result<Replay, Stop> {
+    let wanted = id.to_owned();
+    let mut found = ledger.wait(move |ledger| ledger.find(&wanted)).await?;
+    match (found.pop(), found.is_empty()) {
+        (Some(replay), true) if !id.is_empty() => Ok(replay),
+        (Some(_), _) => Err(usage(
+            "--give-up",
+            format!("more than one id begins with {id:?}"),
+        )),
+        (None, _) => {
+            let what = format!("no replay has the id {id:?}");
+            Err(Failure::new(FailureKind::NotFound, what, "reeltop replays lists them").into())
+        }
+    }
+}
+
 /// Asks the service for the attempts of what is open and was sent.
 async fn look(
     ledger: &Ledger,
     client: &Client,
     clock: Clock,
-    limit: usize,
-) -> Result<(), crate::domain::Failure> {
+    listed: Vec<Replay>,
+) -> Result<(), Failure> {
     let mut messages: Vec<MessageId> = Vec::new();
-    let listed = ledger.wait(move |ledger| ledger.list(limit)).await?;
     // The newest first: old ones that never end must not keep the others from being asked about.
     for replay in listed.into_iter().rev() {
         let is_asked = replay.state.is_open() && replay.sent.is_some();
@@ -92,7 +160,9 @@ async fn look(
 
 fn reason(replay: &Replay) -> Option<String> {
     match &replay.state {
-        ReplayState::Unknown(why) | ReplayState::Cancelled(why) => Some(why.clone()),
+        ReplayState::Unknown(why) | ReplayState::Cancelled(why) | ReplayState::GivenUp(why) => {
+            Some(why.clone())
+        }
         ReplayState::Refused(failure) => Some(failure.what.clone()),
         ReplayState::Ambiguous(candidates) => Some(format!(
             "one of {} may be ours",
@@ -139,7 +209,12 @@ fn cells(replay: &Replay, zone: i32) -> Vec<String> {
         let running = if who.is_running { "" } else { ", ended" };
         format!("pid {}{running}", who.pid)
     });
+    let id = replay
+        .by
+        .as_ref()
+        .map(|who| who.id.chars().take(ID).collect());
     vec![
+        id.unwrap_or_default(),
         when(replay.planned.wall, zone),
         replay.state.name().to_owned(),
         replay.message.to_string(),

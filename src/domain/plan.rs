@@ -278,11 +278,11 @@ fn weigh(
         .iter()
         .rev()
         .find(|attempt| attempt.status == AttemptStatus::Success);
-    let ambiguous = history
+    let doubt = history
         .replays
-        .ambiguous_of(&delivery.id, id)
+        .doubtful_of(&delivery.id, id)
         .map(|replay| format!("an earlier replay is {}", replay.words()));
-    warnings.extend(ambiguous.clone());
+    warnings.extend(doubt.clone());
     if history.deliveries.is_superseded(delivery, id) {
         warnings.push("superseded: it took a newer message of this task since".into());
     }
@@ -300,7 +300,7 @@ fn weigh(
         }
     };
     // One of ours may still be on its way, so that another is only sent to whoever is named.
-    let verdict = match ambiguous.or(skipped) {
+    let verdict = match doubt.or(skipped) {
         Some(why) if !is_named => Verdict::Skip(why),
         _ => Verdict::Send,
     };

@@ -308,6 +308,18 @@ impl Hose {
         });
     }
 
+    /// Closes an open replay, by its number, though its outcome is not known; that it is arrives as
+    /// a change.
+    pub fn give_up(&self, number: u64) -> impl Future<Output = Result<(), Failure>> + use<> {
+        let outlet = self.inner.outlet.clone();
+        async move {
+            let now = outlet.clock().now();
+            let ledger = outlet.ledger();
+            let given_up = ledger.wait(move |ledger| ledger.give_up(number, now)).await;
+            given_up.map(|_| ())
+        }
+    }
+
     fn refuse(&self, order: ReplayOrder, failure: Failure) {
         let step = ReplayStep {
             replay: order.number,

@@ -264,6 +264,65 @@ impl Ledger {
             .collect())
     }
 
+    /// The replays whose ids in the ledger begin so, oldest first.
+    pub fn find(&self, id: &str) -> Result<Vec<Replay>, Failure> {
+        let mut inner = self.lock();
+        if !self.open(&mut inner, false)? {
+            return Ok(Vec::new());
+        }
+        let Some(file) = &inner.file else {
+            return Ok(Vec::new());
+        };
+        let rows = file.beginning(id).map_err(|error| self.trouble(&error))?;
+        Ok(rows
+            .into_iter()
+            .map(|held| self.shown(&inner, held))
+            .collect())
+    }
+
+    /// Closes an open replay, by its number, on the word of the user who looked what became of it:
+    /// who and when stays in its row. Fails while the reeltop that sends it runs.
+    pub fn give_up(&self, number: u64, now: Moment) -> Result<Replay, Failure> {
+        self.keep(now)?;
+        let refused = |what: String| {
+            let hint = "reeltop replays lists them all";
+            Failure::new(FailureKind::Local, format!("not given up: {what}"), hint)
+        };
+        let mut inner = self.lock();
+        loop {
+            let inner = &mut *inner;
+            let Some(file) = &mut inner.file else {
+                return Err(refused("there is no such replay".to_owned()));
+            };
+            let rows = file.newest(TOLD).map_err(|error| self.trouble(&error))?;
+            let is_it = |held: &Held| match inner.numbers.get(&held.id) {
+                Some(own) => *own == number,
+                None => number_of(&held.id) == number,
+            };
+            let Some(mut held) = rows.into_iter().find(is_it) else {
+                return Err(refused("there is no such replay".to_owned()));
+            };
+            let is_ours = inner.owner.as_ref().is_some_and(|own| own.id == held.owner);
+            let is_gone = self
+                .path()
+                .is_none_or(|path| owner::is_gone(path, &held.owner));
+            let is_unknown = matches!(held.replay.state, ReplayState::Unknown(_));
+            if let (true, Some(who)) = (held.replay.state.is_open(), &held.replay.by)
+                && !(if is_ours { is_unknown } else { is_gone })
+            {
+                let (state, pid, host) = (held.replay.state.name(), who.pid, &who.host);
+                return Err(refused(format!(
+                    "it is {state}, and the reeltop that sends it (pid {pid} on {host}) is running"
+                )));
+            }
+            held.replay.give_up(&owner::user(), now).map_err(refused)?;
+            if file.update(&held).map_err(|error| self.trouble(&error))? {
+                self.news.notify_one();
+                return Ok(self.shown(inner, held));
+            }
+        }
+    }
+
     /// Ends what the reeltops that are gone left in the middle.
     fn reap(&self, inner: &mut Inner, now: Moment) -> Result<(), file::Trouble> {
         let (Some(file), Some(path)) = (&mut inner.file, self.path()) else {

@@ -8,6 +8,7 @@ use super::text::{cut, width, wrap};
 use super::theme::Role;
 use crate::app::action::Action;
 use crate::app::keymap::Mode;
+use crate::app::listing::Listing;
 use crate::app::manage::Stage;
 use crate::app::page::Page;
 use crate::app::prompt::Prompt;
@@ -207,6 +208,8 @@ fn footer(canvas: &mut Canvas<'_>, line: Rect, state: &State) {
             continue;
         };
         let is_sent = matches!(&state.overlay, Some(Overlay::Replay(sent)) if !sent.is_planning());
+        let is_of_replays = matches!(state.pages.last(), Some(Page::List(page))
+            if page.what == Listing::Replays);
         let has_secret = matches!(&state.overlay, Some(Overlay::Manage(manage))
             if matches!(manage.stage, Stage::Secret { .. }));
         let hint = match binding.action {
@@ -215,6 +218,8 @@ fn footer(canvas: &mut Canvas<'_>, line: Rect, state: &State) {
             Action::Replay if state.screen == Screen::Endpoints && state.pages.is_empty() => {
                 continue;
             }
+            Action::GiveUp if !is_of_replays => continue,
+            Action::Replay if is_of_replays => continue,
             Action::Send if has_secret => continue,
             Action::Copy | Action::Save if state.mode() == Mode::Menu && !has_secret => continue,
             Action::Save if state.session.is_demo => continue,

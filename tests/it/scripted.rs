@@ -110,7 +110,8 @@ async fn serve(
         }
         Reply::Hold(bytes) => {
             let _ = socket.write_all(&bytes).await;
-            let _ = socket.read(&mut byte).await;
+            // What still comes of the request is read over, until the other side closes.
+            while matches!(socket.read(&mut byte).await, Ok(n) if n > 0) {}
         }
         Reply::Later(bytes, go_on, rest) => {
             let _ = socket.write_all(&bytes).await;

@@ -115,6 +115,13 @@ impl File {
         rows(&self.db, &sql, params![])
     }
 
+    /// Rows whose ids begin so, oldest first.
+    pub fn beginning(&self, id: &str) -> rusqlite::Result<Vec<Held>> {
+        let sql =
+            format!("SELECT {COLUMNS} FROM replay WHERE substr(id, 1, length(?1)) = ?1 ORDER BY n");
+        rows(&self.db, &sql, params![id])
+    }
+
     /// The rows of a pair, oldest first.
     pub fn pair(&self, message: &MessageId, endpoint: &EndpointId) -> rusqlite::Result<Vec<Held>> {
         pair(&self.db, message, endpoint)
@@ -170,7 +177,9 @@ impl File {
 fn write(db: &Transaction<'_>, held: &Held, rev: i64) -> rusqlite::Result<usize> {
     let replay = &held.replay;
     let (reason, hint) = match &replay.state {
-        ReplayState::Unknown(why) | ReplayState::Cancelled(why) => (Some(why.as_str()), None),
+        ReplayState::Unknown(why) | ReplayState::Cancelled(why) | ReplayState::GivenUp(why) => {
+            (Some(why.as_str()), None)
+        }
         ReplayState::Refused(why) => (Some(why.what.as_str()), Some(why.hint.as_str())),
         _ => (None, None),
     };
@@ -295,6 +304,7 @@ fn state(
             ReplayState::Ambiguous(ids(&candidates.unwrap_or_default()))
         }
         ("cancelled", _) => ReplayState::Cancelled(reason),
+        ("given up", _) => ReplayState::GivenUp(reason),
         ("unknown", _) => ReplayState::Unknown(reason),
         // What cannot be read may have been sent.
         (other, _) => ReplayState::Unknown(format!("its state is {other:?} in the ledger")),

@@ -78,6 +78,16 @@ fn place(ledger: &Path, id: &str) -> PathBuf {
     beside(ledger, &format!("-owner-{id}"))
 }
 
+/// Who decides something here: the user, on which machine, by which reeltop.
+pub(super) fn user() -> String {
+    let named = ["USER", "LOGNAME"].iter();
+    let user = named
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|user| !user.is_empty());
+    let user = user.unwrap_or_else(|| "somebody".to_owned());
+    format!("{user} on {} (pid {})", host(), std::process::id())
+}
+
 fn host() -> String {
     let told = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let told = told.trim();

@@ -191,7 +191,9 @@ pub fn replay_glyph(state: &ReplayState) -> (&'static str, Tone) {
         ReplayState::Accepted | ReplayState::AttemptSeen(_) => ("↻", Tone::Info),
         ReplayState::Delivered { .. } => ("✓", Tone::Ok),
         ReplayState::Failed { .. } | ReplayState::Refused(_) => ("✗", Tone::Bad),
-        ReplayState::Unknown(_) | ReplayState::Ambiguous(_) => ("?", Tone::Warn),
+        ReplayState::Unknown(_) | ReplayState::Ambiguous(_) | ReplayState::GivenUp(_) => {
+            ("?", Tone::Warn)
+        }
         ReplayState::Cancelled(_) => ("–", Tone::Dim),
     }
 }

@@ -117,3 +117,24 @@ fn answered_by_hand() -> Msg {
     let ours = attempt("atmpt_9", "msg_failed", "ep_staging", 0, (204, ""), true);
     Msg::Changed(vec![ours])
 }
+
+#[test]
+fn giving_up_is_asked_for_twice_and_only_where_something_is_waited_for() {
+    let mut state = planning();
+    press(&mut state, "enter esc");
+    update(&mut state, step(1, Stage::Sending { before: [].into() }));
+    update(&mut state, step(1, Stage::Unknown("no answer".into())));
+    // Elsewhere the key means nothing.
+    assert_eq!(press(&mut state, "enter").len(), 1);
+    assert_eq!(press(&mut state, "X X"), []);
+    assert_eq!(press(&mut state, "L X"), []);
+    let shown = picture(&mut state, 120, 36);
+    assert!(shown.contains("X again stops waiting for it"), "{shown}");
+    // The question does not stand for ever.
+    update(&mut state, Msg::Tick(before(-9)));
+    assert_eq!(press(&mut state, "X"), []);
+    assert_eq!(press(&mut state, "X"), [Effect::GiveUp(1)]);
+    update(&mut state, answered_by_hand());
+    assert_eq!(press(&mut state, "X X"), []);
+    assert!(picture(&mut state, 120, 36).contains("nothing is waited for: it is delivered"));
+}

@@ -1,0 +1,383 @@
+//! The replays that are known, and which attempt each caused.
+
+use super::{Replay, ReplayState, ReplayStep};
+use crate::domain::attempt::{Attempt, AttemptStatus, Trigger};
+use crate::domain::id::{AttemptId, EndpointId, MessageId};
+use crate::domain::time::Moment;
+
+/// How long after the end of its attempt a replay may still become ambiguous, in microseconds: two
+/// manual attempts at about the same time may have been swapped.
+const SETTLED: i64 = 600 * crate::domain::time::SECOND;
+
+/// The replays that are known: those of this run, and those of the ledger.
+#[derive(Debug, Clone, Default)]
+pub struct Replays {
+    all: Vec<Replay>,
+}
+
+impl Replays {
+    /// Oldest first.
+    pub fn all(&self) -> &[Replay] {
+        &self.all
+    }
+
+    pub fn get(&self, number: u64) -> Option<&Replay> {
+        self.all.iter().find(|replay| replay.number == number)
+    }
+
+    /// The replay of this pair that may still change, if there is one.
+    pub fn open_of(&self, message: &MessageId, endpoint: &EndpointId) -> Option<&Replay> {
+        self.all.iter().find(|replay| {
+            replay.state.is_open() && replay.message == *message && replay.endpoint == *endpoint
+        })
+    }
+
+    /// The latest replay of this pair, if it is closed without a certain outcome: it may have
+    /// arrived, or still be on its way.
+    pub fn doubtful_of(&self, message: &MessageId, endpoint: &EndpointId) -> Option<&Replay> {
+        let latest = self
+            .latest_of(message, endpoint)
+            .and_then(|number| self.get(number));
+        let is_doubtful = |replay: &&Replay| {
+            matches!(
+                replay.state,
+                ReplayState::Ambiguous(_) | ReplayState::GivenUp(_)
+            )
+        };
+        latest.filter(is_doubtful)
+    }
+
+    /// The number of the latest replay of this pair.
+    pub fn latest_of(&self, message: &MessageId, endpoint: &EndpointId) -> Option<u64> {
+        self.of(message, endpoint)
+            .last()
+            .map(|replay| replay.number)
+    }
+
+    /// The replay that caused the attempt, if one of ours did.
+    pub fn cause_of(&self, attempt: &AttemptId) -> Option<&Replay> {
+        self.all
+            .iter()
+            .find(|replay| replay.state.attempt() == Some(attempt))
+    }
+
+    pub fn step(&mut self, step: ReplayStep, at: Moment) {
+        let found = self
+            .all
+            .iter()
+            .position(|replay| replay.number == step.replay);
+        let index = found.unwrap_or_else(|| {
+            self.all.push(Replay {
+                number: step.replay,
+                message: step.message,
+                endpoint: step.endpoint,
+                route: step.route,
+                state: ReplayState::Planned,
+                planned: at,
+                since: at,
+                sent: None,
+                before: None,
+                was_unknown: false,
+                by: None,
+            });
+            self.all.len() - 1
+        });
+        self.all[index].step(step.stage, at);
+    }
+
+    /// The replays of one pair in the order in which they were planned, whatever the clocks said.
+    pub fn in_order(replays: impl IntoIterator<Item = Replay>) -> Self {
+        Self {
+            all: replays.into_iter().collect(),
+        }
+    }
+
+    /// Takes in what the ledger says of a replay. Older word of one that is known changes nothing.
+    pub fn take(&mut self, told: Replay) {
+        let known = self
+            .all
+            .iter_mut()
+            .find(|replay| replay.number == told.number);
+        if let Some(known) = known {
+            if told.state.rank() >= known.state.rank() {
+                *known = told;
+            }
+            return;
+        }
+        let before = |replay: &Replay| replay.planned.wall <= told.planned.wall;
+        let index = self.all.iter().rposition(before).map_or(0, |last| last + 1);
+        self.all.insert(index, told);
+    }
+
+    /// Looks for the attempt that the latest replay of a pair caused: a manual attempt that was
+    /// not there before the request, whatever the clocks say (contracts.md, last part). Returns
+    /// whether the replay's state changed.
+    pub fn settle(
+        &mut self,
+        message: &MessageId,
+        endpoint: &EndpointId,
+        attempts: &[&Attempt],
+        at: Moment,
+    ) -> bool {
+        let Some(number) = self.latest_of(message, endpoint) else {
+            return false;
+        };
+        let claimed: Vec<AttemptId> = self
+            .of(message, endpoint)
+            .filter(|replay| replay.number != number)
+            .filter_map(|replay| replay.state.attempt().cloned())
+            .collect();
+        let rivals: Vec<Replay> = self
+            .of(message, endpoint)
+            .filter(|replay| matches!(replay.state, ReplayState::GivenUp(_)))
+            .cloned()
+            .collect();
+        let Some(replay) = self.all.iter_mut().find(|replay| replay.number == number) else {
+            return false;
+        };
+        // What was refused for certain has caused nothing, whoever else sends it now.
+        let is_unsent = matches!(
+            replay.state,
+            ReplayState::Planned | ReplayState::Refused(_) | ReplayState::Cancelled(_)
+        );
+        if is_unsent {
+            return false;
+        }
+        let Some(before) = replay.before.clone() else {
+            return false;
+        };
+        // Whoever looks may know a part of the attempts only: what was found before stands beside
+        // what is found now, and is never forgotten for it.
+        let mut ours = replay.state.candidates();
+        for attempt in attempts {
+            let is_new = attempt.trigger == Trigger::Manual
+                && !before.contains(&attempt.id)
+                && !claimed.contains(&attempt.id)
+                && !ours.contains(&attempt.id);
+            if is_new {
+                ours.push(attempt.id.clone());
+            }
+        }
+        let state = match ours.as_slice() {
+            [] => return false,
+            // It may be that of a replay that was given up, and arrived all the same.
+            [only] if replay.state.attempt() != Some(only) && replay.has_rival(&rivals) => {
+                ReplayState::Ambiguous(vec![only.clone()])
+            }
+            [only] => match attempts.iter().find(|attempt| attempt.id == *only) {
+                Some(found) => verdict(found, replay.was_unknown),
+                None => return false,
+            },
+            _ if replay.is_settled(at) => return false,
+            _ => ReplayState::Ambiguous(ours),
+        };
+        // An older sight of the same attempt takes nothing back.
+        let changed = state != replay.state && state.rank() >= replay.state.rank();
+        if !changed {
+            return false;
+        }
+        replay.enter(state, at);
+        changed
+    }
+
+    fn of<'a>(
+        &'a self,
+        message: &'a MessageId,
+        endpoint: &'a EndpointId,
+    ) -> impl DoubleEndedIterator<Item = &'a Replay> + 'a {
+        self.all
+            .iter()
+            .filter(move |replay| replay.message == *message && replay.endpoint == *endpoint)
+    }
+}
+
+impl Replay {
+    /// Whether its attempt ended so long ago that another manual one, which appears only now, is
+    /// somebody else's.
+    fn is_settled(&self, now: Moment) -> bool {
+        let is_ended = matches!(
+            self.state,
+            ReplayState::Delivered { .. } | ReplayState::Failed { .. }
+        );
+        is_ended && now.wall.since(self.since.wall) > SETTLED
+    }
+
+    /// Whether the request of one of these, which were given up, may have made the attempt that
+    /// is looked for: it was sent not long before, and no clock tells more.
+    fn has_rival(&self, given_up: &[Self]) -> bool {
+        let (own, Some(sent)) = (self.number, self.sent) else {
+            return false;
+        };
+        given_up.iter().any(|other| {
+            let earlier = other.sent.filter(|_| other.number != own);
+            earlier.is_some_and(|earlier| sent.wall.since(earlier.wall) <= SETTLED)
+        })
+    }
+}
+
+fn verdict(attempt: &Attempt, found_later: bool) -> ReplayState {
+    let attempt_id = attempt.id.clone();
+    match attempt.status {
+        AttemptStatus::Success => ReplayState::Delivered {
+            attempt: attempt_id,
+            found_later,
+        },
+        AttemptStatus::Fail | AttemptStatus::Canceled => ReplayState::Failed {
+            attempt: attempt_id,
+            found_later,
+        },
+        _ => ReplayState::AttemptSeen(attempt_id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::replay::{Route, Stage};
+    use crate::domain::time::{SECOND, Time};
+
+    fn at(seconds: i64) -> Moment {
+        Moment {
+            wall: Time(seconds * SECOND),
+            mono: seconds * SECOND,
+        }
+    }
+
+    fn manual(id: &str, status: AttemptStatus) -> Attempt {
+        Attempt {
+            id: AttemptId::new(id),
+            message: MessageId::new("msg_1"),
+            endpoint: EndpointId::new("ep_1"),
+            url: "http://127.0.0.1/".into(),
+            started: Time::default(),
+            status,
+            code: 200,
+            duration_ms: None,
+            response: "".into(),
+            trigger: Trigger::Manual,
+        }
+    }
+
+    /// A replay that was sent at second 0 and taken.
+    fn sent() -> Replays {
+        let mut replays = Replays::default();
+        let before = Arc::from([]);
+        for stage in [Stage::Planned, Stage::Sending { before }, Stage::Accepted] {
+            let step = ReplayStep {
+                replay: 1,
+                message: MessageId::new("msg_1"),
+                endpoint: EndpointId::new("ep_1"),
+                route: Route::Server,
+                stage,
+            };
+            replays.step(step, at(0));
+        }
+        replays
+    }
+
+    fn given_up_then_sent(after: i64) -> Replays {
+        let mut replays = sent();
+        let replay = replays.all.first_mut().unwrap();
+        replay.step(Stage::Unknown("no answer".into()), at(60));
+        replay.give_up("ann on host (pid 1)", at(70)).unwrap();
+        let again = Replay {
+            number: 2,
+            state: ReplayState::Accepted,
+            sent: Some(at(after)),
+            was_unknown: false,
+            ..replays.all[0].clone()
+        };
+        replays.all.push(again);
+        replays
+    }
+
+    fn settle(replays: &mut Replays, attempts: &[&Attempt], now: i64) -> ReplayState {
+        let (message, endpoint) = (MessageId::new("msg_1"), EndpointId::new("ep_1"));
+        replays.settle(&message, &endpoint, attempts, at(now));
+        replays.get(1).unwrap().state.clone()
+    }
+
+    #[test]
+    fn who_knows_a_part_of_the_attempts_rewrites_nothing() {
+        let (first, second) = (
+            manual("a1", AttemptStatus::Success),
+            manual("a2", AttemptStatus::Fail),
+        );
+        let mut replays = sent();
+        let delivered = settle(&mut replays, &[&first], 1);
+        assert_eq!(delivered.name(), "delivered");
+        // One that knows only the other attempt: two of them may be ours.
+        let both = ReplayState::Ambiguous(vec![first.id.clone(), second.id.clone()]);
+        assert_eq!(settle(&mut replays, &[&second], 2), both);
+        // And it stays so for whoever knows one of them.
+        for known in [&first, &second] {
+            assert_eq!(settle(&mut replays, &[known], 3), both);
+        }
+    }
+
+    #[test]
+    fn what_ended_long_ago_is_not_doubted_for_a_later_resend_of_somebody() {
+        let (first, second) = (
+            manual("a1", AttemptStatus::Success),
+            manual("a2", AttemptStatus::Fail),
+        );
+        let mut replays = sent();
+        let delivered = settle(&mut replays, &[&first], 1);
+        assert_eq!(settle(&mut replays, &[&second], 3600), delivered);
+        assert_eq!(settle(&mut replays, &[&first, &second], 3600), delivered);
+    }
+
+    #[test]
+    fn an_older_sight_of_its_attempt_takes_nothing_back() {
+        let mut replays = sent();
+        let done = manual("a1", AttemptStatus::Success);
+        let delivered = settle(&mut replays, &[&done], 1);
+        let running = manual("a1", AttemptStatus::Sending);
+        assert_eq!(settle(&mut replays, &[&running], 2), delivered);
+    }
+
+    #[test]
+    fn what_was_given_up_is_closed_and_found_all_the_same() {
+        let mut replays = sent();
+        let replay = replays.all.first_mut().unwrap();
+        replay.step(Stage::Unknown("no answer".into()), at(60));
+        replay.give_up("ann on host (pid 1)", at(70)).unwrap();
+        assert_eq!(
+            replay.give_up("bob", at(80)).unwrap_err(),
+            "it is given up already"
+        );
+        assert!(!replay.state.is_open() && replay.since == at(70));
+        assert!(
+            replay
+                .words()
+                .contains("ann on host (pid 1); it was unknown: no answer")
+        );
+        let pair = (MessageId::new("msg_1"), EndpointId::new("ep_1"));
+        assert!(replays.doubtful_of(&pair.0, &pair.1).is_some());
+        // An attempt under way does not open it again; its end is told.
+        let running = manual("a1", AttemptStatus::Sending);
+        assert_eq!(settle(&mut replays, &[&running], 90).name(), "given up");
+        let done = manual("a1", AttemptStatus::Success);
+        let found_later = ReplayState::Delivered {
+            attempt: done.id.clone(),
+            found_later: true,
+        };
+        assert_eq!(settle(&mut replays, &[&done], 99), found_later);
+    }
+
+    #[test]
+    fn an_attempt_that_may_be_of_a_replay_given_up_is_not_taken_for_the_next() {
+        let pair = (MessageId::new("msg_1"), EndpointId::new("ep_1"));
+        let done = manual("a1", AttemptStatus::Success);
+        for (after, name) in [(80, "ambiguous"), (3600, "delivered")] {
+            let mut replays = given_up_then_sent(after);
+            assert!(replays.settle(&pair.0, &pair.1, &[&done], at(after + 1)));
+            assert_eq!(replays.get(2).unwrap().state.name(), name);
+            assert_eq!(replays.get(1).unwrap().state.name(), "given up");
+        }
+    }
+}

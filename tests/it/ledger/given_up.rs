@@ -1,0 +1,95 @@
+//! A replay whose outcome stays unknown is closed on the word of the user, and never deleted.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{Point, Service, end};
+use std::sync::atomic::Ordering;
+
+/// Runs a command to its end: code, stdout, stderr.
+fn run(service: &Service, state: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = service.command(state, arguments);
+    let output = command.env("USER", "ann").output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        output.status.code(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+fn listed(service: &Service, state: &Path) -> Vec<Value> {
+    let (_, lines, said) = run(service, state, &["replays", "--json", "--offline"]);
+    let line = |line: &str| serde_json::from_str(line).unwrap_or_else(|_| panic!("{said}"));
+    lines.lines().map(line).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_given_up_stays_listed_and_may_be_sent_again_by_name() {
+    let state = tempfile::tempdir().unwrap();
+    let state = state.path();
+    let service = Service::held_at(Point::Posting).await;
+    let mut first = service.replay(state);
+    service.until_reached().await;
+    let id = listed(&service, state)[0]["replay_id"].clone();
+    let id = id.as_str().unwrap().to_owned();
+    let give_up = ["replays", "--give-up", &id[..8], "--yes"];
+
+    // Whoever sends it is still there.
+    let (code, told, said) = run(&service, state, &give_up);
+    assert_eq!(code, Some(1), "{told} {said}");
+    assert!(said.contains("is running"), "{said}");
+    first.kill().unwrap();
+    first.wait().unwrap();
+
+    // Nobody is asked, so that nothing is done.
+    let (code, _, said) = run(&service, state, &give_up[..3]);
+    assert_eq!(code, Some(2), "{said}");
+    assert_eq!(listed(&service, state)[0]["state"], "unknown");
+    let (code, _, said) = run(&service, state, &["replays", "--give-up", "zzz", "--yes"]);
+    assert_eq!(code, Some(1), "{said}");
+
+    let (code, told, said) = run(&service, state, &give_up);
+    assert_eq!(code, Some(0), "{told} {said}");
+    assert!(told.contains("given up by ann on "), "{told}");
+    let rows = listed(&service, state);
+    assert_eq!(rows[0]["state"], "given up");
+    let reason = rows[0]["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("it was unknown: its reeltop ended"),
+        "{reason}"
+    );
+    // It is no longer open, so that a second word changes nothing.
+    let (code, _, said) = run(&service, state, &give_up);
+    assert!(
+        code == Some(1) && said.contains("is not waited for"),
+        "{said}"
+    );
+
+    // A plan warns and leaves it out; by name it is sent.
+    let (_, plan, said) = run(&service, state, &["replay", "msg_1", "--dry-run"]);
+    let is_warned = plan.contains("skip") && plan.contains("given up by ann");
+    assert!(is_warned, "{plan} {said}");
+    assert_eq!(service.n_posts.swap(0, Ordering::SeqCst), 1);
+    service.is_open.store(true, Ordering::SeqCst);
+    let arguments = [
+        "replay",
+        "msg_1",
+        "--endpoint",
+        "ep_1",
+        "--yes",
+        "--json",
+        "--wait",
+        "2s",
+    ];
+    let again = service.command(state, &arguments).spawn().unwrap();
+    let (code, states, said) = end(again).await;
+    assert_eq!(service.n_posts(), 1, "{states:?} {said}");
+    // One attempt came, and two requests were made: it may be of either.
+    assert_eq!(states.last().unwrap(), "ambiguous", "{said}");
+    assert_eq!(code, Some(3), "{said}");
+    let rows: Vec<Value> = listed(&service, state);
+    let states: Vec<_> = rows.iter().map(|row| row["state"].clone()).collect();
+    assert_eq!(states, ["ambiguous", "given up"]);
+}
