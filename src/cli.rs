@@ -71,7 +71,7 @@ pub fn main() -> ExitCode {
             ..
         }) => headless(endpoints::run(command, source)),
         Command::Endpoints(args) if args.offline => conclude(offline::endpoints(&args, &source)),
-        Command::Endpoints(args) => headless(list::endpoints(args, source)),
+        Command::Endpoints(args) => headless(endpoints::list::endpoints(args, source)),
         Command::Replay(args) if args.is_local() => headless(resend_local::run(args, source)),
         Command::Replay(args) => headless(replay::run(args, source)),
         Command::Replays(args) => headless(replays::run(args, source)),

@@ -11,6 +11,7 @@ mod endpoint;
 mod event;
 mod failure;
 mod feature;
+mod health;
 mod heartbeat;
 mod hidden;
 mod history;
@@ -38,12 +39,14 @@ pub use endpoint::{EVERY_TASK_EVENT, Endpoint, EndpointDraft, EndpointEdit, Fiel
 pub use event::{Event, EventType};
 pub use failure::{Failure, FailureKind};
 pub use feature::{Extra, Feature, FeatureState, Features, KNOWN_FEATURES, Tally};
+pub use health::{Answers, Beat, Failing, Health};
 pub use heartbeat::Heartbeat;
 pub use hidden::Hidden;
 pub use history::{
     Anchor, Applied, BOUNDS, Bound, Bounds, CauseSummary, Columns, Deliveries, Delivery, Dropped,
     EndpointOutcome, EventEntry, EventRow, Events, Gap, GapFound, History, Kept, Losses,
-    OutcomeState, PARTS, Part, SortBy, Standing, TaskOrder, TaskRow, TaskSight, Tasks, Window,
+    OutcomeState, PARTS, Part, SortBy, Standing, TaskOrder, TaskRow, TaskSight, Tasks, Tries,
+    Window,
 };
 pub use id::{AssetId, AttemptId, EndpointId, EventId, Id, MessageId, TaskId, UserId};
 pub use journal::{Hole, Journal, Missing, NotRecording, Recording};
@@ -58,7 +61,7 @@ pub use query::Query;
 pub use queue::{Job, MAX_FAILURES, Queue};
 pub use replay::{Replay, ReplayState, ReplayStep, Replays, Route, Stage, Who};
 pub use safe::visible;
-pub use schedule::{Forecast, PublishedRetries, RetrySchedule};
+pub use schedule::{Disabling, Forecast, PublishedRetries, RetrySchedule};
 pub use task::{Observation, TASK_STATES, TaskState};
 pub use time::{Moment, Time};
 pub use words::{Example, NewWord, NewWords, WORD_KINDS, WordKind, WordSeen};

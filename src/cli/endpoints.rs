@@ -1,6 +1,8 @@
 //! `reeltop endpoints create`, `update`, `enable`, `disable`, `delete`, `rotate`, `secret`,
 //! `headers`, `example`. The list itself is in `list`.
 
+pub mod list;
+
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::Path;

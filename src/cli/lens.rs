@@ -1,7 +1,7 @@
 //! What the query of a headless list is asked about: a History of what was read, and of what the
 //! query needs beside it, so that a word means here what it means on the screens.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use futures_util::{StreamExt, stream};
 
@@ -9,9 +9,10 @@ use super::output::{Stop, note, usage};
 use super::reading::{find_messages, is_unlisted};
 use crate::app::subject::{AttemptSubject, DeliverySubject, EndpointSubject, TaskSubject};
 use crate::domain::query::{Field, Test};
+use crate::domain::time::SECOND;
 use crate::domain::{
-    Abilities, AssetId, Attempt, Bounds, Change, ChangeKind, Endpoint, EndpointId, Failure,
-    History, MessageId, Observation, Origin, OutcomeState, Payload, Query, TaskId,
+    Abilities, AssetId, Attempt, Bounds, Change, ChangeKind, Endpoint, EndpointId, Failure, Health,
+    History, MessageId, Observation, Origin, OutcomeState, Payload, Query, TaskId, Time,
 };
 use crate::io::client::{Client, FULL_PAGE};
 use crate::io::{Clock, sender};
@@ -19,6 +20,11 @@ use crate::wire::rest::Logged;
 
 /// Requests under way at once.
 const AT_ONCE: usize = 8;
+/// Endpoints whose attempts are read for how they fare, and attempts of each.
+const MAX_FARING: usize = 100;
+const MAX_TRIES: usize = 4 * FULL_PAGE;
+/// How far back they are read, in microseconds.
+const DAY: i64 = 86_400 * SECOND;
 /// Names of assets that could not be read, after which no more are asked for.
 const MAX_NAMELESS: usize = 100;
 
@@ -180,6 +186,60 @@ impl<'a> Lens<'a> {
             Ok(page.rows.into_iter().map(|row| row.value).collect())
         });
         self.take_answers(answers).await;
+    }
+
+    /// Reads how endpoints fare: their attempts of a day, and when the server disables one. What
+    /// cannot be read leaves no row out. Gives how each fares that could be asked.
+    pub async fn read_health(&mut self, endpoints: &[&Endpoint]) -> HashMap<EndpointId, Health> {
+        if endpoints.len() > MAX_FARING {
+            note(&format!(
+                "how they fare was asked of the first {MAX_FARING} of {} endpoints",
+                endpoints.len()
+            ));
+        }
+        let (client, now) = (self.client, self.clock.now().wall);
+        let asked = endpoints
+            .iter()
+            .take(MAX_FARING)
+            .map(|endpoint| async move {
+                let found = tries_at(client, &endpoint.id, now.plus(-DAY)).await;
+                (*endpoint, found)
+            });
+        let mut answers = stream::iter(asked).buffer_unordered(AT_ONCE);
+        let mut found = Vec::new();
+        let mut first_failure = None;
+        while let Some((endpoint, answer)) = answers.next().await {
+            match answer {
+                Ok(attempts) => {
+                    found.push(endpoint);
+                    for attempt in attempts {
+                        self.fold(ChangeKind::Attempt(Box::new(attempt)));
+                    }
+                }
+                Err(failure) => {
+                    first_failure.get_or_insert(failure);
+                }
+            }
+        }
+        drop(answers);
+        if let Some(failure) = first_failure {
+            note(&format!(
+                "how the endpoints fare could not all be read: {failure}"
+            ));
+        }
+        if !found.is_empty()
+            && let Ok(published) = self.client.published().await
+        {
+            self.fold(ChangeKind::Abilities(Box::new(Abilities {
+                retry_schedule: published.and_then(|published| published.retry_schedule),
+                ..Abilities::default()
+            })));
+        }
+        let health = |endpoint: &Endpoint| Health::of(&self.history, endpoint, now);
+        let found = found.into_iter();
+        found
+            .map(|endpoint| (endpoint.id.clone(), health(endpoint)))
+            .collect()
     }
 
     /// Takes in the tasks of a list and reads the names of their assets. Exit code 2 for a query
@@ -348,5 +408,28 @@ impl<'a> Lens<'a> {
             raw: None,
             kind,
         });
+    }
+}
+
+/// The attempts at an endpoint since a time, newest first, as far as they are read.
+async fn tries_at(
+    client: &Client,
+    endpoint: &EndpointId,
+    since: Time,
+) -> Result<Vec<Attempt>, Failure> {
+    let mut found: Vec<Attempt> = Vec::new();
+    let mut cursor: Option<String> = None;
+    loop {
+        let page = client
+            .attempts_at(endpoint, FULL_PAGE, cursor.as_deref())
+            .await?;
+        let n_before = found.len();
+        found.extend(page.rows.into_iter().map(|row| row.value));
+        let is_far = found.last().is_some_and(|last| last.started < since);
+        let is_over = page.is_last || page.next.is_none() || page.next == cursor;
+        if is_far || is_over || found.len() == n_before || found.len() >= MAX_TRIES {
+            return Ok(found);
+        }
+        cursor = page.next;
     }
 }

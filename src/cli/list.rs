@@ -1,23 +1,23 @@
-//! `reeltop messages`, `attempts` and `endpoints`: pages of the logs, as table or JSON lines.
+//! `reeltop messages` and `attempts`: pages of the logs, as table or JSON lines.
 
 use std::collections::HashSet;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 
-use super::args::{AttemptsArgs, EndpointsArgs, MessagesArgs, SourceArgs};
+use super::args::{AttemptsArgs, MessagesArgs, SourceArgs};
 use super::lens::Lens;
 use super::output::{Outcome, Output, Stop, note, usage, when, zone};
 use super::reading::{find_messages, is_called, is_unlisted, not_found};
 use super::source;
 use crate::domain::{
-    Attempt, AttemptId, Endpoint, EndpointId, Failure, FailureKind, MessageId, Query, Unreadable,
+    Attempt, AttemptId, EndpointId, Failure, FailureKind, MessageId, Query, Unreadable,
 };
 use crate::io::client::{Client, FULL_PAGE};
 use crate::wire::normal;
 use crate::wire::rest::{Logged, Page, Row};
 
 /// Messages whose attempts are walked where endpoints cannot be listed.
-const WALKED: usize = 50;
+pub const WALKED: usize = 50;
 
 /// Reads a query from the command line; exit code 2 for one that is none.
 pub fn query(text: Option<&str>) -> Result<Query, Stop> {
@@ -334,117 +334,4 @@ pub fn number<'a>(attempts: impl Iterator<Item = &'a Attempt>) -> Numbers {
         );
     }
     numbers
-}
-
-/// `reeltop endpoints`
-pub async fn endpoints(args: EndpointsArgs, from: SourceArgs) -> Outcome {
-    let query = query(args.query.as_deref())?;
-    let (_, client) = source::client(&from)?;
-    let (mut rows, is_inferred) = match client.endpoints().await {
-        Ok(page) => {
-            say_unreadable(&page.unreadable);
-            if !page.is_last {
-                note("the list of endpoints is longer than what could be read of it");
-            }
-            (
-                page.rows
-                    .into_iter()
-                    .map(|row| (row.value, Some(row.raw)))
-                    .collect::<Vec<_>>(),
-                false,
-            )
-        }
-        Err(failure) if is_unlisted(&failure) => (inferred(&client).await?, true),
-        Err(failure) => return Err(failure.into()),
-    };
-    if is_inferred {
-        note("this server lists no endpoints; these are the ones seen in its latest attempts");
-    }
-    let mut lens = Lens::new(&query, &client, 0);
-    let ids = rows.iter().map(|(endpoint, _)| endpoint.id.clone());
-    lens.take_endpoints(ids.collect()).await;
-    rows.retain(|(endpoint, _)| lens.shows_endpoint(endpoint));
-    let code = u8::from(!lens.end());
-    print_endpoints(&rows, args.json)?;
-    Ok(code)
-}
-
-/// Prints endpoints as a table or as JSON lines.
-pub fn print_endpoints(rows: &[ListedEndpoint], is_json: bool) -> io::Result<()> {
-    let mut out = Output::new();
-    if is_json {
-        for (endpoint, raw) in rows {
-            out.line(&normal::endpoint(endpoint, raw.as_ref()).to_string())?;
-        }
-    } else {
-        let cells: Vec<Vec<String>> = rows
-            .iter()
-            .map(|(endpoint, _)| endpoint_cells(endpoint))
-            .collect();
-        out.table(
-            &["ENDPOINT", "STATE", "DESCRIPTION", "URL", "EVENTS"],
-            &cells,
-            "no webhook endpoints yet",
-        )?;
-    }
-    out.flush()
-}
-
-fn endpoint_cells(endpoint: &Endpoint) -> Vec<String> {
-    let types = endpoint.event_types.as_ref();
-    let types: Vec<&str> = types
-        .iter()
-        .flat_map(|types| types.iter())
-        .map(crate::domain::EventType::name)
-        .collect();
-    let state = match (endpoint.is_inferred, endpoint.disabled) {
-        (true, _) => "unknown",
-        (false, true) => "disabled",
-        (false, false) => "enabled",
-    };
-    vec![
-        endpoint.id.to_string(),
-        state.to_owned(),
-        endpoint.description.to_string(),
-        endpoint.url.to_string(),
-        if types.is_empty() {
-            "all".to_owned()
-        } else {
-            types.join(" ")
-        },
-    ]
-}
-
-/// An endpoint, and the row it was read from.
-type ListedEndpoint = (Endpoint, Option<serde_json::Map<String, serde_json::Value>>);
-type Listed = Vec<ListedEndpoint>;
-
-/// Endpoints seen in the attempts of the latest messages.
-async fn inferred(client: &Client) -> Result<Listed, Failure> {
-    let page = client.messages(WALKED, None).await?;
-    let mut seen: BTreeMap<EndpointId, Endpoint> = BTreeMap::new();
-    let (mut is_read, mut first_failure) = (false, None);
-    for row in page.rows {
-        let attempts = match crate::io::sender::attempts(client, &row.value.message.id).await {
-            Ok(attempts) => attempts,
-            Err(failure) => {
-                first_failure.get_or_insert(failure);
-                continue;
-            }
-        };
-        is_read = true;
-        for attempt in attempts {
-            seen.entry(attempt.endpoint.clone())
-                .or_insert_with(|| Endpoint::inferred(attempt.endpoint, attempt.url));
-        }
-    }
-    match first_failure {
-        Some(failure) if !is_read => return Err(failure),
-        Some(failure) => note(&format!("not all could be read: {failure}")),
-        None => {}
-    }
-    Ok(seen
-        .into_values()
-        .map(|endpoint| (endpoint, None))
-        .collect())
 }

@@ -1,12 +1,14 @@
 //! The lists as the journal has them: nothing is asked of the server.
 
 use super::args::{AttemptsArgs, EndpointsArgs, MessagesArgs, SourceArgs, TasksArgs};
-use super::list::{Numbers, number, print_attempts, print_endpoints, print_messages, query};
+use super::endpoints::list::print_endpoints;
+use super::list::{Numbers, number, print_attempts, print_messages, query};
 use super::output::{Outcome, Stop, note};
 use super::{journal, source, tasks as online};
 use crate::app::subject::{AttemptSubject, DeliverySubject, EndpointSubject, TaskSubject};
 use crate::domain::{
-    Attempt, Delivery, EndpointId, History, Message, MessageId, OutcomeState, TaskId, TaskRow,
+    Attempt, Delivery, EndpointId, Health, History, Message, MessageId, OutcomeState, TaskId,
+    TaskRow,
 };
 use crate::io::Clock;
 use crate::io::journal::{File, reopen};
@@ -161,6 +163,10 @@ pub fn endpoints(args: &EndpointsArgs, from: &SourceArgs) -> Outcome {
         })
         .map(|endpoint| (endpoint.clone(), None))
         .collect();
-    print_endpoints(&rows, args.json)?;
+    let now = Clock::new().now().wall;
+    let health = (history.endpoints.values())
+        .map(|endpoint| (endpoint.id.clone(), Health::of(&history, endpoint, now)))
+        .collect();
+    print_endpoints(&rows, &health, args.json)?;
     Ok(0)
 }

@@ -12,6 +12,7 @@ mod outcome;
 mod seen;
 mod sightings;
 mod tasks;
+mod tries;
 mod trust;
 mod webhooks;
 mod window;
@@ -29,6 +30,7 @@ pub use kept::Kept;
 pub use losses::{BOUNDS, Bound, Dropped, Losses, PARTS, Part};
 pub use outcome::{EndpointOutcome, OutcomeState, Standing};
 pub use tasks::{Columns, Sighted, TaskRow, Tasks};
+pub use tries::Tries;
 pub use trust::RestoredAbilities;
 pub use window::{Anchor, SortBy, TaskOrder, Window};
 

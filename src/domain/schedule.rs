@@ -14,16 +14,33 @@ pub struct PublishedRetries {
     pub delays: Vec<f64>,
     /// The least delay after an attempt that timed out, in seconds, if it is published.
     pub floor_after_timeout: Option<f64>,
+    /// When it disables an endpoint that fails, if that is published.
+    pub disabling: Option<Disabling>,
 }
+
+/// When a service disables an endpoint at which nothing succeeds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Disabling {
+    Never,
+    /// After so many seconds of failures alone.
+    After(f64),
+}
+
+/// Svix disables after five days (svix.md part 6).
+const SVIX_DISABLING: Disabling = Disabling::After(5.0 * 86_400.0);
 
 /// Svix's least delay after an attempt that timed out, in seconds (svix.md).
 const SVIX_FLOOR: f64 = 60.0;
+
+/// A year: no delay is longer.
+const MOST_SECONDS: f64 = 31_536_000.0;
 
 /// The delays in force between one attempt and the next.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RetrySchedule {
     delays: Vec<f64>,
     floor_after_timeout: f64,
+    disabling: Disabling,
 }
 
 impl Default for RetrySchedule {
@@ -31,6 +48,7 @@ impl Default for RetrySchedule {
         Self {
             delays: SVIX_DELAYS.to_vec(),
             floor_after_timeout: SVIX_FLOOR,
+            disabling: SVIX_DISABLING,
         }
     }
 }
@@ -56,7 +74,7 @@ pub enum Forecast {
 impl RetrySchedule {
     /// Takes what a server publishes. Delays that are no sane time are refused.
     pub fn published(retries: &PublishedRetries) -> Option<Self> {
-        let is_sane = |delay: &f64| delay.is_finite() && (0.0..=31_536_000.0).contains(delay);
+        let is_sane = |delay: &f64| delay.is_finite() && (0.0..=MOST_SECONDS).contains(delay);
         let delays = &retries.delays;
         // A server that keeps Svix's delays and says no more is taken to keep its floor as well.
         let unsaid = if *delays == SVIX_DELAYS {
@@ -65,10 +83,21 @@ impl RetrySchedule {
             0.0
         };
         let floor = retries.floor_after_timeout.filter(is_sane);
+        let disabling = retries.disabling.and_then(|disabling| match disabling {
+            Disabling::After(seconds) if seconds > MOST_SECONDS => Some(Disabling::Never),
+            Disabling::After(seconds) if !is_sane(&seconds) => None,
+            said => Some(said),
+        });
         (!delays.is_empty() && delays.len() <= 64 && delays.iter().all(is_sane)).then(|| Self {
             delays: delays.clone(),
             floor_after_timeout: floor.unwrap_or(unsaid),
+            disabling: disabling.unwrap_or(SVIX_DISABLING),
         })
+    }
+
+    /// When the service disables an endpoint that fails: what it publishes, else Svix's five days.
+    pub fn disabling(&self) -> Disabling {
+        self.disabling
     }
 
     /// Automatic attempts in all: the first and one after each delay.
@@ -172,6 +201,7 @@ mod tests {
             let retries = PublishedRetries {
                 delays: delays.to_vec(),
                 floor_after_timeout: floor,
+                disabling: None,
             };
             let schedule = RetrySchedule::published(&retries).unwrap();
             match schedule.forecast(&[&timed_out()]) {

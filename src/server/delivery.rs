@@ -188,6 +188,10 @@ impl Delivery for OwnDelivery {
         self.dispatcher.schedule().floor_after_timeout_s()
     }
 
+    fn disable_after_s(&self) -> Option<f64> {
+        self.dispatcher.disable_after().map(|it| it.as_secs_f64())
+    }
+
     fn figures(&self) -> DeliveryFigures {
         let ledger = self.ledger().figures();
         let lanes = self.dispatcher.figures();

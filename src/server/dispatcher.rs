@@ -80,6 +80,11 @@ impl Dispatcher {
         &self.schedule
     }
 
+    /// How long an endpoint may fail before it is disabled; `None` is for ever.
+    pub fn disable_after(&self) -> Option<Duration> {
+        self.disable_after
+    }
+
     fn lanes(&self) -> MutexGuard<'_, Lanes> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }

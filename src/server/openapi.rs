@@ -199,6 +199,7 @@ pub async fn document(State(api): State<Api>) -> Response {
         "x-reeltop": true,
         "x-retry-schedule": api.backend.delivery().schedule_s(),
         "x-retry-floor-after-timeout": api.backend.delivery().floor_after_timeout_s(),
+        "x-disable-after": api.backend.delivery().disable_after_s(),
         "paths": paths,
         "components": {"securitySchemes": schemes, "schemas": schemas()},
     });

@@ -121,5 +121,7 @@ pub trait Delivery: Send + Sync + 'static {
     fn schedule_s(&self) -> Vec<f64>;
     /// After a timeout the delay is at least this long, in seconds.
     fn floor_after_timeout_s(&self) -> f64;
+    /// After so many seconds of failures alone an endpoint is disabled; `None` if never.
+    fn disable_after_s(&self) -> Option<f64>;
     fn figures(&self) -> DeliveryFigures;
 }

@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 
 /// Glyphs and their ASCII forms (screens.md).
-const FORMS: [(char, &str); 34] = [
+const FORMS: [(char, &str); 41] = [
     ('◷', "q"),
     ('▶', ">"),
     ('✓', "+"),
@@ -29,6 +29,13 @@ const FORMS: [(char, &str); 34] = [
     ('▾', "v"),
     ('░', "."),
     ('█', "#"),
+    ('▁', "_"),
+    ('▂', "_"),
+    ('▃', "-"),
+    ('▄', "-"),
+    ('▅', "="),
+    ('▆', "="),
+    ('▇', "#"),
     ('›', ">"),
     ('×', "x"),
     ('→', ">"),

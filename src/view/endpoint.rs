@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use ratatui::layout::Rect;
 
-use super::endpoints::{state_words, types_words};
-use super::model::{ago, asset_label};
-use super::paint::{Canvas, Pieces, dim, piece, plain};
+use super::endpoints::types_words;
+use super::model::{Said, ago, asset_label, fare};
+use super::paint::{Canvas, Pieces, dim, piece, plain, said};
 use super::{list, message, table};
-use crate::app::State;
 use crate::app::page::{EndpointPage, endpoint_attempts};
-use crate::domain::{AttemptId, Endpoint, MessageId};
+use crate::app::{State, Tone};
+use crate::domain::{AttemptId, Endpoint, Health, MessageId};
 
 /// Paints an endpoint. Gives the rows of its attempts.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &EndpointPage) -> usize {
@@ -58,23 +58,42 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &EndpointP
     })
 }
 
+/// Slices of the last hour.
+const SLICES: usize = 60;
+
 fn facts(state: &State, endpoint: &Endpoint) -> Vec<Pieces<'static>> {
-    let standing = state.history.deliveries.standing(&endpoint.id);
-    let (glyph, word, tone) = state_words(endpoint, standing);
-    let now = state.shown_at().wall;
+    let (history, now) = (&state.history, state.shown_at().wall);
+    let offset = state.session.utc_offset;
+    let standing = history.deliveries.standing(&endpoint.id);
+    let (glyph, word, tone) = fare::state(endpoint, standing);
     let standing = standing.unwrap_or_default();
-    let fact = |name: &str, text: String| vec![dim(format!("{name:<11}")), plain(text)];
-    let mut lines = vec![
-        vec![
-            piece(tone, format!("{glyph} {word}")),
-            plain(format!(
-                " · messages: {} delivered, {} failing",
-                standing.delivered, standing.failing
-            )),
-        ],
-        fact("url", endpoint.url.to_string()),
-        fact("events", types_words(endpoint)),
-    ];
+    let health = Health::of(history, endpoint, now);
+    let told = |name: &str, words: Vec<Said>| {
+        let mut line = vec![dim(format!("{name:<11}"))];
+        line.extend(said(words));
+        line
+    };
+    let fact = |name: &str, text: String| told(name, vec![(Tone::Text, text)]);
+    let mut lines = vec![vec![
+        piece(tone, format!("{glyph} {word}")),
+        plain(format!(
+            " · messages: {} delivered, {} failing",
+            standing.delivered, standing.failing
+        )),
+    ]];
+    if endpoint.disabled {
+        let words = fare::disabled_words(&health, now);
+        lines.push(vec![piece(Tone::Bad, words)]);
+    }
+    if let Some(failing) = health.failing {
+        lines.push(told("failing", fare::failing_words(failing, now, offset)));
+    }
+    lines.push(told("last hour", fare::window(&health.hour, offset)));
+    let beats = Health::beats(history, endpoint, now, SLICES);
+    lines.push(told("", fare::last_hour(&beats)));
+    lines.push(told("last day", fare::window(&health.day, offset)));
+    lines.push(fact("url", endpoint.url.to_string()));
+    lines.push(fact("events", types_words(endpoint)));
     let rate = endpoint
         .rate_limit
         .map_or_else(|| "none".to_owned(), |rate| format!("{rate} a second"));

@@ -3,12 +3,12 @@
 use ratatui::layout::Rect;
 
 use super::list;
-use super::model::{ago, delivery};
-use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role};
+use super::model::{ago, delivery, fare};
+use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role, said};
 use super::text::cut_middle;
 use super::theme::Role;
 use crate::app::{RowKey, State, Tone, Viewport};
-use crate::domain::{Endpoint, EventType, Standing, visible};
+use crate::domain::{Endpoint, EventType, Health, visible};
 
 /// Paints the list of endpoints.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut Viewport) {
@@ -31,61 +31,165 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut V
     );
 }
 
-fn layout(width: u16) -> list::Layout {
-    use Side::{Left, Right};
-    let (columns, titles): (_, &[_]) = match width {
-        0..57 => (
-            Columns::new(width, &[(1, Left), (0, Left), (7, Right)], 1),
-            &["", "NAME", "FAILING"],
-        ),
-        57..97 => (
-            Columns::new(
-                width,
-                &[(10, Left), (0, Left), (9, Right), (7, Right), (18, Left)],
-                1,
-            ),
-            &["STATE", "NAME", "DELIVERED", "FAILING", "LAST ATTEMPT"],
-        ),
-        _ => (
-            Columns::new(
-                width,
-                &[
-                    (10, Left),
-                    (20, Left),
-                    (0, Left),
-                    (9, Right),
-                    (7, Right),
-                    (22, Left),
-                    (22, Left),
-                ],
-                2,
-            ),
-            &[
-                "STATE",
-                "NAME",
-                "URL",
-                "DELIVERED",
-                "FAILING",
-                "LAST ATTEMPT",
-                "EVENTS",
-            ],
-        ),
-    };
-    list::Layout { columns, titles }
+/// What a column shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Glyph,
+    State,
+    Name,
+    Url,
+    Hour,
+    Day,
+    P50,
+    P95,
+    Delivered,
+    Failing,
+    LastHour,
+    LastAttempt,
+    FailingSince,
+    Events,
 }
 
-/// Glyph, word and tone of an endpoint's state.
-pub fn state_words(
-    endpoint: &Endpoint,
-    standing: Option<Standing>,
-) -> (&'static str, &'static str, Tone) {
-    if endpoint.disabled {
-        return ("⊘", "disabled", Tone::Dim);
+impl Shown {
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Glyph => "",
+            Self::State => "STATE",
+            Self::Name => "NAME",
+            Self::Url => "URL",
+            Self::Hour => "OK 1H",
+            Self::Day => "OK 24H",
+            Self::P50 => "P50",
+            Self::P95 => "P95",
+            Self::Delivered => "DELIVERED",
+            Self::Failing => "FAILING",
+            Self::LastHour => "LAST HOUR",
+            Self::LastAttempt => "LAST ATTEMPT",
+            Self::FailingSince => "FAILING SINCE",
+            Self::Events => "EVENTS",
+        }
     }
-    match standing {
-        Some(standing) if standing.failing > 0 => ("✗", "failing", Tone::Bad),
-        Some(_) => ("✓", "healthy", Tone::Ok),
-        None => ("·", "unused", Tone::Dim),
+
+    /// Cells that it takes; 0 is what the others leave.
+    fn width(self) -> u16 {
+        match self {
+            Self::Glyph => 1,
+            Self::Name | Self::Url => 0,
+            Self::P50 | Self::P95 => 6,
+            Self::Failing => 7,
+            Self::Delivered => 9,
+            Self::State => 10,
+            Self::Hour | Self::Day => 11,
+            Self::LastHour => 20,
+            Self::LastAttempt | Self::Events => 24,
+            Self::FailingSince => 26,
+        }
+    }
+
+    fn side(self) -> Side {
+        match self {
+            Self::P50 | Self::P95 | Self::Delivered | Self::Failing => Side::Right,
+            _ => Side::Left,
+        }
+    }
+}
+
+/// Columns with their titles.
+type Set = (&'static [Shown], &'static [&'static str]);
+
+const fn titles<const N: usize>(columns: [Shown; N]) -> [&'static str; N] {
+    let mut titles = [""; N];
+    let mut at = 0;
+    while at < N {
+        titles[at] = columns[at].title();
+        at += 1;
+    }
+    titles
+}
+
+/// The columns that fit, what matters most where there is least room; each set has another number
+/// of them.
+const SETS: [Set; 5] = {
+    use Shown::{
+        Day, Delivered, Events, Failing, FailingSince, Glyph, Hour, LastAttempt, LastHour, Name,
+        P50, P95, State, Url,
+    };
+    const TINY: [Shown; 4] = [Glyph, Name, Hour, Failing];
+    const SMALL: [Shown; 6] = [State, Name, Hour, P95, Failing, LastHour];
+    const USUAL: [Shown; 9] = [
+        State,
+        Name,
+        Hour,
+        Day,
+        P50,
+        P95,
+        Failing,
+        LastHour,
+        LastAttempt,
+    ];
+    const WIDE: [Shown; 10] = [
+        State,
+        Name,
+        Url,
+        Hour,
+        Day,
+        P50,
+        P95,
+        Failing,
+        LastHour,
+        FailingSince,
+    ];
+    const ALL: [Shown; 13] = [
+        State,
+        Name,
+        Url,
+        Hour,
+        Day,
+        P50,
+        P95,
+        Delivered,
+        Failing,
+        LastHour,
+        LastAttempt,
+        FailingSince,
+        Events,
+    ];
+    [
+        (&TINY, &titles(TINY)),
+        (&SMALL, &titles(SMALL)),
+        (&USUAL, &titles(USUAL)),
+        (&WIDE, &titles(WIDE)),
+        (&ALL, &titles(ALL)),
+    ]
+};
+
+fn set(width: u16) -> Set {
+    SETS[match width {
+        0..57 => 0,
+        57..114 => 1,
+        114..150 => 2,
+        150..190 => 3,
+        _ => 4,
+    }]
+}
+
+/// Cells of the name where the URL takes what is left.
+const NAME: u16 = 16;
+
+fn layout(width: u16) -> list::Layout {
+    let (shown, titles) = set(width);
+    let has_url = shown.contains(&Shown::Url);
+    let widths: Vec<(u16, Side)> = shown
+        .iter()
+        .map(|column| match column {
+            Shown::Name if has_url => (NAME, Side::Left),
+            column => (column.width(), column.side()),
+        })
+        .collect();
+    let flexible = widths.iter().position(|(width, _)| *width == 0);
+    list::Layout {
+        columns: Columns::new(width, &widths, flexible.unwrap_or(0)),
+        titles,
     }
 }
 
@@ -108,45 +212,53 @@ fn cells(
     endpoint: &Endpoint,
     is_selected: bool,
 ) -> Vec<Pieces<'static>> {
-    let list::Layout { columns, titles } = layout;
-    let n_columns = titles.len();
-    let standing = state.history.deliveries.standing(&endpoint.id);
-    let (glyph, word, tone) = state_words(endpoint, standing);
+    let (history, now) = (&state.history, state.shown_at().wall);
+    let standing = history.deliveries.standing(&endpoint.id);
+    let (glyph, word, tone) = fare::state(endpoint, standing);
     let standing = standing.unwrap_or_default();
-    let name_column = usize::from(n_columns != 3).max(1);
-    let name: Pieces<'static> = vec![role(
-        if is_selected {
-            Role::Selected
-        } else {
-            Role::Text
-        },
-        cut_middle(&visible(endpoint.label()), columns.width(name_column)).into_owned(),
-    )];
-    let failing: Pieces<'static> = vec![if standing.failing > 0 {
-        piece(Tone::Bad, standing.failing.to_string())
+    let health = Health::of(history, endpoint, now);
+    let name_role = if is_selected {
+        Role::Selected
     } else {
-        dim("0")
-    }];
-    if n_columns == 3 {
-        return vec![vec![piece(tone, glyph)], name, failing];
-    }
-    let state_cell: Pieces<'static> = vec![piece(tone, glyph), plain(format!(" {word}"))];
-    let delivered: Pieces<'static> = vec![plain(standing.delivered.to_string())];
-    let last = last_attempt(state, endpoint);
-    if n_columns == 5 {
-        return vec![state_cell, name, delivered, failing, last];
-    }
-    let url = cut_middle(&visible(&endpoint.url), columns.width(2)).into_owned();
-    let types = vec![dim(types_words(endpoint))];
-    vec![
-        state_cell,
-        name,
-        vec![dim(url)],
-        delivered,
-        failing,
-        last,
-        types,
-    ]
+        Role::Text
+    };
+    let cell = |at: usize, column: Shown| -> Pieces<'static> {
+        let short = |text: &str| cut_middle(&visible(text), layout.columns.width(at)).into_owned();
+        match column {
+            Shown::Glyph => vec![piece(tone, glyph)],
+            Shown::State if endpoint.disabled => vec![piece(tone, format!("{glyph} {word}"))],
+            Shown::State => vec![piece(tone, glyph), plain(format!(" {word}"))],
+            Shown::Name => vec![role(name_role, short(endpoint.label()))],
+            Shown::Url => vec![dim(short(&endpoint.url))],
+            Shown::Hour => said(fare::rate_in(&health.hour, now)),
+            Shown::Day => said(fare::rate_in(&health.day, now)),
+            Shown::P50 => said([fare::took(health.hour.p50_ms)]),
+            Shown::P95 => said([fare::took(health.hour.p95_ms)]),
+            Shown::Delivered => vec![plain(standing.delivered.to_string())],
+            Shown::Failing if standing.failing > 0 => {
+                vec![piece(Tone::Bad, standing.failing.to_string())]
+            }
+            Shown::Failing => vec![dim("0")],
+            Shown::LastHour if endpoint.disabled => vec![piece(Tone::Bad, fare::SILENT)],
+            Shown::LastHour => {
+                // A cell is left free, so that what stands beside it is not taken for a slice.
+                let n_slices = layout.columns.width(at).saturating_sub(1);
+                said(fare::last_hour(&Health::beats(
+                    history, endpoint, now, n_slices,
+                )))
+            }
+            Shown::LastAttempt => last_attempt(state, endpoint),
+            Shown::FailingSince => said(fare::failing(health.failing, now)),
+            Shown::Events => vec![dim(types_words(endpoint))],
+        }
+    };
+    let n_columns = layout.titles.len();
+    let set = SETS.iter().find(|(shown, _)| shown.len() == n_columns);
+    let shown = set.map_or(&[][..], |(shown, _)| shown).iter();
+    shown
+        .enumerate()
+        .map(|(at, column)| cell(at, *column))
+        .collect()
 }
 
 fn last_attempt(state: &State, endpoint: &Endpoint) -> Pieces<'static> {

@@ -2,6 +2,7 @@
 //! the same.
 
 pub mod delivery;
+pub mod fare;
 pub mod link;
 pub mod proof;
 pub mod provenance;

@@ -11,7 +11,7 @@ use super::rest::{
     MESSAGE_IDS, MESSAGE_TIMES, OF_MESSAGE, PAYLOADS, RATES, RESPONSES, Row, STATUSES, TRIGGERS,
     UPDATED, URLS, WANTED, response_text, unquoted,
 };
-use crate::domain::{Attempt, CauseSummary, Endpoint, Observation, Replay, Time};
+use crate::domain::{Answers, Attempt, CauseSummary, Endpoint, Health, Observation, Replay, Time};
 
 type Line = Map<String, Value>;
 
@@ -213,6 +213,36 @@ pub fn endpoint(endpoint: &Endpoint, raw: Option<&Line>) -> Value {
     ];
     unknown(&mut line, raw, &consumed.concat());
     Value::Object(line)
+}
+
+/// An endpoint's line with how it fares; null where that was not read.
+pub fn endpoint_with(endpoint: &Endpoint, raw: Option<&Line>, health: Option<&Health>) -> Value {
+    let mut line = self::endpoint(endpoint, raw);
+    line["health"] = health.map_or(Value::Null, self::health);
+    line
+}
+
+fn health(health: &Health) -> Value {
+    let answers = |answers: &Answers| {
+        json!({
+            "attempts": answers.n_attempts(),
+            "failed": answers.n_failed,
+            "success_rate": answers.success_rate(),
+            "p50_ms": answers.p50_ms,
+            "p95_ms": answers.p95_ms,
+            "since": answers.since.map(Time::rfc3339),
+        })
+    };
+    let failing = health.failing;
+    let disabled_at = failing.and_then(|failing| failing.disabled_at);
+    json!({
+        "last_hour": answers(&health.hour),
+        "last_day": answers(&health.day),
+        "last_success": health.last_success.map(Time::rfc3339),
+        "failing_since": failing.map(|failing| failing.since.rfc3339()),
+        "consecutive_failures": failing.map_or(0, |failing| failing.n_failures),
+        "disabled_at_estimate": disabled_at.map(Time::rfc3339),
+    })
 }
 
 /// A replay's line: the state it is in now, by which attempt.

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::domain::PublishedRetries;
+use crate::domain::{Disabling, PublishedRetries};
 
 /// What was found; a part that is absent was not published.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -48,6 +48,10 @@ pub fn read(body: &[u8]) -> Option<Published> {
     let schedule = delays.map(|delays| PublishedRetries {
         delays,
         floor_after_timeout: own("x-retry-floor-after-timeout").and_then(Value::as_f64),
+        disabling: own("x-disable-after").and_then(|after| match after {
+            Value::Null => Some(Disabling::Never),
+            after => after.as_f64().map(Disabling::After),
+        }),
     });
     Some(Published {
         streams: streams(paths),
@@ -145,7 +149,7 @@ mod tests {
             "/webhooks/endpoints/{id}/headers":{"get":{}},
             "/secret":{"get":{}},
             "/webhooks/messages/{id}/resend":{"post":{}}},
-            "x-retry-schedule":[5,300.5],"info":{"x-retry-floor-after-timeout":60}}"#;
+            "x-retry-schedule":[5,300.5],"x-disable-after":null,"info":{"x-retry-floor-after-timeout":60}}"#;
         let published = read(body).unwrap();
         assert_eq!(published.streams, ["/live", "/assets/events"]);
         assert_eq!(
@@ -162,6 +166,7 @@ mod tests {
         let retries = PublishedRetries {
             delays: vec![5.0, 300.5],
             floor_after_timeout: Some(60.0),
+            disabling: Some(Disabling::Never),
         };
         assert_eq!(published.retry_schedule, Some(retries));
     }

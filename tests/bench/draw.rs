@@ -8,7 +8,10 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Rect;
 use reeltop::app::keymap::Keymap;
 use reeltop::app::{Msg, Session, State, update};
-use reeltop::domain::{Moment, Time};
+use reeltop::domain::{
+    Attempt, AttemptId, AttemptStatus, Bounds, Change, ChangeKind, EndpointId, History, MessageId,
+    Moment, Origin, Time, Trigger,
+};
 use reeltop::view::theme::{Theme, ThemeName};
 
 use crate::fold::preloaded;
@@ -51,6 +54,67 @@ pub fn run() {
         );
     }
     scan(state(1_000_000, ""));
+    endpoints();
+}
+
+/// Messages, and endpoints at which each has one attempt, over a day.
+const N_MESSAGES: i64 = 100_000;
+const N_ENDPOINTS: i64 = 20;
+
+/// The Endpoints screen over many deliveries: what each frame tells of how they fare.
+pub fn endpoints() {
+    let mut state = State::new(Session::default(), Keymap::embedded().unwrap());
+    state.history = History::new(Bounds {
+        messages: N_MESSAGES as usize,
+        ..Bounds::default()
+    });
+    let begin = Time::parse("2026-11-22T20:00:00Z").unwrap();
+    let start = Instant::now();
+    for n in 0..N_MESSAGES {
+        let attempt = Attempt {
+            id: AttemptId::new(&format!("atmpt_{n}")),
+            message: MessageId::new(&format!("msg_{n}")),
+            endpoint: EndpointId::new(&format!("ep_{}", n % N_ENDPOINTS)),
+            url: "https://api.example.com/hook".into(),
+            started: begin.plus(n * 864_000),
+            status: if n % 7 == 0 {
+                AttemptStatus::Fail
+            } else {
+                AttemptStatus::Success
+            },
+            code: if n % 7 == 0 { 500 } else { 204 },
+            duration_ms: Some((n * 7919 % 2000) as u64),
+            response: "".into(),
+            trigger: Trigger::Scheduled,
+        };
+        state.history.apply(Change {
+            seq: 0,
+            received: Moment::default(),
+            origin: Origin::Poll,
+            raw: None,
+            kind: ChangeKind::Attempt(Box::new(attempt)),
+        });
+    }
+    let folding = start.elapsed();
+    let wall = begin.plus(N_MESSAGES * 864_000);
+    update(&mut state, Msg::Tick(Moment { wall, mono: 1 }));
+    state.endpoints.note_stale();
+    state.endpoints.settle(&state.history);
+    press(&mut state, KeyCode::Char('4'));
+    let theme = Theme::embedded(ThemeName::Dark, false).unwrap();
+    let mut buffer = Buffer::empty(Rect::new(0, 0, 200, 60));
+    let mut frames = Vec::new();
+    for _ in 0..FRAMES {
+        let start = Instant::now();
+        view(&state, &theme, &mut buffer);
+        frames.push(start.elapsed());
+    }
+    println!(
+        "\nEndpoints screen, {N_ENDPOINTS} endpoints, {N_MESSAGES} deliveries in a day: median {} ms, worst {} ms; folding them {} ms",
+        ms(median(&frames)),
+        ms(frames.iter().max().copied().unwrap_or_default()),
+        ms(folding)
+    );
 }
 
 /// A text filter over a million tasks, in the slices that the loop takes between frames.

@@ -1,7 +1,7 @@
 //! What things cost, side by side with their yardsticks in one run: `cargo bench`.
 //!
 //! Every figure is the median of interleaved rounds. Names given on the command line pick
-//! sections: `cargo bench -- decode fold memory draw journal tail`.
+//! sections: `cargo bench -- decode fold memory draw endpoints journal tail`.
 #![expect(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 mod corpus;
@@ -31,6 +31,8 @@ fn main() {
     }
     if wants("draw") {
         draw::run();
+    } else if wants("endpoints") {
+        draw::endpoints();
     }
     if wants("journal") {
         journal::run();

@@ -48,6 +48,28 @@ fn keys(line: &str) -> Vec<String> {
     value.as_object().unwrap().keys().cloned().collect()
 }
 
+/// How an endpoint fares at which everything succeeded.
+fn fares_well(line: &str) {
+    let line: Value = serde_json::from_str(line).unwrap();
+    let health = &line["health"];
+    assert_eq!(
+        keys(&health.to_string()),
+        [
+            "last_hour",
+            "last_day",
+            "last_success",
+            "failing_since",
+            "consecutive_failures",
+            "disabled_at_estimate"
+        ]
+    );
+    let hour = &health["last_hour"];
+    assert!(hour["attempts"].as_u64().unwrap() > 0, "{health}");
+    assert_eq!(hour["success_rate"], 1.0, "{health}");
+    assert!(hour["since"].is_string() && hour["p50_ms"].is_u64());
+    assert_eq!(health["consecutive_failures"], 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_are_lines_of_the_contract() {
     let server = start(Options::default()).await;
@@ -130,9 +152,11 @@ async fn lists_are_lines_of_the_contract() {
             "disabled",
             "version",
             "created_at",
-            "updated_at"
+            "updated_at",
+            "health"
         ]
     );
+    fares_well(&lines[0]);
     let (_, table, _) = on(&server, &["tasks", "--utc"]).await;
     assert!(table[0].starts_with("STATE"), "{table:?}");
     server.stop().await;

@@ -6,11 +6,11 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use reeltop::domain::{
-    Abilities, Ability, AssetId, Attempt, AttemptId, AttemptStatus, Change, ChangeKind, Endpoint,
-    EndpointId, Event, EventId, EventType, Example, Failure, FailureKind, Feature, FeatureState,
-    Features, LinkState, Message, MessageId, Moment, OFFERS, Observation, Origin, Payload, Proof,
-    PublishedRetries, Repair, RepairedBy, ReplayStep, Route, Stage, TaskId, TaskState, Time,
-    Trigger, Unreadable, UserId, WORD_KINDS, WordSeen,
+    Abilities, Ability, AssetId, Attempt, AttemptId, AttemptStatus, Change, ChangeKind, Disabling,
+    Endpoint, EndpointId, Event, EventId, EventType, Example, Failure, FailureKind, Feature,
+    FeatureState, Features, LinkState, Message, MessageId, Moment, OFFERS, Observation, Origin,
+    Payload, Proof, PublishedRetries, Repair, RepairedBy, ReplayStep, Route, Stage, TaskId,
+    TaskState, Time, Trigger, Unreadable, UserId, WORD_KINDS, WordSeen,
 };
 use reeltop::wire::record::{Encoded, Record, decode, encode, redact};
 
@@ -218,11 +218,22 @@ fn logs() -> impl Strategy<Value = ChangeKind> {
 }
 
 fn abilities() -> impl Strategy<Value = ChangeKind> {
-    let retries = (vec(0.0..1e6, 0..5), option::of(0.0..1e3));
-    let retries = retries.prop_map(|(delays, floor_after_timeout)| PublishedRetries {
-        delays,
-        floor_after_timeout,
-    });
+    let disabling = prop_oneof![
+        Just(Disabling::Never),
+        (0.0..1e6).prop_map(Disabling::After)
+    ];
+    let retries = (
+        vec(0.0..1e6, 0..5),
+        option::of(0.0..1e3),
+        option::of(disabling),
+    );
+    let retries = retries.prop_map(
+        |(delays, floor_after_timeout, disabling)| PublishedRetries {
+            delays,
+            floor_after_timeout,
+            disabling,
+        },
+    );
     (option::of(retries), ".{1,20}").prop_map(|(retry_schedule, text)| {
         ChangeKind::Abilities(Box::new(Abilities {
             stream: Ability::Offered(text.clone()),

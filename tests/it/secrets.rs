@@ -188,8 +188,8 @@ async fn the_dashboard_shows_and_keeps_no_planted_secret() {
         assert!(!listed.is_empty());
         assert_none("the list of processes", &listed);
         for (keys, seen) in [
-            ("4", "hooks.example"),
-            ("\r", "Endpoints ›"),
+            ("4", "FAILING SINCE"),
+            ("\r", "hooks.example"),
             ("\r", "refused: Authorization"),
             ("5", "could not be read"),
             ("\r", "Health ›"),

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::super::output::note;
-use crate::domain::{Failure, FailureKind, RetrySchedule};
+use crate::domain::{Disabling, Failure, FailureKind, RetrySchedule};
 use crate::io::client::endpoints::Changed;
 use crate::io::client::http::{NotDone, Verb};
 use crate::io::client::svix::{Published, Svix};
@@ -490,6 +490,13 @@ impl Delivery for SvixDelivery {
 
     fn floor_after_timeout_s(&self) -> f64 {
         60.0
+    }
+
+    fn disable_after_s(&self) -> Option<f64> {
+        match RetrySchedule::default().disabling() {
+            Disabling::After(seconds) => Some(seconds),
+            Disabling::Never => None,
+        }
     }
 
     fn figures(&self) -> DeliveryFigures {

@@ -11,8 +11,9 @@ use super::super::message::{Message, Payload};
 use super::super::time::Time;
 use super::broken::Broken;
 use super::causes::{CauseSummary, Causes};
-use super::delivery::{Delivery, MAX_RESPONSE_BYTES, Told};
+use super::delivery::{Delivery, MAX_RESPONSE_BYTES, Taken, Told};
 use super::outcome::{Standing, Standings};
+use super::tries::{AllTries, Tries};
 
 /// Largest sum of payloads and responses kept.
 const MAX_BYTES: usize = 128 << 20;
@@ -26,6 +27,7 @@ pub struct Deliveries {
     by_task: HashMap<TaskId, VecDeque<MessageId>>,
     failing: usize,
     standings: Standings,
+    tries: AllTries,
     broken: Broken,
     causes: Causes,
     limit: usize,
@@ -44,6 +46,7 @@ impl Deliveries {
             by_task: HashMap::new(),
             failing: 0,
             standings: Standings::default(),
+            tries: AllTries::default(),
             broken: Broken::default(),
             causes: Causes::default(),
             limit: limit.max(1),
@@ -91,6 +94,11 @@ impl Deliveries {
     /// How the messages stand at an endpoint, if one was tried there.
     pub fn standing(&self, endpoint: &EndpointId) -> Option<Standing> {
         self.standings.get(endpoint)
+    }
+
+    /// How the attempts at an endpoint went over time, if one ended there.
+    pub fn tries(&self, endpoint: &EndpointId) -> Option<&Tries> {
+        self.tries.get(endpoint)
     }
 
     /// Messages that left memory because of the limit.
@@ -172,7 +180,7 @@ impl Deliveries {
                 .push_back(merged.id.clone());
         }
         let id = merged.id.clone();
-        self.with(&id, told, |row| row.message = Some(merged));
+        self.with(&id, told, |row, _| row.message = Some(merged));
     }
 
     pub(super) fn take_attempt(&mut self, mut attempt: Attempt, told: Told) {
@@ -181,16 +189,32 @@ impl Deliveries {
             attempt.response = attempt.response[..end].into();
             self.n_answers_cut += 1;
         }
-        let mut has_dropped = false;
-        self.with(&attempt.message.clone(), told, |row| {
-            has_dropped = row.take(attempt);
+        let mut taken = Taken::default();
+        let told_now = attempt.clone();
+        // Before the limit is looked at, by which the message itself may go.
+        self.with(&attempt.message.clone(), told, |row, tries| {
+            taken = row.take(attempt);
             row.settle();
+            if let Some(replaced) = &taken.replaced {
+                tries.replace(replaced);
+            }
+            if taken.is_held {
+                tries.add(&told_now);
+            }
+            if let Some(gone) = &taken.let_go {
+                tries.let_go(gone);
+            }
         });
-        self.n_attempts_dropped += u64::from(has_dropped);
+        self.n_attempts_dropped += u64::from(taken.let_go.is_some());
     }
 
     /// Changes one row, keeping the order, the counts and the limit.
-    fn with(&mut self, id: &MessageId, told: Told, change: impl FnOnce(&mut Delivery)) {
+    fn with(
+        &mut self,
+        id: &MessageId,
+        told: Told,
+        change: impl FnOnce(&mut Delivery, &mut AllTries),
+    ) {
         let is_new = !self.rows.contains_key(id);
         let row = self
             .rows
@@ -199,7 +223,7 @@ impl Deliveries {
         let (was_failing, before, light) = (row.is_failing(), row.time(), row.weight());
         self.standings.remove(&row.outcomes);
         self.causes.remove(row);
-        change(row);
+        change(row, &mut self.tries);
         self.standings.add(&row.outcomes);
         self.causes.add(row);
         let has_grown = self.broken.look(row);
@@ -255,6 +279,9 @@ impl Deliveries {
                 self.failing -= usize::from(row.is_failing());
                 self.standings.remove(&row.outcomes);
                 self.causes.remove(&row);
+                for attempt in row.attempts() {
+                    self.tries.let_go(attempt);
+                }
                 self.broken.forget(&row.id);
                 self.bytes -= row.weight();
                 self.evicted += 1;

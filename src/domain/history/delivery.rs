@@ -32,6 +32,17 @@ pub struct Delivery {
 /// Where news came from, and when it was received.
 pub type Told = (Origin, Moment);
 
+/// What taking an attempt in did to those that are kept.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// It is kept as it came, unless it is the one that went.
+    pub is_held: bool,
+    /// What was known of it before.
+    pub replaced: Option<Attempt>,
+    /// The one that went for it.
+    pub let_go: Option<Attempt>,
+}
+
 /// Longest response kept, in bytes; services cut there too.
 pub const MAX_RESPONSE_BYTES: usize = 20_000;
 /// Most attempts kept for one message.
@@ -86,8 +97,8 @@ impl Delivery {
         Some(n_let_go + n_before + 1)
     }
 
-    /// Takes an attempt in, known or not. Returns whether another went for it.
-    pub(super) fn take(&mut self, attempt: Attempt) -> bool {
+    /// Takes an attempt in, known or not.
+    pub(super) fn take(&mut self, attempt: Attempt) -> Taken {
         let known = self.attempts.iter().position(|it| it.id == attempt.id);
         let Some(at) = known else {
             return self.add(attempt);
@@ -100,21 +111,23 @@ impl Delivery {
             )
         };
         if !is_ended(&self.attempts[at].status) || is_ended(&attempt.status) {
-            self.attempts.remove(at);
+            let replaced = self.attempts.remove(at);
             self.causes.remove(at);
-            self.add(attempt);
+            return Taken {
+                replaced: Some(replaced),
+                ..self.add(attempt)
+            };
         }
-        false
+        Taken::default()
     }
 
     /// Adds an attempt that is not known. Beyond the bound the oldest that was made by hand goes,
     /// as the schedule is told by the others; the newest stays, and so does one that succeeded.
-    /// Returns whether one went.
-    fn add(&mut self, attempt: Attempt) -> bool {
+    fn add(&mut self, attempt: Attempt) -> Taken {
         let let_go = self.let_go.get(&attempt.endpoint);
         let place = (attempt.started, attempt.id.clone());
         if let_go.is_some_and(|let_go| let_go.contains(&place)) {
-            return false;
+            return Taken::default();
         }
         let at = self
             .attempts
@@ -122,8 +135,12 @@ impl Delivery {
         let cause = Cause::of(&attempt).map(|cause| cause.id);
         self.causes.insert(at, cause);
         self.attempts.insert(at, attempt);
+        let mut taken = Taken {
+            is_held: true,
+            ..Taken::default()
+        };
         if self.attempts.len() <= MAX_ATTEMPTS {
-            return false;
+            return taken;
         }
         let old = &self.attempts[..self.attempts.len() - 1];
         let by_hand = old.iter().position(|known| {
@@ -131,11 +148,12 @@ impl Delivery {
         });
         self.causes.remove(by_hand.unwrap_or(0));
         let leaving = self.attempts.remove(by_hand.unwrap_or(0));
-        let let_go = self.let_go.entry(leaving.endpoint).or_default();
+        let let_go = self.let_go.entry(leaving.endpoint.clone()).or_default();
         if let_go.len() < MAX_LET_GO {
-            let_go.insert((leaving.started, leaving.id));
+            let_go.insert((leaving.started, leaving.id.clone()));
         }
-        true
+        taken.let_go = Some(leaving);
+        taken
     }
 
     pub fn attempt(&self, id: &AttemptId) -> Option<&Attempt> {

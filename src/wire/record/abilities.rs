@@ -1,7 +1,7 @@
 //! What a server offers, as fields of a record.
 
 use super::fields::{Fields, Writer};
-use crate::domain::{Abilities, Ability, OFFERS, PublishedRetries};
+use crate::domain::{Abilities, Ability, Disabling, OFFERS, PublishedRetries};
 
 /// The field of the first offer; the others follow in the order of [`OFFERS`].
 const FIRST_OFFER: u8 = 16;
@@ -30,6 +30,11 @@ pub(super) fn write_abilities(abilities: &Abilities, to: &mut Writer) {
             if let Some(floor) = retries.floor_after_timeout {
                 to.bytes(2, &floor.to_le_bytes());
             }
+            match retries.disabling {
+                None => {}
+                Some(Disabling::Never) => to.bytes(3, &[]),
+                Some(Disabling::After(seconds)) => to.bytes(3, &seconds.to_le_bytes()),
+            }
         });
     }
 }
@@ -54,6 +59,10 @@ pub(super) fn read_abilities(from: Fields<'_>) -> Abilities {
             floor_after_timeout: (retries.bytes(2))
                 .and_then(|floor| floor.try_into().ok())
                 .map(f64::from_le_bytes),
+            disabling: retries.bytes(3).and_then(|after| match after {
+                [] => Some(Disabling::Never),
+                after => Some(Disabling::After(f64::from_le_bytes(after.try_into().ok()?))),
+            }),
         }),
         offers: offers.collect(),
     }

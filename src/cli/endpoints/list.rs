@@ -1,0 +1,164 @@
+//! `reeltop endpoints`: the endpoints and how they fare, as table or JSON lines.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+
+use crate::cli::args::{EndpointsArgs, SourceArgs};
+use crate::cli::lens::Lens;
+use crate::cli::list::{WALKED, query, say_unreadable};
+use crate::cli::output::{Outcome, Output, note};
+use crate::cli::reading::is_unlisted;
+use crate::cli::source;
+use crate::domain::{Endpoint, EndpointId, Failure, Health, Time};
+use crate::io::Clock;
+use crate::io::client::Client;
+use crate::view::model::{Said, fare};
+use crate::wire::normal;
+
+/// `reeltop endpoints`
+pub async fn endpoints(args: EndpointsArgs, from: SourceArgs) -> Outcome {
+    let query = query(args.query.as_deref())?;
+    let (_, client) = source::client(&from)?;
+    let (mut rows, is_inferred) = match client.endpoints().await {
+        Ok(page) => {
+            say_unreadable(&page.unreadable);
+            if !page.is_last {
+                note("the list of endpoints is longer than what could be read of it");
+            }
+            (
+                page.rows
+                    .into_iter()
+                    .map(|row| (row.value, Some(row.raw)))
+                    .collect::<Vec<_>>(),
+                false,
+            )
+        }
+        Err(failure) if is_unlisted(&failure) => (inferred(&client).await?, true),
+        Err(failure) => return Err(failure.into()),
+    };
+    if is_inferred {
+        note("this server lists no endpoints; these are the ones seen in its latest attempts");
+    }
+    let mut lens = Lens::new(&query, &client, 0);
+    let ids = rows.iter().map(|(endpoint, _)| endpoint.id.clone());
+    lens.take_endpoints(ids.collect()).await;
+    rows.retain(|(endpoint, _)| lens.shows_endpoint(endpoint));
+    let shown: Vec<&Endpoint> = rows.iter().map(|(endpoint, _)| endpoint).collect();
+    let health = lens.read_health(&shown).await;
+    let code = u8::from(!lens.end());
+    print_endpoints(&rows, &health, args.json)?;
+    Ok(code)
+}
+
+/// Prints endpoints as a table or as JSON lines, with how they fare where that is known.
+pub fn print_endpoints(
+    rows: &[ListedEndpoint],
+    health: &HashMap<EndpointId, Health>,
+    is_json: bool,
+) -> io::Result<()> {
+    let mut out = Output::new();
+    if is_json {
+        for (endpoint, raw) in rows {
+            let line = normal::endpoint_with(endpoint, raw.as_ref(), health.get(&endpoint.id));
+            out.line(&line.to_string())?;
+        }
+    } else {
+        let now = Clock::new().now().wall;
+        let cells: Vec<Vec<String>> = rows
+            .iter()
+            .map(|(endpoint, _)| endpoint_cells(endpoint, health.get(&endpoint.id), now))
+            .collect();
+        let head = [
+            "ENDPOINT",
+            "STATE",
+            "OK 1H",
+            "OK 24H",
+            "P50",
+            "P95",
+            "FAILING SINCE",
+            "DESCRIPTION",
+            "URL",
+            "EVENTS",
+        ];
+        out.table(&head, &cells, "no webhook endpoints yet")?;
+    }
+    out.flush()
+}
+
+fn endpoint_cells(endpoint: &Endpoint, health: Option<&Health>, now: Time) -> Vec<String> {
+    let types = endpoint.event_types.as_ref();
+    let types: Vec<&str> = types
+        .iter()
+        .flat_map(|types| types.iter())
+        .map(crate::domain::EventType::name)
+        .collect();
+    let state = match (endpoint.is_inferred, endpoint.disabled) {
+        (true, _) => "unknown",
+        (false, true) => "disabled",
+        (false, false) => "enabled",
+    };
+    let unknown = [(); 5].map(|()| "?".to_owned());
+    let [hour, day, p50, p95, failing] = health.map_or(unknown, |health| fared(health, now));
+    vec![
+        endpoint.id.to_string(),
+        state.to_owned(),
+        hour,
+        day,
+        p50,
+        p95,
+        failing,
+        endpoint.description.to_string(),
+        endpoint.url.to_string(),
+        if types.is_empty() {
+            "all".to_owned()
+        } else {
+            types.join(" ")
+        },
+    ]
+}
+
+/// How an endpoint fares, in the words of the screen.
+fn fared(health: &Health, now: Time) -> [String; 5] {
+    let text = |words: Vec<Said>| words.into_iter().map(|(_, text)| text).collect();
+    [
+        text(fare::rate_in(&health.hour, now)),
+        text(fare::rate_in(&health.day, now)),
+        fare::took(health.hour.p50_ms).1,
+        fare::took(health.hour.p95_ms).1,
+        text(fare::failing(health.failing, now)),
+    ]
+}
+
+/// An endpoint, and the row it was read from.
+type ListedEndpoint = (Endpoint, Option<serde_json::Map<String, serde_json::Value>>);
+type Listed = Vec<ListedEndpoint>;
+
+/// Endpoints seen in the attempts of the latest messages.
+async fn inferred(client: &Client) -> Result<Listed, Failure> {
+    let page = client.messages(WALKED, None).await?;
+    let mut seen: BTreeMap<EndpointId, Endpoint> = BTreeMap::new();
+    let (mut is_read, mut first_failure) = (false, None);
+    for row in page.rows {
+        let attempts = match crate::io::sender::attempts(client, &row.value.message.id).await {
+            Ok(attempts) => attempts,
+            Err(failure) => {
+                first_failure.get_or_insert(failure);
+                continue;
+            }
+        };
+        is_read = true;
+        for attempt in attempts {
+            seen.entry(attempt.endpoint.clone())
+                .or_insert_with(|| Endpoint::inferred(attempt.endpoint, attempt.url));
+        }
+    }
+    match first_failure {
+        Some(failure) if !is_read => return Err(failure),
+        Some(failure) => note(&format!("not all could be read: {failure}")),
+        None => {}
+    }
+    Ok(seen
+        .into_values()
+        .map(|endpoint| (endpoint, None))
+        .collect())
+}

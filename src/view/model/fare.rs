@@ -1,0 +1,202 @@
+//! How an endpoint fares, in words: its rate of success, its times, its last hour.
+
+use super::{Said, ago, millis};
+use crate::app::Tone;
+use crate::domain::time::{duration_words, rough_words};
+use crate::domain::{Answers, Beat, Endpoint, Failing, Health, Standing, Time};
+
+/// What it means that an endpoint is disabled, in a row.
+pub const SILENT: &str = "nothing is sent here";
+
+/// Bars of the last hour by how many attempts were made.
+const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// Glyph, word and tone of an endpoint's state.
+pub fn state(
+    endpoint: &Endpoint,
+    standing: Option<Standing>,
+) -> (&'static str, &'static str, Tone) {
+    if endpoint.disabled {
+        return ("⊘", "disabled", Tone::Bad);
+    }
+    match standing {
+        Some(standing) if standing.failing > 0 => ("✗", "failing", Tone::Bad),
+        Some(_) => ("✓", "healthy", Tone::Ok),
+        None => ("·", "unused", Tone::Dim),
+    }
+}
+
+/// The part that succeeded: `98%`; neither all nor none is said of what is only nearly so.
+pub fn rate(answers: &Answers) -> Said {
+    let n_all = answers.n_attempts();
+    let words = match answers.n_succeeded * 100 / n_all.max(1) {
+        _ if n_all == 0 => return (Tone::Dim, "·".to_owned()),
+        0 if answers.n_succeeded > 0 => "<1%".to_owned(),
+        percent => format!("{percent}%"),
+    };
+    let tone = match answers.n_failed {
+        0 => Tone::Text,
+        n if n * 10 <= n_all => Tone::Warn,
+        _ => Tone::Bad,
+    };
+    (tone, words)
+}
+
+/// The rate for a row, and of how long a time it is where that is less than the window.
+pub fn rate_in(answers: &Answers, now: Time) -> Vec<Said> {
+    let mut words = vec![rate(answers)];
+    if answers.n_attempts() > 0
+        && let Some(since) = answers.since
+    {
+        words.push((Tone::Dim, format!(" in {}", rough_words(now.since(since)))));
+    }
+    words
+}
+
+/// A percentile for a row.
+pub fn took(ms: Option<u64>) -> Said {
+    match ms {
+        Some(ms) => (Tone::Text, millis(ms)),
+        None => (Tone::Dim, "·".to_owned()),
+    }
+}
+
+/// A window in a sentence: `98% of 214 attempts since 12:03:10 · p50 41 ms · p95 1.2 s`.
+pub fn window(answers: &Answers, offset: i32) -> Vec<Said> {
+    let n_all = answers.n_attempts();
+    let since = answers
+        .since
+        .map(|since| format!(" since {}", since.clock(offset)));
+    let since = since.unwrap_or_default();
+    if n_all == 0 {
+        return vec![(Tone::Dim, format!("no attempt known{since}"))];
+    }
+    let attempts = if n_all == 1 { "attempt" } else { "attempts" };
+    let mut words = vec![
+        rate(answers),
+        (Tone::Text, format!(" of {n_all} {attempts}{since}")),
+    ];
+    if let (Some(p50), Some(p95)) = (answers.p50_ms, answers.p95_ms) {
+        let times = format!(" · p50 {} · p95 {}", millis(p50), millis(p95));
+        words.push((Tone::Text, times));
+    }
+    words
+}
+
+/// Since when it fails, for a row: `2h05m ×41` (`+` where it may be more), then when it may be disabled.
+pub fn failing(failing: Option<Failing>, now: Time) -> Vec<Said> {
+    let Some(failing) = failing else {
+        return vec![(Tone::Dim, "·".to_owned())];
+    };
+    let more = if failing.is_at_least { "+" } else { "" };
+    let since = duration_words(now.since(failing.since));
+    let mut words = vec![(
+        Tone::Bad,
+        format!("{since}{more} ×{}{more}", failing.n_failures),
+    )];
+    if let Some(at) = failing.disabled_at {
+        let left = rough_words(at.since(now));
+        words.push((Tone::Warn, format!("  ⊘ in {left} (est.)")));
+    }
+    words
+}
+
+/// The same in a sentence.
+pub fn failing_words(failing: Failing, now: Time, offset: i32) -> Vec<Said> {
+    let (least, more) = if failing.is_at_least {
+        ("at least ", " or more")
+    } else {
+        ("", "")
+    };
+    let mut words = vec![(
+        Tone::Bad,
+        format!(
+            "for {least}{}, since {} · {}{more} in a row without a success",
+            duration_words(now.since(failing.since)),
+            failing.since.date_clock(offset),
+            failing.n_failures,
+        ),
+    )];
+    if let Some(at) = failing.disabled_at {
+        let when = if at > now {
+            format!("in about {}", rough_words(at.since(now)))
+        } else {
+            "any time now".to_owned()
+        };
+        words.push((
+            Tone::Warn,
+            format!(" · the service may disable it {when} (estimate)"),
+        ));
+    }
+    words
+}
+
+/// The last hour, a character for each slice: a bar where all attempts succeeded, the higher the
+/// more there were; `!` where some failed, `✗` where all did.
+pub fn last_hour(beats: &[Beat]) -> Vec<Said> {
+    let most = beats.iter().map(|beat| beat.n_succeeded).max().unwrap_or(0);
+    let mut words: Vec<Said> = Vec::new();
+    for beat in beats {
+        let (tone, glyph) = match (beat.n_succeeded, beat.n_failed) {
+            (0, 0) => (Tone::Dim, '·'),
+            (n, 0) => (Tone::Ok, BARS[((n * BARS.len()).div_ceil(most) - 1).min(7)]),
+            (0, _) => (Tone::Bad, '✗'),
+            _ => (Tone::Warn, '!'),
+        };
+        match words.last_mut() {
+            Some((last, text)) if *last == tone => text.push(glyph),
+            _ => words.push((tone, glyph.to_string())),
+        }
+    }
+    words
+}
+
+/// What it means for an endpoint that it is disabled, in a sentence.
+pub fn disabled_words(health: &Health, now: Time) -> String {
+    let last = health.last_success.map_or_else(String::new, |at| {
+        format!(" The last success known was {}.", ago(now, at))
+    });
+    format!(
+        "⊘ {SILENT}, not even resends, and what happens meanwhile is not sent later.{last} Enable it with m."
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answers(n_succeeded: usize, n_failed: usize) -> Answers {
+        Answers {
+            n_succeeded,
+            n_failed,
+            ..Answers::default()
+        }
+    }
+
+    #[test]
+    fn a_rate_says_all_or_none_only_where_it_is_so() {
+        for (succeeded, failed, words, tone) in [
+            (0, 0, "·", Tone::Dim),
+            (9, 0, "100%", Tone::Text),
+            (9999, 1, "99%", Tone::Warn),
+            (1, 999, "<1%", Tone::Bad),
+            (0, 3, "0%", Tone::Bad),
+        ] {
+            assert_eq!(rate(&answers(succeeded, failed)), (tone, words.to_owned()));
+        }
+    }
+
+    #[test]
+    fn the_last_hour_tells_failures_without_color() {
+        let beat = |n_succeeded, n_failed| Beat {
+            n_succeeded,
+            n_failed,
+        };
+        let beats = [beat(0, 0), beat(1, 0), beat(8, 0), beat(4, 1), beat(0, 2)];
+        let text: String = last_hour(&beats)
+            .into_iter()
+            .map(|(_, text)| text)
+            .collect();
+        assert_eq!(text, "·▁█!✗");
+    }
+}
