@@ -29,7 +29,7 @@ pub fn say_unreadable(found: &[Unreadable]) {
     if let Some(first) = found.first() {
         note(&format!(
             "{} rows could not be read: {}",
-            found.iter().map(|what| what.count).sum::<u64>(),
+            Unreadable::sum(found),
             first.why
         ));
     }

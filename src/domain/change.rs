@@ -12,6 +12,7 @@ use super::message::Message;
 use super::replay::{Replay, ReplayStep};
 use super::task::Observation;
 use super::time::Moment;
+use super::unread::Unreadable;
 use super::words::WordSeen;
 
 /// Where a change came from.
@@ -87,15 +88,4 @@ pub enum ChangeKind {
     Ledger(Box<Replay>),
     /// How the journal stands.
     Journal(Box<Journal>),
-}
-
-/// What could not be read: where it came from, why, and its beginning.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unreadable {
-    pub place: &'static str,
-    pub why: String,
-    /// How many rows or events it stands for.
-    pub count: u64,
-    /// At most 4 KiB of it.
-    pub excerpt: String,
 }

@@ -34,7 +34,7 @@ pub use tries::Tries;
 pub use trust::RestoredAbilities;
 pub use window::{Anchor, SortBy, TaskOrder, Window};
 
-use super::change::{Change, ChangeKind, Origin, Unreadable};
+use super::change::{Change, ChangeKind, Origin};
 use super::endpoint::Endpoint;
 use super::id::{AssetId, EndpointId, TaskId};
 use super::journal::Journal;
@@ -42,6 +42,7 @@ use super::link::{Abilities, LinkCounters, LinkState, Proof};
 use super::replay::Replays;
 use super::schedule::RetrySchedule;
 use super::time::Moment;
+use super::unread::{KnownRows, Unreadable};
 use super::words::{NewWords, WordSeen};
 
 /// How much is kept in memory.
@@ -99,6 +100,7 @@ pub struct History {
     pub schedule: RetrySchedule,
     pub unreadable: Kept<(Moment, Unreadable)>,
     pub losses: Losses,
+    known_rows: KnownRows,
     /// Words of the service that we do not know.
     pub new_words: NewWords,
     pub replays: Replays,
@@ -152,6 +154,7 @@ impl History {
             schedule: RetrySchedule::default(),
             unreadable: Kept::new(MAX_UNREADABLE),
             losses: Losses::default(),
+            known_rows: KnownRows::default(),
             new_words: NewWords::default(),
             replays: Replays::default(),
             journal: Journal::default(),
@@ -204,10 +207,7 @@ impl History {
             ChangeKind::Proof(proof) => self.take_proof(*proof, origin),
             ChangeKind::Abilities(abilities) => self.take_abilities(*abilities, origin),
             ChangeKind::Hole(hole) => self.events.push_hole(*hole),
-            ChangeKind::Unreadable(what) => {
-                self.losses.note_unreadable(&what);
-                self.unreadable.push((received, *what));
-            }
+            ChangeKind::Unreadable(what) => return self.take_unreadable(*what, received),
             ChangeKind::NewWord(seen) => {
                 let WordSeen {
                     kind,

@@ -88,7 +88,7 @@ pub async fn compare(
     if !found.unreadable.is_empty() {
         found.caveats.push(format!(
             "{} active tasks could not be read",
-            found.unreadable.len()
+            Unreadable::sum(&found.unreadable)
         ));
     }
     if page.is_null {
@@ -212,7 +212,7 @@ async fn read_log(client: &Client, gap: (Time, Time), found: &mut Compared) {
         if !page.unreadable.is_empty() {
             found.caveats.push(format!(
                 "{} messages of the log could not be read",
-                page.unreadable.len()
+                Unreadable::sum(&page.unreadable)
             ));
         }
         found.unreadable.extend(page.unreadable);

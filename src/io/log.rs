@@ -114,7 +114,12 @@ pub fn change(kind: &ChangeKind) {
             "abilities"
         ),
         ChangeKind::Polled(Some(failure)) => warn!("poll failed: {failure}"),
-        ChangeKind::Unreadable(what) => warn!("unreadable in {}: {}", what.place, what.why),
+        ChangeKind::Unreadable(what) => {
+            warn!(
+                "unreadable in {}: {} ({})",
+                what.place, what.why, what.count
+            );
+        }
         ChangeKind::NewWord(seen) => info!("new {:?}: {:?}", seen.kind, seen.word),
         ChangeKind::Replay(step) => {
             let (message, endpoint) = (&step.message, &step.endpoint);

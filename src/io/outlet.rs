@@ -11,7 +11,8 @@ use super::journal::Recorder;
 use super::ledger::Ledger;
 use super::log;
 use crate::domain::{
-    Abilities, AssetId, Change, ChangeKind, Failure, LinkCounters, Moment, Origin, Time, Unreadable,
+    Abilities, AssetId, Change, ChangeKind, Failure, KnownRows, LinkCounters, Moment, Origin, Time,
+    Unreadable,
 };
 
 /// Batches that wait for the reader before the socket is slowed.
@@ -49,6 +50,8 @@ struct Inner {
     /// The last number given out; held while sending, so that numbers go out in order.
     seq: tokio::sync::Mutex<u64>,
     abilities: Mutex<Abilities>,
+    /// What lists hold that could not be read and was told.
+    unreadable: Mutex<KnownRows>,
     gauges: Gauges,
     assets: mpsc::Sender<Vec<AssetId>>,
     recorder: Option<Recorder>,
@@ -79,6 +82,7 @@ impl Outlet {
             to,
             seq: tokio::sync::Mutex::new(0),
             abilities: Mutex::default(),
+            unreadable: Mutex::default(),
             gauges: Gauges::default(),
             assets: to_names,
             recorder,
@@ -197,11 +201,18 @@ impl Outlet {
             .await;
     }
 
-    /// Drafts of what could not be read, which are counted.
-    pub fn unreadable(&self, origin: Origin, found: Vec<Unreadable>) -> Vec<Draft> {
-        self.gauges()
-            .unreadable
-            .fetch_add(found.iter().map(|what| what.count).sum(), Ordering::Relaxed);
+    /// Drafts of what could not be read and was not told before, which are counted.
+    pub fn unreadable(&self, origin: Origin, mut found: Vec<Unreadable>) -> Vec<Draft> {
+        let mut n_new = 0;
+        {
+            let mut known = lock(&self.inner.unreadable);
+            found.retain(|what| {
+                let n = known.news(what);
+                n_new += n;
+                n > 0
+            });
+        }
+        self.gauges().unreadable.fetch_add(n_new, Ordering::Relaxed);
         found
             .into_iter()
             .map(|what| self.draft(origin, ChangeKind::Unreadable(Box::new(what))))
@@ -209,7 +220,7 @@ impl Outlet {
     }
 
     pub fn abilities(&self) -> Abilities {
-        self.lock().clone()
+        lock(&self.inner.abilities).clone()
     }
 
     /// Changes what is known of the server's abilities, and tells it if that differs. The turn to
@@ -217,7 +228,7 @@ impl Outlet {
     pub async fn learn(&self, change: impl FnOnce(&mut Abilities)) {
         let mut seq = self.inner.seq.lock().await;
         let learned = {
-            let mut abilities = self.lock();
+            let mut abilities = lock(&self.inner.abilities);
             let before = abilities.clone();
             change(&mut abilities);
             (*abilities != before).then(|| abilities.clone())
@@ -227,14 +238,6 @@ impl Outlet {
             let draft = self.draft(Origin::Inference, kind);
             self.send_numbered(&mut seq, vec![draft]).await;
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Abilities> {
-        // A panic while it was held leaves it whole: it is only ever assigned to.
-        self.inner
-            .abilities
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn counters(&self) -> LinkCounters {
@@ -272,4 +275,9 @@ impl Outlet {
             let _ = self.inner.assets.try_send(seen);
         }
     }
+}
+
+/// What is held is whole also after a panic: it is assigned to, or counts once more at worst.
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -228,7 +228,7 @@ fn cells(
             vec![
                 vec![dim(ago(state.shown_at().wall, at.wall))],
                 vec![plain(what.place)],
-                vec![plain("1")],
+                vec![plain(what.count.to_string())],
                 vec![piece(Tone::Warn, "? "), plain(what.why.clone())],
             ]
         }

@@ -71,22 +71,12 @@ pub fn secret(body: &[u8]) -> Result<String, Unreadable> {
     object(body)
         .and_then(|answer| text(&answer, &["key", "secret", "signing_secret"]))
         // The body may hold a secret, so that nothing of it is kept.
-        .ok_or_else(|| Unreadable {
-            place: "secret",
-            why: "no secret in it".to_owned(),
-            count: 1,
-            excerpt: String::new(),
-        })
+        .ok_or_else(|| Unreadable::new("secret", "no secret in it", ""))
 }
 
 /// Reads `{"headers":{…},"sensitive":[…]}`.
 pub fn headers(body: &[u8]) -> Result<Headers, Unreadable> {
-    let unreadable = || Unreadable {
-        place: "headers",
-        why: "no headers in it".to_owned(),
-        count: 1,
-        excerpt: String::new(),
-    };
+    let unreadable = || Unreadable::new("headers", "no headers in it", "");
     let answer = object(body).ok_or_else(unreadable)?;
     let told = answer
         .get("headers")

@@ -150,10 +150,8 @@ pub fn decode_within(
             let excerpt = excerpt(frame.data);
             let why = format!("{why} ({count})");
             sink(ChangeKind::Unreadable(Box::new(Unreadable {
-                place: "stream",
-                why,
                 count: count as u64,
-                excerpt,
+                ..Unreadable::new("stream", why, excerpt)
             })));
         }
     }

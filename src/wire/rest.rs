@@ -11,7 +11,7 @@ use super::lenient::{
 use super::task::lenient_task;
 use crate::domain::{
     Attempt, AttemptId, AttemptStatus, Endpoint, EndpointId, EventId, EventType, Message,
-    MessageId, Observation, Payload, TaskId, Time, Trigger, Unreadable,
+    MessageId, Observation, Payload, TaskId, Time, Trigger, Unread, Unreadable,
 };
 
 /// A value with the JSON that it was read from.
@@ -139,12 +139,16 @@ pub(super) fn parse(place: &'static str, body: &[u8]) -> Result<Value, Unreadabl
 }
 
 pub(super) fn unreadable(place: &'static str, why: impl Into<String>, bytes: &[u8]) -> Unreadable {
-    Unreadable {
-        place,
-        why: why.into(),
-        count: 1,
-        excerpt: excerpt(bytes),
-    }
+    Unreadable::new(place, why, excerpt(bytes))
+}
+
+/// A row of a list that could not be read, known by its id, as it may change from look to look; else
+/// by all of it.
+pub fn unread_row(place: &'static str, why: &str, row: &Value) -> Unreadable {
+    let bytes = row.to_string();
+    let id = row.get("id").and_then(id_text);
+    let identity = id.as_ref().unwrap_or(&bytes).as_bytes();
+    unreadable(place, why, bytes.as_bytes()).known_by(identity)
 }
 
 /// Reads a list row by row. With `hides`, secrets are taken out of each row, but for what stands
@@ -166,6 +170,7 @@ pub(super) fn page<T>(
         is_last,
         is_null: listed.is_null && listed.rows.is_empty(),
     };
+    let mut unread = Unread::default();
     for mut raw in listed.rows {
         if let (Some(spared), Value::Object(raw)) = (hides, &mut raw) {
             hide(raw, &URLS, spared);
@@ -180,12 +185,13 @@ pub(super) fn page<T>(
             },
             other => other,
         };
-        page.unreadable.push(unreadable(
+        unread.add(unread_row(
             place,
             "a row that lacks what every row has",
-            refused.to_string().as_bytes(),
+            &refused,
         ));
     }
+    page.unreadable = unread.into_rows(place);
     Ok(page)
 }
 

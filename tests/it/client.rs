@@ -4,7 +4,7 @@ mod bounds;
 mod conformance;
 mod gaps;
 pub mod intake;
-mod link;
+pub mod link;
 mod polling;
 mod rest;
 mod stream;

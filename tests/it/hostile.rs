@@ -67,12 +67,11 @@ fn told(texts: &[String]) -> Vec<Change> {
 }
 
 fn unreadable(why: String, bytes: &[u8]) -> ChangeKind {
-    ChangeKind::Unreadable(Box::new(Unreadable {
-        place: "stream",
-        count: 1,
+    ChangeKind::Unreadable(Box::new(Unreadable::new(
+        "stream",
         why,
-        excerpt: lenient::excerpt(bytes),
-    }))
+        lenient::excerpt(bytes),
+    )))
 }
 
 /// Ways through the dashboard; between them every screen, page, overlay and prompt is seen.

@@ -288,12 +288,14 @@ fn told() -> impl Strategy<Value = ChangeKind> {
         }))
     });
     let abilities = abilities();
-    let unreadable = (".{0,40}", ".{0,40}").prop_map(|(why, excerpt)| {
+    let unreadable = (".{0,40}", ".{0,40}", any::<Option<u64>>());
+    let unreadable = unreadable.prop_map(|(why, excerpt, known_by)| {
         ChangeKind::Unreadable(Box::new(Unreadable {
             place: "stream",
             count: 7,
             why,
             excerpt,
+            known_by,
         }))
     });
     let word = (0..4_usize, ".{1,20}", any::<u32>(), ".{0,20}", ".{0,40}");

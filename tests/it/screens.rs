@@ -81,12 +81,11 @@ fn health() {
         caveat: None,
         at: before(5).wall,
     };
-    let unreadable = Unreadable {
-        place: "stream",
-        count: 1,
-        why: "no JSON: expected a value at line 1".into(),
-        excerpt: "<html>\u{1b}[2J".into(),
-    };
+    let unreadable = Unreadable::new(
+        "stream",
+        "no JSON: expected a value at line 1",
+        "<html>\u{1b}[2J",
+    );
     let changes = vec![
         change(5, ChangeKind::Proof(Box::new(proof))),
         change(4, ChangeKind::Unreadable(Box::new(unreadable))),

@@ -150,7 +150,7 @@ fn told<T>(
 ) -> Line {
     let mut detail = format!("{} {what}, {}", page.rows.len(), form.words());
     if let Some(unread) = page.unreadable.first() {
-        let n = page.unreadable.len();
+        let n = Unreadable::sum(&page.unreadable);
         let detail = format!("{detail}; {n} rows cannot be read: {}", unread.why);
         return Line::warning(check, detail, "reeltop counts these and shows them raw");
     }

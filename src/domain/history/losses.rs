@@ -1,7 +1,8 @@
 //! What is not here any more or never was: what bounds let go, and what could not be read.
 
-use super::super::change::Unreadable;
 use super::super::time::Moment;
+use super::super::unread::Unreadable;
+use super::{Applied, History};
 
 /// A part of the history that has a screen of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -109,8 +110,8 @@ impl Losses {
         PARTS.into_iter().map(of).sum()
     }
 
-    pub(super) fn note_unreadable(&mut self, what: &Unreadable) {
-        self.unreadable[Part::of(what) as usize] += what.count;
+    fn note_unreadable(&mut self, part: Part, n_new: u64) {
+        self.unreadable[part as usize] += n_new;
     }
 
     /// Takes in how much the bounds have let go in all.
@@ -129,6 +130,25 @@ impl Losses {
                 held.last = Some(now);
             }
         }
+    }
+}
+
+impl History {
+    /// Counts what is new of it. A row that was met before is kept once, as it is now.
+    pub(super) fn take_unreadable(&mut self, what: Unreadable, received: Moment) -> Applied {
+        let n_new = self.known_rows.news(&what);
+        if n_new == 0 {
+            return Applied::Nothing;
+        }
+        self.losses.note_unreadable(Part::of(&what), n_new);
+        let is_it = |held: &Unreadable| held.known_by.is_some() && held.known_by == what.known_by;
+        let held = self.unreadable.iter_mut().find(|(_, held)| is_it(held));
+        if let Some(held) = held {
+            *held = (received, what);
+        } else {
+            self.unreadable.push((received, what));
+        }
+        Applied::Shown
     }
 }
 
@@ -166,14 +186,13 @@ mod tests {
             ("journal", Part::Events),
         ] {
             let what = Unreadable {
-                place,
-                why: String::new(),
                 count: 3,
-                excerpt: String::new(),
+                ..Unreadable::new(place, "", "")
             };
             assert_eq!(Part::of(&what), part, "{place}");
-            let mut losses = Losses::default();
-            losses.note_unreadable(&what);
+            let mut history = History::default();
+            history.take_unreadable(what, late);
+            let losses = history.losses;
             assert_eq!((losses.unreadable(part), losses.total()), (3, 3));
         }
     }

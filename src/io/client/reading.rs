@@ -4,15 +4,14 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use reqwest::Url;
+use serde_json::Value;
 
 use super::failure::{self, Failed};
 use super::http::Http;
-use crate::domain::{Failure, FailureKind, Unreadable, visible};
-use crate::wire::rest::{Page, Row};
+use crate::domain::{Failure, FailureKind, Unread, Unreadable, visible};
+use crate::wire::rest::{Page, Row, unread_row};
 use crate::wire::shape::{self, Beyond};
 
-/// Rows of one page that could not be read and are kept to be looked at.
-const MAX_UNREADABLE: usize = 200;
 /// Pages of a list that is read whole, at most.
 pub const MAX_PAGES: usize = 40;
 /// The most rows that a page is asked for (Svix).
@@ -34,33 +33,30 @@ impl Http {
             body = shape.cut(&body).into();
         }
         let mut page = self.decoded(&url, &body, decode)?;
-        let n_before = page.rows.len();
+        let place = list_of(segments);
         if is_cut {
-            page.rows.retain(|row| !shape::is_cut(&row.raw));
+            let mut unread = Unread::from(page.unreadable);
+            page.rows.retain(|row| {
+                let is_whole = !shape::is_cut(&row.raw);
+                if !is_whole {
+                    let why = "a row nested too deep (limits.json_depth)";
+                    unread.add(unread_row(place, why, &Value::Object(row.raw.clone())));
+                }
+                is_whole
+            });
+            page.unreadable = unread.into_rows(place);
         }
-        let n_cut = n_before - page.rows.len();
         let limit = self.limits.list_rows;
         let n_beyond = page.rows.len().saturating_sub(limit);
         page.rows.truncate(limit);
-        // Each of these keeps a piece of its row; a list of nothing else must not pile up.
-        let n_hidden = page.unreadable.len().saturating_sub(MAX_UNREADABLE);
-        page.unreadable.truncate(MAX_UNREADABLE);
-        for (count, why) in [
-            (
-                n_beyond,
-                "rows beyond the limit of a list (limits.list_rows)",
-            ),
-            (n_hidden, "more rows that lack what every row has"),
-            (n_cut, "rows nested too deep (limits.json_depth)"),
-        ] {
-            if count > 0 {
-                page.unreadable.push(Unreadable {
-                    place: list_of(segments),
-                    why: format!("{count} {why}"),
-                    count: count as u64,
-                    excerpt: String::new(),
-                });
-            }
+        if n_beyond > 0 {
+            let why = "rows beyond the limit of a list (limits.list_rows)";
+            // The next look finds as many or more of the same list, and that is their number then.
+            let of = segments.join("/");
+            page.unreadable.push(Unreadable {
+                count: n_beyond as u64,
+                ..Unreadable::new(place, why, "").known_by(of.as_bytes())
+            });
         }
         Ok(page)
     }

@@ -74,12 +74,7 @@ impl Link {
             });
             if let Err(why) = outcome {
                 n_unreadable += 1;
-                let what = Unreadable {
-                    place: "stream",
-                    why,
-                    count: 1,
-                    excerpt: excerpt(frame.data),
-                };
+                let what = Unreadable::new("stream", why, excerpt(frame.data));
                 let kind = ChangeKind::Unreadable(Box::new(what));
                 drafts.push(Draft {
                     received,
@@ -120,10 +115,8 @@ impl Link {
             let limit = self.client.http.limits.event_bytes;
             let why = format!("{n_skipped} events larger than {limit} bytes were skipped");
             let what = Unreadable {
-                place: "stream",
-                why,
                 count: n_skipped,
-                excerpt: String::new(),
+                ..Unreadable::new("stream", why, "")
             };
             let kind = ChangeKind::Unreadable(Box::new(what));
             drafts.push(Draft {

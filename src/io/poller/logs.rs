@@ -151,12 +151,9 @@ impl Poller {
     }
 
     pub(super) async fn tell_lost(&self, place: &'static str, failure: &Failure) {
-        let what = Unreadable {
-            place,
-            why: format!("rows between two looks could not be read: {}", failure.what),
-            count: 1,
-            excerpt: String::new(),
-        };
+        let why = format!("rows between two looks could not be read: {}", failure.what);
+        // Each time it is other rows.
+        let what = Unreadable::new(place, why, "");
         self.tell_unreadable(vec![what]).await;
     }
 

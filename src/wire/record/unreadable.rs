@@ -3,13 +3,17 @@
 use super::fields::{Fields, Writer};
 use crate::domain::Unreadable;
 
-/// A count of one, which records had before there was a count, is left out.
+/// A count of one, which records had before there was a count, is left out, and so is what a row is
+/// known by where each is a loss of its own.
 pub(super) fn write_unreadable(what: &Unreadable, to: &mut Writer) {
     to.text(1, what.place);
     to.text(2, &what.why);
     to.text(3, &what.excerpt);
     if what.count != 1 {
         to.number(4, what.count as i64);
+    }
+    if let Some(known_by) = what.known_by {
+        to.number(5, known_by.cast_signed());
     }
 }
 
@@ -19,6 +23,7 @@ pub(super) fn read_unreadable(from: Fields<'_>) -> Option<Unreadable> {
         why: from.text(2)?.to_owned(),
         count: from.number(4).and_then(|n| n.try_into().ok()).unwrap_or(1),
         excerpt: from.text(3).unwrap_or_default().to_owned(),
+        known_by: from.number(5).map(i64::cast_unsigned),
     })
 }
 

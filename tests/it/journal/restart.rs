@@ -1,12 +1,18 @@
 //! A restart: what earlier runs saw is there before the network answers, and the time away is a
 //! gap like any other.
 
-use reeltop::domain::{ChangeKind, LinkState, Origin, Recording, TaskId, TaskState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use reeltop::domain::{
+    ChangeKind, History, LinkState, Origin, PARTS, Part, Recording, TaskId, TaskState,
+};
 use reeltop::io::journal::Settings;
 use reeltop::server::Options;
 
 use super::{file_in, records};
 use crate::client::intake::{Watcher, finish, source_of, state};
+use crate::client::link::{json, nothing, task};
 use crate::client::source;
 use crate::scripted::{Gate, Reply, Scripted, stream};
 use crate::server::support::start;
@@ -174,4 +180,81 @@ async fn a_journal_that_cannot_be_read_makes_the_time_away_a_gap_of_unknown_leng
     assert!(proof.gap.is_some() && !proof.is_gap_unknown, "{proof:?}");
     third.hose.close().await;
     server.stop().await;
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_counts_once_however_often_it_is_polled() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = file_in(folder.path());
+    let n_polls = Arc::new(AtomicUsize::new(0));
+    let has_another = Arc::new(AtomicBool::new(false));
+    let server = {
+        let (n_polls, has_another) = (Arc::clone(&n_polls), Arc::clone(&has_another));
+        Scripted::start(move |_, request| {
+            if request.starts_with("get /tasks/active") {
+                let n = n_polls.fetch_add(1, Ordering::SeqCst);
+                let alike = "7,".repeat(200);
+                let another = if has_another.load(Ordering::SeqCst) {
+                    "8,"
+                } else {
+                    ""
+                };
+                // The last one has an id, and is another at each look.
+                let changing = format!(r#"{{"id":"bad","n":{n}}}"#);
+                let sign = task(&format!("poll {n}"), "queued", 1);
+                json(&format!("[{alike}{another}{changing},{sign}]"))
+            } else if request.starts_with("get /webhooks/messages") {
+                json(r#"{"data":[{"n":1}],"done":true}"#)
+            } else {
+                nothing()
+            }
+        })
+        .await
+    };
+    let counts = |history: &History| PARTS.map(|part| history.losses.unreadable(part));
+    let n_polled = |history: &History, from: usize| {
+        let is_seen = |n: &usize| state(history, &format!("poll {n}")).is_some();
+        (from..n_polls.load(Ordering::SeqCst))
+            .filter(is_seen)
+            .count()
+    };
+
+    let mut first = Watcher::recording(source(&server.url), Some(Settings::new(&file)));
+    first
+        .until("three polls", |history| {
+            n_polled(history, 0) >= 3 && history.losses.unreadable(Part::Deliveries) > 0
+        })
+        .await;
+    assert_eq!(counts(&first.history), [201, 0, 1]);
+    assert_eq!(first.history.unreadable.len(), 3);
+    first.hose.close().await;
+    // Nor is it written down at each poll.
+    let recorded = |kind: &ChangeKind| matches!(kind, ChangeKind::Unreadable(_));
+    let n_recorded = records(&file)
+        .iter()
+        .filter(|it| recorded(&it.kind))
+        .count();
+    assert_eq!(n_recorded, 3);
+
+    // Each run counts what it met itself.
+    let before = n_polls.load(Ordering::SeqCst);
+    let mut second = Watcher::recording(source(&server.url), Some(Settings::new(&file)));
+    second
+        .until("three polls of the second run", |history| {
+            history.journal.recording == Recording::On && n_polled(history, before) >= 3
+        })
+        .await;
+    assert_eq!(counts(&second.history), [201, 0, 1]);
+    has_another.store(true, Ordering::SeqCst);
+    second
+        .until("another row", |history| {
+            history.losses.unreadable(Part::Tasks) != 201
+        })
+        .await;
+    let before = n_polls.load(Ordering::SeqCst);
+    second
+        .until("two polls more", |history| n_polled(history, before) >= 2)
+        .await;
+    assert_eq!(counts(&second.history), [202, 0, 1]);
+    second.hose.close().await;
 }

@@ -66,12 +66,7 @@ const CAVEAT: &str = "tasks that began and ended in the gap cannot be seen (no m
                       offered); 2 vanished tasks could not be read";
 
 fn unreadable(place: &'static str, why: &str, excerpt: &str) -> Change {
-    let what = Unreadable {
-        place,
-        count: 1,
-        why: why.into(),
-        excerpt: excerpt.into(),
-    };
+    let what = Unreadable::new(place, why, excerpt);
     change(4, ChangeKind::Unreadable(Box::new(what)))
 }
 

@@ -102,10 +102,8 @@ fn unless_there<T>(made: Result<T, Failed>) -> Result<(), Failed> {
 /// An empty body, as a 204 has it, is read as null.
 fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Unreadable> {
     let body: &[u8] = if body.is_empty() { b"null" } else { body };
-    serde_json::from_slice(body).map_err(|error| Unreadable {
-        place: "svix",
-        why: format!("something unexpected ({error})"),
-        count: 1,
-        excerpt: String::new(),
+    serde_json::from_slice(body).map_err(|error| {
+        let why = format!("something unexpected ({error})");
+        Unreadable::new("svix", why, "")
     })
 }

@@ -1,0 +1,199 @@
+//! What could not be read, counted once however often it is met.
+
+use std::collections::{HashMap, VecDeque};
+
+/// Rows of one answer that are kept to be looked at; of more, only the number is.
+const MOST_OF_ONE: usize = 200;
+/// Rows that are known when they are met again. Of more than these the oldest count anew.
+const MOST_KNOWN: usize = 16_384;
+
+/// What could not be read: where it came from, why, and its beginning.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Unreadable {
+    pub place: &'static str,
+    pub why: String,
+    /// How many rows or events it stands for.
+    pub count: u64,
+    /// At most 4 KiB of it.
+    pub excerpt: String,
+    /// What a row of a list is known by: every look at the list meets it again, and it is still
+    /// one. `None` where each is a loss of its own.
+    pub known_by: Option<u64>,
+}
+
+impl Unreadable {
+    /// One loss.
+    pub fn new(place: &'static str, why: impl Into<String>, excerpt: impl Into<String>) -> Self {
+        Self {
+            place,
+            why: why.into(),
+            count: 1,
+            excerpt: excerpt.into(),
+            known_by: None,
+        }
+    }
+
+    /// The same, known by what identifies it at its place: its id, else all its bytes.
+    #[must_use]
+    pub fn known_by(mut self, identity: &[u8]) -> Self {
+        self.known_by = Some(digest(&[self.place.as_bytes(), identity]));
+        self
+    }
+
+    /// How many rows or events all of these stand for.
+    pub fn sum<'a>(all: impl IntoIterator<Item = &'a Self>) -> u64 {
+        all.into_iter().map(|what| what.count).sum()
+    }
+}
+
+/// FNV-1a. The journal keeps it, so that it must stay what it is.
+fn digest(parts: &[&[u8]]) -> u64 {
+    let with_ends = parts.iter().flat_map(|part| part.iter().chain(&[0xff]));
+    with_ends.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+/// The rows of one list that could not be read. Those that are alike are one with their number.
+#[derive(Debug, Default)]
+pub struct Unread {
+    rows: Vec<Unreadable>,
+    at: HashMap<u64, usize>,
+    n_more: u64,
+}
+
+impl Unread {
+    pub fn add(&mut self, what: Unreadable) {
+        if let Some(at) = what.known_by.and_then(|known_by| self.at.get(&known_by))
+            && let Some(held) = self.rows.get_mut(*at)
+        {
+            held.count += what.count;
+        } else if self.rows.len() < MOST_OF_ONE {
+            if let Some(known_by) = what.known_by {
+                self.at.insert(known_by, self.rows.len());
+            }
+            self.rows.push(what);
+        } else {
+            self.n_more += what.count;
+        }
+    }
+
+    /// All of them, the last one standing for those that are not kept.
+    pub fn into_rows(mut self, place: &'static str) -> Vec<Unreadable> {
+        if self.n_more > 0 {
+            let why = "more rows that could not be read";
+            let more = Unreadable::new(place, why, "").known_by(why.as_bytes());
+            self.rows.push(Unreadable {
+                count: self.n_more,
+                ..more
+            });
+        }
+        self.rows
+    }
+}
+
+impl From<Vec<Unreadable>> for Unread {
+    fn from(found: Vec<Unreadable>) -> Self {
+        let mut all = Self::default();
+        found.into_iter().for_each(|what| all.add(what));
+        all
+    }
+}
+
+/// What was met before, so that what a look at a list finds again is known.
+#[derive(Debug, Default)]
+pub struct KnownRows {
+    /// The most that one look found of each.
+    counts: HashMap<u64, u64>,
+    /// Oldest first.
+    order: VecDeque<u64>,
+}
+
+impl KnownRows {
+    /// How much of this is new; all of it where each is a loss of its own.
+    pub fn news(&mut self, what: &Unreadable) -> u64 {
+        let Some(known_by) = what.known_by else {
+            return what.count;
+        };
+        if let Some(held) = self.counts.get_mut(&known_by) {
+            let before = *held;
+            *held = before.max(what.count);
+            return *held - before;
+        }
+        if self.order.len() >= MOST_KNOWN
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.counts.remove(&oldest);
+        }
+        self.counts.insert(known_by, what.count);
+        self.order.push_back(known_by);
+        what.count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(excerpt: &str) -> Unreadable {
+        Unreadable::new("tasks", "a row", excerpt).known_by(excerpt.as_bytes())
+    }
+
+    #[test]
+    fn what_a_row_is_known_by_stays_from_one_release_to_the_next() {
+        assert_eq!(row("{}").known_by, Some(0x40ec_d1d0_c560_4413));
+        let elsewhere = Unreadable {
+            place: "messages",
+            ..row("{}")
+        };
+        assert_ne!(elsewhere.known_by(b"{}").known_by, row("{}").known_by);
+    }
+
+    #[test]
+    fn rows_that_are_alike_are_one_with_their_number_and_of_too_many_the_number_is_kept() {
+        let mut all = Unread::default();
+        for _ in 0..3 {
+            all.add(row("7"));
+            all.add(Unreadable::new("tasks", "lost", ""));
+        }
+        let rows = all.into_rows("tasks");
+        let counts: Vec<u64> = rows.iter().map(|what| what.count).collect();
+        assert_eq!(counts, [3, 1, 1, 1]);
+        let mut all = Unread::from(rows);
+        for n in 0..1000 {
+            all.add(row(&format!("row {n}")));
+            all.add(row("7"));
+        }
+        let rows = all.into_rows("tasks");
+        assert_eq!((rows.len(), Unreadable::sum(&rows)), (201, 2006));
+        assert_eq!((rows[0].count, rows[200].count), (1003, 804));
+    }
+
+    #[test]
+    fn a_row_counts_once_and_losses_add_up() {
+        let mut known = KnownRows::default();
+        let mut news = |what: &Unreadable, count| {
+            known.news(&Unreadable {
+                count,
+                ..what.clone()
+            })
+        };
+        let found = [5, 5, 7, 6, 7].map(|count| news(&row("a"), count));
+        assert_eq!(found, [5, 0, 2, 0, 0]);
+        assert_eq!(news(&row("b"), 1), 1);
+        let lost = Unreadable::new("messages", "lost", "");
+        assert_eq!([(); 3].map(|()| news(&lost, 2)), [2, 2, 2]);
+    }
+
+    #[test]
+    fn known_rows_are_bounded() {
+        let mut known = KnownRows::default();
+        for n in 0..=MOST_KNOWN {
+            assert_eq!(known.news(&row(&n.to_string())), 1);
+        }
+        assert_eq!(known.counts.len(), MOST_KNOWN);
+        assert_eq!(known.order.len(), MOST_KNOWN);
+        assert_eq!(known.news(&row("0")), 1, "the oldest is not known any more");
+        assert_eq!(known.news(&row("2")), 0);
+    }
+}
