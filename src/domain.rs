@@ -17,6 +17,7 @@ mod hidden;
 mod history;
 mod id;
 mod journal;
+mod lag;
 mod link;
 mod mask;
 mod message;
@@ -51,6 +52,7 @@ pub use history::{
 };
 pub use id::{AssetId, AttemptId, EndpointId, EventId, Id, MessageId, TaskId, UserId};
 pub use journal::{Hole, Journal, Missing, NotRecording, Recording};
+pub use lag::{Lag, told_changes};
 pub use link::{
     Abilities, Ability, LinkCounters, LinkState, MAX_REPAIRS, Proof, Repair, RepairedBy,
 };

@@ -10,7 +10,7 @@ use super::theme::Role;
 use crate::app::page::{TaskPage, task_events, task_messages};
 use crate::app::{State, Tone};
 use crate::domain::time::{SECOND, duration_words, tick_words};
-use crate::domain::{FeatureState, TaskRow, Time, visible};
+use crate::domain::{Delivery, FeatureState, TaskRow, Time, visible};
 
 mod lists;
 mod webhooks;
@@ -31,7 +31,7 @@ pub fn draw(
     let now = state.shown_at().wall;
     let mut top = heading(canvas, area, state, row, now, has_focus);
     let rows = tracks(&state.history, row);
-    let span = span(&rows, row, now);
+    let span = span(state, &rows, row, now);
     let budget = usize::from(area.height.saturating_sub(top + 6)).max(2);
     let shown = features(canvas, below(area, top), &rows, span, now, budget);
     top += shown;
@@ -84,22 +84,36 @@ fn heading(
     top + if area.height >= 12 { 2 } else { 1 }
 }
 
-/// From when to when the bars go.
-fn span(rows: &[Track], row: TaskRow<'_>, now: Time) -> (Time, Time) {
-    let is_running = rows.iter().any(|track| !track.state.is_final());
-    let end = if is_running { now } else { row.updated() };
+/// From when to when the bars go: the task's time, and the attempts to tell of it, as far as they
+/// do not take more than half of the axis.
+fn span(state: &State, rows: &[Track], row: TaskRow<'_>, now: Time) -> (Time, Time) {
     let from = row.created();
-    (from, end.max(from.plus(SECOND)))
+    let is_running = rows.iter().any(|track| !track.state.is_final());
+    if is_running {
+        return (from, now.max(from.plus(SECOND)));
+    }
+    let end = row.updated().max(from.plus(SECOND));
+    let task = row.id();
+    let attempts = state.history.deliveries.of_task(&task);
+    let last = attempts
+        .flat_map(Delivery::attempts)
+        .map(|attempt| attempt.started)
+        .max();
+    let most = end.plus(end.since(from));
+    (from, last.map_or(end, |last| last.clamp(end, most)))
 }
 
-/// Where the bars begin.
-const BAR: u16 = 46;
+/// Where the bars begin: where there is room, what is told before them has more of it.
+fn bar_start(width: u16) -> u16 {
+    if width >= 150 { 64 } else { 46 }
+}
 
 /// The part of a line that bars take, if there is room for them.
 fn bar_area(area: Rect) -> Option<Rect> {
-    (area.width >= BAR + 24).then(|| Rect {
-        x: area.x + BAR,
-        width: (area.width - BAR - 2).min(90),
+    let start = bar_start(area.width);
+    (area.width >= start + 24).then(|| Rect {
+        x: area.x + start,
+        width: (area.width - start - 2).min(90),
         ..area
     })
 }
@@ -114,7 +128,7 @@ fn features(
 ) -> u16 {
     let inner = table::indented(area);
     let columns = Columns::new(
-        inner.width.min(BAR - 5),
+        inner.width.min(bar_start(area.width) - 5),
         &[
             (13, Side::Left),
             (0, Side::Left),

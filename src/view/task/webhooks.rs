@@ -1,29 +1,42 @@
-//! The webhooks about a task, an endpoint a line, its attempts on the same time axis.
+//! The webhooks about a task on the time axis of its features: the messages, and at each endpoint
+//! every attempt and how long after the change of state it was told.
 
 use std::collections::BTreeMap;
 
 use ratatui::layout::Rect;
 
-use super::super::model::delivery;
-use super::super::paint::{Canvas, dim, piece, plain};
+use super::super::model::{delivery, event_glyph, millis};
+use super::super::paint::{Canvas, Columns, Pieces, Side, dim, piece, pieces_width, plain};
 use super::super::table;
-use super::super::text::cut_middle;
+use super::super::text::{cut_middle, width};
 use super::bar_area;
 use crate::app::{State, Tone};
-use crate::domain::time::rough_words;
-use crate::domain::{Attempt, AttemptStatus, EndpointId, Forecast, OutcomeState, TaskId, Time};
+use crate::domain::time::{duration_words, rough_words};
+use crate::domain::{
+    Attempt, AttemptStatus, Delivery, EndpointId, Forecast, Lag, OutcomeState, TaskId, Time,
+    told_changes, visible,
+};
 
 /// Endpoints shown at most.
 const MAX_LINES: usize = 6;
+/// Microseconds in a millisecond, and from when on a lag is told in whole seconds.
+const MS: i64 = 1000;
+const LONG: i64 = 60_000 * MS;
 
+/// What became of a task's messages at one endpoint.
 #[derive(Default)]
 struct Line<'a> {
     delivered: usize,
     of: usize,
     attempts: Vec<&'a Attempt>,
+    /// Of the newest message that was tried here: the name of its event, and how long it took.
+    lag: Option<(String, Lag)>,
     failing: Option<String>,
     next: Option<Time>,
 }
+
+/// The messages of a task with the times of what they tell, newest first.
+type Told<'a> = [(Time, &'a Delivery)];
 
 /// Paints the webhooks of a task. Gives the lines taken.
 pub fn draw(
@@ -33,41 +46,50 @@ pub fn draw(
     task: &TaskId,
     span: (Time, Time),
 ) -> u16 {
-    let lines = lines(state, task);
+    let now = state.shown_at().wall;
+    let told = told_changes(&state.history, task);
+    let lines = lines(state, &told, now);
     if lines.is_empty() {
         return 0;
     }
-    let now = state.shown_at().wall;
     let inner = table::indented(area);
-    canvas.line(inner, 0, &[dim("webhooks")]);
+    let bars = bar_area(area);
+    let left = Rect {
+        width: bars.map_or(inner.width, |bars| bars.x - inner.x - 1),
+        ..inner
+    };
+    let columns = Columns::new(
+        left.width,
+        &[(11, Side::Left), (7, Side::Left), (0, Side::Left)],
+        2,
+    );
+    table::titles(canvas, left, &columns, &["WEBHOOKS", "GOT", "NOTIFIED"]);
+    if let Some(bars) = bars {
+        events(canvas, bars, &told, span);
+    }
     let mut row = 1;
     for (endpoint, line) in lines.iter().take(MAX_LINES) {
-        let tone = if line.failing.is_some() {
-            Tone::Bad
-        } else {
-            Tone::Text
-        };
-        let mut words = vec![
-            plain(format!("  {:<12} ", short_label(state, endpoint))),
-            piece(tone, format!("{} of {}", line.delivered, line.of)),
+        let cells = [
+            vec![plain(short_label(state, endpoint))],
+            vec![piece(
+                if line.delivered < line.of {
+                    Tone::Bad
+                } else {
+                    Tone::Text
+                },
+                format!("{} of {}", line.delivered, line.of),
+            )],
+            notified(line, now, columns.width(2)),
         ];
-        match &line.failing {
-            Some(failing) => words.push(piece(Tone::Bad, format!(", {failing}"))),
-            None => words.push(dim(" delivered")),
-        }
-        if let Some(at) = line.next.filter(|at| *at > now) {
-            let due = rough_words(at.since(now));
-            words.push(piece(Tone::Warn, format!(" ↻ {due} (est.)")));
-        }
-        let bars = bar_area(area);
-        let left = Rect {
-            width: bars.map_or(inner.width, |bars| bars.x - inner.x - 1),
-            ..inner
-        };
-        canvas.line(left, row, &words);
+        columns.row(canvas, left, row, &cells);
         if let Some(bars) = bars {
             marks(canvas, bars, row, line, span);
         }
+        row += 1;
+    }
+    if lines.len() > MAX_LINES {
+        let words = format!("… {} more endpoints", lines.len() - MAX_LINES);
+        canvas.line(inner, row, &[dim(words)]);
         row += 1;
     }
     row
@@ -75,18 +97,68 @@ pub fn draw(
 
 fn short_label(state: &State, endpoint: &EndpointId) -> String {
     let label = delivery::label(&state.history, endpoint);
-    cut_middle(&label, 12).into_owned()
+    cut_middle(&label, 11).into_owned()
 }
 
-fn lines<'a>(state: &'a State, task: &TaskId) -> BTreeMap<EndpointId, Line<'a>> {
+/// How long after the change the newest message was there: `1.2 s after completed`; else for how
+/// long it has not been. Then, as far as there is room, when it is tried again, and why.
+fn notified(line: &Line<'_>, now: Time, room: usize) -> Pieces<'static> {
+    let mut words: Pieces<'static> = Vec::new();
+    match &line.lag {
+        Some((what, Lag::After(lag))) => {
+            words.push(plain(lag_words(*lag)));
+            words.push(dim(format!(" after {what}")));
+        }
+        Some((_, Lag::NotYet(lag))) => {
+            words.push(piece(
+                Tone::Bad,
+                format!("not yet, {}", duration_words(*lag)),
+            ));
+        }
+        Some((_, Lag::Canceled)) => words.push(dim("canceled")),
+        None => {}
+    }
+    let mut more: Pieces<'static> = Vec::new();
+    if let Some(at) = line.next.filter(|at| *at > now) {
+        let due = rough_words(at.since(now));
+        more.push(piece(Tone::Warn, format!(" ↻ {due} est.")));
+    }
+    if let Some(failing) = &line.failing {
+        let is_older = matches!(&line.lag, Some((_, Lag::After(_))));
+        let older = if is_older { " · older" } else { " ·" };
+        more.push(piece(Tone::Bad, format!("{older} {failing}")));
+    }
+    for piece in more {
+        let taken = pieces_width(&words) + pieces_width(std::slice::from_ref(&piece));
+        if taken <= room {
+            words.push(piece);
+        }
+    }
+    words
+}
+
+/// A lag as exact as it matters: `41 ms`, `1.2 s`, `1m12s`.
+fn lag_words(lag: i64) -> String {
+    if lag < LONG {
+        millis((lag / MS).unsigned_abs())
+    } else {
+        duration_words(lag)
+    }
+}
+
+fn lines<'a>(state: &State, told: &Told<'a>, now: Time) -> BTreeMap<EndpointId, Line<'a>> {
     let history = &state.history;
     let mut lines: BTreeMap<EndpointId, Line<'a>> = BTreeMap::new();
-    for message in history.deliveries.of_task(task) {
+    for (changed, message) in told {
         for outcome in &message.outcomes {
             let line = lines.entry(outcome.endpoint.clone()).or_default();
             line.of += 1;
             line.delivered += usize::from(outcome.state == OutcomeState::Delivered);
             line.attempts.extend(message.attempts_at(&outcome.endpoint));
+            if line.lag.is_none() {
+                let lag = Lag::of(message, &outcome.endpoint, *changed, now);
+                line.lag = lag.map(|lag| (event_name(message), lag));
+            }
             if outcome.state == OutcomeState::Failed {
                 let last = message.attempt(&outcome.last);
                 let words = last.map_or_else(String::new, Attempt::outcome_words);
@@ -102,20 +174,56 @@ fn lines<'a>(state: &'a State, task: &TaskId) -> BTreeMap<EndpointId, Line<'a>> 
     lines
 }
 
-fn marks(canvas: &mut Canvas<'_>, bars: Rect, row: u16, line: &Line<'_>, span: (Time, Time)) {
+/// What a message tells, without the family of its event.
+fn event_name(message: &Delivery) -> String {
+    let kind = message.message.as_ref().map(|message| &message.kind);
+    let name = kind.map_or("a message", |kind| kind.name());
+    visible(name.strip_prefix("task.").unwrap_or(name)).into_owned()
+}
+
+/// The cell of the axis that a time falls in. What comes after its end stands at the end.
+fn cell(time: Time, bars: Rect, span: (Time, Time)) -> u16 {
     let width = i128::from(bars.width);
     let length = i128::from(span.1.since(span.0).max(1));
+    let at = i128::from(time.since(span.0)) * width / length;
+    at.min(width - 1).max(0) as u16
+}
+
+/// What was published when, above the attempts: `▲ progress`, the newest named first where names
+/// would meet.
+fn events(canvas: &mut Canvas<'_>, bars: Rect, told: &Told<'_>, span: (Time, Time)) {
+    let mut free_until = bars.width;
+    for (changed, message) in told {
+        let at = cell(*changed, bars, span);
+        if at >= free_until {
+            continue;
+        }
+        let place = Rect {
+            x: bars.x + at,
+            width: free_until - at,
+            ..bars
+        };
+        let kind = message.message.as_ref().map(|message| &message.kind);
+        let tone = kind.map_or(Tone::Dim, |kind| event_glyph(kind).1);
+        let name = event_name(message);
+        let mut pieces = vec![piece(tone, "▲")];
+        if width(&name) + 3 <= usize::from(place.width) {
+            pieces.push(dim(format!(" {name}")));
+        }
+        canvas.line(place, 0, &pieces);
+        free_until = at;
+    }
+}
+
+fn marks(canvas: &mut Canvas<'_>, bars: Rect, row: u16, line: &Line<'_>, span: (Time, Time)) {
     for attempt in &line.attempts {
-        let at = i128::from(attempt.started.since(span.0)) * width / length;
-        // What comes after the task's end stands at the end of its time.
-        let at = at.min(width - 1).max(0) as u16;
         let (glyph, tone) = delivery::attempt_glyph(&attempt.status);
         let tone = match attempt.status {
             AttemptStatus::Success => Tone::Dim,
             _ => tone,
         };
         let place = Rect {
-            x: bars.x + at,
+            x: bars.x + cell(attempt.started, bars, span),
             width: 1,
             ..bars
         };
