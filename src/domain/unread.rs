@@ -95,7 +95,9 @@ impl Unread {
 impl From<Vec<Unreadable>> for Unread {
     fn from(found: Vec<Unreadable>) -> Self {
         let mut all = Self::default();
-        found.into_iter().for_each(|what| all.add(what));
+        for what in found {
+            all.add(what);
+        }
         all
     }
 }
