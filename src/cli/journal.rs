@@ -7,7 +7,7 @@ use super::output::Stop;
 use crate::domain::{Failure, FailureKind};
 use crate::io::config::Source;
 use crate::io::journal::{Settings, Trouble, default_folder, file_name};
-use crate::io::ledger::{self, Ledger};
+use crate::io::ledger::{Ledger, Service};
 
 /// The journal of a source; `None` if it is switched off, or this system has no place for it.
 pub fn settings(source: &Source, args: &SourceArgs) -> Option<Settings> {
@@ -30,16 +30,16 @@ pub fn temporary(source: &Source, args: &SourceArgs) -> Option<Settings> {
     })
 }
 
-/// The ledger of a source's replays, which every profile of that server shares. Without the journal
+/// The ledger, for the replays of a source. Without the journal
 /// it is there all the same: at most once is no option.
 pub fn ledger(source: &Source) -> Ledger {
     match default_folder() {
         Some(folder) => {
-            let name = match &source.svix {
-                Some(svix) => ledger::file_name(&svix.url, &svix.app),
-                None => ledger::file_name(&source.url, ""),
+            let service = match &source.svix {
+                Some(svix) => Service::new(&svix.url, &svix.app),
+                None => Service::new(&source.url, ""),
             };
-            Ledger::in_file(folder.join(name))
+            Ledger::in_folder(&folder, service, source.ledger)
         }
         None => Ledger::nowhere("this system names no folder for it, set XDG_STATE_HOME or HOME"),
     }

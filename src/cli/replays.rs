@@ -35,11 +35,11 @@ pub async fn run(args: ReplaysArgs, from: SourceArgs) -> Outcome {
     }
     if let Some(client) = &client {
         let limit = args.limit;
-        let listed = ledger.wait(move |ledger| ledger.list(limit)).await?;
+        let listed = ledger.wait(move |ledger| ledger.list(limit, now)).await?;
         look(&ledger, client, clock, listed).await?;
     }
     let limit = args.limit;
-    let mut replays = ledger.wait(move |ledger| ledger.list(limit)).await?;
+    let mut replays = ledger.wait(move |ledger| ledger.list(limit, now)).await?;
     replays.retain(|replay| !args.open || replay.state.is_open());
     replays.reverse();
     let mut out = Output::new();
@@ -68,10 +68,10 @@ async fn give_up(
     client: Option<&Client>,
     clock: Clock,
 ) -> Outcome {
-    let mut replay = named(ledger, id).await?;
+    let mut replay = named(ledger, id, clock).await?;
     if let (true, Some(client)) = (replay.state.is_open(), client) {
         look(ledger, client, clock, vec![replay.clone()]).await?;
-        replay = named(ledger, id).await?;
+        replay = named(ledger, id, clock).await?;
     }
     let of = format!("the replay of {} to {}", replay.message, replay.endpoint);
     if !replay.state.is_open() {
@@ -102,9 +102,10 @@ async fn give_up(
 }
 
 /// The one replay whose id begins so.
-async fn named(ledger: &Ledger, id: &str) -> Result<Replay, Stop> {
+async fn named(ledger: &Ledger, id: &str, clock: Clock) -> Result<Replay, Stop> {
     let wanted = id.to_owned();
-    let mut found = ledger.wait(move |ledger| ledger.find(&wanted)).await?;
+    let now = clock.now();
+    let mut found = ledger.wait(move |ledger| ledger.find(&wanted, now)).await?;
     match (found.pop(), found.is_empty()) {
         (Some(replay), true) if !id.is_empty() => Ok(replay),
         (Some(_), _) => Err(usage(
@@ -194,6 +195,7 @@ fn line(replay: &Replay) -> Value {
         fields.insert("candidates".into(), json!(candidates));
         fields.insert("reason".into(), json!(reason(replay)));
         fields.insert("pid".into(), json!(by.map(|who| who.pid)));
+        fields.insert("via".into(), json!(by.map(|who| who.via.to_string())));
         fields.insert("host".into(), json!(by.map(|who| who.host.to_string())));
         fields.insert(
             "is_running".into(),

@@ -189,6 +189,8 @@ pub struct Who {
     pub id: Arc<str>,
     pub pid: u32,
     pub host: Arc<str>,
+    /// How the service was reached.
+    pub via: Arc<str>,
     pub is_running: bool,
 }
 

@@ -19,7 +19,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 pub use file::{File, Profile, default_path, write_starter};
-pub use keeping::Keeping;
+pub use keeping::{Keeping, LedgerKeeping};
 pub use key::{KeyFrom, from_home, open_to_others};
 pub use limits::Limits;
 pub use resolve::{Chosen, is_loopback, resolve, shown};
@@ -77,6 +77,8 @@ pub struct Source {
     pub waits: Waits,
     /// What the journal keeps of it.
     pub keeping: Keeping,
+    /// How long the ledger keeps what has ended.
+    pub ledger: LedgerKeeping,
     /// Where deliveries are read and messages are resent, if that is a Svix server.
     pub svix: Option<SvixSource>,
     /// Whether there is nothing but that Svix server, so that `url` and `key` are its own.
@@ -110,6 +112,7 @@ impl Source {
             limits: Limits::default(),
             waits: Waits::default(),
             keeping: Keeping::default(),
+            ledger: LedgerKeeping::default(),
             svix: None,
             is_svix_alone: false,
         }
@@ -199,6 +202,7 @@ impl Source {
             limits: file.limits,
             waits: file.waits,
             keeping: file.journal,
+            ledger: file.ledger,
             ..base
         };
         if let Some(bytes) = flags.max_event_bytes {

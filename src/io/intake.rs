@@ -23,8 +23,8 @@ use super::link::{Link, Settings};
 use super::names;
 use super::outlet::Outlet;
 use super::poller::{OpenReplays, Poller};
+use super::sender;
 pub use super::sender::ReplayOrder;
-use super::sender::{self, Followed};
 use crate::domain::{
     Ability, AssetId, Change, ChangeKind, Failure, FailureKind, LinkState, MessageId, Origin,
     ReplayStep, Stage, TaskId,
@@ -119,7 +119,7 @@ pub fn open_recording(
     let told = outlet.clone();
     let open_replays = inner.open_replays.clone();
     inner.spawn(keeper::run(outlet.clone(), move |replay| {
-        earlier::watch_for(&open_replays, &replay.message);
+        earlier::watch_for(&open_replays, replay);
     }));
     // However this ends, the others begin.
     let begin = is_restored.clone().drop_guard();
@@ -298,13 +298,9 @@ impl Hose {
             route: client.route(),
             ..order
         };
-        let (outlet, watch) = (self.inner.outlet.clone(), self.inner.open_replays.clone());
-        let posts = self.inner.tracker.clone();
+        let (outlet, posts) = (self.inner.outlet.clone(), self.inner.tracker.clone());
         self.inner.spawn(async move {
-            let followed = sender::tracked(&client, &outlet, &order, sender::FOLLOW, &posts).await;
-            if followed == Followed::Open {
-                earlier::watch_for(&watch, &order.message);
-            }
+            sender::tracked(&client, &outlet, &order, sender::FOLLOW, &posts).await;
         });
     }
 

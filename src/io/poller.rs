@@ -37,8 +37,8 @@ const HELD: Bounds = Bounds {
     asset_names: 16,
 };
 
-/// Messages with a replay whose attempt was not found yet.
-pub type OpenReplays = Arc<Mutex<HashMap<MessageId, Instant>>>;
+/// Messages with a replay at an endpoint whose attempt was not found yet, and since when.
+pub type OpenReplays = Arc<Mutex<HashMap<(MessageId, EndpointId), Instant>>>;
 
 /// The poller's task.
 pub struct Poller {

@@ -1,6 +1,7 @@
 //! The ledger of replays: whatever is killed, and whoever else is running, one replay of a message
 //! to an endpoint is one request, and what became of it is found.
 
+mod file;
 mod given_up;
 mod machine;
 

@@ -159,6 +159,7 @@ const ONLY_IN: [(&str, &str, &[&str]); 10] = [
             "io/journal/file.rs",
             "io/journal/file/writing.rs",
             "io/ledger/file.rs",
+            "io/ledger/file/adopting.rs",
         ],
     ),
     (

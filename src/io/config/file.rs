@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, Keeping, Limits, Waits};
+use super::{ConfigError, Keeping, LedgerKeeping, Limits, Waits};
 use crate::io::log;
 
 /// What the file may hold.
@@ -20,6 +20,7 @@ pub struct File {
     pub limits: Limits,
     pub waits: Waits,
     pub journal: Keeping,
+    pub ledger: LedgerKeeping,
     pub log: log::Settings,
 }
 

@@ -1,4 +1,4 @@
-//! What the journal keeps, for how long.
+//! What the journal and the ledger keep, for how long.
 
 use std::time::Duration;
 
@@ -25,6 +25,36 @@ impl Default for Keeping {
             max_bytes: 512 << 20,
         }
     }
+}
+
+/// The `[ledger]` section: how long replays that have ended stay in the ledger. What is open never
+/// leaves it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LedgerKeeping {
+    /// Since the end.
+    #[serde(deserialize_with = "age")]
+    pub max_age: Duration,
+    /// Replays in all; beyond it the oldest that have ended go.
+    #[serde(deserialize_with = "rows")]
+    pub max_rows: u32,
+}
+
+impl Default for LedgerKeeping {
+    fn default() -> Self {
+        Self {
+            max_age: Duration::from_hours(90 * 24),
+            max_rows: 100_000,
+        }
+    }
+}
+
+fn rows<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    let rows = u32::deserialize(from)?;
+    if rows == 0 {
+        return Err(D::Error::custom("0 is too few, at least 1"));
+    }
+    Ok(rows)
 }
 
 /// Less holds nothing that would be worth it.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::domain::{Change, ChangeKind, Journal, MessageId, Origin};
+use crate::domain::{Change, ChangeKind, Journal, Origin, Replay};
 use crate::io::journal::{Resume, Start};
 use crate::io::outlet::Outlet;
 use crate::io::poller::OpenReplays;
@@ -98,9 +98,54 @@ pub(super) async fn tell_state(outlet: Outlet, mut state: watch::Receiver<Journa
     }
 }
 
-/// Has the poller look at a message until the attempt of its replay is found.
-pub(super) fn watch_for(open: &OpenReplays, message: &MessageId) {
-    open.lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .insert(message.clone(), Instant::now());
+/// Has the poller look at a message as long as its replay is open.
+pub(super) fn watch_for(watched: &OpenReplays, replay: &Replay) {
+    let mut watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
+    let pair = (replay.message.clone(), replay.endpoint.clone());
+    if replay.state.is_open() {
+        watched.entry(pair).or_insert_with(Instant::now);
+    } else {
+        watched.remove(&pair);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{AttemptId, EndpointId, MessageId, Moment, ReplayState, Route};
+
+    #[test]
+    fn what_has_ended_is_no_longer_looked_at() {
+        let watched = OpenReplays::default();
+        let mut replay = Replay {
+            number: 1,
+            message: MessageId::new("msg_1"),
+            endpoint: EndpointId::new("ep_1"),
+            route: Route::Server,
+            state: ReplayState::Accepted,
+            planned: Moment::default(),
+            since: Moment::default(),
+            sent: None,
+            before: None,
+            was_unknown: false,
+            by: None,
+        };
+        watch_for(&watched, &replay);
+        let elsewhere = Replay {
+            endpoint: EndpointId::new("ep_2"),
+            ..replay.clone()
+        };
+        watch_for(&watched, &elsewhere);
+        replay.state = ReplayState::Delivered {
+            attempt: AttemptId::new("atmpt_1"),
+            found_later: false,
+        };
+        watch_for(&watched, &replay);
+        let watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let left: Vec<_> = watched
+            .keys()
+            .map(|(_, endpoint)| endpoint.to_string())
+            .collect();
+        assert_eq!(left, ["ep_2"]);
+    }
 }

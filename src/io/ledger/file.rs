@@ -1,5 +1,7 @@
 //! The ledger's file: `SQLite`, a row for each replay, every commit on the disk before it returns.
 
+mod adopting;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +11,14 @@ use rusqlite::{
     params,
 };
 
+use super::Pair;
 use super::owner::Owner;
+use super::place::Service;
 use crate::domain::{
     AttemptId, EndpointId, Failure, FailureKind, MessageId, Moment, Replay, ReplayState, Route,
     Time, Who,
 };
+use crate::io::config::LedgerKeeping;
 
 /// `reet`, so that a file of another program is told from ours.
 const APPLICATION: i64 = 0x7265_6574;
@@ -21,7 +26,8 @@ const APPLICATION: i64 = 0x7265_6574;
 const BUSY: Duration = Duration::from_secs(5);
 
 /// Each step takes a file from one version to the next.
-const STEPS: [&str; 1] = ["CREATE TABLE replay (
+const STEPS: [&str; 2] = [
+    "CREATE TABLE replay (
         n INTEGER PRIMARY KEY AUTOINCREMENT,
         id TEXT NOT NULL UNIQUE,
         message TEXT NOT NULL, endpoint TEXT NOT NULL, route TEXT NOT NULL,
@@ -34,10 +40,17 @@ const STEPS: [&str; 1] = ["CREATE TABLE replay (
      );
      CREATE UNIQUE INDEX one_open ON replay (message, endpoint) WHERE is_open;
      CREATE INDEX by_rev ON replay (rev);
-     CREATE INDEX by_pair ON replay (message, endpoint);"];
+     CREATE INDEX by_pair ON replay (message, endpoint);",
+    // One file for all servers.
+    "ALTER TABLE replay ADD COLUMN scope TEXT NOT NULL DEFAULT '';
+     ALTER TABLE replay ADD COLUMN via TEXT NOT NULL DEFAULT '';
+     DROP INDEX one_open;
+     CREATE UNIQUE INDEX one_open ON replay (scope, message, endpoint) WHERE is_open;
+     CREATE TABLE adopted (file TEXT PRIMARY KEY, stamp TEXT NOT NULL);",
+];
 
 const COLUMNS: &str = "id, message, endpoint, route, state, planned, since, sent, before, attempt, \
-                       candidates, was_unknown, reason, hint, owner, pid, host, rev";
+                       candidates, was_unknown, reason, hint, owner, pid, host, rev, scope, via";
 
 /// A row, and who wrote it.
 #[derive(Debug, Clone)]
@@ -46,6 +59,12 @@ pub(super) struct Held {
     pub owner: Arc<str>,
     pub rev: i64,
     pub replay: Replay,
+}
+
+impl Held {
+    pub fn pair(&self) -> Pair {
+        (self.replay.message.clone(), self.replay.endpoint.clone())
+    }
 }
 
 /// Why a row was not written.
@@ -67,46 +86,45 @@ pub(super) type Trouble = rusqlite::Error;
 
 pub(super) struct File {
     db: Connection,
+    service: Service,
 }
 
 impl File {
-    pub fn open(path: &Path) -> rusqlite::Result<Self> {
+    /// The file, as one service has to do with it.
+    pub fn open(path: &Path, service: &Service) -> rusqlite::Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Self::with(Connection::open_with_flags(path, flags)?)
+        Self::with(Connection::open_with_flags(path, flags)?, service)
     }
 
     /// One that nobody shares and that ends with the program.
-    pub fn in_memory() -> rusqlite::Result<Self> {
-        Self::with(Connection::open_in_memory()?)
+    pub fn in_memory(service: &Service) -> rusqlite::Result<Self> {
+        Self::with(Connection::open_in_memory()?, service)
     }
 
-    fn with(mut db: Connection) -> rusqlite::Result<Self> {
+    fn with(mut db: Connection, service: &Service) -> rusqlite::Result<Self> {
         db.busy_timeout(BUSY)?;
         // A power cut must not lose what was written before a request.
         db.pragma_update(None, "synchronous", "EXTRA")?;
         migrate(&mut db)?;
-        Ok(Self { db })
-    }
-
-    /// Changes whenever another connection wrote.
-    pub fn version(&self) -> rusqlite::Result<i64> {
-        self.db
-            .pragma_query_value(None, "data_version", |row| row.get(0))
+        let service = service.clone();
+        Ok(Self { db, service })
     }
 
     /// Rows written after this revision, oldest first.
     pub fn after(&self, rev: i64) -> rusqlite::Result<Vec<Held>> {
-        let sql = format!("SELECT {COLUMNS} FROM replay WHERE rev > ?1 ORDER BY n");
-        rows(&self.db, &sql, params![rev])
+        let sql =
+            format!("SELECT {COLUMNS} FROM replay WHERE rev > ?1 AND scope IN ('', ?2) ORDER BY n");
+        rows(&self.db, &sql, params![rev, self.service.name()])
     }
 
     /// The newest rows and all that are open, oldest first.
     pub fn newest(&self, limit: usize) -> rusqlite::Result<Vec<Held>> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM replay WHERE is_open
-             OR n > (SELECT coalesce(max(n), 0) FROM replay) - ?1 ORDER BY n"
+            "SELECT {COLUMNS} FROM replay WHERE scope IN ('', ?2) AND (is_open OR n IN
+             (SELECT n FROM replay WHERE scope IN ('', ?2) ORDER BY n DESC LIMIT ?1)) ORDER BY n"
         );
-        rows(&self.db, &sql, params![limit as i64])
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        rows(&self.db, &sql, params![limit, self.service.name()])
     }
 
     /// Rows that wait for their reeltop to go on.
@@ -117,29 +135,32 @@ impl File {
 
     /// Rows whose ids begin so, oldest first.
     pub fn beginning(&self, id: &str) -> rusqlite::Result<Vec<Held>> {
-        let sql =
-            format!("SELECT {COLUMNS} FROM replay WHERE substr(id, 1, length(?1)) = ?1 ORDER BY n");
-        rows(&self.db, &sql, params![id])
+        let sql = format!(
+            "SELECT {COLUMNS} FROM replay
+             WHERE substr(id, 1, length(?1)) = ?1 AND scope IN ('', ?2) ORDER BY n"
+        );
+        rows(&self.db, &sql, params![id, self.service.name()])
     }
 
     /// The rows of a pair, oldest first.
     pub fn pair(&self, message: &MessageId, endpoint: &EndpointId) -> rusqlite::Result<Vec<Held>> {
-        pair(&self.db, message, endpoint)
+        pair(&self.db, self.service.scope(message), message, endpoint)
     }
 
     /// Writes the row of a new replay, unless one of its pair is open.
     pub fn insert(&mut self, id: &str, replay: &Replay, owner: &Owner) -> Result<(), Refusal> {
         let behavior = TransactionBehavior::Immediate;
         let transaction = self.db.transaction_with_behavior(behavior)?;
-        let held = pair(&transaction, &replay.message, &replay.endpoint)?;
+        let scope = self.service.scope(&replay.message);
+        let held = pair(&transaction, scope, &replay.message, &replay.endpoint)?;
         if let Some(open) = held.into_iter().find(|held| held.replay.state.is_open()) {
             return Err(Refusal::Open(Box::new(open)));
         }
         let rev = next_rev(&transaction)?;
         transaction.execute(
             "INSERT INTO replay (id, message, endpoint, route, state, is_open, planned, since,
-                                 was_unknown, owner, pid, host, rev)
-             VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?6, 0, ?7, ?8, ?9, ?10)",
+                                 was_unknown, owner, pid, host, scope, via, rev)
+             VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?6, 0, ?7, ?8, ?9, ?10, ?11, ?12)",
             params![
                 id,
                 replay.message.to_string(),
@@ -150,6 +171,8 @@ impl File {
                 &*owner.id,
                 owner.pid,
                 &*owner.host,
+                scope,
+                self.service.via,
                 rev,
             ],
         )?;
@@ -167,11 +190,27 @@ impl File {
         Ok(n_changed == 1)
     }
 
+    /// Lets rows go that have ended, and did so long ago or are too many. Never the newest revision,
+    /// which the next is counted from, and never what nobody knows the outcome of.
+    pub fn prune(&mut self, keeping: LedgerKeeping, now: Moment) -> rusqlite::Result<usize> {
+        let age = i64::try_from(keeping.max_age.as_micros()).unwrap_or(i64::MAX);
+        self.db.execute(
+            "DELETE FROM replay WHERE NOT is_open AND state <> 'unknown'
+             AND rev < (SELECT max(rev) FROM replay)
+             AND (since < ?1 OR n <= (SELECT n FROM replay ORDER BY n DESC LIMIT 1 OFFSET ?2))",
+            params![now.wall.0.saturating_sub(age), keeping.max_rows],
+        )
+    }
+
     /// The row of an id.
     pub fn get(&self, id: &str) -> rusqlite::Result<Option<Held>> {
-        let sql = format!("SELECT {COLUMNS} FROM replay WHERE id = ?1");
-        self.db.query_row(&sql, [id], held).optional()
+        get(&self.db, id)
     }
+}
+
+fn get(db: &Connection, id: &str) -> rusqlite::Result<Option<Held>> {
+    let sql = format!("SELECT {COLUMNS} FROM replay WHERE id = ?1");
+    db.query_row(&sql, [id], held).optional()
 }
 
 fn write(db: &Transaction<'_>, held: &Held, rev: i64) -> rusqlite::Result<usize> {
@@ -216,12 +255,16 @@ fn next_rev(db: &Transaction<'_>) -> rusqlite::Result<i64> {
 
 fn pair(
     db: &Connection,
+    scope: &str,
     message: &MessageId,
     endpoint: &EndpointId,
 ) -> rusqlite::Result<Vec<Held>> {
-    let sql =
-        format!("SELECT {COLUMNS} FROM replay WHERE message = ?1 AND endpoint = ?2 ORDER BY n");
-    rows(db, &sql, params![message.to_string(), endpoint.to_string()])
+    let sql = format!(
+        "SELECT {COLUMNS} FROM replay WHERE message = ?1 AND endpoint = ?2 AND scope = ?3
+         ORDER BY n"
+    );
+    let (message, endpoint) = (message.to_string(), endpoint.to_string());
+    rows(db, &sql, params![message, endpoint, scope])
 }
 
 fn rows(db: &Connection, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<Vec<Held>> {
@@ -250,6 +293,7 @@ fn held(row: &Row<'_>) -> rusqlite::Result<Held> {
         id: id.clone(),
         pid: row.get("pid")?,
         host: row.get("host")?,
+        via: row.get("via")?,
         is_running: false,
     };
     let replay = Replay {

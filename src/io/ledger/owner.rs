@@ -35,6 +35,11 @@ impl Owner {
         })
     }
 
+    /// Whether the others can still see it.
+    pub fn is_there(&self) -> bool {
+        self.lock.is_none() || self.path.exists()
+    }
+
     /// That of a ledger that nobody shares.
     pub fn alone() -> Self {
         Self {

@@ -22,8 +22,10 @@ const AWAIT_FIRST: i64 = 600 * SECOND;
 const SOON: i64 = 30 * SECOND;
 /// … and this long after it was due.
 const OVERDUE: i64 = 120 * SECOND;
-/// A message with an open replay is looked at for this long.
+/// A message with an open replay is looked at for this long, …
 const WATCH: Duration = Duration::from_hours(24);
+/// … and this long at the quick pace.
+const AWAITED: Duration = Duration::from_mins(10);
 
 impl Poller {
     /// Looks at pending messages by id, those that were looked at longest ago first.
@@ -90,7 +92,16 @@ impl Poller {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         open.retain(|_, since| since.elapsed() < WATCH);
-        open.keys().cloned().collect()
+        open.keys().map(|(message, _)| message.clone()).collect()
+    }
+
+    /// Whether the attempt of a replay may come any moment.
+    fn is_awaited(&self) -> bool {
+        let open = self
+            .open_replays
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        open.values().any(|since| since.elapsed() < AWAITED)
     }
 
     /// Whether no attempt was seen of a young message that some endpoint wants.
@@ -118,7 +129,7 @@ impl Poller {
     pub(super) fn is_pending(&self) -> bool {
         let now = self.outlet.clock().now().wall;
         let service_now = self.service_now();
-        !self.watched().is_empty()
+        self.is_awaited()
             || self.held.deliveries.newest().take(WEIGHED).any(|held| {
                 let is_young = service_now.since(held.time()) < AWAIT_FIRST;
                 is_young && is_sending(held)

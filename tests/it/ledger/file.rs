@@ -1,0 +1,323 @@
+//! The ledger's file by itself: one for every way to a service, taken over from older ones, and never
+//! another than the one that is open.
+
+use std::fs;
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use reeltop::domain::time::SECOND;
+use reeltop::domain::{
+    Attempt, AttemptId, AttemptStatus, Change, ChangeKind, EndpointId, MessageId, Moment, Origin,
+    ReplayState, Route, Stage, Time, Trigger,
+};
+use reeltop::io::config::LedgerKeeping;
+use reeltop::io::ledger::{Ledger, Service};
+use rusqlite::Connection;
+
+const UNIQUE: &str = "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk";
+const DAY: i64 = 86_400 * SECOND;
+
+fn at(seconds: i64) -> Moment {
+    Moment {
+        wall: Time(1_800_000_000 * SECOND + seconds * SECOND),
+        mono: seconds * SECOND,
+    }
+}
+
+fn pair(message: &str) -> (MessageId, EndpointId) {
+    (MessageId::new(message), EndpointId::new("ep_1"))
+}
+
+fn ledger(folder: &Path, url: &str) -> Ledger {
+    Ledger::in_folder(folder, Service::new(url, ""), LedgerKeeping::default())
+}
+
+fn plan(ledger: &Ledger, number: u64, message: &str, now: Moment) -> Result<String, String> {
+    let planned = ledger.plan(number, &pair(message), Route::Server, now);
+    planned
+        .map(|id| id.to_string())
+        .map_err(|failure| failure.to_string())
+}
+
+fn send(ledger: &Ledger, id: &str, now: Moment) -> Result<(), String> {
+    let before = [].into();
+    let sent = ledger.step(id, &Stage::Sending { before }, now);
+    sent.map_err(|failure| failure.to_string())
+}
+
+fn manual(id: &str, message: &str, status: AttemptStatus) -> Change {
+    let (message, endpoint) = pair(message);
+    Change {
+        seq: 0,
+        received: at(0),
+        origin: Origin::Poll,
+        raw: None,
+        kind: ChangeKind::Attempt(Box::new(Attempt {
+            id: AttemptId::new(id),
+            message,
+            endpoint,
+            url: "http://127.0.0.1/".into(),
+            started: Time::default(),
+            status,
+            code: 200,
+            duration_ms: None,
+            response: "".into(),
+            trigger: Trigger::Manual,
+        })),
+    }
+}
+
+fn states(ledger: &Ledger) -> Vec<&'static str> {
+    let rows = ledger.list(100, at(0)).unwrap();
+    rows.iter().map(|row| row.state.name()).collect()
+}
+
+/// A ledger of one server, as reeltop wrote it before there was one for all.
+fn older(path: &Path, rows: &[(&str, &str, &str)]) {
+    let db = Connection::open(path).unwrap();
+    db.execute_batch(
+        "CREATE TABLE replay (
+            n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+            message TEXT NOT NULL, endpoint TEXT NOT NULL, route TEXT NOT NULL,
+            state TEXT NOT NULL, is_open INTEGER NOT NULL,
+            planned INTEGER NOT NULL, since INTEGER NOT NULL, sent INTEGER,
+            before TEXT, attempt TEXT, candidates TEXT, was_unknown INTEGER NOT NULL,
+            reason TEXT, hint TEXT,
+            owner TEXT NOT NULL, pid INTEGER NOT NULL, host TEXT NOT NULL, rev INTEGER NOT NULL);
+         CREATE UNIQUE INDEX one_open ON replay (message, endpoint) WHERE is_open;
+         PRAGMA application_id = 0x72656574;
+         PRAGMA user_version = 1;",
+    )
+    .unwrap();
+    for (n, (id, message, state)) in rows.iter().enumerate() {
+        let is_open = matches!(*state, "sending" | "unknown");
+        db.execute(
+            "INSERT INTO replay (id, message, endpoint, route, state, is_open, planned, since, sent,
+                                 before, attempt, was_unknown, reason, owner, pid, host, rev)
+             VALUES (?1, ?2, 'ep_1', 'server', ?3, ?4, ?6, ?6, ?6, '[]',
+                     iif(?3 = 'delivered', 'atmpt_1', NULL), 0, 'lost', 'nobody', 1, 'vm', ?5)",
+            rusqlite::params![id, message, state, is_open, n as i64 + 1, at(0).wall.0],
+        )
+        .unwrap();
+    }
+}
+
+#[test]
+fn one_service_by_two_ways_has_one_open_replay_of_a_pair() {
+    let folder = tempfile::tempdir().unwrap();
+    let aspect = ledger(folder.path(), "https://aspect.example");
+    let svix = Service::new("https://svix.example", "app_1");
+    let svix = Ledger::in_folder(folder.path(), svix, LedgerKeeping::default());
+    plan(&aspect, 1, UNIQUE, at(0)).unwrap();
+    let refused = plan(&svix, 1, UNIQUE, at(1)).unwrap_err();
+    assert!(refused.contains("another reeltop"), "{refused}");
+    assert_eq!(states(&svix), ["planned"]);
+    let via = svix.list(9, at(1)).unwrap()[0].by.clone().unwrap().via;
+    assert_eq!(&*via, "https://aspect.example");
+    // Where an id says nothing of its service, each has its own.
+    plan(&aspect, 2, "msg_1", at(2)).unwrap();
+    plan(&svix, 2, "msg_1", at(2)).unwrap();
+    assert_eq!(states(&svix), ["planned"; 2]);
+    // And what one finds is not told of the other's message.
+    send(&aspect, &id_of(&aspect, "msg_1"), at(3)).unwrap_err();
+}
+
+/// The id of another's row, as a command names it.
+fn id_of(ledger: &Ledger, message: &str) -> String {
+    let rows = ledger.find("", at(0)).unwrap();
+    let row = rows
+        .iter()
+        .find(|row| row.message == MessageId::new(message));
+    row.and_then(|row| row.by.as_ref())
+        .map_or(String::new(), |who| who.id.to_string())
+}
+
+#[test]
+fn older_ledgers_are_taken_over_and_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, two] = [
+        "replays-a.example-11111111.db",
+        "replays-b.example-22222222.db",
+    ]
+    .map(|name| folder.path().join(name));
+    older(
+        &one,
+        &[("a1", UNIQUE, "unknown"), ("a2", "msg_1", "delivered")],
+    );
+    older(
+        &two,
+        &[
+            ("b1", UNIQUE, "sending"),
+            ("b2", "msg_27UH4WbU6Z5A5EzD8u03UvzRbpX", "unknown"),
+        ],
+    );
+    let held = [&one, &two].map(|path| fs::read(path).unwrap());
+
+    // Reading is enough; what belongs to another server alone is not listed.
+    let ledger = ledger(folder.path(), "https://c.example");
+    assert_eq!(states(&ledger), ["unknown", "given up", "unknown"]);
+    let refused = plan(&ledger, 1, UNIQUE, at(0)).unwrap_err();
+    assert!(refused.contains("earlier reeltop is open"), "{refused}");
+    let why = ledger.list(9, at(0)).unwrap()[1].words();
+    assert!(why.contains("open in a second ledger"), "{why}");
+    assert_eq!([&one, &two].map(|path| fs::read(path).unwrap()), held);
+    let all = Connection::open(folder.path().join("replays.db")).unwrap();
+    let count = "SELECT count(*) FROM replay";
+    assert_eq!(all.query_row(count, [], |row| row.get::<_, i64>(0)), Ok(4));
+
+    // An older reeltop goes on writing: how it ended is taken over before anything is planned.
+    let old = Connection::open(&two).unwrap();
+    let ended = "UPDATE replay SET state = 'delivered', is_open = 0, attempt = 'atmpt_9', rev = 9
+                 WHERE id = 'b2'";
+    old.execute(ended, []).unwrap();
+    plan(&ledger, 2, "msg_27UH4WbU6Z5A5EzD8u03UvzRbpX", at(1)).unwrap();
+    assert_eq!(
+        states(&ledger),
+        ["unknown", "given up", "delivered", "planned"]
+    );
+
+    // One that cannot be read may hold an open replay, so that nothing is sent.
+    fs::write(&one, "no ledger").unwrap();
+    let refused = plan(&ledger, 3, "msg_3", at(2)).unwrap_err();
+    assert!(
+        refused.contains("replays-a.example-11111111.db"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_ledger_that_was_moved_or_replaced_lets_nothing_be_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("replays.db");
+    let ours = ledger(folder.path(), "https://a.example");
+    let other = ledger(folder.path(), "https://a.example");
+    for (number, is_replaced) in [(1, false), (2, true)] {
+        let message = format!("msg_{number}");
+        let id = plan(&ours, number, &message, at(0)).unwrap();
+        ours.keep(at(0)).unwrap();
+        fs::rename(&path, folder.path().join("moved")).unwrap();
+        if is_replaced {
+            plan(&other, 1, "msg_9", at(1)).unwrap();
+        }
+        let refused = send(&ours, &id, at(2)).unwrap_err();
+        assert!(refused.contains("moved away or replaced"), "{refused}");
+        // Nor does a second try find a way.
+        send(&ours, &id, at(3)).unwrap_err();
+        // What stands in the new file is told from its beginning.
+        let told = ours.keep(at(4)).unwrap();
+        let messages: Vec<String> = told.iter().map(|row| row.message.to_string()).collect();
+        assert_eq!(messages, if is_replaced { vec!["msg_9"] } else { vec![] });
+    }
+}
+
+#[test]
+fn noting_an_attempt_waits_for_no_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = ledger(folder.path(), "https://a.example");
+    plan(&ledger, 1, "msg_1", at(0)).unwrap();
+    let other = Connection::open(folder.path().join("replays.db")).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let (kept, noted) = (ledger.clone(), ledger.clone());
+    let keeping = std::thread::spawn(move || kept.keep(at(1)).is_ok());
+    let (done, is_done) = mpsc::channel();
+    std::thread::spawn(move || {
+        for n in 0..1000 {
+            noted.note(&[manual(&format!("a{n}"), "msg_1", AttemptStatus::Success)]);
+        }
+        let _ = done.send(());
+    });
+    // The file is locked until this ends.
+    let in_time = is_done.recv_timeout(Duration::from_secs(4));
+    other.execute_batch("ROLLBACK").unwrap();
+    assert!(in_time.is_ok(), "it waited for the file");
+    keeping.join().unwrap();
+}
+
+#[test]
+fn what_cannot_be_written_is_looked_at_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = ledger(folder.path(), "https://a.example");
+    let id = plan(&ledger, 1, "msg_1", at(0)).unwrap();
+    send(&ledger, &id, at(0)).unwrap();
+    ledger.step(&id, &Stage::Accepted, at(0)).unwrap();
+    ledger.note(&[manual("a1", "msg_1", AttemptStatus::Success)]);
+    let other = Connection::open(folder.path().join("replays.db")).unwrap();
+    other
+        .execute_batch(
+            "CREATE TRIGGER full BEFORE UPDATE ON replay
+             BEGIN SELECT raise(ABORT, 'the disk is full'); END",
+        )
+        .unwrap();
+    let failed = ledger.keep(at(1)).unwrap_err().to_string();
+    assert!(failed.contains("the disk is full"), "{failed}");
+    assert_eq!(states(&ledger), ["accepted"]);
+    other.execute_batch("DROP TRIGGER full").unwrap();
+    // Without being told of the attempt a second time.
+    ledger.keep(at(2)).unwrap();
+    assert_eq!(states(&ledger), ["delivered"]);
+}
+
+#[test]
+fn a_clock_that_was_set_back_does_not_make_an_older_replay_the_latest() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = ledger(folder.path(), "https://a.example");
+    for (number, attempt, now) in [(1, "a1", at(7200)), (2, "a2", at(0))] {
+        let id = plan(&ledger, number, "msg_1", now).unwrap();
+        let before: Vec<AttemptId> = (1..number)
+            .map(|n| AttemptId::new(&format!("a{n}")))
+            .collect();
+        let before = before.into();
+        ledger.step(&id, &Stage::Sending { before }, now).unwrap();
+        ledger.step(&id, &Stage::Accepted, now).unwrap();
+        ledger.note(&[manual(attempt, "msg_1", AttemptStatus::Success)]);
+        ledger.keep(now).unwrap();
+    }
+    let rows = ledger.list(9, at(0)).unwrap();
+    let found: Vec<_> = rows
+        .iter()
+        .map(|row| row.state.attempt().map(ToString::to_string))
+        .collect();
+    assert_eq!(found, [Some("a1".to_owned()), Some("a2".to_owned())]);
+    assert!(
+        rows.iter()
+            .all(|row| matches!(row.state, ReplayState::Delivered { .. }))
+    );
+}
+
+#[test]
+fn what_ended_long_ago_leaves_and_what_nobody_knows_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let keeping = LedgerKeeping {
+        max_rows: 3,
+        ..LedgerKeeping::default()
+    };
+    let later = |days: i64| Moment {
+        wall: at(0).wall.plus(days * DAY),
+        mono: days * DAY,
+    };
+    let run = |days: i64, message: &str, stage: Option<Stage>| {
+        let service = Service::new("https://a.example", "");
+        let ledger = Ledger::in_folder(folder.path(), service, keeping);
+        let id = plan(&ledger, 1, message, later(days)).unwrap();
+        if let Some(stage) = stage {
+            send(&ledger, &id, later(days)).unwrap();
+            ledger.step(&id, &stage, later(days)).unwrap();
+        }
+        let rows = ledger.list(100, later(days)).unwrap();
+        rows.iter()
+            .map(|row| row.message.to_string())
+            .collect::<Vec<_>>()
+    };
+    let unknown = || Some(Stage::Unknown("lost".into()));
+    let ended = || Some(Stage::Cancelled("taken back".into()));
+    run(0, "msg_0", unknown());
+    run(0, "msg_1", ended());
+    assert_eq!(run(80, "msg_2", ended()), ["msg_0", "msg_1", "msg_2"]);
+    assert_eq!(run(91, "msg_3", ended()), ["msg_0", "msg_2", "msg_3"]);
+    // Beyond the number the oldest that have ended go.
+    run(91, "msg_4", ended());
+    run(91, "msg_5", ended());
+    let left = ["msg_0", "msg_3", "msg_4", "msg_5", "msg_6"];
+    assert_eq!(run(91, "msg_6", ended()), left);
+}
