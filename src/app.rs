@@ -5,6 +5,7 @@
 
 mod act;
 pub mod action;
+pub mod bulk;
 pub mod deliveries;
 pub mod document;
 pub mod endpoints;
@@ -16,6 +17,7 @@ pub mod keymap;
 pub mod list;
 pub mod listing;
 pub mod manage;
+pub mod marks;
 pub mod page;
 pub mod prompt;
 mod pulse;
@@ -24,6 +26,7 @@ pub mod subject;
 mod target;
 pub mod tasks;
 pub mod update;
+pub mod waits;
 
 use std::collections::{HashSet, VecDeque};
 
@@ -33,17 +36,22 @@ use crate::domain::{
     AssetId, Bounds, Change, EndpointId, Failure, Hidden, History, MessageId, Moment, Proof, Route,
     TaskId, Time,
 };
+use bulk::run::Run;
+use bulk::sending::RunView;
+use bulk::{BulkOverlay, ShownBulk};
 use deliveries::DeliveryList;
 use endpoints::EndpointList;
 use events::EventList;
 use keymap::{Keymap, Mode};
 use manage::{EndpointAction, EndpointAnswer, Manage};
+use marks::Marks;
 use page::{HealthPage, Page};
 use prompt::Prompt;
 pub use pulse::{Pace, Polls};
-use replaying::ReplayOverlay;
+use replaying::{Leaving, ReplayOverlay};
 use tasks::TaskList;
 pub use update::update;
+use waits::Waits;
 
 /// What is known before the first message: who is asked, how, and what may be done.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -191,6 +199,8 @@ pub struct Viewport {
     pub unnamed: Vec<AssetId>,
     /// What `Enter` was said to send, if the plan of a replay was in sight.
     pub plan: Option<ShownPlan>,
+    /// The same of the plan of many, or of their stop.
+    pub bulk: Option<ShownBulk>,
 }
 
 /// What a plan on the screen said would be sent.
@@ -238,6 +248,10 @@ pub enum Overlay {
     /// The keys, so many lines of them scrolled away.
     Help(usize),
     Replay(Box<ReplayOverlay>),
+    /// The plan of many replays.
+    Bulk(Box<BulkOverlay>),
+    /// Many replays being sent, and what became of them: [`State::run`].
+    Run(RunView),
     Manage(Box<Manage>),
 }
 
@@ -265,6 +279,7 @@ pub struct State {
     pub events: EventList,
     pub deliveries: DeliveryList,
     pub endpoints: EndpointList,
+    pub marks: Marks,
     pub health: HealthPage,
     /// Details over the list, the innermost last.
     pub pages: Vec<Page>,
@@ -278,6 +293,12 @@ pub struct State {
     pub last_sign: Option<Moment>,
     /// When a read by REST was last answered well, and when and why one last was not.
     pub polls: Polls,
+    /// The replay of one message that is about to be sent.
+    pub leaving: Option<Leaving>,
+    /// The many that are being sent, or were sent last.
+    pub run: Option<Run>,
+    /// What is left to the service's own retry.
+    pub waits: Waits,
     next_replay: u64,
     asked: HashSet<AssetId>,
     /// Until when a second `q` quits though a replay is under way; monotonic microseconds.
@@ -298,6 +319,7 @@ impl State {
             events: EventList::default(),
             deliveries: DeliveryList::default(),
             endpoints: EndpointList::default(),
+            marks: Marks::default(),
             health: HealthPage::default(),
             pages: Vec::new(),
             overlay: None,
@@ -308,6 +330,9 @@ impl State {
             pace: Pace::default(),
             last_sign: None,
             polls: Polls::default(),
+            leaving: None,
+            run: None,
+            waits: Waits::default(),
             next_replay: 1,
             asked: HashSet::new(),
             quits_until: i64::MIN,
@@ -327,7 +352,8 @@ impl State {
         }
         match &self.overlay {
             Some(Overlay::Help(_)) => Mode::Help,
-            Some(Overlay::Replay(_)) => Mode::Plan,
+            Some(Overlay::Bulk(bulk)) if bulk.typed.is_some() => Mode::Form,
+            Some(Overlay::Replay(_) | Overlay::Bulk(_) | Overlay::Run(_)) => Mode::Plan,
             Some(Overlay::Manage(manage)) if manage.stage.takes_text() => Mode::Form,
             Some(Overlay::Manage(_)) => Mode::Menu,
             None if self.pages.is_empty() => Mode::List,

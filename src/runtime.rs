@@ -200,6 +200,9 @@ impl Loop {
         let now = self.clock.now();
         // Ages change with the second of the clock that is shown, all at once.
         let to_second = SECOND - now.wall.0.rem_euclid(SECOND);
+        // What was said to leave at a time leaves then.
+        let due = self.state.due().map(|due| due.saturating_sub(now.mono));
+        let to_second = due.map_or(to_second, |due| due.clamp(0, to_second));
         let to_second = Duration::from_micros(to_second.unsigned_abs());
         let to_frame = self.time_to_frame();
         let is_scanning = self.state.is_scanning() && !self.is_frame_due();
@@ -239,7 +242,8 @@ impl Loop {
             self.tell(Msg::Scan)?;
         }
         let now = self.clock.now();
-        if now.wall.0 / SECOND != self.state.now.wall.0 / SECOND {
+        let is_due = self.state.due().is_some_and(|due| due <= now.mono);
+        if is_due || now.wall.0 / SECOND != self.state.now.wall.0 / SECOND {
             self.tell(Msg::Tick(now))?;
         }
         Ok(())

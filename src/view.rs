@@ -3,6 +3,7 @@
 
 mod ascii;
 mod attempt;
+mod bulk;
 mod chrome;
 mod deliveries;
 mod endpoint;
@@ -67,6 +68,12 @@ pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Viewport {
         }
         Some(Overlay::Replay(overlay)) => {
             viewport.plan = plan::draw(&mut canvas, inside, state, overlay);
+        }
+        Some(Overlay::Bulk(overlay)) => {
+            viewport.bulk = bulk::draw(&mut canvas, inside, state, overlay);
+        }
+        Some(Overlay::Run(view)) => {
+            viewport.bulk = bulk::run::draw(&mut canvas, inside, state, *view);
         }
         Some(Overlay::Manage(manage)) => manage::draw(&mut canvas, inside, state, manage),
         None => {}

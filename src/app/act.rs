@@ -31,21 +31,25 @@ impl State {
         let rows = self.viewport.rows.max(1);
         match action {
             Action::Quit => return self.quit(),
-            Action::Interrupt => return vec![Effect::Quit],
+            Action::Interrupt => return self.interrupt(),
             Action::Suspend => return vec![Effect::Suspend],
             Action::Redraw => return vec![Effect::Redraw],
             Action::Refresh => return self.refresh(),
             Action::Open => return self.open(),
             Action::Replay => self.replay(),
+            Action::Bulk => self.plan_bulk(),
+            Action::Undo => self.undo(),
+            Action::Await => self.leave_to_retry(),
             Action::Send if matches!(self.overlay, Some(Overlay::Manage(_))) => {
                 return self.send_managed();
             }
-            Action::Send => return self.send_replays(),
+            Action::Send => return self.send(),
             Action::Manage => self.manage(),
             Action::Create => self.create_endpoint(),
             Action::Save => return self.save_secret(),
             Action::Copy => return self.copy(),
-            Action::Choose => self.choose_endpoint(),
+            Action::Choose => self.choose(),
+            Action::MarkAll => self.mark_all(),
             Action::Back | Action::Keep => self.back(),
             Action::Up => self.step(Step::Up(1)),
             Action::Down => self.step(Step::Down(1)),
@@ -75,6 +79,18 @@ impl State {
             Action::Help => self.toggle_help(),
         }
         Vec::new()
+    }
+
+    /// Enter in a plan: sends it, or goes on.
+    fn send(&mut self) -> Vec<Effect> {
+        match self.overlay {
+            Some(Overlay::Bulk(_)) => {
+                self.confirm_bulk();
+                Vec::new()
+            }
+            Some(Overlay::Run(_)) => self.resume_run(),
+            _ => self.send_replays(),
+        }
     }
 
     /// Opens what the screen's part of the history lost; on Health, the list that is picked.
@@ -114,7 +130,16 @@ impl State {
     }
 
     fn back(&mut self) {
+        if matches!(self.overlay, Some(Overlay::Run(_))) {
+            return self.leave_run();
+        }
+        if matches!(self.overlay, Some(Overlay::Replay(_))) && self.undo_replay() {
+            return;
+        }
         if self.overlay.take().is_some() || self.pages.pop().is_some() {
+            return;
+        }
+        if self.screen == Screen::Deliveries && self.clear_marks() {
             return;
         }
         if self.filter_text().is_some_and(|text| !text.is_empty()) {
@@ -145,7 +170,7 @@ impl State {
         }
     }
 
-    fn step(&mut self, step: Step) {
+    pub(super) fn step(&mut self, step: Step) {
         let rows = self.viewport.rows.max(1);
         let max_scroll = self.viewport.max_scroll;
         match &mut self.overlay {
@@ -158,6 +183,8 @@ impl State {
                 overlay.pick.step(step, &endpoints);
                 return;
             }
+            Some(Overlay::Bulk(overlay)) => return overlay.step(step),
+            Some(Overlay::Run(_)) => return self.step_run(step),
             Some(Overlay::Manage(_)) => return self.step_menu(step),
             None => {}
         }

@@ -29,7 +29,7 @@ macro_rules! actions {
 
 actions! {
     Open "open" "open what is selected; fold or unfold JSON";
-    Back "back" "go back one level, or clear the filter; never quits";
+    Back "back" "go back one level, clear the marks, then the filter; never quits";
     Up "up" "one row up";
     Down "down" "one row down";
     PageUp "page_up" "one page up";
@@ -51,9 +51,13 @@ actions! {
     Sort "sort" "sort by the next column";
     Reverse "reverse" "reverse the order";
     Replay "replay" "plan a replay; nothing is sent before you confirm";
+    Bulk "bulk" "plan the replay of many: the marked, the list, a cause, an endpoint, a task";
     Replays "replays" "every replay, and the attempt it caused";
     GiveUp "give_up" "stop waiting for the replay that is selected, having looked yourself";
-    Choose "choose" "choose or leave out an endpoint of the plan";
+    Choose "choose" "mark a message; in a plan, choose or leave out";
+    MarkAll "mark_all" "mark every message of the list, or none";
+    Await "await" "in a plan, leave to the service what it tries again by itself";
+    Undo "undo" "take back what is not sent yet";
     Send "send" "send what is chosen, once";
     Manage "manage" "manage the endpoint: edit, disable, secret, example, delete";
     Create "create" "create a webhook endpoint";

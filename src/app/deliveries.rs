@@ -8,6 +8,9 @@ use super::subject::DeliverySubject;
 use super::tasks::RESCAN;
 use crate::domain::{Delivery, History, MessageId, Moment, TaskId, Time};
 
+/// What is said where all that match are asked for before they are known.
+pub const STILL_FILTERING: &str = "the filter is still being applied; try again in a moment";
+
 /// Messages tested in one slice.
 const SLICE: usize = 1024;
 
@@ -120,6 +123,24 @@ impl DeliveryList {
     pub fn set_filter(&mut self, text: &str) {
         if self.filter.set(text) {
             self.matches = self.filter.is_active().then(Matches::default);
+        }
+    }
+
+    /// Whether the filter lets the message pass, as far as it was tested.
+    pub fn shows(&self, id: &MessageId) -> bool {
+        let matches = self.matches.as_ref();
+        matches.is_none_or(|matches| matches.times.contains_key(id))
+    }
+
+    /// Every message of the list, oldest first; `None` until all were tested.
+    pub fn ids(&self, history: &History) -> Option<Vec<MessageId>> {
+        match &self.matches {
+            _ if self.is_scanning(history) => None,
+            Some(matches) => Some(matches.passing.iter().map(|(_, id)| id.clone()).collect()),
+            None => {
+                let oldest = history.deliveries.newest().rev();
+                Some(oldest.map(|delivery| delivery.id.clone()).collect())
+            }
         }
     }
 
@@ -272,11 +293,7 @@ impl Listed for DeliveryList {
                 .map(|delivery| delivery.id.clone()),
         };
         // A message that the filter hides has a place in between, but no row.
-        let is_shown = |id: &MessageId| {
-            let matches = self.matches.as_ref();
-            matches.is_none_or(|matches| matches.times.contains_key(id))
-        };
-        let leading = self.leading(history, |id| index_of(id).filter(|_| is_shown(id)));
+        let leading = self.leading(history, |id| index_of(id).filter(|_| self.shows(id)));
         slice_of(
             len,
             place,

@@ -89,6 +89,7 @@ impl State {
         let applied = self.history.apply(change);
         if let Some(attempt) = attempt {
             self.endpoints.take(&self.history, &attempt);
+            self.note_wait(&attempt);
         }
         self.look_again(&touched);
         if is_naming {

@@ -190,8 +190,11 @@ impl State {
 
     /// A key where text is typed.
     pub(super) fn press_in_form(&mut self, key: KeyEvent, action: Option<Action>) -> Vec<Effect> {
+        if let Some(Overlay::Bulk(_)) = self.overlay {
+            return self.press_in_count(key, action);
+        }
         match action {
-            Some(Action::Interrupt) => return vec![Effect::Quit],
+            Some(Action::Interrupt) => return self.interrupt(),
             Some(Action::Send) => return self.send_managed(),
             Some(Action::NextPane | Action::Down) => self.turn_field(1),
             Some(Action::PreviousPane | Action::Up) => self.turn_field(-1),

@@ -6,10 +6,25 @@ use std::collections::{HashMap, HashSet};
 use super::list::Pick;
 use super::{Effect, ReplayRequest, ShownPlan, State, TOAST, Tone};
 use crate::app::Overlay;
+use crate::domain::time::SECOND;
 use crate::domain::{
     Change, ChangeKind, EndpointId, History, MessageId, Origin, Plan, Replay, ReplayState,
     ReplayStep, Route, Stage, Time, Verdict, plan, visible,
 };
+
+/// How long what is to be sent can be taken back, in microseconds.
+pub const UNDO: i64 = 3 * SECOND;
+
+/// What is about to be sent, and can be taken back until then.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Leaving {
+    pub message: MessageId,
+    /// Where to, and whether the user chose it though the plan would have skipped it.
+    chosen: Vec<(EndpointId, bool)>,
+    only: Option<EndpointId>,
+    /// Monotonic microseconds.
+    pub until: i64,
+}
 
 /// The overlay of one message's replays.
 #[derive(Debug, Clone, PartialEq)]
@@ -141,6 +156,10 @@ impl State {
             self.say(Tone::Info, "it is sent; r shows the plan again");
             return;
         }
+        if self.leaving.is_some() {
+            self.say(Tone::Info, "it is about to be sent; u takes it back");
+            return;
+        }
         let endpoints = overlay.endpoints();
         let Some(endpoint) = overlay.pick.current(&endpoints).cloned() else {
             return;
@@ -165,9 +184,9 @@ impl State {
         );
     }
 
-    /// Sends what is chosen, once, if that is what the last frame showed: keys typed ahead, and
-    /// what came since the frame, must never send what nobody saw. The step is written down before its effect is given out, so
-    /// that no second press and no second overlay can send the same pair again.
+    /// Is about to send what is chosen, if that is what the last frame showed: keys typed ahead,
+    /// and what came since the frame, must never send what nobody saw. Pressed again, it is sent
+    /// without more ado.
     pub(super) fn send_replays(&mut self) -> Vec<Effect> {
         let Some(Overlay::Replay(mut overlay)) = self.overlay.take() else {
             return Vec::new();
@@ -179,10 +198,16 @@ impl State {
         // The replays must be seen to move, and the plan must rest on all that is known.
         self.unfreeze();
         overlay.refresh(&self.history, self.session.is_read_only, self.now.wall);
-        let Some(ShownPlan { chosen, .. }) = overlay
-            .shown()
-            .filter(|planned| self.viewport.plan.as_ref() == Some(planned))
-        else {
+        let shown = overlay.shown();
+        let is_in_sight = shown.is_some() && self.viewport.plan == shown;
+        if let Some(leaving) = &mut self.leaving {
+            if is_in_sight {
+                leaving.until = self.now.mono;
+            }
+            self.overlay = Some(Overlay::Replay(overlay));
+            return self.leave();
+        }
+        if !is_in_sight {
             self.overlay = Some(Overlay::Replay(overlay));
             let words = if self.viewport.plan.is_some() {
                 "the plan changed, nothing was sent; look again, Enter sends it"
@@ -191,42 +216,14 @@ impl State {
             };
             self.say(Tone::Warn, words);
             return Vec::new();
-        };
-        self.viewport.plan = None;
-        let mut effects = Vec::new();
-        for endpoint in chosen {
-            if self
-                .history
-                .replays
-                .open_of(&overlay.message, &endpoint)
-                .is_some()
-            {
-                continue;
-            }
-            let number = self.next_replay;
-            self.next_replay += 1;
-            self.fold(Change {
-                seq: self.history.last_seq(),
-                received: self.now,
-                origin: Origin::User,
-                raw: None,
-                kind: ChangeKind::Replay(Box::new(ReplayStep {
-                    replay: number,
-                    message: overlay.message.clone(),
-                    endpoint: endpoint.clone(),
-                    route: Route::Server,
-                    stage: Stage::Planned,
-                })),
-            });
-            overlay.sent.push(number);
-            effects.push(Effect::Replay(ReplayRequest {
-                number,
-                message: overlay.message.clone(),
-                endpoint,
-                route: Route::Server,
-            }));
         }
-        if effects.is_empty() {
+        self.viewport.plan = None;
+        let chosen: Vec<(EndpointId, bool)> = overlay
+            .plan
+            .chosen()
+            .map(|item| (item.endpoint.clone(), item.verdict != Verdict::Send))
+            .collect();
+        if chosen.is_empty() {
             let refusal = overlay
                 .plan
                 .items
@@ -241,9 +238,139 @@ impl State {
                     "nothing is chosen, so nothing was sent; Space chooses an endpoint".into()
                 }),
             );
+        } else {
+            self.leaving = Some(Leaving {
+                message: overlay.message.clone(),
+                only: overlay.only.clone(),
+                chosen,
+                until: self.now.mono + UNDO,
+            });
         }
         self.overlay = Some(Overlay::Replay(overlay));
+        Vec::new()
+    }
+
+    /// Sends what can be taken back no more. Each pair is weighed once more: what came meanwhile
+    /// may speak against it.
+    pub(super) fn leave(&mut self) -> Vec<Effect> {
+        let is_due = |leaving: &mut Leaving| leaving.until <= self.now.mono;
+        let Some(leaving) = self.leaving.take_if(is_due) else {
+            return Vec::new();
+        };
+        let (message, only) = (leaving.message, leaving.only);
+        let is_read_only = self.session.is_read_only;
+        let plan = plan(
+            &self.history,
+            &message,
+            only.as_ref(),
+            is_read_only,
+            self.now.wall,
+        );
+        let mut effects = Vec::new();
+        let mut numbers = Vec::new();
+        for (endpoint, is_forced) in leaving.chosen {
+            let mut items = plan.items.iter();
+            let verdict = items.find(|item| item.endpoint == endpoint);
+            match verdict.map(|item| &item.verdict) {
+                Some(Verdict::Skip(why)) if !is_forced => self.say_not_sent(&endpoint, why),
+                Some(Verdict::Refuse(why)) => self.say_not_sent(&endpoint, why),
+                None => self.say_not_sent(&endpoint, "it is in the plan no more"),
+                Some(Verdict::Send | Verdict::Skip(_)) => {
+                    let number = self.number_replay(&message, &endpoint);
+                    numbers.push(number);
+                    effects.push(Effect::Replay(ReplayRequest {
+                        number,
+                        message: message.clone(),
+                        endpoint,
+                        route: Route::Server,
+                    }));
+                }
+            }
+        }
+        self.viewport.plan = None;
+        if let Some(Overlay::Replay(overlay)) = &mut self.overlay
+            && overlay.message == message
+        {
+            overlay.sent.extend(numbers);
+        }
         effects
+    }
+
+    fn say_not_sent(&mut self, endpoint: &EndpointId, why: &str) {
+        let label = self.history.endpoint_label(endpoint);
+        let words = format!("not sent to {label}: {why}");
+        self.say(Tone::Warn, visible(&words).into_owned());
+    }
+
+    /// Takes back what is about to be sent. Returns whether there was something.
+    pub(super) fn undo_replay(&mut self) -> bool {
+        let is_undone = self.leaving.take().is_some();
+        if is_undone {
+            self.viewport.plan = None;
+            self.say(Tone::Info, "taken back, nothing was sent");
+        }
+        is_undone
+    }
+
+    /// Gives a replay its number and writes down that it is planned, before its effect is given
+    /// out: no second press and no second overlay can send the same pair then.
+    pub(super) fn number_replay(&mut self, message: &MessageId, endpoint: &EndpointId) -> u64 {
+        let number = self.next_replay;
+        self.next_replay += 1;
+        self.fold(Change {
+            seq: self.history.last_seq(),
+            received: self.now,
+            origin: Origin::User,
+            raw: None,
+            kind: ChangeKind::Replay(Box::new(ReplayStep {
+                replay: number,
+                message: message.clone(),
+                endpoint: endpoint.clone(),
+                route: Route::Server,
+                stage: Stage::Planned,
+            })),
+        });
+        number
+    }
+
+    /// Leaves what the service tries again by itself to it, in the plan of one message.
+    pub(super) fn leave_one_to_retry(&mut self) {
+        let Some(Overlay::Replay(overlay)) = &mut self.overlay else {
+            return;
+        };
+        if !overlay.is_planning() || self.leaving.is_some() {
+            return self.say(Tone::Info, "it is sent, or about to be; u takes it back");
+        }
+        let items = overlay.plan.items.iter_mut();
+        let mut left = Vec::new();
+        for item in items.filter(|item| item.is_chosen) {
+            if let Some(due) = item.retry {
+                item.is_chosen = false;
+                overlay.choices.insert(item.endpoint.clone(), false);
+                left.push((item.endpoint.clone(), due));
+            }
+        }
+        let message = overlay.message.clone();
+        if left.is_empty() {
+            return self.say(
+                Tone::Info,
+                "the service tries nothing of what is chosen again by itself",
+            );
+        }
+        for (endpoint, due) in left {
+            self.wait_for_retry(&message, &endpoint, due);
+            let label = self.history.endpoint_label(&endpoint);
+            let clock = due.clock(self.session.utc_offset);
+            let words = format!(
+                "left to the service's own retry at {label}, about {clock}; a notice tells"
+            );
+            self.say(Tone::Info, visible(&words).into_owned());
+        }
+        if let Some(Overlay::Replay(overlay)) = &self.overlay
+            && overlay.plan.chosen().next().is_none()
+        {
+            self.overlay = None;
+        }
     }
 
     /// Tells the end of a replay, or that its outcome is unknown.
@@ -251,6 +378,13 @@ impl State {
         let Some(replay) = self.history.replays.get(number) else {
             return;
         };
+        // Of many, the line of the whole is told while they go.
+        if let Some(run) = &mut self.run
+            && run.note_later(replay)
+            && run.is_active()
+        {
+            return;
+        }
         let tone = match &replay.state {
             ReplayState::Delivered { .. } => Tone::Ok,
             ReplayState::Failed { .. } | ReplayState::Refused(_) => Tone::Bad,
@@ -267,7 +401,7 @@ impl State {
         self.say(tone, text);
     }
 
-    /// Quits; while a replay is under way only if asked a second time.
+    /// Quits; while a replay is under way, or many are not sent yet, only if asked a second time.
     pub(super) fn quit(&mut self) -> Vec<Effect> {
         let is_under_way = self.history.replays.all().iter().any(|replay| {
             let is_sent = matches!(
@@ -276,17 +410,60 @@ impl State {
             );
             is_sent && replay.by.is_none()
         });
-        if is_under_way && self.now.mono > self.quits_until {
-            self.quits_until = self.now.mono + TOAST;
-            self.say(Tone::Warn, "a replay is under way; q again quits");
-            return Vec::new();
-        }
-        vec![Effect::Quit]
+        let n_unsent = self.n_unsent();
+        let words = match (n_unsent, is_under_way) {
+            (0, false) => return vec![Effect::Quit],
+            (0, true) => "a replay is under way; q again quits".to_owned(),
+            (1, _) => "1 replay is not sent yet; q again quits, and it is cancelled".to_owned(),
+            (n, _) => format!("{n} replays are not sent yet; q again quits, and cancels them"),
+        };
+        self.quit_after(words)
     }
 
-    /// What is to be told at the end: each replay whose outcome is not known yet, in a line.
+    /// Quits at once; while many are not sent yet, only if asked a second time.
+    pub(super) fn interrupt(&mut self) -> Vec<Effect> {
+        match self.n_waiting() {
+            0 => vec![Effect::Quit],
+            n => self.quit_after(format!(
+                "{n} not sent yet; ctrl-c again quits, and cancels what is not sent"
+            )),
+        }
+    }
+
+    fn quit_after(&mut self, words: String) -> Vec<Effect> {
+        if self.now.mono <= self.quits_until {
+            return vec![Effect::Quit];
+        }
+        self.quits_until = self.now.mono + TOAST;
+        self.say(Tone::Warn, words);
+        Vec::new()
+    }
+
+    /// Replays that were confirmed and have not left.
+    fn n_unsent(&self) -> usize {
+        let leaving = self.leaving.as_ref().map_or(0, |it| it.chosen.len());
+        leaving + self.n_waiting()
+    }
+
+    /// The same of many.
+    fn n_waiting(&self) -> usize {
+        let run = self.run.as_ref().filter(|run| run.is_active());
+        run.map_or(0, |run| run.score.waiting)
+    }
+
+    /// When something is to be done though nothing comes; monotonic microseconds.
+    pub fn due(&self) -> Option<i64> {
+        let leaving = self.leaving.as_ref().map(|leaving| leaving.until);
+        let run = self.run.as_ref().and_then(|run| run.due(&self.history));
+        leaving.into_iter().chain(run).min()
+    }
+
+    /// What is to be told at the end: each replay whose outcome is not known yet, in a line, and how
+    /// many were not sent.
     pub fn open_replays(&self) -> Vec<String> {
         let replays = self.history.replays.all().iter();
+        let n_unsent = self.n_unsent();
+        let unsent = (n_unsent > 0).then(|| format!("{n_unsent} replays were not sent: cancelled"));
         replays
             .filter(|replay| replay.state.is_open() && replay.by.is_none())
             .map(|replay: &Replay| {
@@ -299,6 +476,7 @@ impl State {
                 );
                 visible(&words).into_owned()
             })
+            .chain(unsent)
             .collect()
     }
 }

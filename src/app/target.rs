@@ -16,7 +16,7 @@ impl State {
         self.events.current(&self.history, self.shown_at().wall)
     }
 
-    fn listed_message(&self) -> Option<MessageId> {
+    pub(super) fn listed_message(&self) -> Option<MessageId> {
         let now = self.shown_at().wall;
         self.deliveries.current(&self.history, now)
     }
@@ -114,6 +114,15 @@ impl State {
     }
 
     pub(super) fn replay(&mut self) {
+        if matches!(self.overlay, Some(Overlay::Bulk(_))) {
+            return self.say(Tone::Info, "this is the plan of many; Esc leaves it");
+        }
+        if matches!(self.overlay, Some(Overlay::Run(_))) {
+            return self.plan_again();
+        }
+        if self.leaving.is_some() {
+            return self.say(Tone::Info, "a replay is about to be sent; u takes it back");
+        }
         if let Some(Overlay::Replay(overlay)) = &mut self.overlay {
             overlay.renew();
             self.viewport.plan = None;
@@ -181,6 +190,14 @@ impl State {
             (Some(Overlay::Replay(overlay)), _) => {
                 Some(("message id".to_owned(), overlay.message.to_string()))
             }
+            (Some(Overlay::Bulk(overlay)), _) => overlay
+                .rows
+                .get(overlay.at)
+                .map(|row| ("message id".to_owned(), row.message.to_string())),
+            (Some(Overlay::Run(view)), _) => self.run.as_ref().and_then(|run| {
+                let row = run.rows().get(view.at.unwrap_or_else(|| run.front()))?;
+                Some(("message id".to_owned(), row.job.message.to_string()))
+            }),
             (_, Some(page)) => match page.document_mut() {
                 Some(document) if !document.document.lines.is_empty() => Some((
                     format!("{} bytes of text", document.document.text().len()),

@@ -16,7 +16,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     match msg {
         Msg::Key(key) => return state.press(key),
         Msg::Pasted(text) => state.paste(&text),
-        Msg::Changed(changes) => state.take_changes(changes),
+        Msg::Changed(changes) => {
+            state.take_changes(changes);
+            return state.drive_run();
+        }
         Msg::Tick(moment) => {
             state.note_time(moment);
             return state.tick();
@@ -67,7 +70,7 @@ impl State {
 
     fn press_in_prompt(&mut self, key: KeyEvent, action: Option<Action>) -> Vec<Effect> {
         match action {
-            Some(Action::Interrupt) => return vec![Effect::Quit],
+            Some(Action::Interrupt) => return self.interrupt(),
             Some(Action::Keep) => self.prompt = None,
             Some(_) => {
                 self.prompt = None;
@@ -91,10 +94,20 @@ impl State {
         self.tasks.rescan_if_stale(&self.history, now);
         self.deliveries.rescan_if_stale(&self.history, now);
         self.events.rescan_if_stale(&self.history, now);
-        if let Some(Overlay::Replay(overlay)) = &mut self.overlay {
-            overlay.refresh(&self.history, self.session.is_read_only, now.wall);
+        self.forget_marks();
+        match &mut self.overlay {
+            Some(Overlay::Replay(overlay)) => {
+                overlay.refresh(&self.history, self.session.is_read_only, now.wall);
+            }
+            Some(Overlay::Bulk(overlay)) => {
+                overlay.refresh(&self.history, self.session.is_read_only, now.wall);
+            }
+            _ => {}
         }
-        self.ask_names()
+        let mut effects = self.leave();
+        effects.extend(self.drive_run());
+        effects.extend(self.ask_names());
+        effects
     }
 
     fn ask_names(&mut self) -> Vec<Effect> {

@@ -10,6 +10,9 @@ use super::time::{SECOND, Time, rough_words};
 
 /// More than so many are confirmed by typing their number.
 pub const MANY: usize = 20;
+/// How long the attempt of a replay is looked for at a quick pace, in microseconds; as long, the
+/// next of its task waits.
+pub const FOLLOWED: i64 = 60 * SECOND;
 /// So many are sent in a second, where nothing else is asked for.
 pub const PER_SECOND: f64 = 5.0;
 
@@ -74,7 +77,7 @@ pub fn jobs<'a>(plans: &'a [Plan], history: &'a History) -> impl Iterator<Item =
 
 /// How so many are sent, in words.
 pub fn order_words(n: usize, per_second: f64) -> String {
-    let took = rough_words((n as f64 / per_second * SECOND as f64) as i64);
+    let took = rough_words(((n as f64 / per_second * SECOND as f64) as i64).max(SECOND));
     format!(
         "oldest first, at most {per_second} a second, so in about {took}; the next of a task waits \
          for the one before; {MAX_FAILURES} failures in a row stop it"

@@ -33,7 +33,7 @@ pub struct PlanItem {
     pub is_chosen: bool,
     /// Whether the last attempt there failed.
     pub is_failing: bool,
-    /// When the service tries again by itself, as an estimate, if that is still to come.
+    /// When the service tries again by itself, as an estimate; past where that is overdue.
     pub retry: Option<Time>,
 }
 
@@ -194,21 +194,16 @@ fn item(
             .unwrap_or_default(),
         is_chosen: verdict == Verdict::Send,
         is_failing: outcome.is_some_and(|outcome| outcome.state == OutcomeState::Failed),
-        retry: delivery.and_then(|delivery| next_retry(history, delivery, id, now)),
+        retry: delivery.and_then(|delivery| next_retry(history, delivery, id)),
         verdict,
         warnings,
     }
 }
 
-/// When the service tries again by itself, if that is still to come.
-fn next_retry(
-    history: &History,
-    delivery: &Delivery,
-    endpoint: &EndpointId,
-    now: Time,
-) -> Option<Time> {
+/// When the service tries again by itself, if that is known.
+fn next_retry(history: &History, delivery: &Delivery, endpoint: &EndpointId) -> Option<Time> {
     match history.schedule.forecast(&delivery.attempts_at(endpoint)) {
-        Forecast::Next { at, .. } if at > now => Some(at),
+        Forecast::Next { at, .. } => Some(at),
         _ => None,
     }
 }

@@ -10,13 +10,14 @@ use tokio_util::task::TaskTracker;
 use super::client::http::Sent;
 use super::client::{Client, FULL_PAGE};
 use super::outlet::Outlet;
+use crate::domain::bulk::FOLLOWED;
 use crate::domain::{
     Ability, Attempt, AttemptId, AttemptStatus, ChangeKind, EndpointId, Failure, FailureKind,
     MessageId, Origin, ReplayStep, Route, Stage, Trigger,
 };
 
 /// How long an attempt is looked for at a quick pace.
-pub const FOLLOW: Duration = Duration::from_mins(1);
+pub const FOLLOW: Duration = Duration::from_micros(FOLLOWED.unsigned_abs());
 /// Pages of attempts read for one message.
 const MAX_PAGES: usize = 10;
 

@@ -2,8 +2,8 @@
 
 use ratatui::layout::Rect;
 
-use super::model::link;
-use super::paint::{Canvas, Piece, Pieces, Side, dim, piece, pieces_width, plain, role};
+use super::model::{link, sending};
+use super::paint::{Canvas, Piece, Pieces, Side, dim, piece, pieces_width, plain, role, said};
 use super::text::{cut, width, wrap};
 use super::theme::Role;
 use crate::app::action::Action;
@@ -183,6 +183,13 @@ fn notices(canvas: &mut Canvas<'_>, area: Rect, row: u16, state: &State) -> u16 
         }
         return n_lines.max(1);
     }
+    if let Some(words) = sending::line(state) {
+        let mut pieces = vec![plain(" ")];
+        pieces.extend(said(words));
+        pieces.push(plain(" "));
+        canvas.line(inner, row, &pieces);
+        return 1;
+    }
     if let Some(proof) = state.fresh_proof() {
         let tone = if proof.caveat.is_some() {
             Tone::Warn
@@ -212,7 +219,11 @@ fn footer(canvas: &mut Canvas<'_>, line: Rect, state: &State) {
             if page.what == Listing::Replays);
         let has_secret = matches!(&state.overlay, Some(Overlay::Manage(manage))
             if matches!(manage.stage, Stage::Secret { .. }));
+        let is_plan = state.mode() == Mode::Plan;
         let hint = match binding.action {
+            _ if is_plan && !is_meant(state, binding.action) => continue,
+            Action::Bulk if !has_many(state) => continue,
+            Action::Bulk if state.has_markable() && !state.marks.is_empty() => "replay marked",
             Action::Manage | Action::Create if state.screen != Screen::Endpoints => continue,
             // On this screen there is no replay to plan.
             Action::Replay if state.screen == Screen::Endpoints && state.pages.is_empty() => {
@@ -220,10 +231,11 @@ fn footer(canvas: &mut Canvas<'_>, line: Rect, state: &State) {
             }
             Action::GiveUp if !is_of_replays => continue,
             Action::Replay if is_of_replays => continue,
+            Action::Choose if state.overlay.is_none() && !state.has_markable() => continue,
             Action::Send if has_secret => continue,
             Action::Copy | Action::Save if state.mode() == Mode::Menu && !has_secret => continue,
             Action::Save if state.session.is_demo => continue,
-            Action::Send | Action::Choose if is_sent => continue,
+            Action::Send | Action::Choose | Action::Await if is_sent => continue,
             Action::Back if is_sent => "close",
             Action::Freeze if state.frozen.is_some() => "go on",
             _ => hint.as_str(),
@@ -239,6 +251,35 @@ fn footer(canvas: &mut Canvas<'_>, line: Rect, state: &State) {
         pieces.push(dim(format!(" {hint}")));
     }
     canvas.line(line, 0, &pieces);
+}
+
+/// Whether a key means something in the plan that is open now.
+fn is_meant(state: &State, action: Action) -> bool {
+    let is_leaving = state.leaving.is_some();
+    match (&state.overlay, action) {
+        (Some(Overlay::Run(_)), Action::Undo) => {
+            state.run.as_ref().is_some_and(|run| run.score.waiting > 0)
+        }
+        (Some(Overlay::Replay(_)), Action::Undo) => is_leaving,
+        (Some(Overlay::Replay(_)), Action::Choose | Action::Await) => !is_leaving,
+        (
+            Some(Overlay::Run(_)),
+            Action::Send | Action::Choose | Action::MarkAll | Action::Await,
+        )
+        | (Some(Overlay::Replay(_)), Action::MarkAll)
+        | (Some(Overlay::Bulk(_)), Action::Undo) => false,
+        _ => true,
+    }
+}
+
+/// Whether `R` means something here.
+fn has_many(state: &State) -> bool {
+    match state.pages.last() {
+        Some(Page::Task(_) | Page::Endpoint(_)) => true,
+        Some(Page::List(page)) => page.what == Listing::Causes,
+        Some(_) => false,
+        None => matches!(state.screen, Screen::Deliveries | Screen::Endpoints),
+    }
 }
 
 /// A key's name as people write it.

@@ -22,7 +22,8 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut V
         |layout, id, is_selected| {
             let row = state.history.deliveries.get(id)?;
             let cells = cells(state, layout, row, is_selected);
-            Some(list::Line::new(cells, provenance::of_delivery(state, row)))
+            let line = list::Line::new(cells, provenance::of_delivery(state, row));
+            Some(line.marked(state.marks.has(id)))
         },
     );
 }

@@ -12,6 +12,7 @@ use crate::app::{RowKey, State, Viewport};
 pub struct Line<'a> {
     text: Text<'a>,
     mark: Option<Mark>,
+    is_marked: bool,
 }
 
 enum Text<'a> {
@@ -26,7 +27,14 @@ impl<'a> Line<'a> {
         Self {
             text: Text::Cells(cells),
             mark,
+            is_marked: false,
         }
+    }
+
+    /// The same, marked by the user or not.
+    #[must_use]
+    pub fn marked(self, is_marked: bool) -> Self {
+        Self { is_marked, ..self }
     }
 
     /// A row of which nothing is to be said but what stands in it.
@@ -39,6 +47,7 @@ impl<'a> Line<'a> {
         Self {
             text: Text::Across(head, tail),
             mark: None,
+            is_marked: false,
         }
     }
 }
@@ -185,6 +194,9 @@ fn rows<'a, K>(
             }
             let (glyph, tone) = mark.glyph();
             canvas.line(table::beside_mark(body), row, &[piece(tone, glyph)]);
+        }
+        if line.is_marked {
+            canvas.line(table::before_text(body), row, &[table::user_mark()]);
         }
         if is_selected {
             table::mark(canvas, body, row);

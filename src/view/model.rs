@@ -6,6 +6,7 @@ pub mod fare;
 pub mod link;
 pub mod proof;
 pub mod provenance;
+pub mod sending;
 pub mod timeline;
 
 use crate::app::Tone;

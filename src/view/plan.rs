@@ -4,6 +4,7 @@ use ratatui::layout::Rect;
 
 use super::help::centered;
 use super::model::delivery::{label, replay_glyph};
+use super::model::sending::leaving_words;
 use super::model::{ago, asset_label, millis};
 use super::paint::{Canvas, Pieces, dim, piece, plain, role};
 use super::text::wrap;
@@ -31,7 +32,10 @@ pub fn draw(
     lines.push((Vec::new(), false));
     let foot = if overlay.is_planning() {
         lines.extend(plan_lines(overlay, inner_width));
-        plan_foot(overlay)
+        match &state.leaving {
+            Some(leaving) => leaving_foot(state, leaving.until),
+            None => plan_foot(overlay),
+        }
     } else {
         lines.extend(sent_lines(state, overlay, inner_width));
         "Esc closes this; it is followed all the same".to_owned()
@@ -146,6 +150,14 @@ fn plan_foot(overlay: &ReplayOverlay) -> String {
         0 => rest.to_owned(),
         n => format!("Enter send {n}     {rest}"),
     }
+}
+
+/// `sending in 3s     Enter now     u takes it back`.
+pub fn leaving_foot(state: &State, until: i64) -> String {
+    format!(
+        "{}     Enter now     u takes it back",
+        leaving_words(state, until)
+    )
 }
 
 fn sent_lines(state: &State, overlay: &ReplayOverlay, width: usize) -> Vec<Line> {

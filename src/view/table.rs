@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::paint::{Canvas, Columns, Pieces, dim, piece, role};
+use super::paint::{Canvas, Columns, Piece, Pieces, dim, piece, role};
 use super::theme::Role;
 use crate::app::Tone;
 
@@ -62,6 +62,21 @@ pub fn beside_mark(area: Rect) -> Rect {
         width: (area.width - x).min(1),
         ..area
     }
+}
+
+/// The last cell before the text of a row, where the user's mark stands.
+pub fn before_text(area: Rect) -> Rect {
+    let x = (indented(area).x - area.x).saturating_sub(1);
+    Rect {
+        x: area.x + x,
+        width: (area.width - x).min(1),
+        ..area
+    }
+}
+
+/// The mark of a row that the user picked out.
+pub fn user_mark() -> Piece<'static> {
+    piece(Tone::Accent, "●")
 }
 
 /// An area without its first lines.

@@ -1,5 +1,7 @@
 //! The dashboard's mind in scenes: messages in, effects out, and what the screen says.
 
+mod bulk;
+mod marks;
 mod replays;
 
 use ratatui::crossterm::event::KeyEvent;
@@ -116,7 +118,7 @@ fn a_replay_is_planned_sent_once_and_followed_to_its_attempt() {
         "{plan}"
     );
     assert!(plan.contains("automatic retry is due"), "{plan}");
-    assert_eq!(press(&mut state, "enter"), [request(1)]);
+    assert_eq!(press(&mut state, "enter enter"), [request(1)]);
     // Enter again closes what is followed; r shows the running one; nothing is sent twice.
     let is_sent = |effects: &[Effect]| {
         let mut sent = effects.iter();
@@ -128,7 +130,7 @@ fn a_replay_is_planned_sent_once_and_followed_to_its_attempt() {
     update(&mut state, step(1, Stage::Sending { before }));
     update(&mut state, step(1, Stage::Accepted));
     let mut state_after = told();
-    press(&mut state_after, "3 j r enter");
+    press(&mut state_after, "3 j r enter enter");
     update(
         &mut state_after,
         step(1, Stage::Sending { before: [].into() }),
@@ -151,7 +153,7 @@ fn a_replay_is_planned_sent_once_and_followed_to_its_attempt() {
 #[test]
 fn an_unknown_replay_stays_in_sight_until_its_attempt_is_found() {
     let mut state = told();
-    assert_eq!(press(&mut state, "3 j r enter esc"), [request(1)]);
+    assert_eq!(press(&mut state, "3 j r enter enter esc"), [request(1)]);
     update(&mut state, step(1, Stage::Sending { before: [].into() }));
     update(
         &mut state,
@@ -226,7 +228,7 @@ fn choosing_turns_endpoints_round_and_sends_only_those() {
     press(&mut state, "3 j r");
     // The rows are legacy, prod, staging: staging, picked first, is left out, prod taken in.
     press(&mut state, "space k space");
-    let effects = press(&mut state, "enter");
+    let effects = press(&mut state, "enter enter");
     let Effect::Replay(sent) = &effects[0] else {
         panic!("{effects:?}");
     };

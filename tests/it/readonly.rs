@@ -16,7 +16,8 @@ use crate::server::support::PATIENCE;
 use crate::support::{fresh, key, picture, told, world};
 
 /// Asks for a replay of the message that failed, from the list and from its page.
-const WAY: &str = "3 / m s g _ f a i l e d enter r enter esc esc enter r enter";
+const WAY: &str =
+    "3 / m s g _ f a i l e d enter r enter enter esc esc enter r enter enter esc esc R enter";
 const RESEND: &str = "/webhooks/messages/{message_id}/resend";
 
 async fn server() -> Scripted {

@@ -165,7 +165,7 @@ fn nothing_loading_disconnected_and_failed_are_four_screens() {
 }
 
 /// Every screen there is, by the keys that lead to it.
-const EVERYWHERE: [&str; 23] = [
+const EVERYWHERE: [&str; 27] = [
     "1",
     "1 G",
     "1 ?",
@@ -183,12 +183,16 @@ const EVERYWHERE: [&str; 23] = [
     "3",
     "3 r",
     "3 j r enter",
+    "3 j r enter enter",
+    "3 space",
+    "3 R",
+    "3 R enter",
     "4",
     "4 enter",
     "4 s s",
     "5",
     "5 tab",
-    "2 u",
+    "2 U",
 ];
 
 #[test]

@@ -142,6 +142,7 @@ const ONLY_IN: [(&str, &str, &[&str]); 10] = [
         &[
             "app.rs",
             "app/keymap.rs",
+            "app/bulk.rs",
             // Where text is typed, keys are text.
             "app/manage.rs",
             "app/manage/form.rs",

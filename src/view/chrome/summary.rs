@@ -138,11 +138,23 @@ fn right(state: &State, matching: usize) -> Pieces<'static> {
     } else {
         Vec::new()
     };
+    if state.screen == Screen::Deliveries && !state.marks.is_empty() {
+        pieces.push(piece(Tone::Accent, marked_words(state)));
+    }
     if let Some((by, is_reversed)) = order {
         let arrow = if is_reversed { "↑" } else { "↓" };
         pieces.push(dim(format!("  {arrow} {by} ")));
     }
     pieces
+}
+
+fn marked_words(state: &State) -> String {
+    let (n, n_hidden) = (state.marks.len(), state.n_hidden_marks());
+    if n_hidden > 0 {
+        format!("· {n} marked, {n_hidden} of them hidden ")
+    } else {
+        format!("· {n} marked ")
+    }
 }
 
 /// The filter in words: what it is, how many match, how far the scan is, what is wrong with it.

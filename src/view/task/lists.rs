@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use super::super::list;
 use super::super::model::{changed_words, delivery, provenance};
 use super::super::paint::{Canvas, Pieces, role, said};
+use super::super::table;
 use super::super::theme::Role;
 use super::{dim, event_glyph, piece, plain, task_events, task_messages};
 use crate::app::page::TaskPage;
@@ -98,8 +99,14 @@ fn messages(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &TaskPage,
             } else {
                 Role::Text
             };
+            let mark = if state.marks.has(id) {
+                table::user_mark()
+            } else {
+                plain(" ")
+            };
             let mut words: Pieces<'_> = vec![
                 role(name_role, format!("{:<15} ", id.short(15))),
+                mark,
                 dim(format!("{kind:<14} ")),
             ];
             words.extend(said(delivery::outcomes(&state.history, message)));

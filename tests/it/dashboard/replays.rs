@@ -26,7 +26,7 @@ fn keys_typed_ahead_of_the_plan_send_nothing() {
     assert_eq!(update(&mut state, Msg::Key(key("enter"))), []);
     assert!(state.history.replays.all().is_empty());
     assert!(picture(&mut state, 120, 36).contains("not in sight yet, nothing was sent"));
-    assert_eq!(press(&mut state, "enter"), [request(1)]);
+    assert_eq!(press(&mut state, "enter enter"), [request(1)]);
     // The plan of one message is not that of another.
     let mut state = planning();
     for name in ["esc", "j", "k", "r", "enter"] {
@@ -38,7 +38,7 @@ fn keys_typed_ahead_of_the_plan_send_nothing() {
         assert_eq!(update(&mut state, Msg::Key(key(name))), []);
     }
     assert!(picture(&mut state, 120, 36).contains("the plan changed"));
-    assert_eq!(press(&mut state, "enter").len(), 2);
+    assert_eq!(press(&mut state, "enter enter").len(), 2);
     // Where there is no room for the plan, nothing is sent unseen.
     let mut state = planning();
     picture(&mut state, 40, 4);
@@ -64,7 +64,7 @@ fn what_came_since_the_frame_changes_no_send() {
         shown.contains("[ ] prod") && shown.contains("new in this plan"),
         "{shown}"
     );
-    assert_eq!(press(&mut state, "enter"), [request(1)]);
+    assert_eq!(press(&mut state, "enter enter"), [request(1)]);
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_frozen_screen_sends_only_what_it_showed() {
         update(&mut state, answered("atmpt_8", endpoint, code));
         let shown = picture(&mut state, 120, 36);
         assert!(shown.contains("[x] staging") && shown.contains("[ ] prod"));
-        let effects = press(&mut state, "enter");
+        let effects = press(&mut state, "enter enter");
         assert_eq!(effects, vec![request(1); sent]);
         assert!(state.frozen.is_none());
         assert_eq!(
@@ -89,7 +89,7 @@ fn a_frozen_screen_sends_only_what_it_showed() {
 fn quitting_with_a_replay_under_way_is_asked_for_twice_and_told_at_the_end() {
     let mut state = planning();
     assert!(state.open_replays().is_empty());
-    press(&mut state, "enter esc");
+    press(&mut state, "enter enter esc");
     update(&mut state, step(1, Stage::Sending { before: [].into() }));
     assert_eq!(press(&mut state, "q"), []);
     let shown = picture(&mut state, 120, 36);
@@ -121,7 +121,7 @@ fn answered_by_hand() -> Msg {
 #[test]
 fn giving_up_is_asked_for_twice_and_only_where_something_is_waited_for() {
     let mut state = planning();
-    press(&mut state, "enter esc");
+    press(&mut state, "enter enter esc");
     update(&mut state, step(1, Stage::Sending { before: [].into() }));
     update(&mut state, step(1, Stage::Unknown("no answer".into())));
     // Elsewhere the key means nothing.

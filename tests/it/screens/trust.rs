@@ -287,7 +287,7 @@ fn each_list_counts_its_losses_and_shows_them_with_zero_as_zero() {
         press(&mut state, screen);
         let shown = picture(&mut state, 80, 24);
         assert!(shown.contains("dropped 0 · unreadable 1"), "{shown}");
-        press(&mut state, "u G");
+        press(&mut state, "U G");
         let rows = picture(&mut state, 80, 24);
         assert!(rows.contains(place) && rows.contains("never"), "{rows}");
         press(&mut state, "enter");
@@ -308,7 +308,7 @@ fn what_a_bound_lets_go_is_counted_with_since_when() {
     update(&mut state, Msg::Changed(world()));
     let dropped = state.history.losses.by(Bound::Events);
     assert_eq!((dropped.n, state.history.events.len()), (7, 3));
-    press(&mut state, "2 u");
+    press(&mut state, "2 U");
     let shown = picture(&mut state, 120, 36);
     assert!(
         shown.contains("7 the oldest events, beyond 3 or 64 MiB, since"),
@@ -401,12 +401,12 @@ fn nothing_in_the_header_jumps_from_second_to_second() {
 
 /// The new pages, by the keys that lead to them.
 const PAGES: [&str; 12] = [
-    "1 u",
+    "1 U",
     "1 u G enter",
     "2",
     "2 j j",
-    "2 u",
-    "3 u",
+    "2 U",
+    "3 U",
     "5",
     "5 tab j",
     "5 enter",

@@ -1,0 +1,422 @@
+//! The plan of many replays: what was asked for, what would be sent of it, what the user left out.
+
+pub mod run;
+mod scope;
+pub mod sending;
+
+use crossterm::event::KeyEvent;
+
+use super::action::Action;
+use super::list::Step;
+use super::prompt::Prompt;
+use super::{Effect, Overlay, State, Tone};
+use crate::domain::bulk::{MANY, PER_SECOND, oldest_first, order_words, plan_of_many};
+use crate::domain::{EndpointId, History, Job, MessageId, PlanItem, TaskId, Time, Verdict};
+use run::RunRow;
+pub use scope::Scope;
+
+/// Rows weighed again in a second, beside those in sight.
+const WEIGHED: usize = 500;
+/// Rows above and below the picked one that count as in sight.
+const IN_SIGHT: usize = 100;
+
+/// What the user wants against the plan's proposal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    Send,
+    LeaveOut,
+    /// Left to the service's own retry.
+    Wait,
+}
+
+/// One pair of the plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BulkRow {
+    pub message: MessageId,
+    pub task: Option<TaskId>,
+    pub item: PlanItem,
+    pub choice: Option<Choice>,
+}
+
+impl BulkRow {
+    pub fn endpoint(&self) -> &EndpointId {
+        &self.item.endpoint
+    }
+
+    pub fn is_waiting(&self) -> bool {
+        self.choice == Some(Choice::Wait)
+    }
+
+    fn is_refused(&self) -> bool {
+        matches!(self.item.verdict, Verdict::Refuse(_))
+    }
+
+    /// Weighs the pair again. What did not stand there chosen never becomes chosen by itself, as
+    /// the user may be about to press Enter.
+    fn weigh(&mut self, history: &History, is_read_only: bool, now: Time) {
+        let stood = self.item.is_chosen;
+        let endpoint = self.item.endpoint.clone();
+        if let Some(item) = weighed(history, &self.message, &endpoint, is_read_only, now) {
+            self.item = item;
+        } else {
+            self.item.verdict = Verdict::Refuse(GONE.to_owned());
+            self.item.is_chosen = false;
+        }
+        self.item.is_chosen = match self.choice {
+            Some(Choice::Send) => !self.is_refused(),
+            Some(_) => false,
+            None => stood && self.item.is_chosen,
+        };
+        if self.item.retry.is_none() && self.is_waiting() {
+            // It is over, or will not come: there is nothing left to wait for.
+            self.choice = Some(Choice::LeaveOut);
+        }
+    }
+}
+
+const GONE: &str = "the message left memory";
+
+/// One pair as a bulk would send it.
+fn weighed(
+    history: &History,
+    message: &MessageId,
+    endpoint: &EndpointId,
+    is_read_only: bool,
+    now: Time,
+) -> Option<PlanItem> {
+    let plan = plan_of_many(history, message, Some(endpoint), is_read_only, now);
+    plan.items.into_iter().next()
+}
+
+/// How much of a plan is what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    pub send: usize,
+    /// By the user.
+    pub left_out: usize,
+    /// By the plan: superseded, or delivered meanwhile.
+    pub skipped: usize,
+    pub refused: usize,
+    pub waiting: usize,
+    /// Those that the service tries again by itself, and that are to be sent.
+    pub pending: usize,
+}
+
+/// The overlay: the plan, and the number that is typed to confirm it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BulkOverlay {
+    /// What was asked for, in words.
+    pub title: String,
+    pub route: String,
+    pub rows: Vec<BulkRow>,
+    /// Messages that are asked for, and those of them that failed nowhere.
+    pub n_messages: usize,
+    pub n_fine: usize,
+    /// The picked row.
+    pub at: usize,
+    /// Where the number is typed.
+    pub typed: Option<Prompt>,
+    /// Counts what the user changed, so that only what was in sight is sent.
+    pub version: u64,
+    /// The row that is weighed next.
+    next: usize,
+}
+
+/// What the frame said that Enter would do, if it had room for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShownBulk {
+    /// Send so many, as the plan stood in this version.
+    Plan { version: u64, n: usize },
+    /// Go on after a stop.
+    Stopped,
+}
+
+impl BulkOverlay {
+    fn new(history: &History, scope: &Scope, is_read_only: bool, now: Time) -> Self {
+        let pairs = scope.pairs(history);
+        let endpoint = pairs.endpoint;
+        let (messages, _) = oldest_first(history, pairs.messages);
+        let mut rows = Vec::new();
+        let mut n_fine = 0;
+        let mut route = None;
+        for message in &messages {
+            let only = endpoint.as_ref();
+            let plan = plan_of_many(history, message, only, is_read_only, now);
+            let n_before = rows.len();
+            let held = history.deliveries.get(message);
+            let task = held.and_then(|held| held.message.as_ref()?.task.clone());
+            for item in plan.items.into_iter().filter(|item| item.is_failing) {
+                rows.push(BulkRow {
+                    message: message.clone(),
+                    task: task.clone(),
+                    item,
+                    choice: None,
+                });
+            }
+            route = Some(plan.route);
+            n_fine += usize::from(rows.len() == n_before);
+        }
+        Self {
+            title: scope.words(history),
+            route: route.unwrap_or_default(),
+            n_messages: messages.len(),
+            n_fine,
+            rows,
+            at: 0,
+            typed: None,
+            version: 0,
+            next: 0,
+        }
+    }
+
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for row in &self.rows {
+            if row.item.is_chosen {
+                counts.send += 1;
+                counts.pending += usize::from(row.item.retry.is_some());
+            } else if row.is_waiting() {
+                counts.waiting += 1;
+            } else if row.is_refused() {
+                counts.refused += 1;
+            } else if row.choice.is_some() {
+                counts.left_out += 1;
+            } else {
+                counts.skipped += 1;
+            }
+        }
+        counts
+    }
+
+    /// How it is sent, in words.
+    pub fn order(&self, n: usize) -> String {
+        order_words(n, PER_SECOND)
+    }
+
+    /// What Enter does now.
+    pub fn shown(&self) -> ShownBulk {
+        ShownBulk::Plan {
+            version: self.version,
+            n: self.counts().send,
+        }
+    }
+
+    /// Weighs the next rows again, and those that may be in sight.
+    pub fn refresh(&mut self, history: &History, is_read_only: bool, now: Time) {
+        let n = self.rows.len();
+        let near = self.at.saturating_sub(IN_SIGHT)..(self.at + IN_SIGHT).min(n);
+        let next = self.next.min(n)..(self.next + WEIGHED).min(n);
+        self.next = if next.end == n { 0 } else { next.end };
+        for at in near.chain(next) {
+            if let Some(row) = self.rows.get_mut(at) {
+                row.weigh(history, is_read_only, now);
+            }
+        }
+    }
+
+    pub(super) fn step(&mut self, step: Step) {
+        let last = self.rows.len().saturating_sub(1);
+        self.at = match step {
+            Step::Up(n) | Step::PageUp(n) => self.at.saturating_sub(n),
+            Step::Down(n) | Step::PageDown(n) => (self.at + n).min(last),
+            Step::First => 0,
+            Step::Last => last,
+        };
+    }
+
+    /// Turns the choice of the picked row round. Fails with the reason where it cannot be sent.
+    fn toggle(&mut self) -> Result<(), String> {
+        let Some(row) = self.rows.get_mut(self.at) else {
+            return Err("there is no row".to_owned());
+        };
+        if let Verdict::Refuse(why) = &row.item.verdict {
+            return Err(why.clone());
+        }
+        row.item.is_chosen ^= true;
+        row.choice = Some(if row.item.is_chosen {
+            Choice::Send
+        } else {
+            Choice::LeaveOut
+        });
+        self.version += 1;
+        self.step(Step::Down(1));
+        Ok(())
+    }
+
+    /// Leaves all out, or takes back in what the plan proposes.
+    fn toggle_all(&mut self) {
+        let is_any = self.rows.iter().any(|row| row.item.is_chosen);
+        for row in &mut self.rows {
+            if is_any {
+                row.item.is_chosen = false;
+                row.choice = Some(Choice::LeaveOut);
+            } else {
+                row.choice = None;
+                row.item.is_chosen = row.item.verdict == Verdict::Send;
+            }
+        }
+        self.version += 1;
+    }
+
+    /// Leaves what the service tries again by itself to it, or takes that back. Gives how many.
+    fn toggle_waits(&mut self) -> usize {
+        let may_wait = |row: &BulkRow| row.item.is_chosen && row.item.retry.is_some();
+        let n = self.rows.iter().filter(|row| may_wait(row)).count();
+        for row in &mut self.rows {
+            if may_wait(row) {
+                row.choice = Some(Choice::Wait);
+                row.item.is_chosen = false;
+            } else if n == 0 && row.is_waiting() {
+                row.choice = None;
+                row.item.is_chosen = row.item.verdict == Verdict::Send;
+            }
+        }
+        self.version += 1;
+        n
+    }
+
+    /// What is to be sent, as rows of a run.
+    fn run_rows(&self) -> impl Iterator<Item = RunRow> + '_ {
+        let chosen = self.rows.iter().filter(|row| row.item.is_chosen);
+        chosen.map(|row| {
+            let job = Job {
+                message: row.message.clone(),
+                endpoint: row.item.endpoint.clone(),
+                task: row.task.clone(),
+            };
+            // What the plan would have skipped is sent because the user said so.
+            RunRow::new(job, row.item.verdict != Verdict::Send)
+        })
+    }
+}
+
+impl State {
+    /// Opens the plan of many replays; what is under way, or has just ended, before that.
+    pub(super) fn plan_bulk(&mut self) {
+        if self.run.as_ref().is_some_and(|run| !run.was_read) {
+            self.open_run();
+            return;
+        }
+        let scope = match self.bulk_scope() {
+            Ok(scope) => scope,
+            Err(why) => return self.say(Tone::Info, why),
+        };
+        let overlay = BulkOverlay::new(
+            &self.history,
+            &scope,
+            self.session.is_read_only,
+            self.now.wall,
+        );
+        if overlay.rows.is_empty() {
+            let words = format!(
+                "{}: nothing to replay, as the last attempt failed nowhere",
+                overlay.title
+            );
+            return self.say(Tone::Info, words);
+        }
+        self.viewport.bulk = None;
+        self.overlay = Some(Overlay::Bulk(Box::new(overlay)));
+    }
+
+    /// Space in the plan of many.
+    pub(super) fn choose_bulk(&mut self) {
+        if let Some(Overlay::Bulk(overlay)) = &mut self.overlay
+            && let Err(why) = overlay.toggle()
+        {
+            self.say(Tone::Warn, format!("cannot be chosen: {why}"));
+        }
+    }
+
+    /// The star in the plan of many.
+    pub(super) fn choose_all_bulk(&mut self) {
+        if let Some(Overlay::Bulk(overlay)) = &mut self.overlay {
+            overlay.toggle_all();
+        }
+    }
+
+    /// Leaves what the service tries again by itself to it, in the plan that is open.
+    pub(super) fn leave_to_retry(&mut self) {
+        let words = match &mut self.overlay {
+            Some(Overlay::Replay(_)) => return self.leave_one_to_retry(),
+            Some(Overlay::Bulk(overlay)) => {
+                let had_any = overlay.rows.iter().any(BulkRow::is_waiting);
+                match (overlay.toggle_waits(), had_any) {
+                    (0, false) => Some("the service tries none of them again by itself"),
+                    (0, true) => Some("they are to be sent again, not waited for"),
+                    _ => None,
+                }
+            }
+            _ => Some("it is sent, or about to be: what waits is chosen in the plan"),
+        };
+        if let Some(words) = words {
+            self.say(Tone::Info, words);
+        }
+    }
+
+    /// A key where the number is typed.
+    pub(super) fn press_in_count(&mut self, key: KeyEvent, action: Option<Action>) -> Vec<Effect> {
+        match (action, &mut self.overlay) {
+            (Some(Action::Interrupt), _) => return self.interrupt(),
+            (Some(Action::Send), _) => self.confirm_bulk(),
+            (Some(Action::Back), Some(Overlay::Bulk(overlay))) => {
+                overlay.typed = None;
+                self.viewport.bulk = None;
+            }
+            (None, Some(Overlay::Bulk(overlay))) => {
+                if let Some(typed) = &mut overlay.typed {
+                    typed.press(key);
+                }
+            }
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    /// Enter in the plan of many: sends what was in sight, or asks for its number first.
+    pub(super) fn confirm_bulk(&mut self) {
+        let Some(Overlay::Bulk(mut overlay)) = self.overlay.take() else {
+            return;
+        };
+        let n = overlay.counts().send;
+        let is_typed = match &overlay.typed {
+            Some(typed) if typed.text().trim() == n.to_string() => true,
+            Some(typed) => {
+                let words = format!("{:?} is not {n}: nothing was sent", typed.text().trim());
+                self.say(Tone::Warn, words);
+                self.overlay = Some(Overlay::Bulk(overlay));
+                return;
+            }
+            None => false,
+        };
+        if !is_typed && self.viewport.bulk != Some(overlay.shown()) {
+            self.viewport.bulk = None;
+            self.overlay = Some(Overlay::Bulk(overlay));
+            let words = "the plan changed or was not in sight yet, nothing was sent; look, Enter \
+                         sends it";
+            return self.say(Tone::Warn, words);
+        }
+        if n > MANY && !is_typed {
+            overlay.typed = Some(Prompt::new(""));
+            self.overlay = Some(Overlay::Bulk(overlay));
+            return;
+        }
+        overlay.typed = None;
+        if overlay.rows.iter().any(BulkRow::is_waiting) {
+            self.wait_for_retries(&overlay);
+        }
+        if n == 0 {
+            if overlay.rows.iter().any(BulkRow::is_waiting) {
+                return;
+            }
+            let refusal = overlay.rows.iter().find_map(|row| match &row.item.verdict {
+                Verdict::Refuse(why) => Some(format!("nothing was sent: {why}")),
+                _ => None,
+            });
+            let words = refusal
+                .unwrap_or_else(|| "nothing is chosen, so nothing was sent; Space chooses".into());
+            self.overlay = Some(Overlay::Bulk(overlay));
+            return self.say(Tone::Warn, words);
+        }
+        self.begin_run(overlay);
+    }
+}

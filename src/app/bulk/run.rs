@@ -1,0 +1,306 @@
+//! A bulk under way: what was sent, what waits, what became of each, and how it goes on.
+
+use std::collections::HashMap;
+
+use super::BulkOverlay;
+use crate::domain::bulk::{FOLLOWED, PER_SECOND};
+use crate::domain::{EndpointId, History, Job, MessageId, Queue, Replay, ReplayState};
+
+/// Where one pair of a run stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunState {
+    Waiting,
+    /// Sent; the number of its replay.
+    UnderWay(u64),
+    Delivered(u64),
+    /// Its attempt failed, or the service refused it.
+    Failed(u64),
+    Unknown(u64),
+    /// Not sent for this reason, which came up after it was planned.
+    PassedOver(String),
+    Cancelled,
+}
+
+impl RunState {
+    /// The number of its replay, if it was sent.
+    pub fn number(&self) -> Option<u64> {
+        match self {
+            Self::UnderWay(number)
+            | Self::Delivered(number)
+            | Self::Failed(number)
+            | Self::Unknown(number) => Some(*number),
+            _ => None,
+        }
+    }
+}
+
+/// One pair of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRow {
+    pub job: Job,
+    /// Whether the user chose it though the plan would have skipped it.
+    pub is_forced: bool,
+    pub state: RunState,
+}
+
+impl RunRow {
+    pub fn new(job: Job, is_forced: bool) -> Self {
+        Self {
+            job,
+            is_forced,
+            state: RunState::Waiting,
+        }
+    }
+}
+
+/// How many pairs of a run stand where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Score {
+    pub waiting: usize,
+    pub under_way: usize,
+    pub delivered: usize,
+    pub failed: usize,
+    pub unknown: usize,
+    pub passed_over: usize,
+    pub cancelled: usize,
+}
+
+impl Score {
+    pub fn sent(&self) -> usize {
+        self.under_way + self.delivered + self.failed + self.unknown
+    }
+
+    fn place(&mut self, state: &RunState) -> &mut usize {
+        match state {
+            RunState::Waiting => &mut self.waiting,
+            RunState::UnderWay(_) => &mut self.under_way,
+            RunState::Delivered(_) => &mut self.delivered,
+            RunState::Failed(_) => &mut self.failed,
+            RunState::Unknown(_) => &mut self.unknown,
+            RunState::PassedOver(_) => &mut self.passed_over,
+            RunState::Cancelled => &mut self.cancelled,
+        }
+    }
+}
+
+/// How a run stands as a whole.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Phase {
+    /// Nothing is sent before this monotonic time; until then it can be taken back to its plan.
+    Undoable {
+        until: i64,
+        plan: Box<BulkOverlay>,
+    },
+    Going,
+    /// So many failed one after another that the rest waits for the user.
+    Stopped,
+    Ended,
+}
+
+/// Many replays being sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    pub title: String,
+    pub phase: Phase,
+    pub score: Score,
+    /// In the order in which they leave.
+    rows: Vec<RunRow>,
+    places: HashMap<(MessageId, EndpointId), usize>,
+    numbers: HashMap<u64, usize>,
+    queue: Queue,
+    /// Whether the user saw that it ended.
+    pub was_read: bool,
+}
+
+impl Run {
+    pub(super) fn new(plan: Box<BulkOverlay>, until: i64) -> Self {
+        let rows: Vec<RunRow> = plan.run_rows().collect();
+        let place = |(at, row): (usize, &RunRow)| {
+            let pair = (row.job.message.clone(), row.job.endpoint.clone());
+            (pair, at)
+        };
+        Self {
+            title: plan.title.clone(),
+            score: Score {
+                waiting: rows.len(),
+                ..Score::default()
+            },
+            queue: Queue::new(rows.iter().map(|row| row.job.clone()), PER_SECOND),
+            places: rows.iter().enumerate().map(place).collect(),
+            numbers: HashMap::new(),
+            rows,
+            phase: Phase::Undoable { until, plan },
+            was_read: false,
+        }
+    }
+
+    pub fn rows(&self) -> &[RunRow] {
+        &self.rows
+    }
+
+    /// Whether something of it may still be sent or is under way.
+    pub fn is_active(&self) -> bool {
+        self.phase != Phase::Ended
+    }
+
+    /// The first row that has not ended.
+    pub fn front(&self) -> usize {
+        let is_open = |row: &RunRow| matches!(row.state, RunState::Waiting | RunState::UnderWay(_));
+        let open = self.rows.iter().position(is_open);
+        open.unwrap_or_else(|| self.rows.len().saturating_sub(1))
+    }
+
+    /// When it is to be looked at again, whatever happens meanwhile; monotonic microseconds.
+    pub fn due(&self, history: &History) -> Option<i64> {
+        let next = match &self.phase {
+            Phase::Undoable { until, .. } => return Some(*until),
+            Phase::Going => self.queue.due(),
+            Phase::Stopped | Phase::Ended => None,
+        };
+        let given_up = self
+            .open(history)
+            .filter_map(|(_, replay)| given_up(replay?));
+        given_up.chain(next).min()
+    }
+
+    /// Those under way, each with its replay.
+    fn open<'a>(
+        &'a self,
+        history: &'a History,
+    ) -> impl Iterator<Item = (usize, Option<&'a Replay>)> + 'a {
+        self.queue.under_way().iter().filter_map(move |job| {
+            let at = self.place_of(job)?;
+            let number = self.rows.get(at)?.state.number()?;
+            Some((at, history.replays.get(number)))
+        })
+    }
+
+    fn place_of(&self, job: &Job) -> Option<usize> {
+        let pair = (job.message.clone(), job.endpoint.clone());
+        self.places.get(&pair).copied()
+    }
+
+    fn put(&mut self, at: usize, state: RunState) {
+        if let Some(row) = self.rows.get_mut(at) {
+            *self.score.place(&row.state) -= 1;
+            *self.score.place(&state) += 1;
+            if let Some(number) = state.number() {
+                self.numbers.insert(number, at);
+            }
+            row.state = state;
+        }
+    }
+
+    /// Takes note of those that ended meanwhile.
+    pub(super) fn note_ended(&mut self, history: &History, now: i64) {
+        let ended: Vec<(usize, RunState)> = self
+            .open(history)
+            .filter_map(|(at, replay)| {
+                let number = self.rows.get(at)?.state.number()?;
+                Some((at, ended(number, replay, now)?))
+            })
+            .collect();
+        for (at, state) in ended {
+            let Some(job) = self.rows.get(at).map(|row| row.job.clone()) else {
+                continue;
+            };
+            let is_delivered = matches!(state, RunState::Delivered(_));
+            self.put(at, state);
+            self.queue.ended(&job, is_delivered);
+        }
+    }
+
+    /// Takes note of what became of a replay after it had been given up. Returns whether it is one
+    /// of this run.
+    pub(in crate::app) fn note_later(&mut self, replay: &Replay) -> bool {
+        let Some(at) = self.numbers.get(&replay.number).copied() else {
+            return false;
+        };
+        let was_unknown =
+            matches!(self.rows.get(at), Some(row) if matches!(row.state, RunState::Unknown(_)));
+        if was_unknown && let Some(state) = told(replay.number, &replay.state) {
+            self.put(at, state);
+        }
+        true
+    }
+
+    /// The next that is to leave now, and its row.
+    pub(super) fn take_next(&mut self, now: i64) -> Option<(usize, RunRow)> {
+        let job = self.queue.take_next(now)?;
+        let at = self.place_of(&job)?;
+        Some((at, self.rows.get(at)?.clone()))
+    }
+
+    pub(super) fn sent(&mut self, at: usize, number: u64) {
+        self.put(at, RunState::UnderWay(number));
+    }
+
+    pub(super) fn passed_over(&mut self, at: usize, job: &Job, why: String) {
+        self.put(at, RunState::PassedOver(why));
+        self.queue.passed_over(job);
+    }
+
+    /// Moves the phase on where that is due. Returns whether it moved.
+    pub(super) fn settle(&mut self, now: i64) -> bool {
+        let next = match &self.phase {
+            Phase::Undoable { until, .. } if *until <= now => Phase::Going,
+            Phase::Going | Phase::Stopped
+                if self.queue.n_left() == 0 && self.queue.under_way().is_empty() =>
+            {
+                Phase::Ended
+            }
+            Phase::Going if self.queue.is_stopped() && self.queue.n_left() > 0 => Phase::Stopped,
+            _ => return false,
+        };
+        self.phase = next;
+        true
+    }
+
+    pub(super) fn resume(&mut self) {
+        self.queue.resume();
+        self.phase = Phase::Going;
+    }
+
+    /// Takes back all that was not sent. Gives how many.
+    pub(super) fn cancel(&mut self) -> usize {
+        let left: Vec<Job> = self.queue.cancel().collect();
+        for at in left
+            .iter()
+            .filter_map(|job| self.place_of(job))
+            .collect::<Vec<_>>()
+        {
+            self.put(at, RunState::Cancelled);
+        }
+        left.len()
+    }
+}
+
+/// When the attempt of a replay is looked for no more, so that the next of its task may leave.
+fn given_up(replay: &Replay) -> Option<i64> {
+    let is_unknown = matches!(replay.state, ReplayState::Unknown(_));
+    let from = replay.sent.unwrap_or(replay.since).mono;
+    is_unknown.then(|| from.saturating_add(FOLLOWED))
+}
+
+fn told(number: u64, state: &ReplayState) -> Option<RunState> {
+    match state {
+        ReplayState::Delivered { .. } => Some(RunState::Delivered(number)),
+        ReplayState::Failed { .. } | ReplayState::Refused(_) | ReplayState::Cancelled(_) => {
+            Some(RunState::Failed(number))
+        }
+        ReplayState::Ambiguous(_) | ReplayState::GivenUp(_) => Some(RunState::Unknown(number)),
+        _ => None,
+    }
+}
+
+/// How a replay ended, if it did.
+fn ended(number: u64, replay: Option<&Replay>, now: i64) -> Option<RunState> {
+    let Some(replay) = replay else {
+        return Some(RunState::Unknown(number));
+    };
+    let is_given_up = given_up(replay).is_some_and(|at| at <= now);
+    if is_given_up {
+        return Some(RunState::Unknown(number));
+    }
+    told(number, &replay.state)
+}

@@ -1,0 +1,130 @@
+//! What `R` is about: the marked messages, a list, a cause, an endpoint, or a task.
+
+use super::super::deliveries::STILL_FILTERING;
+use super::super::listing::Entry;
+use super::super::page::{Page, task_messages};
+use super::super::{Screen, State};
+use crate::domain::{
+    CauseId, Delivery, EndpointId, History, MessageId, OutcomeState, TaskId, visible,
+};
+
+/// What is to be replayed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    Marked(Vec<MessageId>),
+    /// All that a filter lets pass, and the filter; it is empty where there is none.
+    Listed(Vec<MessageId>, String),
+    Cause(CauseId),
+    Endpoint(EndpointId),
+    Task(TaskId),
+}
+
+/// The messages that are asked for, and the endpoint if only one is meant.
+pub struct Pairs {
+    pub messages: Vec<MessageId>,
+    pub endpoint: Option<EndpointId>,
+}
+
+impl Scope {
+    pub fn pairs(&self, history: &History) -> Pairs {
+        let failed_at = |endpoint: &EndpointId, also: &dyn Fn(&Delivery) -> bool| Pairs {
+            messages: history
+                .deliveries
+                .newest()
+                .filter(|delivery| {
+                    let outcome = delivery.outcome(endpoint);
+                    outcome.is_some_and(|outcome| outcome.state == OutcomeState::Failed)
+                        && also(delivery)
+                })
+                .map(|delivery| delivery.id.clone())
+                .collect(),
+            endpoint: Some(endpoint.clone()),
+        };
+        match self {
+            Self::Marked(messages) | Self::Listed(messages, _) => Pairs {
+                messages: messages.clone(),
+                endpoint: None,
+            },
+            Self::Task(task) => Pairs {
+                messages: task_messages(history, task),
+                endpoint: None,
+            },
+            Self::Endpoint(endpoint) => failed_at(endpoint, &|_| true),
+            Self::Cause(id) => match history.deliveries.cause(*id) {
+                Some(sum) => failed_at(&sum.cause.endpoint, &|delivery| {
+                    last_cause(delivery, &sum.cause.endpoint) == Some(*id)
+                }),
+                None => Pairs {
+                    messages: Vec::new(),
+                    endpoint: None,
+                },
+            },
+        }
+    }
+
+    pub fn words(&self, history: &History) -> String {
+        let words = match self {
+            Self::Marked(messages) => format!("{} marked", messages.len()),
+            Self::Listed(_, filter) if filter.is_empty() => "every message of the list".to_owned(),
+            Self::Listed(_, filter) => format!("all that match /{filter}"),
+            Self::Cause(id) => match history.deliveries.cause(*id) {
+                Some(sum) => format!(
+                    "{} at {}",
+                    sum.cause.words(),
+                    history.endpoint_label(&sum.cause.endpoint)
+                ),
+                None => "a cause".to_owned(),
+            },
+            Self::Endpoint(endpoint) => {
+                format!("all that failed at {}", history.endpoint_label(endpoint))
+            }
+            Self::Task(task) => format!("the messages of task {}", task.short(16)),
+        };
+        visible(&words).into_owned()
+    }
+}
+
+/// The cause of the last attempt at an endpoint.
+fn last_cause(delivery: &Delivery, endpoint: &EndpointId) -> Option<CauseId> {
+    let attempts = delivery.attempts().iter().zip(delivery.causes()).rev();
+    attempts
+        .filter(|(attempt, _)| attempt.endpoint == *endpoint)
+        .find_map(|(_, cause)| *cause)
+}
+
+impl State {
+    /// What `R` is about here.
+    pub(super) fn bulk_scope(&self) -> Result<Scope, &'static str> {
+        const NOT_HERE: &str =
+            "R replays many: on Deliveries, a cause (e), an endpoint, or at a task's messages";
+        if self.has_markable() && !self.marks.is_empty() {
+            return Ok(Scope::Marked(self.marks.iter().cloned().collect()));
+        }
+        match self.pages.last() {
+            Some(Page::Task(page)) => Ok(Scope::Task(page.task.clone())),
+            Some(Page::Endpoint(page)) => Ok(Scope::Endpoint(page.endpoint.clone())),
+            Some(Page::List(page)) => match page.pick.current(&page.what.entries(&self.history)) {
+                Some(Entry::Cause(cause)) => Ok(Scope::Cause(*cause)),
+                _ => Err(NOT_HERE),
+            },
+            Some(_) => Err("r replays this one; R is for many"),
+            None => match self.screen {
+                Screen::Deliveries => {
+                    let ids = self.deliveries.ids(&self.history).ok_or(STILL_FILTERING)?;
+                    let filter = &self.deliveries.filter;
+                    let text = if filter.is_active() {
+                        filter.text.clone()
+                    } else {
+                        String::new()
+                    };
+                    Ok(Scope::Listed(ids, text))
+                }
+                Screen::Endpoints => self
+                    .listed_endpoint()
+                    .map(Scope::Endpoint)
+                    .ok_or("no endpoint is selected"),
+                _ => Err(NOT_HERE),
+            },
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Sending many: what leaves when its time comes, what the user takes back, and what is said of it.
+
+use super::super::{Effect, Overlay, ReplayRequest, State, Tone};
+use super::run::{Phase, Run, RunRow, Score};
+use super::{BulkOverlay, ShownBulk, weighed};
+use crate::app::replaying::UNDO;
+use crate::domain::{MAX_FAILURES, PlanItem, Verdict};
+
+/// The overlay of a run: the row that is picked, if it does not follow what leaves next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RunView {
+    pub at: Option<usize>,
+    /// Whether the rest is to be cancelled if `u` is pressed again.
+    pub is_asking: bool,
+}
+
+impl State {
+    /// Begins a run with its time to take it back.
+    pub(super) fn begin_run(&mut self, plan: Box<BulkOverlay>) {
+        // It must be seen to move, and rest on all that is known.
+        self.unfreeze();
+        self.run = Some(Run::new(plan, self.now.mono + UNDO));
+        self.open_run();
+    }
+
+    pub(super) fn open_run(&mut self) {
+        self.viewport.bulk = None;
+        self.overlay = Some(Overlay::Run(RunView::default()));
+        self.note_read();
+    }
+
+    /// A run that ended before the user's eyes need not be shown again.
+    fn note_read(&mut self) {
+        let is_open = matches!(self.overlay, Some(Overlay::Run(_)));
+        if let Some(run) = &mut self.run {
+            run.was_read |= is_open && run.phase == Phase::Ended;
+        }
+    }
+
+    /// Sends what is due of the run, and says how it goes on.
+    pub(in crate::app) fn drive_run(&mut self) -> Vec<Effect> {
+        let Some(mut run) = self.run.take() else {
+            return Vec::new();
+        };
+        let mut effects = Vec::new();
+        run.note_ended(&self.history, self.now.mono);
+        loop {
+            if run.settle(self.now.mono) {
+                self.tell_run(&run);
+            }
+            if run.phase != Phase::Going {
+                break;
+            }
+            let Some((at, row)) = run.take_next(self.now.mono) else {
+                break;
+            };
+            match self.last_word(&row) {
+                Ok(()) => {
+                    let number = self.number_replay(&row.job.message, &row.job.endpoint);
+                    run.sent(at, number);
+                    effects.push(Effect::Replay(ReplayRequest {
+                        number,
+                        message: row.job.message,
+                        endpoint: row.job.endpoint,
+                        route: crate::domain::Route::Server,
+                    }));
+                }
+                Err(why) => run.passed_over(at, &row.job, why),
+            }
+        }
+        self.run = Some(run);
+        self.note_read();
+        effects
+    }
+
+    /// Weighs a pair at the moment in which it would leave: what came since the plan may speak
+    /// against it.
+    fn last_word(&self, row: &RunRow) -> Result<(), String> {
+        let (message, endpoint) = (&row.job.message, &row.job.endpoint);
+        let is_read_only = self.session.is_read_only;
+        let item = weighed(
+            &self.history,
+            message,
+            endpoint,
+            is_read_only,
+            self.now.wall,
+        );
+        match item.map(|PlanItem { verdict, .. }| verdict) {
+            Some(Verdict::Send) => Ok(()),
+            Some(Verdict::Skip(_)) if row.is_forced => Ok(()),
+            Some(Verdict::Skip(why) | Verdict::Refuse(why)) => Err(why),
+            None => Err(super::GONE.to_owned()),
+        }
+    }
+
+    fn tell_run(&mut self, run: &Run) {
+        match run.phase {
+            Phase::Stopped => self.say(
+                Tone::Bad,
+                format!(
+                    "{MAX_FAILURES} replays in a row failed: {} are not sent; R shows them, Enter \
+                     there resumes",
+                    run.score.waiting
+                ),
+            ),
+            Phase::Ended => {
+                let score = &run.score;
+                let is_fine = score.delivered == run.rows().len();
+                let tone = if is_fine { Tone::Ok } else { Tone::Warn };
+                let shows = if matches!(self.overlay, Some(Overlay::Run(_))) {
+                    ""
+                } else {
+                    "; R shows them"
+                };
+                self.say(tone, format!("replayed: {}{shows}", score_words(score)));
+            }
+            Phase::Undoable { .. } | Phase::Going => {}
+        }
+    }
+
+    /// `u`: takes back what is not sent yet. Of a run that is going, only if asked twice.
+    pub(in crate::app) fn undo(&mut self) {
+        if self.undo_replay() {
+            return;
+        }
+        let Some(Overlay::Run(view)) = &mut self.overlay else {
+            return self.say(Tone::Info, "nothing is about to be sent");
+        };
+        let Some(mut run) = self.run.take() else {
+            return;
+        };
+        if let Phase::Undoable { plan, .. } = run.phase {
+            self.viewport.bulk = None;
+            self.overlay = Some(Overlay::Bulk(plan));
+            return self.say(Tone::Info, "taken back, nothing was sent");
+        }
+        let n_waiting = run.score.waiting;
+        if n_waiting == 0 {
+            self.say(Tone::Info, "all of it is sent: nothing can be taken back");
+        } else if view.is_asking {
+            let n = run.cancel();
+            view.is_asking = false;
+            self.say(
+                Tone::Warn,
+                format!("{n} were cancelled, they were not sent"),
+            );
+        } else {
+            view.is_asking = true;
+        }
+        self.run = Some(run);
+    }
+
+    /// `r` in the overlay of a run that ended: plans anew.
+    pub(in crate::app) fn plan_again(&mut self) {
+        if self.run.as_ref().is_some_and(Run::is_active) {
+            return self.say(Tone::Info, "it is not over yet; u cancels what is not sent");
+        }
+        self.overlay = None;
+        self.run = None;
+        self.plan_bulk();
+    }
+
+    /// Esc in the overlay of a run: closes it, or takes the run back while it can be.
+    pub(in crate::app) fn leave_run(&mut self) {
+        let Some(run) = &self.run else {
+            self.overlay = None;
+            return;
+        };
+        match (&run.phase, &mut self.overlay) {
+            (Phase::Undoable { .. }, _) => self.undo(),
+            (_, Some(Overlay::Run(view))) if view.is_asking => view.is_asking = false,
+            (Phase::Ended, _) => {
+                self.overlay = None;
+                self.run = None;
+            }
+            _ => {
+                self.overlay = None;
+                self.say(
+                    Tone::Info,
+                    "it goes on; R shows it, and u there cancels the rest",
+                );
+            }
+        }
+    }
+
+    /// Enter in the overlay of a run: goes on after a stop, if the stop was in sight.
+    pub(in crate::app) fn resume_run(&mut self) -> Vec<Effect> {
+        if let Some(run) = &mut self.run
+            && run.phase == Phase::Stopped
+            && self.viewport.bulk == Some(ShownBulk::Stopped)
+        {
+            self.viewport.bulk = None;
+            run.resume();
+            return self.drive_run();
+        }
+        if self
+            .run
+            .as_ref()
+            .is_none_or(|run| run.phase == Phase::Ended)
+        {
+            self.leave_run();
+        }
+        Vec::new()
+    }
+
+    pub(in crate::app) fn step_run(&mut self, step: super::Step) {
+        use super::Step;
+        let (Some(run), Some(Overlay::Run(view))) = (&self.run, &mut self.overlay) else {
+            return;
+        };
+        let last = run.rows().len().saturating_sub(1);
+        let at = view.at.unwrap_or_else(|| run.front());
+        view.at = Some(match step {
+            Step::Up(n) | Step::PageUp(n) => at.saturating_sub(n),
+            Step::Down(n) | Step::PageDown(n) => (at + n).min(last),
+            Step::First => 0,
+            Step::Last => last,
+        });
+    }
+}
+
+/// `25 sent · 23 delivered · 1 failed · 1 unknown`, what is none left out.
+pub fn score_words(score: &Score) -> String {
+    let mut words = vec![format!("{} sent", score.sent())];
+    for (n, word) in [
+        (score.delivered, "delivered"),
+        (score.failed, "failed"),
+        (score.unknown, "unknown"),
+        (score.under_way, "under way"),
+        (score.waiting, "left"),
+        (score.passed_over, "passed over"),
+        (score.cancelled, "cancelled"),
+    ] {
+        if n > 0 {
+            words.push(format!("{n} {word}"));
+        }
+    }
+    words.join(" · ")
+}

@@ -1,0 +1,339 @@
+//! The plan of many replays: what would be sent of it, what not and why, in the order in which it
+//! would leave.
+
+pub mod run;
+
+use ratatui::layout::Rect;
+
+use super::help::centered;
+use super::list;
+use super::model::asset_label;
+use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role};
+use super::text::{cut_middle, wrap};
+use super::theme::Role;
+use crate::app::bulk::{BulkOverlay, BulkRow, Counts, ShownBulk};
+use crate::app::prompt::Prompt;
+use crate::app::{State, Tone};
+use crate::domain::{History, MessageId, Verdict, visible};
+
+/// The widest that it is.
+const WIDTH: u16 = 124;
+/// Lines below the box, where short notes stand.
+const NOTES: u16 = 2;
+/// Lines below the rows: what is known of the picked one, and the foot.
+const BELOW: u16 = 4;
+
+/// Paints the plan. Gives what it said that Enter does, if it had room for a row.
+pub fn draw(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    state: &State,
+    overlay: &BulkOverlay,
+) -> Option<ShownBulk> {
+    let area = above_notes(area);
+    let counts = overlay.counts();
+    let width = area
+        .width
+        .saturating_sub(2)
+        .clamp(20, WIDTH)
+        .min(area.width);
+    let inner_width = usize::from(width).saturating_sub(4);
+    let above = head(overlay, counts, inner_width);
+    let n_rows = overlay.rows.len().min(usize::from(u16::MAX / 2)) as u16;
+    let wanted = (above.len() as u16 + 1)
+        .saturating_add(n_rows)
+        .saturating_add(BELOW + 2);
+    let inner = canvas.frame(centered(area, width, wanted), "Replay many");
+    let (top, body, below) = parts(inner, above.len() as u16, overlay.typed.is_some());
+    for (at, line) in above.iter().take(usize::from(top)).enumerate() {
+        canvas.line(inner, at as u16, line);
+    }
+    let shown_from = first_row(overlay.at, usize::from(body.height));
+    let layout = layout(body.width);
+    let rows = overlay.rows.iter().enumerate();
+    let shown = rows.skip(shown_from).take(usize::from(body.height));
+    for (line, (at, row)) in shown.enumerate() {
+        let is_picked = at == overlay.at;
+        let cells = cells(state, &layout, row, is_picked);
+        let line = line as u16;
+        layout.columns.row(canvas, indented(body), line, &cells);
+        if is_picked {
+            canvas.line(body, line, &[role(Role::Selected, "▌")]);
+        }
+    }
+    if below > 1
+        && let Some(row) = overlay.rows.get(overlay.at)
+    {
+        let first = inner.height - below;
+        for (at, line) in facts(row, inner_width).into_iter().enumerate() {
+            if at as u16 + 1 < below {
+                canvas.line(inner, first + at as u16, &line);
+            }
+        }
+    }
+    if inner.height >= 1 {
+        let foot = match &overlay.typed {
+            Some(typed) => count_line(typed, counts.send),
+            None => vec![dim(foot(counts))],
+        };
+        canvas.line(inner, inner.height - 1, &foot);
+    }
+    (body.height >= 1 && overlay.typed.is_none()).then(|| overlay.shown())
+}
+
+/// What stands where: lines of the head, the rows, lines below them.
+fn parts(inner: Rect, head: u16, is_typing: bool) -> (u16, Rect, u16) {
+    let is_roomy = inner.height >= head + 8;
+    let head = if is_roomy {
+        head
+    } else {
+        head.min(inner.height / 3)
+    };
+    let below = if is_roomy && !is_typing { BELOW } else { 1 };
+    let gap = u16::from(is_roomy);
+    let body = Rect {
+        y: inner.y + head + gap,
+        height: inner.height.saturating_sub(head + gap + below),
+        ..inner
+    };
+    (head, body, below.min(inner.height))
+}
+
+/// The first row in sight, so that the picked one stands in the middle where it can.
+fn first_row(picked: usize, height: usize) -> usize {
+    picked.saturating_sub(height / 2)
+}
+
+/// The area without the lines of the notes, where there is room for both.
+fn above_notes(area: Rect) -> Rect {
+    let notes = if area.height >= 14 { NOTES } else { 0 };
+    Rect {
+        height: area.height - notes,
+        ..area
+    }
+}
+
+fn indented(area: Rect) -> Rect {
+    let by = 2.min(area.width);
+    Rect {
+        x: area.x + by,
+        width: area.width - by,
+        ..area
+    }
+}
+
+fn head(overlay: &BulkOverlay, counts: Counts, width: usize) -> Vec<Pieces<'static>> {
+    let mut title = vec![role(Role::Title, overlay.title.clone())];
+    title.push(dim(format!(" · {}", messages(overlay.n_messages))));
+    if overlay.n_fine > 0 {
+        title.push(dim(format!(
+            ", {} of them failed nowhere last",
+            overlay.n_fine
+        )));
+    }
+    let tone = if counts.send > 0 {
+        Tone::Accent
+    } else {
+        Tone::Dim
+    };
+    let mut sums = vec![piece(tone, format!("{} to send", counts.send))];
+    for (n, word) in [
+        (counts.skipped, "skipped"),
+        (counts.left_out, "left out by you"),
+        (counts.waiting, "left to the service's retry"),
+    ] {
+        if n > 0 {
+            sums.push(plain(format!(" · {n} {word}")));
+        }
+    }
+    if counts.refused > 0 {
+        sums.push(piece(
+            Tone::Warn,
+            format!(" · {} cannot be sent", counts.refused),
+        ));
+    }
+    let mut lines = vec![title, sums];
+    if counts.send > 0 {
+        let words = format!("by {}, {}", overlay.route, overlay.order(counts.send));
+        lines.extend(wrap(&words, width).into_iter().map(|text| vec![dim(text)]));
+    }
+    if counts.pending > 0 {
+        let words = format!(
+            "! the service tries {} of them again by itself, which a resend may end; a leaves them to it",
+            counts.pending
+        );
+        let wrapped = wrap(&words, width).into_iter();
+        lines.extend(wrapped.map(|text| vec![piece(Tone::Warn, text)]));
+    }
+    lines
+}
+
+fn messages(n: usize) -> String {
+    if n == 1 {
+        "1 message".to_owned()
+    } else {
+        format!("{n} messages")
+    }
+}
+
+fn layout(width: u16) -> list::Layout {
+    use Side::Left;
+    let width = width.saturating_sub(2);
+    let columns = match width {
+        0..60 => Columns::new(
+            width,
+            &[(3, Left), (14, Left), (10, Left), (6, Left), (0, Left)],
+            4,
+        ),
+        60..96 => Columns::new(
+            width,
+            &[
+                (3, Left),
+                (14, Left),
+                (16, Left),
+                (10, Left),
+                (6, Left),
+                (0, Left),
+            ],
+            5,
+        ),
+        _ => Columns::new(
+            width,
+            &[
+                (3, Left),
+                (8, Left),
+                (14, Left),
+                (24, Left),
+                (14, Left),
+                (6, Left),
+                (0, Left),
+            ],
+            6,
+        ),
+    };
+    list::Layout {
+        columns,
+        titles: &[],
+    }
+}
+
+fn cells(
+    state: &State,
+    layout: &list::Layout,
+    row: &BulkRow,
+    is_picked: bool,
+) -> Vec<Pieces<'static>> {
+    let offset = state.session.utc_offset;
+    let item = &row.item;
+    let check = match (&item.verdict, item.is_chosen) {
+        (Verdict::Refuse(_), _) => " - ",
+        (_, true) => "[x]",
+        (_, false) => "[ ]",
+    };
+    let (word, tone) = match &item.verdict {
+        _ if item.is_chosen => ("SEND", Tone::Accent),
+        _ if row.is_waiting() => ("WAIT", Tone::Info),
+        Verdict::Refuse(_) => ("CANNOT", Tone::Warn),
+        Verdict::Skip(_) | Verdict::Send => ("SKIP", Tone::Dim),
+    };
+    let why = match (&item.verdict, item.retry) {
+        (Verdict::Refuse(why), _) => dim(visible(why).into_owned()),
+        (_, Some(at)) if row.is_waiting() => dim(format!(
+            "for the service's retry, about {}",
+            at.clock(offset)
+        )),
+        (_, Some(at)) if item.is_chosen && at > state.now.wall => piece(
+            Tone::Warn,
+            format!("! retry due about {}", at.clock(offset)),
+        ),
+        (_, Some(_)) if item.is_chosen => piece(Tone::Warn, "! retry overdue (estimate)"),
+        (Verdict::Skip(why), _) => {
+            let mark = if item.is_chosen { "! " } else { "" };
+            dim(format!("{mark}{}", visible(why)))
+        }
+        (Verdict::Send, _) if !item.is_chosen => dim("left out by you"),
+        (Verdict::Send, _) => plain(""),
+    };
+    let names = names(&state.history, &row.message);
+    let n_columns = match layout.columns.width(6) {
+        0 if layout.columns.width(5) == 0 => 5,
+        0 => 6,
+        _ => 7,
+    };
+    let kind_role = if is_picked {
+        Role::Selected
+    } else {
+        Role::Text
+    };
+    let mut cells = vec![vec![plain(check)]];
+    if n_columns == 7 {
+        cells.push(vec![dim(names
+            .when
+            .map_or_else(String::new, |at| at.clock(offset)))]);
+    }
+    cells.push(vec![role(kind_role, names.kind)]);
+    if n_columns >= 6 {
+        let room = layout.columns.width(n_columns - 4);
+        cells.push(vec![plain(cut_middle(&names.asset, room).into_owned())]);
+    }
+    let room = layout.columns.width(n_columns - 3);
+    let label = cut_middle(&visible(&item.label), room).into_owned();
+    cells.push(vec![plain(label)]);
+    cells.push(vec![piece(tone, word)]);
+    cells.push(vec![why]);
+    cells
+}
+
+/// What a pair is called.
+struct Names {
+    when: Option<crate::domain::Time>,
+    kind: String,
+    asset: String,
+}
+
+fn names(history: &History, id: &MessageId) -> Names {
+    let delivery = history.deliveries.get(id);
+    let message = delivery.and_then(|delivery| delivery.message.as_ref());
+    let task = message.and_then(|message| message.task.as_ref());
+    let asset = task
+        .and_then(|task| history.tasks.get(task))
+        .map_or_else(|| id.short(20), |task| asset_label(history, &task.asset()));
+    Names {
+        when: delivery.map(crate::domain::Delivery::time),
+        kind: message.map_or_else(|| "message".to_owned(), |it| it.kind.name().to_owned()),
+        asset: visible(&asset).into_owned(),
+    }
+}
+
+/// All that is known of the picked pair: its ids, and every warning.
+fn facts(row: &BulkRow, width: usize) -> Vec<Pieces<'static>> {
+    let ids = format!("{} → {}  {}", row.message, row.item.label, row.item.url);
+    let mut lines = vec![vec![dim(visible(&ids).into_owned())]];
+    let (words, tone) = match &row.item.verdict {
+        Verdict::Refuse(why) => (why.clone(), Tone::Warn),
+        Verdict::Skip(why) if !row.item.is_chosen => (why.clone(), Tone::Dim),
+        _ => (row.item.warnings.join(" · "), Tone::Warn),
+    };
+    let wrapped = wrap(&visible(&words), width).into_iter();
+    lines.extend(wrapped.map(|text| vec![piece(tone, text)]));
+    lines
+}
+
+fn foot(counts: Counts) -> String {
+    let enter = match (counts.send, counts.waiting) {
+        (0, 0) => String::new(),
+        (0, n) => format!("Enter send nothing, wait for {n}     "),
+        (n, _) => format!("Enter send {n}     "),
+    };
+    format!("{enter}Space choose     * all or none     Esc back, nothing sent")
+}
+
+/// Where the number is typed.
+fn count_line(typed: &Prompt, n: usize) -> Pieces<'static> {
+    vec![
+        piece(Tone::Warn, format!("Type {n} to send {n}: ")),
+        plain(typed.text().to_owned()),
+        role(Role::Label, " "),
+        dim("     Enter send     Esc back, nothing sent"),
+    ]
+}
