@@ -64,7 +64,7 @@ pub use query::Query;
 pub use queue::{Job, MAX_FAILURES, Queue};
 pub use replay::{Replay, ReplayState, ReplayStep, Replays, Route, Stage, Who};
 pub use safe::visible;
-pub use schedule::{Disabling, Forecast, PublishedRetries, RetrySchedule};
+pub use schedule::{Disabling, Forecast, NextTry, PublishedRetries, RetrySchedule};
 pub use task::{Observation, TASK_STATES, TaskState};
 pub use time::{Moment, Time};
 pub use unread::{KnownRows, Unread, Unreadable};

@@ -29,6 +29,7 @@ impl Touched {
             ChangeKind::TaskGone(task) => Self::Task(task.clone()),
             ChangeKind::Message(message) => Self::Message(message.id.clone()),
             ChangeKind::Attempt(attempt) => Self::Message(attempt.message.clone()),
+            ChangeKind::NextTry(next) => Self::Message(next.message.clone()),
             ChangeKind::Replay(step) => Self::Message(step.message.clone()),
             ChangeKind::Ledger(replay) => Self::Message(replay.message.clone()),
             ChangeKind::Endpoint(_) | ChangeKind::EndpointsListed(_) => Self::Endpoints,

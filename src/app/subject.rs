@@ -180,17 +180,20 @@ fn delivery_has(history: &History, delivery: &Delivery, word: &str) -> bool {
             .any(|outcome| outcome.state == state)
     };
     let forecasts = || {
-        delivery.outcomes.iter().map(|outcome| {
-            history
-                .schedule
-                .forecast(&delivery.attempts_at(&outcome.endpoint))
-        })
+        delivery
+            .outcomes
+            .iter()
+            .map(|outcome| delivery.forecast(&history.schedule, &outcome.endpoint))
     };
     let is_settled = || {
         !delivery.outcomes.is_empty()
             && !any(OutcomeState::Sending)
-            && forecasts()
-                .all(|forecast| matches!(forecast, Forecast::Nothing | Forecast::Exhausted { .. }))
+            && forecasts().all(|forecast| {
+                matches!(
+                    forecast,
+                    Forecast::Nothing | Forecast::Exhausted { .. } | Forecast::Over { .. }
+                )
+            })
     };
     match word {
         "failed" => any(OutcomeState::Failed),
@@ -213,7 +216,8 @@ fn delivery_has(history: &History, delivery: &Delivery, word: &str) -> bool {
         "unsent" => delivery.outcomes.is_empty(),
         "retrying" => forecasts()
             .any(|forecast| matches!(forecast, Forecast::Next { .. } | Forecast::Uncertain { .. })),
-        "exhausted" => forecasts().any(|forecast| matches!(forecast, Forecast::Exhausted { .. })),
+        "exhausted" => forecasts()
+            .any(|forecast| matches!(forecast, Forecast::Exhausted { .. } | Forecast::Over { .. })),
         "manual" | "scheduled" => delivery
             .attempts()
             .iter()

@@ -10,6 +10,7 @@ use super::journal::{Hole, Journal};
 use super::link::{Abilities, LinkCounters, LinkState, Proof};
 use super::message::Message;
 use super::replay::{Replay, ReplayStep};
+use super::schedule::NextTry;
 use super::task::Observation;
 use super::time::Moment;
 use super::unread::Unreadable;
@@ -68,6 +69,8 @@ pub enum ChangeKind {
     },
     Message(Box<Message>),
     Attempt(Box<Attempt>),
+    /// What the service says of the next attempt.
+    NextTry(Box<NextTry>),
     Endpoint(Box<Endpoint>),
     /// The whole endpoint list was read; those absent from it are deleted.
     EndpointsListed(Arc<[EndpointId]>),

@@ -197,6 +197,7 @@ impl History {
             ChangeKind::Attempt(attempt) => {
                 return self.take_attempt(*attempt, (origin, received));
             }
+            ChangeKind::NextTry(next) => self.deliveries.take_next(*next, (origin, received)),
             ChangeKind::Endpoint(endpoint) => self.take_endpoint(*endpoint),
             ChangeKind::EndpointsListed(ids) => self.take_endpoint_list(&ids),
             ChangeKind::Link(state) if origin == Origin::Journal => {

@@ -202,7 +202,7 @@ fn item(
 
 /// When the service tries again by itself, if that is known.
 fn next_retry(history: &History, delivery: &Delivery, endpoint: &EndpointId) -> Option<Time> {
-    match history.schedule.forecast(&delivery.attempts_at(endpoint)) {
+    match delivery.forecast(&history.schedule, endpoint) {
         Forecast::Next { at, .. } => Some(at),
         _ => None,
     }
@@ -252,15 +252,24 @@ fn weigh(
     };
     let attempts = delivery.attempts_at(id);
     let mut warnings = Vec::new();
-    match history.schedule.forecast(&attempts) {
-        Forecast::Next { at, .. } if at > now => warnings.push(format!(
-            "an automatic retry is due in about {} (estimate); a resend may end that schedule",
-            rough_words(at.since(now))
-        )),
-        Forecast::Next { at, .. } => warnings.push(format!(
-            "an automatic retry is overdue by {} (estimate); a resend may end that schedule",
-            rough_words(now.since(at))
-        )),
+    match delivery.forecast(&history.schedule, id) {
+        Forecast::Next { at, is_exact, .. } => {
+            let (about, estimate) = match is_exact {
+                true => ("", ""),
+                false => ("about ", " (estimate)"),
+            };
+            let due = if at > now {
+                format!("due in {about}{}", rough_words(at.since(now)))
+            } else {
+                format!("overdue by {}", rough_words(now.since(at)))
+            };
+            warnings.push(format!(
+                "an automatic retry is {due}{estimate}; a resend may end that schedule"
+            ));
+        }
+        Forecast::Over { .. } => {
+            warnings.push("the service plans no more attempts by itself".into());
+        }
         Forecast::Uncertain { .. } => {
             warnings.push("an earlier manual attempt may have ended the automatic retries".into());
         }

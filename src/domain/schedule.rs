@@ -1,6 +1,7 @@
 //! The service's automatic retries: which comes next, and when, as an estimate.
 
 use super::attempt::{Attempt, AttemptStatus, Trigger};
+use super::id::{AttemptId, EndpointId, MessageId};
 use super::time::{SECOND, Time};
 
 /// Svix's published delays between attempts, in seconds, each counted from the last failure
@@ -58,15 +59,19 @@ impl Default for RetrySchedule {
 pub enum Forecast {
     /// Nothing: it was delivered, or nothing was tried.
     Nothing,
-    /// Attempt `number` of `of` is estimated for `at`, the last of all for `last` if none succeeds.
+    /// Attempt `number` of `of` comes at `at`: as the service says, or else as it is estimated. The
+    /// last of all is estimated for `last` if none succeeds.
     Next {
         number: usize,
         of: usize,
         at: Time,
         last: Time,
+        is_exact: bool,
     },
     /// All automatic attempts failed.
     Exhausted { of: usize },
+    /// The service says that it makes no more attempts, though the schedule has more.
+    Over { number: usize, of: usize },
     /// A manual attempt came after the last automatic failure, and may have ended the schedule.
     Uncertain { number: usize, of: usize, at: Time },
 }
@@ -151,15 +156,60 @@ impl RetrySchedule {
                 of,
                 at,
                 last,
+                is_exact: false,
+            }
+        }
+    }
+
+    /// The same where the service said after the last of these attempts when the next comes; `None`
+    /// that none does.
+    pub fn told(&self, attempts: &[&Attempt], next: Option<Time>) -> Forecast {
+        let number = attempts
+            .iter()
+            .filter(|attempt| attempt.trigger != Trigger::Manual)
+            .count();
+        let estimate = self.forecast(attempts);
+        let of = self.attempts().max(number);
+        match (estimate, next) {
+            (Forecast::Nothing, _) => Forecast::Nothing,
+            (_, None) if number >= self.attempts() => Forecast::Exhausted { of },
+            (_, None) => Forecast::Over { number, of },
+            (estimate, Some(at)) => {
+                let last = match estimate {
+                    // The rest of the schedule moves with the next attempt.
+                    Forecast::Next {
+                        at: estimated,
+                        last,
+                        ..
+                    } => at.plus(last.since(estimated)),
+                    _ => at,
+                };
+                Forecast::Next {
+                    number: number + 1,
+                    of: of.max(number + 1),
+                    at,
+                    last,
+                    is_exact: true,
+                }
             }
         }
     }
 }
 
+/// What a service says of the next automatic attempt at an endpoint (Svix `nextAttempt`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextTry {
+    pub message: MessageId,
+    pub endpoint: EndpointId,
+    /// The newest attempt that was known when it was asked; a later one makes it void.
+    pub after: AttemptId,
+    /// `None` if the service plans none.
+    pub at: Option<Time>,
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
-    use super::super::id::{AttemptId, EndpointId, MessageId};
     use super::*;
 
     fn timed_out() -> Attempt {
@@ -191,8 +241,33 @@ mod tests {
                 of: 8,
                 at: Time(5 * SECOND),
                 last: Time(rest * SECOND),
+                is_exact: false,
             }
         );
+    }
+
+    #[test]
+    fn what_the_service_says_stands_before_the_estimate() {
+        let schedule = RetrySchedule::default();
+        let mut failed = timed_out();
+        let at = Time(500 * SECOND);
+        let rest = SVIX_DELAYS[1..].iter().sum::<f64>() as i64;
+        let next = Forecast::Next {
+            number: 2,
+            of: 8,
+            at,
+            last: at.plus(rest * SECOND),
+            is_exact: true,
+        };
+        assert_eq!(schedule.told(&[&failed], Some(at)), next);
+        let over = Forecast::Over { number: 1, of: 8 };
+        assert_eq!(schedule.told(&[&failed], None), over);
+        assert_eq!(
+            schedule.told(&[&failed; 8], None),
+            Forecast::Exhausted { of: 8 }
+        );
+        failed.status = AttemptStatus::Success;
+        assert_eq!(schedule.told(&[&failed], Some(at)), Forecast::Nothing);
     }
 
     #[test]

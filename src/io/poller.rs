@@ -5,6 +5,7 @@
 //! messages are looked at by id. A part that fails does not keep the others from being read.
 
 mod logs;
+mod nexts;
 mod pending;
 mod reading;
 
@@ -61,6 +62,8 @@ pub struct Poller {
     message_outcome: Result<(), Failure>,
     /// What the link was told to be, where there is no stream that would tell it.
     alone: Option<LinkState>,
+    /// The server does not say when it tries again.
+    has_no_nexts: bool,
     /// The newest message, and when it was first seen, in microseconds since the program began.
     newest: (Time, i64),
 }
@@ -89,6 +92,7 @@ impl Poller {
             attempt_logs: HashMap::new(),
             message_outcome: Ok(()),
             alone: None,
+            has_no_nexts: false,
             newest: (Time::default(), 0),
         }
     }
@@ -144,6 +148,7 @@ impl Poller {
             self.message_outcome.clone(),
             self.attempts().await,
             self.pending().await,
+            self.nexts().await,
         ];
         outcomes.into_iter().collect()
     }

@@ -8,6 +8,7 @@ use super::super::attempt::Attempt;
 use super::super::cause::CauseId;
 use super::super::id::{EndpointId, EventId, MessageId, TaskId};
 use super::super::message::{Message, Payload};
+use super::super::schedule::NextTry;
 use super::super::time::Time;
 use super::broken::Broken;
 use super::causes::{CauseSummary, Causes};
@@ -206,6 +207,11 @@ impl Deliveries {
             }
         });
         self.n_attempts_dropped += u64::from(taken.let_go.is_some());
+    }
+
+    pub(super) fn take_next(&mut self, next: NextTry, told: Told) {
+        let id = next.message.clone();
+        self.with(&id, told, |row, _| row.take_next(next));
     }
 
     /// Changes one row, keeping the order, the counts and the limit.

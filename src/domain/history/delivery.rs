@@ -7,6 +7,7 @@ use super::super::cause::{Cause, CauseId};
 use super::super::change::Origin;
 use super::super::id::{AttemptId, EndpointId, MessageId};
 use super::super::message::{Message, Payload};
+use super::super::schedule::{Forecast, NextTry, RetrySchedule};
 use super::super::time::{Moment, Time};
 use super::outcome::{EndpointOutcome, OutcomeState};
 
@@ -23,6 +24,8 @@ pub struct Delivery {
     /// Attempts beyond the bound, of which only their place is kept, so that the others keep their
     /// numbers.
     let_go: BTreeMap<EndpointId, BTreeSet<(Time, AttemptId)>>,
+    /// What the service says of the next attempt at endpoints.
+    nexts: Vec<NextTry>,
     /// One for each endpoint that was tried, in order of endpoint id.
     pub outcomes: Vec<EndpointOutcome>,
     /// Where the latest news of it came from, and when that was received.
@@ -49,6 +52,8 @@ pub const MAX_RESPONSE_BYTES: usize = 20_000;
 pub const MAX_ATTEMPTS: usize = 512;
 /// Most attempts of one message at one endpoint whose place alone is kept.
 const MAX_LET_GO: usize = 10_000;
+/// Most endpoints of which it is kept what the service says of the next attempt.
+const MAX_NEXTS: usize = 64;
 /// What such a place takes, in bytes, as the bound on all messages counts it.
 const PLACE_BYTES: usize = 64;
 
@@ -60,6 +65,7 @@ impl Delivery {
             attempts: Vec::new(),
             causes: Vec::new(),
             let_go: BTreeMap::new(),
+            nexts: Vec::new(),
             outcomes: Vec::new(),
             told: Told::default(),
         }
@@ -164,6 +170,29 @@ impl Delivery {
         self.outcomes
             .iter()
             .find(|outcome| outcome.endpoint == *endpoint)
+    }
+
+    /// What the service will do by itself at one endpoint: as it says, or else as the schedule has it.
+    pub fn forecast(&self, schedule: &RetrySchedule, endpoint: &EndpointId) -> Forecast {
+        let attempts = self.attempts_at(endpoint);
+        match self.next_told(endpoint) {
+            Some(next) => schedule.told(&attempts, next.at),
+            None => schedule.forecast(&attempts),
+        }
+    }
+
+    /// What the service said of the next attempt at an endpoint, if no attempt was made since.
+    pub fn next_told(&self, endpoint: &EndpointId) -> Option<&NextTry> {
+        let last = &self.outcome(endpoint)?.last;
+        let mut nexts = self.nexts.iter();
+        nexts.find(|next| next.endpoint == *endpoint && next.after == *last)
+    }
+
+    pub(super) fn take_next(&mut self, next: NextTry) {
+        self.nexts.retain(|known| known.endpoint != next.endpoint);
+        if self.nexts.len() < MAX_NEXTS {
+            self.nexts.push(next);
+        }
     }
 
     /// Whether every endpoint that was tried has got it, or was given up on purpose.

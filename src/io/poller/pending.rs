@@ -142,18 +142,14 @@ impl Poller {
         held.outcomes
             .iter()
             .filter(|outcome| outcome.state == OutcomeState::Failed)
-            .any(|outcome| {
-                match self
-                    .held
-                    .schedule
-                    .forecast(&held.attempts_at(&outcome.endpoint))
-                {
+            .any(
+                |outcome| match held.forecast(&self.held.schedule, &outcome.endpoint) {
                     Forecast::Next { at, .. } | Forecast::Uncertain { at, .. } => {
                         at < now.plus(SOON) && now.since(at) < OVERDUE
                     }
                     _ => false,
-                }
-            })
+                },
+            )
     }
 }
 

@@ -61,7 +61,7 @@ pub fn worst(history: &History, delivery: &Delivery) -> (&'static str, Tone) {
 
 /// What the service will do by itself.
 pub fn forecast(history: &History, delivery: &Delivery, endpoint: &EndpointId) -> Forecast {
-    history.schedule.forecast(&delivery.attempts_at(endpoint))
+    delivery.forecast(&history.schedule, endpoint)
 }
 
 /// The outcomes of a message in a row, those that went wrong first.
@@ -133,6 +133,16 @@ pub fn label(history: &History, endpoint: &EndpointId) -> String {
     .into_owned()
 }
 
+/// How sure it is when an attempt comes.
+#[derive(Clone, Copy)]
+enum Sureness {
+    /// The service says so.
+    Told,
+    Estimate,
+    /// A manual attempt may have ended the schedule.
+    Maybe,
+}
+
 /// What comes next for a message: an open replay first, else the soonest retry.
 pub fn next(history: &History, delivery: &Delivery, now: Time) -> Said {
     let open = history
@@ -144,33 +154,44 @@ pub fn next(history: &History, delivery: &Delivery, now: Time) -> Said {
     if let Some(replay) = open {
         return replay_words(replay);
     }
-    let mut soonest: Option<(Time, bool)> = None;
+    let mut soonest: Option<(Time, Sureness)> = None;
     let mut exhausted = None;
     for outcome in &delivery.outcomes {
-        match forecast(history, delivery, &outcome.endpoint) {
-            Forecast::Next { at, .. } if soonest.is_none_or(|(time, _)| at < time) => {
-                soonest = Some((at, true));
+        let (at, sureness) = match forecast(history, delivery, &outcome.endpoint) {
+            Forecast::Next { at, is_exact, .. } if is_exact => (at, Sureness::Told),
+            Forecast::Next { at, .. } => (at, Sureness::Estimate),
+            Forecast::Uncertain { at, .. } => (at, Sureness::Maybe),
+            Forecast::Exhausted { of } => {
+                exhausted = Some(format!("exhausted, {of} tries"));
+                continue;
             }
-            Forecast::Uncertain { at, .. } if soonest.is_none_or(|(time, _)| at < time) => {
-                soonest = Some((at, false));
+            Forecast::Over { number, .. } => {
+                exhausted = Some(format!("given up, {number} tries"));
+                continue;
             }
-            Forecast::Exhausted { of } => exhausted = Some(of),
-            _ => {}
+            Forecast::Nothing => continue,
+        };
+        if soonest.is_none_or(|(time, _)| at < time) {
+            soonest = Some((at, sureness));
         }
     }
     match (soonest, exhausted) {
-        (Some((at, is_sure)), _) => {
-            let maybe = if is_sure { "" } else { "maybe " };
+        (Some((at, sureness)), _) => {
+            let (maybe, estimate) = match sureness {
+                Sureness::Told => ("", ""),
+                Sureness::Estimate => ("", " (est.)"),
+                Sureness::Maybe => ("maybe ", " (est.)"),
+            };
             let words = if at.since(now) >= SECOND {
-                format!("↻ {maybe}in {} (est.)", rough_words(at.since(now)))
+                format!("↻ {maybe}in {}{estimate}", rough_words(at.since(now)))
             } else if now.since(at) >= OVERDUE {
                 format!("↻ {maybe}overdue {}", rough_words(now.since(at)))
             } else {
-                format!("↻ {maybe}due now (est.)")
+                format!("↻ {maybe}due now{estimate}")
             };
             (Tone::Warn, words)
         }
-        (None, Some(of)) => (Tone::Bad, format!("exhausted, {of} tries")),
+        (None, Some(words)) => (Tone::Bad, words),
         (None, None) if delivery.outcomes.is_empty() && !silent(history, delivery).is_empty() => {
             (Tone::Dim, "never sent".to_owned())
         }
@@ -213,11 +234,16 @@ pub fn attempt_glyph(status: &AttemptStatus) -> (&'static str, Tone) {
 /// What the service will do by itself at one endpoint, in a sentence's words. `offset` is the zone
 /// of clock times, in seconds east of UTC.
 pub fn forecast_words(forecast: Forecast, now: Time, offset: i32) -> Option<Said> {
-    let due = |at: Time| {
-        if at > now {
-            format!("next in about {} (estimate)", rough_words(at.since(now)))
+    let due = |at: Time, is_exact: bool| {
+        let (about, estimate) = if is_exact {
+            ("", "")
         } else {
-            format!("overdue by {} (estimate)", rough_words(now.since(at)))
+            ("about ", " (estimate)")
+        };
+        if at > now {
+            format!("next in {about}{}{estimate}", rough_words(at.since(now)))
+        } else {
+            format!("overdue by {}{estimate}", rough_words(now.since(at)))
         }
     };
     match forecast {
@@ -227,7 +253,13 @@ pub fn forecast_words(forecast: Forecast, now: Time, offset: i32) -> Option<Said
             of,
             at,
             last,
+            is_exact,
         } => {
+            let told = if is_exact {
+                ", as the service says"
+            } else {
+                ""
+            };
             let last = if number == of {
                 ", the last".to_owned()
             } else if last > now {
@@ -235,14 +267,19 @@ pub fn forecast_words(forecast: Forecast, now: Time, offset: i32) -> Option<Said
             } else {
                 String::new()
             };
-            let words = format!("↻ attempt {number} of {of}, {}{last}", due(at));
+            let due = due(at, is_exact);
+            let words = format!("↻ attempt {number} of {of}, {due}{told}{last}");
             Some((Tone::Warn, words))
         }
+        Forecast::Over { number, of } => Some((
+            Tone::Bad,
+            format!("✗ the service plans no more attempts after {number} of {of}; r replays it"),
+        )),
         Forecast::Uncertain { number, of, at } => Some((
             Tone::Dim,
             format!(
                 "? attempt {number} of {of}, {}, unless the manual attempt ended the schedule",
-                due(at)
+                due(at, false)
             ),
         )),
         Forecast::Exhausted { of } => Some((
@@ -358,6 +395,7 @@ mod tests {
             of: 8,
             at: Time(at * minute),
             last: Time(last * minute),
+            is_exact: false,
         };
         assert_eq!(
             said(next(4, 12, 580)),
@@ -370,6 +408,17 @@ mod tests {
         assert_eq!(
             said(next(8, -3, -3)),
             "↻ attempt 8 of 8, overdue by 3m (estimate), the last"
+        );
+        let told = Forecast::Next {
+            number: 4,
+            of: 8,
+            at: Time(12 * minute),
+            last: Time(580 * minute),
+            is_exact: true,
+        };
+        assert_eq!(
+            said(told),
+            "↻ attempt 4 of 8, next in 12m, as the service says, last about 10:40"
         );
         assert!(said(Forecast::Exhausted { of: 8 }).starts_with("✗ exhausted: all 8"));
     }

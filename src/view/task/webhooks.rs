@@ -32,7 +32,8 @@ struct Line<'a> {
     /// Of the newest message that was tried here: the name of its event, and how long it took.
     lag: Option<(String, Lag)>,
     failing: Option<String>,
-    next: Option<Time>,
+    /// When it is tried again, and whether the service says so.
+    next: Option<(Time, bool)>,
 }
 
 /// The messages of a task with the times of what they tell, newest first.
@@ -119,9 +120,10 @@ fn notified(line: &Line<'_>, now: Time, room: usize) -> Pieces<'static> {
         None => {}
     }
     let mut more: Pieces<'static> = Vec::new();
-    if let Some(at) = line.next.filter(|at| *at > now) {
+    if let Some((at, is_exact)) = line.next.filter(|(at, _)| *at > now) {
         let due = rough_words(at.since(now));
-        more.push(piece(Tone::Warn, format!(" ↻ {due} est.")));
+        let estimate = if is_exact { "" } else { " est." };
+        more.push(piece(Tone::Warn, format!(" ↻ {due}{estimate}")));
     }
     if let Some(failing) = &line.failing {
         let is_older = matches!(&line.lag, Some((_, Lag::After(_))));
@@ -163,10 +165,11 @@ fn lines<'a>(state: &State, told: &Told<'a>, now: Time) -> BTreeMap<EndpointId, 
                 let last = message.attempt(&outcome.last);
                 let words = last.map_or_else(String::new, Attempt::outcome_words);
                 line.failing.get_or_insert(words);
-                if let Forecast::Next { at, .. } =
+                if let Forecast::Next { at, is_exact, .. } =
                     delivery::forecast(history, message, &outcome.endpoint)
                 {
-                    line.next = Some(line.next.map_or(at, |next| next.min(at)));
+                    let next = (at, is_exact);
+                    line.next = Some(line.next.map_or(next, |known| known.min(next)));
                 }
             }
         }
@@ -206,12 +209,23 @@ fn events(canvas: &mut Canvas<'_>, bars: Rect, told: &Told<'_>, span: (Time, Tim
         let kind = message.message.as_ref().map(|message| &message.kind);
         let tone = kind.map_or(Tone::Dim, |kind| event_glyph(kind).1);
         let name = event_name(message);
-        let mut pieces = vec![piece(tone, "▲")];
-        if width(&name) + 3 <= usize::from(place.width) {
-            pieces.push(dim(format!(" {name}")));
-        }
-        canvas.line(place, 0, &pieces);
+        let mark = piece(tone, "▲");
+        let room = width(&name) as u16 + 1;
         free_until = at;
+        if room + 2 <= place.width {
+            canvas.line(place, 0, &[mark, dim(format!(" {name}"))]);
+        } else if place.width < room && at > room {
+            // At the end of the axis the name stands before the mark.
+            free_until = at - room;
+            let place = Rect {
+                x: bars.x + free_until,
+                width: room + 1,
+                ..bars
+            };
+            canvas.line(place, 0, &[dim(format!("{name} ")), mark]);
+        } else {
+            canvas.line(place, 0, &[mark]);
+        }
     }
 }
 

@@ -32,12 +32,13 @@ const REPLAY: u8 = 15;
 const NEW_WORD: u8 = 16;
 
 /// Whether the journal keeps changes of this kind. What tells only of this run is not kept: counters
-/// begin anew, polls that went well say nothing, and the journal does not write of itself.
+/// begin anew, polls that went well say nothing, what the service plans is asked anew, and the
+/// journal does not write of itself.
 pub fn is_kept(kind: &ChangeKind) -> bool {
-    use ChangeKind::{Counters, Hole, Journal, Ledger, Polled};
+    use ChangeKind::{Counters, Hole, Journal, Ledger, NextTry, Polled};
     !matches!(
         kind,
-        Counters(_) | Polled(None) | Journal(_) | Hole(_) | Ledger(_)
+        Counters(_) | Polled(None) | NextTry(_) | Journal(_) | Hole(_) | Ledger(_)
     )
 }
 
@@ -107,6 +108,7 @@ pub(super) fn write(kind: &ChangeKind, to: &mut Writer) -> Option<u8> {
         }
         ChangeKind::Polled(None)
         | ChangeKind::Counters(_)
+        | ChangeKind::NextTry(_)
         | ChangeKind::Journal(_)
         | ChangeKind::Hole(_)
         | ChangeKind::Ledger(_) => return None,

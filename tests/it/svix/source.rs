@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use reeltop::domain::{Ability, LinkState, Offer};
+use reeltop::domain::{Ability, Forecast, LinkState, Offer};
 use reeltop::io::config::Source;
 use serde_json::Value;
 
@@ -48,6 +48,29 @@ async fn alone_its_messages_are_the_tasks_and_the_link_says_so() {
         &abilities.offers[&Offer::BulkReplay],
         Ability::Absent(_)
     ));
+    watcher.hose.close().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn when_a_retry_comes_is_what_the_service_says() {
+    let server = svix_server().await;
+    let receiver = Receiver::always(500).await;
+    create_endpoint(&server, &receiver.url, &["task.*"]).await;
+    publish(&server, &svix_of(&server), 1).await;
+    let mut watcher = Watcher::open(alone(&server.url(), server.api_key()));
+    watcher
+        .until("a retry whose time is known", |history| {
+            history.deliveries.newest().any(|delivery| {
+                delivery.outcomes.iter().any(|outcome| {
+                    let told = delivery.next_told(&outcome.endpoint);
+                    let forecast = delivery.forecast(&history.schedule, &outcome.endpoint);
+                    matches!(forecast, Forecast::Next { is_exact: true, at, .. }
+                        if told.and_then(|told| told.at) == Some(at))
+                })
+            })
+        })
+        .await;
     watcher.hose.close().await;
     server.stop().await;
 }
