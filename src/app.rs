@@ -21,6 +21,7 @@ pub mod marks;
 pub mod page;
 pub mod prompt;
 mod pulse;
+pub mod received;
 pub mod replaying;
 pub mod subject;
 mod target;
@@ -33,8 +34,8 @@ use std::collections::{HashSet, VecDeque};
 use crossterm::event::KeyEvent;
 
 use crate::domain::{
-    AssetId, Bounds, Change, EndpointId, Failure, Hidden, History, MessageId, Moment, Proof, Route,
-    TaskId, Time,
+    AssetId, Bounds, Change, EndpointId, Failure, Hidden, History, MessageId, Moment, Proof,
+    Received, Route, TaskId, Time,
 };
 use bulk::run::Run;
 use bulk::sending::RunView;
@@ -48,6 +49,7 @@ use marks::Marks;
 use page::{HealthPage, Page};
 use prompt::Prompt;
 pub use pulse::{Pace, Polls};
+use received::ReceivedList;
 use replaying::{Leaving, ReplayOverlay};
 use tasks::TaskList;
 pub use update::update;
@@ -69,6 +71,8 @@ pub struct Session {
     pub base_url: String,
     /// Where deliveries are read, if that is a Svix server, in words.
     pub deliveries_from: Option<String>,
+    /// Where a receiver listens beside the dashboard, if one does.
+    pub listening: Option<String>,
 }
 
 /// The screens, in the order of their digits.
@@ -80,15 +84,17 @@ pub enum Screen {
     Deliveries,
     Endpoints,
     Health,
+    Received,
 }
 
 /// Every screen, in the order of its digit.
-pub const SCREENS: [Screen; 5] = [
+pub const SCREENS: [Screen; 6] = [
     Screen::Tasks,
     Screen::Events,
     Screen::Deliveries,
     Screen::Endpoints,
     Screen::Health,
+    Screen::Received,
 ];
 
 impl Screen {
@@ -104,6 +110,7 @@ impl Screen {
             Self::Deliveries => "Deliveries",
             Self::Endpoints => "Endpoints",
             Self::Health => "Health",
+            Self::Received => "Received",
         }
     }
 }
@@ -153,6 +160,11 @@ pub enum Effect {
     SaveSecret {
         endpoint: EndpointId,
         secret: Hidden,
+    },
+    /// Look at the signature of a received request again; by its row's number.
+    Verify {
+        row: u64,
+        request: Box<Received>,
     },
     Reconnect,
     Refresh,
@@ -218,6 +230,8 @@ pub enum RowKey {
     Event(u64),
     Message(MessageId),
     Endpoint(EndpointId),
+    /// What was received of a message, by the row's number.
+    Received(u64),
 }
 
 /// What a piece of text means; the theme makes a style of it.
@@ -280,6 +294,7 @@ pub struct State {
     pub deliveries: DeliveryList,
     pub endpoints: EndpointList,
     pub marks: Marks,
+    pub received: ReceivedList,
     pub health: HealthPage,
     /// Details over the list, the innermost last.
     pub pages: Vec<Page>,
@@ -320,6 +335,7 @@ impl State {
             deliveries: DeliveryList::default(),
             endpoints: EndpointList::default(),
             marks: Marks::default(),
+            received: ReceivedList::default(),
             health: HealthPage::default(),
             pages: Vec::new(),
             overlay: None,

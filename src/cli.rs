@@ -36,7 +36,7 @@ use clap::Parser;
 use tokio::runtime::{self, Runtime};
 
 use args::{Args, Command, EndpointsArgs};
-use output::{Outcome, conclude};
+use output::{Outcome, conclude, usage};
 
 /// Exit code of a command that ctrl-c ended.
 const INTERRUPTED: u8 = 130;
@@ -52,8 +52,12 @@ pub fn main() -> ExitCode {
         return conclude(Err(stop));
     }
     let Some(command) = args.command else {
-        return block_on(dashboard::run(source));
+        return block_on(dashboard::run(source, args.listen));
     };
+    if args.listen.is_some() {
+        let why = "the dashboard alone listens; `reeltop listen` prints, and `reeltop demo --listen` shows";
+        return conclude(Err(usage("--listen", why)));
+    }
     match command {
         Command::Serve(serve) => block_on(serve::run(serve, source)),
         Command::Demo(demo) => block_on(dashboard::demo(demo, source)),

@@ -17,7 +17,7 @@ use crate::app::keymap::Keymap;
 use crate::app::manage::EndpointAction;
 use crate::app::{Effect, Msg, Session, Sight, State, update};
 use crate::domain::time::SECOND;
-use crate::domain::{Bounds, Change, Failure};
+use crate::domain::{Bounds, Change, Failure, Received};
 use crate::io::clock::Clock;
 use crate::io::intake::{Hose, Look, ReplayOrder};
 use crate::io::terminal::{self, Asked, Keys, Signals, Terminal};
@@ -37,7 +37,7 @@ const MAX_KEYS: usize = 64;
 
 /// What the dashboard must be told, as it reads no environment.
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Settings {
     pub source_name: String,
     pub is_demo: bool,
@@ -58,6 +58,23 @@ pub struct Settings {
     pub theme: ThemeName,
     /// Where signing secrets are saved, if anywhere.
     pub secrets: Option<PathBuf>,
+    /// The receiver beside the dashboard, if there is one.
+    pub listening: Option<Listening>,
+}
+
+/// A receiver beside the dashboard.
+#[derive(Debug, Clone)]
+pub struct Listening {
+    pub url: String,
+    /// Who looks at signatures again.
+    pub rechecks: Sender<Recheck>,
+}
+
+/// A received request whose signature is to be looked at again.
+#[derive(Debug)]
+pub struct Recheck {
+    pub row: u64,
+    pub request: Box<Received>,
 }
 
 /// Runs the dashboard until it is quit. Errors are sentences for people.
@@ -84,6 +101,7 @@ pub async fn run(
         key_origin: settings.key_origin,
         base_url: settings.base_url,
         deliveries_from: settings.deliveries_from,
+        listening: settings.listening.as_ref().map(|it| it.url.clone()),
     };
     let signals = Signals::open().context("cannot listen to signals")?;
     let terminal = Terminal::enter().map_err(|error| anyhow!("{error}"))?;
@@ -93,6 +111,7 @@ pub async fn run(
         changes: Some(changes),
         answers: channel(ANSWERS),
         secrets: settings.secrets,
+        rechecks: settings.listening.map(|it| it.rechecks),
         clock,
         screen: Screen::new(terminal, theme)?,
         keys: Keys::open().context("cannot read the keys")?,
@@ -140,6 +159,7 @@ struct Loop {
     /// What the service says of changes that the user asked for.
     answers: (Sender<Msg>, Receiver<Msg>),
     secrets: Option<PathBuf>,
+    rechecks: Option<Sender<Recheck>>,
     clock: Clock,
     screen: Screen,
     keys: Keys,
@@ -295,6 +315,12 @@ impl Loop {
                     None => Err("the demo keeps none".to_owned()),
                 };
                 self.tell(Msg::SecretSaved(saved))?;
+            }
+            Effect::Verify { row, request } => {
+                // Where too many wait, the key can be pressed again.
+                if let Some(rechecks) = &self.rechecks {
+                    let _ = rechecks.try_send(Recheck { row, request });
+                }
             }
             Effect::Reconnect => self.hose.reconnect(),
             Effect::Refresh => self.hose.refresh(),

@@ -21,6 +21,8 @@ pub mod model;
 mod notice;
 mod paint;
 mod plan;
+mod receipt;
+mod received;
 mod table;
 mod task;
 mod tasks;
@@ -108,6 +110,9 @@ fn draw_body(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut 
         Some(Page::Excerpt(page)) => {
             viewport.rows = event::draw_excerpt(canvas, area, state, page);
         }
+        Some(Page::Received(page)) => {
+            viewport.rows = receipt::draw(canvas, area, state, page);
+        }
         Some(Page::List(page)) => {
             viewport.rows = listing::draw(canvas, area, state, page);
         }
@@ -117,6 +122,7 @@ fn draw_body(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut 
             Screen::Deliveries => deliveries::draw(canvas, area, state, viewport),
             Screen::Endpoints => endpoints::draw(canvas, area, state, viewport),
             Screen::Health => health::draw(canvas, area, state, viewport),
+            Screen::Received => received::draw(canvas, area, state, viewport),
         },
     }
 }

@@ -68,6 +68,12 @@ impl State {
             Action::Deliveries => self.go(Screen::Deliveries),
             Action::Endpoints => self.go(Screen::Endpoints),
             Action::Health => self.go(Screen::Health),
+            Action::Received if self.session.listening.is_none() => self.say(
+                Tone::Info,
+                "no receiver listens here; start reeltop with --listen",
+            ),
+            Action::Received => self.go(Screen::Received),
+            Action::Verify => return self.verify(),
             Action::Filter => self.start_filter(),
             Action::Sort => self.sort(),
             Action::Reverse => self.reverse(),
@@ -100,6 +106,13 @@ impl State {
             Screen::Events => Part::Events,
             Screen::Deliveries | Screen::Endpoints => Part::Deliveries,
             Screen::Health => return self.open(),
+            Screen::Received => {
+                self.say(
+                    Tone::Info,
+                    "what is no longer kept of this list is counted above it",
+                );
+                return Vec::new();
+            }
         };
         self.open_list(Listing::Losses(part));
         Vec::new()
@@ -199,6 +212,7 @@ impl State {
             Screen::Events => self.events.step(step, rows, history, now),
             Screen::Deliveries => self.deliveries.step(step, rows, history, now),
             Screen::Endpoints => self.endpoints.step(step, rows, history, now),
+            Screen::Received => self.received.step(step, rows, history, now),
             Screen::Health if self.health.pane == 0 => {
                 self.health.pick.step(step, &health_entries());
             }
@@ -238,6 +252,7 @@ impl State {
             Screen::Events => Some(&self.events.filter.text),
             Screen::Deliveries => Some(&self.deliveries.filter.text),
             Screen::Endpoints => Some(&self.endpoints.filter.text),
+            Screen::Received => Some(&self.received.filter.text),
             Screen::Health => None,
         }
     }
@@ -261,6 +276,9 @@ impl State {
                 self.endpoints.set_filter(text);
                 self.endpoints.settle(&self.history);
             }
+            Screen::Received => {
+                self.received.filter.set(text);
+            }
             Screen::Health => {}
         }
     }
@@ -281,7 +299,7 @@ impl State {
                 self.endpoints.settle(&self.history);
             }
             Screen::Deliveries => self.deliveries.is_broken_first ^= true,
-            Screen::Events => {
+            Screen::Events | Screen::Received => {
                 self.say(Tone::Info, "this list is in order of time; S reverses it");
             }
             Screen::Health => self.say(Tone::Info, "there is nothing to sort here"),
@@ -293,6 +311,7 @@ impl State {
             Screen::Tasks => self.tasks.order.is_reversed ^= true,
             Screen::Events => self.events.is_reversed ^= true,
             Screen::Deliveries => self.deliveries.is_reversed ^= true,
+            Screen::Received => self.received.is_reversed ^= true,
             Screen::Endpoints => {
                 self.endpoints.is_reversed ^= true;
                 self.endpoints.note_stale();

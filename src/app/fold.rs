@@ -231,6 +231,7 @@ fn weight(change: &Change) -> usize {
             Payload::Expired | Payload::Absent => 0,
         },
         ChangeKind::Attempt(attempt) => attempt.response.len(),
+        ChangeKind::Received(request) => request.body.len(),
         _ => 0,
     };
     carried + change.raw.as_ref().map_or(0, |raw| raw.len())

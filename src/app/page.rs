@@ -4,6 +4,7 @@ use super::document::DocumentPane;
 use super::endpoints::EndpointList;
 use super::list::{Pick, Step};
 use super::listing::{Entry, ExcerptPage, ListPage, Listing, health_entries};
+use super::received::ReceivedPage;
 use crate::domain::{AttemptId, EndpointId, History, MessageId, Payload, TaskId};
 
 /// A detail over the list.
@@ -16,6 +17,7 @@ pub enum Page {
     Event(EventPage),
     Excerpt(ExcerptPage),
     List(ListPage),
+    Received(ReceivedPage),
 }
 
 /// A task: its events in pane 0, its messages in pane 1.
@@ -115,6 +117,10 @@ impl Page {
         })
     }
 
+    pub fn received(row: u64) -> Self {
+        Self::Received(ReceivedPage::new(row))
+    }
+
     /// The page that tells more of a row, if there is one.
     pub fn of(entry: &Entry) -> Option<Self> {
         match entry {
@@ -164,6 +170,7 @@ impl Page {
             Self::Attempt(page) => Some(&mut page.response),
             Self::Event(page) => Some(&mut page.raw),
             Self::Excerpt(page) => Some(&mut page.excerpt),
+            Self::Received(page) => Some(&mut page.body),
             _ => None,
         }
     }
@@ -194,6 +201,7 @@ impl Page {
                 }
             }
             Self::Excerpt(page) => page.refresh(history),
+            Self::Received(page) => page.refresh(history),
             Self::Task(_) | Self::Endpoint(_) | Self::List(_) => {}
         }
     }

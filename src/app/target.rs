@@ -25,6 +25,35 @@ impl State {
         self.endpoints.current(&self.history, self.shown_at().wall)
     }
 
+    fn listed_receipt(&self) -> Option<u64> {
+        self.received.current(&self.history, self.shown_at().wall)
+    }
+
+    /// The id of the message that was received in this row.
+    fn received_message(&self, row: u64) -> Option<MessageId> {
+        let receipt = self.history.received.get(row)?;
+        receipt.last()?.1.message.clone()
+    }
+
+    /// Has the signature of the row's latest request looked at again.
+    pub(super) fn verify(&mut self) -> Vec<Effect> {
+        let row = match self.pages.last() {
+            Some(Page::Received(page)) => Some(page.number),
+            None if self.screen == Screen::Received => self.listed_receipt(),
+            _ => None,
+        };
+        let found = row.and_then(|row| {
+            let (_, request) = self.history.received.get(row)?.last()?;
+            Some((row, Box::new(request.clone())))
+        });
+        let Some((row, request)) = found else {
+            let why = "only what was received here can be verified: its bytes are known";
+            self.say(Tone::Info, why);
+            return Vec::new();
+        };
+        vec![Effect::Verify { row, request }]
+    }
+
     pub(super) fn open(&mut self) -> Vec<Effect> {
         if let Some(document) = self.pages.last_mut().and_then(Page::document_mut) {
             if !document.toggle() {
@@ -46,6 +75,7 @@ impl State {
                 Screen::Deliveries => self.listed_message().map(Page::message),
                 Screen::Endpoints => self.listed_endpoint().map(Page::endpoint),
                 Screen::Health => self.health.picked().and_then(|entry| Page::of(&entry)),
+                Screen::Received => self.listed_receipt().map(Page::received),
             },
         };
         let Some(mut page) = next else {
@@ -150,6 +180,9 @@ impl State {
                 Screen::Tasks => self.listed_task().and_then(|task| newest(&task)),
                 Screen::Events => self.listed_event().and_then(of_event),
                 Screen::Deliveries => self.listed_message(),
+                Screen::Received => self
+                    .listed_receipt()
+                    .and_then(|row| self.received_message(row)),
                 Screen::Endpoints | Screen::Health => {
                     return Err("choose a message or an attempt to replay it");
                 }
@@ -174,6 +207,7 @@ impl State {
                 let (message, _) = self.picked_attempt(page).ok_or(NO_MESSAGE)?;
                 return Ok((message, Some(own.endpoint.clone())));
             }
+            Some(Page::Received(page)) => self.received_message(page.number),
             Some(Page::Excerpt(_) | Page::List(_)) => None,
         };
         message.map(|message| (message, None)).ok_or(NO_MESSAGE)
@@ -228,6 +262,10 @@ impl State {
             }
             Screen::Deliveries => ("message id", self.listed_message()?.to_string()),
             Screen::Endpoints => ("endpoint id", self.listed_endpoint()?.to_string()),
+            Screen::Received => {
+                let message = self.received_message(self.listed_receipt()?)?;
+                ("message id", message.to_string())
+            }
             Screen::Health => return None,
         };
         Some((what.to_owned(), id))
@@ -259,6 +297,10 @@ impl State {
                     _ => return None,
                 }
             }
+            Page::Received(page) => (
+                "message id",
+                self.received_message(page.number)?.to_string(),
+            ),
             Page::Excerpt(_) => return None,
         };
         Some((what.to_owned(), id))

@@ -137,6 +137,10 @@ impl State {
                 self.endpoints.cursor.saw(Some(id));
             }
             (Screen::Endpoints, _) => self.endpoints.cursor.saw(None),
+            (Screen::Received, Some(RowKey::Received(row))) => {
+                self.received.cursor.saw(Some(row));
+            }
+            (Screen::Received, _) => self.received.cursor.saw(None),
             (Screen::Health, _) => {}
         }
         self.viewport = viewport;

@@ -32,6 +32,10 @@ use number::{duration, event_bytes, per_second, tasks_per_minute, time_scale};
 pub struct Args {
     #[command(flatten)]
     pub source: SourceArgs,
+    /// Receive webhooks beside the dashboard, on screen 6; verified with the profile's secret
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, require_equals = true,
+          default_missing_value = "127.0.0.1:0")]
+    pub listen: Option<SocketAddr>,
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -163,6 +167,10 @@ pub struct DemoArgs {
         value_name = "KEY"
     )]
     pub api_key: Option<SecretString>,
+    /// Receive its webhooks beside the dashboard too, on screen 6; at ADDR, else at a free port
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, require_equals = true,
+          default_missing_value = "127.0.0.1:0")]
+    pub listen: Option<SocketAddr>,
 }
 
 #[derive(Debug, Clone, ClapArgs)]

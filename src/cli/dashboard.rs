@@ -1,12 +1,15 @@
 //! The dashboard: wiring, and nothing else.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use chrono::{Local, Offset};
 
-use super::args::{DemoArgs, SourceArgs};
+use super::args::{DemoArgs, SecretArgs, SourceArgs};
+use super::listen::beside::Beside;
 use super::output::{conclude, note, usage};
+use super::secrets::given;
 use super::{demo, journal, source};
 use crate::io::config::{Source, secrets};
 use crate::io::journal::Settings;
@@ -15,17 +18,28 @@ use crate::io::{Clock, intake};
 use crate::runtime;
 use crate::server::chaos::Choice;
 use crate::view::theme::ThemeName;
+use crate::wire::signature::doctor::Held;
 
 /// `reeltop`: the dashboard of the configured server.
-pub async fn run(args: SourceArgs) -> ExitCode {
-    match source::configured(&args) {
-        Ok(source) => {
-            let journal = journal::settings(&source, &args);
-            let ledger = journal::ledger(&source);
-            end(open(source, &args, journal, ledger).await)
+pub async fn run(args: SourceArgs, listen: Option<SocketAddr>) -> ExitCode {
+    let source = match source::configured(&args) {
+        Ok(source) => source,
+        Err(stop) => return conclude(Err(stop)),
+    };
+    let mut receiver = None;
+    if let Some(addr) = listen {
+        let opened = async {
+            let held = given(&SecretArgs::default(), &args)?;
+            Ok((Beside::open(addr).await?, held))
+        };
+        match opened.await {
+            Ok(opened) => receiver = Some(opened),
+            Err(stop) => return conclude(Err(stop)),
         }
-        Err(stop) => conclude(Err(stop)),
     }
+    let journal = journal::settings(&source, &args);
+    let ledger = journal::ledger(&source);
+    end(open(source, &args, journal, ledger, receiver).await)
 }
 
 /// `reeltop demo`: the dashboard on the embedded server, as an ordinary client.
@@ -34,14 +48,24 @@ pub async fn demo(args: DemoArgs, given: SourceArgs) -> ExitCode {
         Ok(chaos) => chaos,
         Err(error) => return conclude(Err(usage("--chaos", error))),
     };
-    let stage = match demo::stage(args.seed, args.rate, args.api_key, chaos).await {
+    let beside = match args.listen {
+        Some(addr) => match Beside::open(addr).await {
+            Ok(beside) => Some(beside),
+            Err(stop) => return conclude(Err(stop)),
+        },
+        None => None,
+    };
+    let url = beside.as_ref().map(|beside| beside.listening().url.clone());
+    let stage = demo::stage(args.seed, args.rate, args.api_key, chaos, url).await;
+    let stage = match stage {
         Ok(stage) => stage,
         Err(error) => return end(Err(error)),
     };
+    let receiver = beside.map(|beside| (beside, stage.received_with()));
     let mut source = Source::demo(&stage.url(), stage.api_key().to_owned());
     source.read_only = given.read_only;
     let journal = journal::temporary(&source, &given);
-    let result = open(source, &given, journal, Ledger::in_memory()).await;
+    let result = open(source, &given, journal, Ledger::in_memory(), receiver).await;
     stage.stop().await;
     end(result)
 }
@@ -56,12 +80,13 @@ fn end(result: anyhow::Result<()>) -> ExitCode {
     }
 }
 
-/// Opens the dashboard on a source.
+/// Opens the dashboard on a source, and has the receiver beside it work with its secrets.
 async fn open(
     source: Source,
     args: &SourceArgs,
     journal: Option<Settings>,
     ledger: Ledger,
+    receiver: Option<(Beside, Vec<Held>)>,
 ) -> anyhow::Result<()> {
     let settings = runtime::Settings {
         source_name: source.name.clone(),
@@ -76,11 +101,17 @@ async fn open(
         is_ascii: !is_utf8(),
         theme: theme(&args.theme),
         secrets: secrets::folder(&source, args.config.as_deref()).filter(|_| !source.is_demo),
+        listening: receiver
+            .as_ref()
+            .map(|(beside, _)| beside.listening().clone()),
     };
     #[cfg(debug_assertions)]
     panic_if_asked();
     let clock = Clock::new();
     let (hose, changes) = intake::open_recording(source, clock, journal, ledger);
+    if let Some((beside, held)) = receiver {
+        hose.beside(|teller| beside.run(held, teller));
+    }
     runtime::run(hose, changes, clock, settings)
         .await
         .context("the dashboard ended")

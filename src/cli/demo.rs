@@ -5,14 +5,17 @@
 
 use anyhow::{Context, bail};
 use reqwest::StatusCode;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use crate::server::chaos::Choice;
-use crate::server::receivers::{self, Manner, Receiver, Receivers};
+use crate::server::receivers::{self, Manner, Receivers};
 use crate::server::{self, Options, Running};
 use crate::wire::bodies::EndpointCreatedBody;
+use crate::wire::signature::doctor::{Held, Holder};
 
+/// The name of the endpoint that leads to the receiver beside the dashboard.
+const BESIDE: &str = "here";
 /// Simulated time, retry delays and retention run this much faster.
 const TIME_SCALE: f64 = 60.0;
 
@@ -21,15 +24,18 @@ const TIME_SCALE: f64 = 60.0;
 pub struct Stage {
     server: Running,
     receivers: Receivers,
+    /// The secret of the endpoint that leads to the receiver beside the dashboard, if there is one.
+    beside: Option<SecretString>,
 }
 
 /// Starts the server with `rate` tasks a minute, the receivers, and an endpoint for each; faults
-/// come on when all that is there.
+/// come on when all that is there. With `beside`, an endpoint leads to this URL too.
 pub async fn stage(
     seed: u64,
     rate: f64,
     api_key: Option<SecretString>,
     chaos: Choice,
+    beside: Option<String>,
 ) -> anyhow::Result<Stage> {
     let receivers = receivers::start(seed)
         .await
@@ -45,9 +51,13 @@ pub async fn stage(
     let server = server::start(options)
         .await
         .context("cannot start the demo's server")?;
-    let stage = Stage { server, receivers };
+    let mut stage = Stage {
+        server,
+        receivers,
+        beside: None,
+    };
     stage
-        .create_endpoints()
+        .create_endpoints(beside)
         .await
         .context("cannot create the demo's webhook endpoints")?;
     stage.server.chaos().switch(chaos);
@@ -70,13 +80,30 @@ impl Stage {
         tokio::join!(self.server.stop(), self.receivers.stop());
     }
 
-    async fn create_endpoints(&self) -> anyhow::Result<()> {
+    /// The secrets of the endpoint that leads to the receiver beside the dashboard.
+    pub fn received_with(&self) -> Vec<Held> {
+        let secret = self.beside.iter().map(|secret| Held {
+            name: format!("endpoint {BESIDE}"),
+            text: secret.expose_secret().to_owned(),
+            holder: Holder::Receiver,
+        });
+        secret.collect()
+    }
+
+    async fn create_endpoints(&mut self, beside: Option<String>) -> anyhow::Result<()> {
         let client = reqwest::Client::builder()
             .no_proxy()
             .tls_built_in_root_certs(false)
             .build()?;
         for receiver in self.receivers.list() {
-            let created = self.create_endpoint(&client, receiver).await?;
+            let created = self
+                .create_endpoint(
+                    &client,
+                    &receiver.url,
+                    receiver.description,
+                    receiver.event_types,
+                )
+                .await?;
             let verifies = matches!(receiver.manner, Manner::Healthy | Manner::Flaky);
             if verifies && !self.receivers.tell_secret(receiver.manner, &created.secret) {
                 bail!(
@@ -85,18 +112,26 @@ impl Stage {
                 );
             }
         }
+        if let Some(url) = beside {
+            let created = self
+                .create_endpoint(&client, &url, BESIDE, &["task.*"])
+                .await?;
+            self.beside = Some(created.secret.into());
+        }
         Ok(())
     }
 
     async fn create_endpoint(
         &self,
         client: &reqwest::Client,
-        receiver: &Receiver,
+        url: &str,
+        description: &str,
+        event_types: &[&str],
     ) -> anyhow::Result<EndpointCreatedBody> {
         let body = json!({
-            "url": receiver.url,
-            "description": receiver.description,
-            "event_types": receiver.event_types,
+            "url": url,
+            "description": description,
+            "event_types": event_types,
         });
         let request = client
             .post(format!("{}/webhooks/endpoints", self.url()))
@@ -108,8 +143,7 @@ impl Stage {
         let text = answer.bytes().await?;
         if status != StatusCode::CREATED {
             bail!(
-                "{status} for {}: {}",
-                receiver.description,
+                "{status} for {description}: {}",
                 String::from_utf8_lossy(&text)
             );
         }

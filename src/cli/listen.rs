@@ -1,6 +1,7 @@
 //! `reeltop listen`: a receiver of webhooks on this machine, which says of each delivery whether it
 //! verifies and why not, counts retries, and passes it on.
 
+pub mod beside;
 mod book;
 mod delivery;
 mod endpoint;
@@ -23,6 +24,7 @@ use crate::io::Clock;
 use crate::io::config::is_read_only;
 use crate::io::post::Poster;
 use crate::server::inbox::{Answer, Arrival, Inbox};
+use crate::wire::saved::Saved;
 use crate::wire::signature::doctor::Holder;
 use book::Book;
 use delivery::{Delivery, Desk, Onward};
@@ -165,20 +167,9 @@ impl Hall {
             is_too_large,
             sender,
         } = arrival;
-        let refuse = |code: u16, why: String| {
+        if let Some((code, why)) = refusal(&request, is_too_large) {
             note(&format!("{} {}: {why}", request.method, request.path));
             let body = why.into_bytes();
-            (code, body)
-        };
-        let refused = if is_too_large {
-            let mib = MAX_BODY >> 20;
-            Some(refuse(413, format!("the body is larger than {mib} MiB")))
-        } else if request.method != "POST" {
-            Some(refuse(405, "is no webhook; they are POST".to_owned()))
-        } else {
-            None
-        };
-        if let Some((code, body)) = refused {
             sender.answer(Answer { code, body });
             return false;
         }
@@ -196,6 +187,15 @@ impl Hall {
         });
         true
     }
+}
+
+/// The status and the reason for what is no webhook.
+fn refusal(request: &Saved, is_too_large: bool) -> Option<(u16, String)> {
+    if is_too_large {
+        let mib = MAX_BODY >> 20;
+        return Some((413, format!("the body is larger than {mib} MiB")));
+    }
+    (request.method != "POST").then(|| (405, "is no webhook; they are POST".to_owned()))
 }
 
 /// The file's path; what was not saved is said.

@@ -9,6 +9,7 @@ use super::id::{AssetId, EndpointId, TaskId};
 use super::journal::{Hole, Journal};
 use super::link::{Abilities, LinkCounters, LinkState, Proof};
 use super::message::Message;
+use super::received::{Finding, Received};
 use super::replay::{Replay, ReplayStep};
 use super::schedule::NextTry;
 use super::task::Observation;
@@ -72,6 +73,13 @@ pub enum ChangeKind {
     /// What the service says of the next attempt.
     NextTry(Box<NextTry>),
     Endpoint(Box<Endpoint>),
+    /// A receiver beside the dashboard got a request.
+    Received(Box<Received>),
+    /// What was found when a row of it was looked at again, by the row's number.
+    Judged {
+        row: u64,
+        finding: Finding,
+    },
     /// The whole endpoint list was read; those absent from it are deleted.
     EndpointsListed(Arc<[EndpointId]>),
     Link(Box<LinkState>),

@@ -39,6 +39,7 @@ use super::endpoint::Endpoint;
 use super::id::{AssetId, EndpointId, TaskId};
 use super::journal::Journal;
 use super::link::{Abilities, LinkCounters, LinkState, Proof};
+use super::received::Receipts;
 use super::replay::Replays;
 use super::schedule::RetrySchedule;
 use super::time::Moment;
@@ -86,6 +87,8 @@ pub struct History {
     pub tasks: Tasks,
     pub events: Events,
     pub deliveries: Deliveries,
+    /// What a receiver beside the dashboard got.
+    pub received: Receipts,
     pub endpoints: BTreeMap<EndpointId, Endpoint>,
     pub link: LinkState,
     pub link_since: Moment,
@@ -142,6 +145,7 @@ impl History {
             tasks: Tasks::new(bounds.tasks),
             events: Events::new(bounds.events, bounds.event_ids),
             deliveries: Deliveries::new(bounds.messages),
+            received: Receipts::default(),
             bounds,
             endpoints: BTreeMap::new(),
             link: LinkState::Connecting,
@@ -198,6 +202,8 @@ impl History {
                 return self.take_attempt(*attempt, (origin, received));
             }
             ChangeKind::NextTry(next) => self.deliveries.take_next(*next, (origin, received)),
+            ChangeKind::Received(request) => self.received.take(received, *request),
+            ChangeKind::Judged { row, finding } => self.received.judge(row, finding),
             ChangeKind::Endpoint(endpoint) => self.take_endpoint(*endpoint),
             ChangeKind::EndpointsListed(ids) => self.take_endpoint_list(&ids),
             ChangeKind::Link(state) if origin == Origin::Journal => {

@@ -254,9 +254,10 @@ fn weigh(
     let mut warnings = Vec::new();
     match delivery.forecast(&history.schedule, id) {
         Forecast::Next { at, is_exact, .. } => {
-            let (about, estimate) = match is_exact {
-                true => ("", ""),
-                false => ("about ", " (estimate)"),
+            let (about, estimate) = if is_exact {
+                ("", "")
+            } else {
+                ("about ", " (estimate)")
             };
             let due = if at > now {
                 format!("due in {about}{}", rough_words(at.since(now)))

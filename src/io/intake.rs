@@ -241,6 +241,15 @@ impl Inner {
     }
 }
 
+/// The way in for changes that are found elsewhere than at the server.
+pub struct Teller(Outlet);
+
+impl Teller {
+    pub async fn tell(&self, origin: Origin, kind: ChangeKind) {
+        self.0.tell(origin, kind).await;
+    }
+}
+
 impl Hose {
     /// Tries the stream again now.
     pub fn reconnect(&self) {
@@ -280,6 +289,15 @@ impl Hose {
     /// The client, if there is a server.
     pub fn client(&self) -> Option<Client> {
         self.inner.client.clone()
+    }
+
+    /// Runs something that tells changes of its own, until the hose closes.
+    pub fn beside<F>(&self, work: impl FnOnce(Teller) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let teller = Teller(self.inner.outlet.clone());
+        self.inner.spawn(work(teller));
     }
 
     /// Runs something to its end, which closing waits for.

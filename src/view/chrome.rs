@@ -97,9 +97,11 @@ fn tabs(canvas: &mut Canvas<'_>, area: Rect, row: u16, state: &State) {
         pieces.extend(tab_count(state, screen));
         pieces
     };
-    for (gap, is_short) in [("   ", false), ("  ", true), (" ", true)] {
+    for (gap, is_short) in [("   ", false), ("  ", false), ("  ", true), (" ", true)] {
         let mut line: Pieces<'static> = vec![plain(" ")];
-        for screen in SCREENS {
+        let is_shown =
+            |screen: &Screen| *screen != Screen::Received || state.session.listening.is_some();
+        for screen in SCREENS.into_iter().filter(is_shown) {
             line.extend(tab(screen, is_short));
             line.push(plain(gap));
         }
@@ -130,6 +132,11 @@ fn tab_count(state: &State, screen: Screen) -> Option<Piece<'static>> {
                 .count();
             (n > 0).then(|| dim(format!(" ⊘ {n}")))
         }
+        Screen::Received => match history.received.n_refused() {
+            0 => (!history.received.is_empty())
+                .then(|| dim(format!(" {}", history.received.n_requests()))),
+            n => Some(piece(Tone::Bad, format!(" ✗ {n}"))),
+        },
         Screen::Health => match history.link {
             LinkState::Stopped { .. } => Some(piece(Tone::Bad, " ✗")),
             LinkState::Retrying { .. } => Some(piece(Tone::Warn, " ↻")),
@@ -208,6 +215,14 @@ fn notices(canvas: &mut Canvas<'_>, area: Rect, row: u16, state: &State) -> u16 
     1
 }
 
+/// Whether what is shown was received here, so that its signature can be looked at.
+fn is_received(state: &State) -> bool {
+    match state.pages.last() {
+        Some(page) => matches!(page, Page::Received(_)),
+        None => state.screen == Screen::Received,
+    }
+}
+
 fn footer(canvas: &mut Canvas<'_>, line: Rect, state: &State) {
     let mut pieces: Pieces<'_> = Vec::new();
     for binding in state.keymap.bindings(state.mode()) {
@@ -225,6 +240,12 @@ fn footer(canvas: &mut Canvas<'_>, line: Rect, state: &State) {
             Action::Bulk if !has_many(state) => continue,
             Action::Bulk if state.has_markable() && !state.marks.is_empty() => "replay marked",
             Action::Manage | Action::Create if state.screen != Screen::Endpoints => continue,
+            Action::Verify if !is_received(state) => continue,
+            Action::Replay | Action::Losses | Action::Sort | Action::Causes
+                if state.screen == Screen::Received && state.pages.is_empty() =>
+            {
+                continue;
+            }
             // On this screen there is no replay to plan.
             Action::Replay if state.screen == Screen::Endpoints && state.pages.is_empty() => {
                 continue;
@@ -380,5 +401,6 @@ fn page_title(page: &Page) -> &'static str {
         Page::Event(_) => "event",
         Page::Excerpt(_) => "its beginning",
         Page::List(_) => "list",
+        Page::Received(_) => "received",
     }
 }

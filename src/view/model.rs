@@ -6,6 +6,7 @@ pub mod fare;
 pub mod link;
 pub mod proof;
 pub mod provenance;
+pub mod received;
 pub mod sending;
 pub mod timeline;
 

@@ -82,6 +82,7 @@ fn is_filtered(state: &State) -> bool {
         Screen::Endpoints => {
             state.endpoints.filter.is_active() && !state.history.endpoints.is_empty()
         }
+        Screen::Received => state.received.filter.is_active() && !state.history.received.is_empty(),
         Screen::Health => false,
     }
 }
@@ -113,6 +114,11 @@ fn quiet(state: &State) -> Vec<String> {
             "No webhook endpoints yet.",
             absent(&abilities.endpoint_list),
             "c creates one, as does  reeltop endpoints create https://…  ; those seen in attempts appear by themselves.",
+        ),
+        Screen::Received => (
+            "Nothing was received yet.",
+            None,
+            "Each webhook that is posted to the address above appears here, with whether it verifies.",
         ),
         Screen::Health => ("", None, ""),
     };

@@ -94,13 +94,20 @@ impl Saved {
         text
     }
 
+    /// The headers, but for the values of those whose name says that they are secret.
+    pub fn shown_headers(&self) -> Vec<(String, String)> {
+        let headers = self.headers.iter().map(|(name, value)| {
+            let value = if is_secret(name) { MASK } else { value };
+            (name.clone(), value.to_owned())
+        });
+        headers.collect()
+    }
+
     /// As fields of a JSON object, which [`Saved::read_all`] reads back. Headers whose name says
     /// that they are secret, as an endpoint may add them, are masked.
     pub fn json(&self) -> Map<String, Value> {
-        let headers = self.headers.iter().map(|(name, value)| {
-            let value = if is_secret(name) { MASK } else { value };
-            Value::from(vec![name.as_str(), value])
-        });
+        let headers = self.shown_headers().into_iter();
+        let headers = headers.map(|(name, value)| Value::from(vec![name, value]));
         let (name, body) = match std::str::from_utf8(&self.body) {
             Ok(text) => ("body", text.to_owned()),
             Err(_) => ("body_base64", STANDARD.encode(&self.body)),

@@ -1,6 +1,7 @@
 //! The receiver's side: `verify`, `send`, `listen`, with the real binary, real HTTP and signatures
 //! that an independent implementation made or checks.
 
+mod beside;
 mod listen;
 mod replay;
 mod send;

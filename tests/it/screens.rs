@@ -1,5 +1,6 @@
 //! Pictures of every screen at several sizes, styles included, and a sweep over all sizes.
 
+mod received;
 mod trust;
 
 use ratatui::buffer::Buffer;
@@ -12,7 +13,7 @@ use reeltop::view::theme::{Theme, ThemeName};
 
 use crate::support::{before, change, fresh, picture, press, styled, told};
 
-fn snapshots(name: &str, state: &mut State) {
+pub fn snapshots(name: &str, state: &mut State) {
     for (width, height) in [(80, 24), (120, 36), (200, 60)] {
         let shown = styled(state, width, height);
         insta::with_settings!({snapshot_path => "../snapshots", prepend_module_to_snapshot => false}, {

@@ -42,6 +42,7 @@ pub fn fresh() -> State {
         key_origin: "ASPECT_API_KEY".into(),
         base_url: "https://api.example.com".into(),
         deliveries_from: None,
+        listening: None,
     };
     let mut state = State::new(session, Keymap::embedded().unwrap());
     update(&mut state, Msg::Tick(before(0)));

@@ -125,7 +125,7 @@ fn fields(delivery: &Delivery, event: Option<&Event>) -> Map<String, Value> {
 }
 
 /// The event that a body is, if it is one.
-fn event(body: &[u8]) -> Option<Event> {
+pub fn event(body: &[u8]) -> Option<Event> {
     let frame = Frame {
         event: "message",
         data: body,

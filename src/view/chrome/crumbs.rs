@@ -11,7 +11,7 @@ use super::page_title;
 use crate::app::State;
 use crate::app::listing::Entry;
 use crate::app::page::Page;
-use crate::domain::visible;
+use crate::domain::{Receipt, visible};
 
 /// Paints the path.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, row: u16, state: &State) {
@@ -67,6 +67,14 @@ fn name(state: &State, page: &Page) -> String {
             _ => "could not be read".to_owned(),
         },
         Page::List(page) => listing::title(state, page.what),
+        Page::Received(page) => {
+            let receipt = history.received.get(page.number);
+            let last = receipt.and_then(Receipt::last);
+            match last.and_then(|(_, last)| last.message.as_ref()) {
+                Some(message) => message.short(15),
+                None => "without an id".to_owned(),
+            }
+        }
     };
     cut_middle(&visible(&text), 40).into_owned()
 }

@@ -98,8 +98,29 @@ fn lefts(state: &State) -> Vec<Pieces<'static>> {
                 dim(format!(" · {n_disabled} disabled")),
             ]]
         }
+        Screen::Received => vec![received(state)],
         Screen::Health => vec![vec![dim(format!(" {}", state.session.base_url))]],
     }
+}
+
+/// What the receiver beside the dashboard got, and what of it is no longer kept.
+fn received(state: &State) -> Pieces<'static> {
+    let received = &state.history.received;
+    let (n_refused, n_dropped) = (received.n_refused(), received.n_dropped());
+    let tone = |n, tone| if n == 0 { Tone::Dim } else { tone };
+    let at = state.session.listening.as_deref().unwrap_or_default();
+    vec![
+        plain(format!(" {} received", received.n_requests())),
+        piece(
+            tone(n_refused, Tone::Bad),
+            format!(" · {n_refused} not verified"),
+        ),
+        piece(
+            tone(n_dropped, Tone::Warn),
+            format!(" · {n_dropped} no longer kept"),
+        ),
+        dim(format!(" · at {at}")),
+    ]
 }
 
 /// Tasks by state, with the names of the states or without.
@@ -131,6 +152,7 @@ fn right(state: &State, matching: usize) -> Pieces<'static> {
         Screen::Events => Some(("time", state.events.is_reversed)),
         Screen::Deliveries => Some((state.deliveries.sort_name(), state.deliveries.is_reversed)),
         Screen::Endpoints => Some((state.endpoints.sort.name(), state.endpoints.is_reversed)),
+        Screen::Received => Some(("latest", state.received.is_reversed)),
         Screen::Health => None,
     };
     let mut pieces = if state.prompt.is_none() {
@@ -191,6 +213,7 @@ fn filter_of(state: &State) -> Option<&Filter> {
         Screen::Events => Some(&state.events.filter),
         Screen::Deliveries => Some(&state.deliveries.filter),
         Screen::Endpoints => Some(&state.endpoints.filter),
+        Screen::Received => Some(&state.received.filter),
         Screen::Health => None,
     }
 }
@@ -201,6 +224,7 @@ fn counts(state: &State) -> (usize, Option<usize>) {
         Screen::Tasks => (history.tasks.len(), state.tasks.progress(history)),
         Screen::Events => (history.events.n_events(), state.events.progress(history)),
         Screen::Deliveries => (history.deliveries.len(), state.deliveries.progress(history)),
+        Screen::Received => (history.received.len(), None),
         Screen::Endpoints | Screen::Health => (history.endpoints.len(), None),
     }
 }

@@ -32,13 +32,20 @@ const REPLAY: u8 = 15;
 const NEW_WORD: u8 = 16;
 
 /// Whether the journal keeps changes of this kind. What tells only of this run is not kept: counters
-/// begin anew, polls that went well say nothing, what the service plans is asked anew, and the
-/// journal does not write of itself.
+/// begin anew, polls that went well say nothing, what the service plans is asked anew, what a
+/// receiver got is its own, and the journal does not write of itself.
 pub fn is_kept(kind: &ChangeKind) -> bool {
-    use ChangeKind::{Counters, Hole, Journal, Ledger, NextTry, Polled};
+    use ChangeKind::{Counters, Hole, Journal, Judged, Ledger, NextTry, Polled, Received};
     !matches!(
         kind,
-        Counters(_) | Polled(None) | NextTry(_) | Journal(_) | Hole(_) | Ledger(_)
+        Counters(_)
+            | Polled(None)
+            | NextTry(_)
+            | Received(_)
+            | Judged { .. }
+            | Journal(_)
+            | Hole(_)
+            | Ledger(_)
     )
 }
 
@@ -109,6 +116,8 @@ pub(super) fn write(kind: &ChangeKind, to: &mut Writer) -> Option<u8> {
         ChangeKind::Polled(None)
         | ChangeKind::Counters(_)
         | ChangeKind::NextTry(_)
+        | ChangeKind::Received(_)
+        | ChangeKind::Judged { .. }
         | ChangeKind::Journal(_)
         | ChangeKind::Hole(_)
         | ChangeKind::Ledger(_) => return None,

@@ -22,7 +22,9 @@ async fn read(url: &str, key: &str, path: &str) -> Value {
 #[tokio::test]
 async fn within_five_seconds_tasks_move_and_deliveries_succeed_and_fail() {
     let started = Instant::now();
-    let stage = demo::stage(1, 30.0, None, Choice::default()).await.unwrap();
+    let stage = demo::stage(1, 30.0, None, Choice::default(), None)
+        .await
+        .unwrap();
     let (url, key) = (stage.url(), stage.api_key().to_owned());
     let endpoints = read(&url, &key, "/webhooks/endpoints").await;
     let endpoints = endpoints["data"].as_array().unwrap().clone();

@@ -1,0 +1,103 @@
+//! The screen of what a receiver beside the dashboard got, and the page of one message.
+
+use reeltop::app::{Effect, Msg, State, update};
+use reeltop::domain::{ChangeKind, EventType, Finding, MessageId, Received, TaskId};
+
+use super::snapshots;
+use crate::support::{change, fresh, picture, press};
+
+fn refused() -> Finding {
+    Finding::Refused {
+        why: "signed 12m in the past, 5m are allowed".into(),
+        advice: "Set the clock of this machine; the sender signs each try anew.".into(),
+    }
+}
+
+fn request(message: &str, finding: Finding) -> Received {
+    let body = r#"{"event_type":"task.failed","data":{"task":{"id":"t"}}}"#;
+    let headers = [
+        ("svix-id", message),
+        ("svix-timestamp", "1795442545"),
+        ("svix-signature", "v1,AAAA"),
+        ("authorization", "***"),
+        ("x-team", "media\u{1b}[2J"),
+    ];
+    Received {
+        method: "POST".into(),
+        path: "/hooks".into(),
+        headers: headers
+            .map(|(name, value)| (name.into(), value.into()))
+            .into(),
+        body: body.as_bytes().into(),
+        message: (!message.is_empty()).then(|| MessageId::new(message)),
+        kind: Some(EventType::TaskFailed),
+        task: Some(TaskId::new("2e1c7e42-0000-4000-8000-000000001234")),
+        is_other_body: false,
+        code: if finding.is_refused() { 401 } else { 204 },
+        finding,
+    }
+}
+
+fn received(state: &mut State, second: i64, request: Received) {
+    let kind = ChangeKind::Received(Box::new(request));
+    update(state, Msg::Changed(vec![change(second, kind)]));
+}
+
+/// A receiver that got a message three times, another once, and a request without an id.
+fn told() -> State {
+    let mut state = fresh();
+    state.session.listening = Some("http://127.0.0.1:41233/".into());
+    let verified = || Finding::Verified("by --secret-file, v1".into());
+    received(&mut state, 50, request("msg_retried", refused()));
+    received(&mut state, 40, request("msg_good", verified()));
+    received(&mut state, 30, request("", Finding::Unchecked));
+    received(&mut state, 20, request("msg_retried", refused()));
+    let mut other = request("msg_retried", refused());
+    other.is_other_body = true;
+    received(&mut state, 10, other);
+    state
+}
+
+#[test]
+fn what_was_received_is_a_row_a_message_and_a_page() {
+    let mut state = told();
+    press(&mut state, "6");
+    snapshots("received", &mut state);
+    press(&mut state, "enter");
+    snapshots("receipt", &mut state);
+    press(&mut state, "esc / d e l i v e r e d enter");
+    let shown = picture(&mut state, 120, 36);
+    assert!(
+        shown.contains("msg_good") && !shown.contains("msg_retried"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_row_stays_selected_when_others_come_and_is_verified_again() {
+    let mut state = told();
+    press(&mut state, "6 j j");
+    received(&mut state, 5, request("msg_new", Finding::Unchecked));
+    let effects = press(&mut state, "v");
+    let [Effect::Verify { row, request }] = effects.as_slice() else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(request.message, Some(MessageId::new("msg_good")));
+    let finding = refused();
+    let judged = ChangeKind::Judged { row: *row, finding };
+    update(&mut state, Msg::Changed(vec![change(1, judged)]));
+    press(&mut state, "enter");
+    let shown = picture(&mut state, 120, 36);
+    assert!(shown.contains("not verified: signed 12m"), "{shown}");
+}
+
+#[test]
+fn without_a_receiver_there_is_no_such_screen() {
+    let mut state = fresh();
+    press(&mut state, "6");
+    let shown = picture(&mut state, 120, 36);
+    assert!(
+        shown.contains("--listen") && !shown.contains("Received"),
+        "{shown}"
+    );
+}
