@@ -148,7 +148,9 @@ impl Recorder {
         }
         shared.waiting.fetch_add(n_wanted, Ordering::Relaxed);
         shared.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let changes = batch.iter().filter(wanted).cloned().collect();
+        // The iterator does not know its length; growing would copy most of them again.
+        let mut changes = Vec::with_capacity(n_wanted);
+        changes.extend(batch.iter().filter(wanted).cloned());
         if self.to.send(Order::Record(changes)).is_err() {
             shared.missed.fetch_add(n_wanted as u64, Ordering::Relaxed);
         }

@@ -424,7 +424,7 @@ mod tests {
 
     fn append(file: &mut File, changes: &[Change]) -> Result<(), Trouble> {
         file.append(&Entry {
-            changes,
+            changes: changes.iter().collect(),
             ..Entry::default()
         })
     }

@@ -1,7 +1,7 @@
 //! The thread that owns the file: it reads earlier runs, then writes what comes, at most a second
 //! after it came, and says how it stands.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,7 +45,9 @@ pub(super) struct Writer {
     file: Option<File>,
     /// Held while this reeltop records.
     lock: Option<fs::File>,
-    waiting: VecDeque<Change>,
+    /// Batches as they came: a change is large, and is not moved again.
+    waiting: Vec<Vec<Change>>,
+    n_waiting: usize,
     /// When the oldest of what waits must be written.
     due: Option<Instant>,
     retry_at: Option<Instant>,
@@ -85,7 +87,8 @@ impl Writer {
             state,
             file: None,
             lock: None,
-            waiting: VecDeque::new(),
+            waiting: Vec::new(),
+            n_waiting: 0,
             due: None,
             retry_at: None,
             last_event_id: None,
@@ -326,22 +329,23 @@ impl Writer {
                 None => self.open(),
             }
         }
-        if self.due.is_some_and(|due| due <= now) || self.waiting.len() >= AT_ONCE {
+        if self.due.is_some_and(|due| due <= now) || self.n_waiting >= AT_ONCE {
             self.write();
             self.tell(false);
         }
         true
     }
 
-    fn take(&mut self, changes: Vec<Change>) {
+    fn take(&mut self, mut changes: Vec<Change>) {
         let is_urgent = changes.iter().any(is_urgent);
-        self.waiting.extend(changes.into_iter().map(|mut change| {
+        for change in &mut changes {
             if let ChangeKind::Replay(step) = &mut change.kind {
                 // Numbers begin anew with each run.
                 step.replay = step.replay.wrapping_add(self.run);
             }
-            change
-        }));
+        }
+        self.n_waiting += changes.len();
+        self.waiting.push(changes);
         let now = Instant::now();
         let due = if is_urgent { now } else { now + EVERY };
         self.due = Some(self.due.map_or(due, |before| before.min(due)));
@@ -370,7 +374,7 @@ impl Writer {
         };
         let why = "they came faster than they could be written";
         let entry = Entry {
-            changes: self.waiting.make_contiguous(),
+            changes: self.waiting.iter().flatten().collect(),
             last_event_id: self.last_event_id.as_deref(),
             stream_path: self.stream_path.as_deref(),
             alive: (alive != self.noted_alive).then_some(Time(alive)),
@@ -382,7 +386,7 @@ impl Writer {
             Ok(()) => {
                 let damaged = file.take_damaged();
                 self.note_damaged(damaged);
-                self.state.n_recorded += self.waiting.len() as u64;
+                self.state.n_recorded += self.n_waiting as u64;
                 self.state.recording = Recording::On;
                 (self.noted_alive, self.noted_missed) = (alive, missed);
                 (self.last_event_id, self.stream_path) = (None, None);
@@ -408,20 +412,21 @@ impl Writer {
 
     /// Nobody will write it: it is counted as not recorded.
     fn drop_waiting(&mut self) {
-        let n = self.waiting.len() as u64;
+        let n = self.n_waiting as u64;
         self.shared.missed.fetch_add(n, Ordering::Relaxed);
         self.forget_waiting();
     }
 
     fn forget_waiting(&mut self) {
-        let bytes = self.waiting.iter().map(weight).sum();
+        let bytes = self.waiting.iter().flatten().map(weight).sum();
         self.shared
             .waiting
-            .fetch_sub(self.waiting.len(), Ordering::Relaxed);
+            .fetch_sub(self.n_waiting, Ordering::Relaxed);
         self.shared
             .waiting_bytes
             .fetch_sub(bytes, Ordering::Relaxed);
         self.waiting.clear();
+        self.n_waiting = 0;
     }
 
     fn prune(&mut self) {
@@ -461,7 +466,7 @@ impl Writer {
     /// Changes that wait because they cannot be written.
     fn n_stuck(&self) -> u64 {
         match self.state.recording {
-            Recording::Not(_) => self.waiting.len() as u64,
+            Recording::Not(_) => self.n_waiting as u64,
             _ => 0,
         }
     }

@@ -22,7 +22,7 @@ impl File {
     }
 
     fn try_append(&mut self, entry: &Entry<'_>, next: &mut i64) -> Result<(), Trouble> {
-        let bytes: usize = entry.changes.iter().map(weight).sum();
+        let bytes = weights(&entry.changes);
         let is_full = self.n_open + entry.changes.len() >= BLOCK_ROWS
             || self.open_bytes + bytes >= BLOCK_BYTES;
         let (mut before, mut damaged) = (Vec::new(), Vec::new());
@@ -43,7 +43,7 @@ impl File {
             transaction.execute("DELETE FROM block WHERE is_open", [])?;
             (self.n_open, self.open_bytes) = (0, 0);
         }
-        let changes: Vec<&Change> = before.iter().chain(entry.changes).collect();
+        let changes: Vec<&Change> = before.iter().chain(entry.changes.iter().copied()).collect();
         let mut rest = changes.as_slice();
         while !rest.is_empty() {
             let n = block_length(rest);
@@ -161,9 +161,9 @@ impl File {
 }
 
 /// What is appended at once.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Entry<'a> {
-    pub changes: &'a [Change],
+    pub changes: Vec<&'a Change>,
     pub last_event_id: Option<&'a str>,
     pub stream_path: Option<&'a str>,
     pub alive: Option<Time>,
