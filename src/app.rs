@@ -7,6 +7,7 @@ mod act;
 pub mod action;
 pub mod bulk;
 pub mod deliveries;
+pub mod diff;
 pub mod document;
 pub mod endpoints;
 pub mod events;
@@ -19,6 +20,7 @@ pub mod listing;
 pub mod manage;
 pub mod marks;
 pub mod page;
+pub mod palette;
 pub mod prompt;
 mod pulse;
 pub mod received;
@@ -47,6 +49,7 @@ use keymap::{Keymap, Mode};
 use manage::{EndpointAction, EndpointAnswer, Manage};
 use marks::Marks;
 use page::{HealthPage, Page};
+use palette::Palette;
 use prompt::Prompt;
 pub use pulse::{Pace, Polls};
 use received::ReceivedList;
@@ -267,6 +270,7 @@ pub enum Overlay {
     /// Many replays being sent, and what became of them: [`State::run`].
     Run(RunView),
     Manage(Box<Manage>),
+    Palette(Box<Palette>),
 }
 
 /// The screen holds still; what came meanwhile waits here, in a bounded list.
@@ -372,8 +376,8 @@ impl State {
             Some(Overlay::Replay(_) | Overlay::Bulk(_) | Overlay::Run(_)) => Mode::Plan,
             Some(Overlay::Manage(manage)) if manage.stage.takes_text() => Mode::Form,
             Some(Overlay::Manage(_)) => Mode::Menu,
-            None if self.pages.is_empty() => Mode::List,
-            None => Mode::Detail,
+            Some(Overlay::Palette(_)) => Mode::Palette,
+            None => self.mode_below(),
         }
     }
 

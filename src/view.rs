@@ -6,6 +6,7 @@ mod attempt;
 mod bulk;
 mod chrome;
 mod deliveries;
+mod diff;
 mod endpoint;
 mod endpoints;
 mod event;
@@ -20,6 +21,7 @@ mod message;
 pub mod model;
 mod notice;
 mod paint;
+mod palette;
 mod plan;
 mod receipt;
 mod received;
@@ -78,6 +80,7 @@ pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Viewport {
             viewport.bulk = bulk::run::draw(&mut canvas, inside, state, *view);
         }
         Some(Overlay::Manage(manage)) => manage::draw(&mut canvas, inside, state, manage),
+        Some(Overlay::Palette(palette)) => palette::draw(&mut canvas, inside, state, palette),
         None => {}
     }
     if theme.is_ascii {
@@ -107,6 +110,7 @@ fn draw_body(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut 
         Some(Page::Event(page)) => {
             viewport.rows = event::draw(canvas, area, state, page);
         }
+        Some(Page::Diff(page)) => diff::draw(canvas, area, state, page, viewport),
         Some(Page::Excerpt(page)) => {
             viewport.rows = event::draw_excerpt(canvas, area, state, page);
         }

@@ -10,7 +10,7 @@ use crate::domain::{CauseId, LinkState, Part};
 
 impl State {
     pub(super) fn paste(&mut self, text: &str) {
-        if self.paste_in_form(text) {
+        if self.paste_in_form(text) || self.paste_in_palette(text) {
             return;
         }
         if let Some(prompt) = &mut self.prompt {
@@ -74,10 +74,12 @@ impl State {
             ),
             Action::Received => self.go(Screen::Received),
             Action::Verify => return self.verify(),
+            Action::Palette => self.open_palette(),
             Action::Filter => self.start_filter(),
             Action::Sort => self.sort(),
             Action::Reverse => self.reverse(),
             Action::Freeze => self.freeze(),
+            Action::Diff => return self.diff(),
             Action::Losses => return self.open_losses(),
             Action::Replays => self.open_list(Listing::Replays),
             Action::GiveUp => return self.give_up(),
@@ -188,7 +190,7 @@ impl State {
         let max_scroll = self.viewport.max_scroll;
         match &mut self.overlay {
             Some(Overlay::Help(top)) => {
-                *top = scroll(*top, step, max_scroll);
+                *top = step.scrolled(*top, max_scroll);
                 return;
             }
             Some(Overlay::Replay(overlay)) => {
@@ -199,7 +201,12 @@ impl State {
             Some(Overlay::Bulk(overlay)) => return overlay.step(step),
             Some(Overlay::Run(_)) => return self.step_run(step),
             Some(Overlay::Manage(_)) => return self.step_menu(step),
+            // Its keys are its own.
+            Some(Overlay::Palette(_)) => return,
             None => {}
+        }
+        if let Some(Page::Diff(page)) = self.pages.last_mut() {
+            return page.step(step, max_scroll);
         }
         if let Some(page) = self.pages.last_mut() {
             page.step(step, &self.history, &self.endpoints);
@@ -217,7 +224,7 @@ impl State {
                 self.health.pick.step(step, &health_entries());
             }
             Screen::Health => {
-                self.health.scroll = scroll(self.health.scroll, step, max_scroll);
+                self.health.scroll = step.scrolled(self.health.scroll, max_scroll);
             }
         }
     }
@@ -319,17 +326,5 @@ impl State {
             }
             Screen::Health => self.say(Tone::Info, "there is nothing to sort here"),
         }
-    }
-}
-
-/// The line that stands at the top after a step. A screen that grew since keeps no way beyond the
-/// end that had to be taken back.
-fn scroll(top: usize, step: Step, max: usize) -> usize {
-    let top = top.min(max);
-    match step {
-        Step::Up(n) | Step::PageUp(n) => top.saturating_sub(n),
-        Step::Down(n) | Step::PageDown(n) => (top + n).min(max),
-        Step::First => 0,
-        Step::Last => max,
     }
 }

@@ -48,6 +48,7 @@ actions! {
     Endpoints "endpoints" "screen 4, endpoints";
     Health "health" "screen 5, health of the link";
     Received "received" "screen 6, what a receiver here got, where one listens";
+    Palette "palette" "find an action by its name and do it";
     Filter "filter" "filter as you type: failed, visual:processing, !word";
     Sort "sort" "sort by the next column";
     Reverse "reverse" "reverse the order";
@@ -65,6 +66,7 @@ actions! {
     Save "save" "save the signing secret that is shown, for you alone";
     Causes "causes" "the causes of all failures; enter shows the messages of one";
     Verify "verify" "look at the signature of the received request again";
+    Diff "diff" "compare an attempt, or a message, with the one before it; again: side by side";
     Losses "losses" "what of this list was dropped, or could not be read";
     Copy "copy" "copy the id of what is selected, or the JSON";
     Freeze "freeze" "freeze the screen, or let it go on";

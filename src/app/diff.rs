@@ -82,7 +82,7 @@ impl DiffPage {
     }
 
     pub(super) fn step(&mut self, step: Step, max: usize) {
-        self.top = super::act::scroll(self.top, step, max);
+        self.top = step.scrolled(self.top, max);
     }
 }
 

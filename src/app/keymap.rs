@@ -18,6 +18,8 @@ pub enum Mode {
     Plan,
     Help,
     Prompt,
+    /// A name to type, of an action.
+    Palette,
     /// Fields to type in.
     Form,
     /// What can be done with one thing, or a secret that is shown.
@@ -27,16 +29,17 @@ pub enum Mode {
 impl Mode {
     /// Whether keys are text, so that the common ones must not act.
     fn takes_text(self) -> bool {
-        matches!(self, Self::Prompt | Self::Form)
+        matches!(self, Self::Prompt | Self::Palette | Self::Form)
     }
 }
 
-const MODES: [(Mode, &str); 7] = [
+const MODES: [(Mode, &str); 8] = [
     (Mode::List, "list"),
     (Mode::Detail, "detail"),
     (Mode::Plan, "plan"),
     (Mode::Help, "help"),
     (Mode::Prompt, "prompt"),
+    (Mode::Palette, "palette"),
     (Mode::Form, "form"),
     (Mode::Menu, "menu"),
 ];

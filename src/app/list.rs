@@ -96,6 +96,20 @@ pub enum Step {
     Last,
 }
 
+impl Step {
+    /// The line that stands at the top after a step. A screen that grew since keeps no way beyond
+    /// the end that had to be taken back.
+    pub fn scrolled(self, top: usize, max: usize) -> usize {
+        let top = top.min(max);
+        match self {
+            Self::Up(n) | Self::PageUp(n) => top.saturating_sub(n),
+            Self::Down(n) | Self::PageDown(n) => (top + n).min(max),
+            Self::First => 0,
+            Self::Last => max,
+        }
+    }
+}
+
 /// A selection by id. Until the user moves, it follows the top of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor<K> {

@@ -1,5 +1,6 @@
 //! Detail pages: what each looks at, which pane has the focus, which row is picked.
 
+use super::diff::DiffPage;
 use super::document::DocumentPane;
 use super::endpoints::EndpointList;
 use super::list::{Pick, Step};
@@ -16,6 +17,7 @@ pub enum Page {
     Endpoint(EndpointPage),
     Event(EventPage),
     Excerpt(ExcerptPage),
+    Diff(DiffPage),
     List(ListPage),
     Received(ReceivedPage),
 }
@@ -202,6 +204,7 @@ impl Page {
             }
             Self::Excerpt(page) => page.refresh(history),
             Self::Received(page) => page.refresh(history),
+            Self::Diff(page) => page.refresh(history),
             Self::Task(_) | Self::Endpoint(_) | Self::List(_) => {}
         }
     }

@@ -1,5 +1,6 @@
 //! What an action is about: the row that is selected, and what can be opened, replayed or copied.
 
+use super::diff::{Compared, DiffPage};
 use super::list::Listed;
 use super::listing::{Entry, Listing};
 use super::page::{Page, endpoint_attempts, message_attempts, task_events, task_messages};
@@ -143,6 +144,62 @@ impl State {
         rows.into_iter().nth(row)
     }
 
+    /// Opens the comparison of what is selected with what came before it; on a comparison, turns
+    /// between both layouts.
+    pub(super) fn diff(&mut self) -> Vec<Effect> {
+        if let Some(Page::Diff(page)) = self.pages.last_mut() {
+            page.is_beside ^= true;
+            return Vec::new();
+        }
+        let of = match self.compared() {
+            Ok(of) => of,
+            Err(why) => {
+                self.say(Tone::Info, why);
+                return Vec::new();
+            }
+        };
+        // Payloads may not have been read yet.
+        let looks = match &of {
+            Compared::Attempts { .. } => Vec::new(),
+            Compared::Messages(ids) => ids.clone().map(Sight::Message).map(Effect::Look).into(),
+        };
+        let mut page = Page::Diff(DiffPage::new(of));
+        page.refresh(&self.history);
+        self.pages.push(page);
+        looks
+    }
+
+    /// What `d` compares.
+    fn compared(&self) -> Result<Compared, &'static str> {
+        const NOTHING: &str = "choose an attempt or a message to compare it with the one before it";
+        let history = &self.history;
+        let of_attempt = |message: &MessageId, attempt: &AttemptId| {
+            let delivery = history.deliveries.get(message).ok_or(NOTHING)?;
+            let attempt = delivery.attempt(attempt).ok_or(NOTHING)?;
+            Compared::attempt_with_earlier(delivery, attempt)
+        };
+        let message = match self.pages.last() {
+            None if self.screen == Screen::Deliveries => self.listed_message(),
+            Some(Page::Message(page)) if page.pane == 0 => {
+                let attempts = message_attempts(history, &page.message);
+                let attempt = page.attempts.current(&attempts).ok_or(NOTHING)?;
+                return of_attempt(&page.message, attempt);
+            }
+            Some(Page::Message(page)) => Some(page.message.clone()),
+            Some(Page::Attempt(page)) => return of_attempt(&page.message, &page.attempt),
+            Some(page @ Page::Endpoint(_)) => {
+                let (message, attempt) = self.picked_attempt(page).ok_or(NOTHING)?;
+                return of_attempt(&message, &attempt);
+            }
+            Some(Page::Task(page)) if page.pane == 1 => {
+                let messages = task_messages(history, &page.task);
+                page.messages.current(&messages).cloned()
+            }
+            _ => None,
+        };
+        Compared::message_with_earlier(history, &message.ok_or(NOTHING)?)
+    }
+
     pub(super) fn replay(&mut self) {
         if matches!(self.overlay, Some(Overlay::Bulk(_))) {
             return self.say(Tone::Info, "this is the plan of many; Esc leaves it");
@@ -208,6 +265,7 @@ impl State {
                 return Ok((message, Some(own.endpoint.clone())));
             }
             Some(Page::Received(page)) => self.received_message(page.number),
+            Some(Page::Diff(page)) => return Ok(page.of.replayed(history)),
             Some(Page::Excerpt(_) | Page::List(_)) => None,
         };
         message.map(|message| (message, None)).ok_or(NO_MESSAGE)
@@ -301,6 +359,10 @@ impl State {
                 "message id",
                 self.received_message(page.number)?.to_string(),
             ),
+            Page::Diff(page) => match &page.of {
+                Compared::Attempts { ids: [_, id], .. } => ("attempt id", id.to_string()),
+                Compared::Messages([_, id]) => ("message id", id.to_string()),
+            },
             Page::Excerpt(_) => return None,
         };
         Some((what.to_owned(), id))

@@ -58,6 +58,9 @@ impl State {
         if mode == Mode::Prompt {
             return self.press_in_prompt(key, action);
         }
+        if mode == Mode::Palette {
+            return self.press_in_palette(key, action);
+        }
         if mode == Mode::Form {
             return self.press_in_form(key, action);
         }

@@ -400,6 +400,7 @@ fn page_title(page: &Page) -> &'static str {
         Page::Endpoint(_) => "endpoint",
         Page::Event(_) => "event",
         Page::Excerpt(_) => "its beginning",
+        Page::Diff(_) => "diff",
         Page::List(_) => "list",
         Page::Received(_) => "received",
     }

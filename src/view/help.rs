@@ -6,7 +6,6 @@ use super::chrome::key_words;
 use super::paint::{Canvas, Pieces, dim, plain, role};
 use super::theme::Role;
 use crate::app::State;
-use crate::app::keymap::Mode;
 
 /// The glyphs, in words.
 const LEGEND: [&str; 5] = [
@@ -20,14 +19,9 @@ const LEGEND: [&str; 5] = [
 /// Paints the keys of the screen under it, and the glyphs. Gives the lines that it can be
 /// scrolled by.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, scroll: usize) -> usize {
-    let mode = if state.pages.is_empty() {
-        Mode::List
-    } else {
-        Mode::Detail
-    };
     let mut lines: Vec<Pieces<'static>> = state
         .keymap
-        .help(mode)
+        .help(state.mode_below())
         .into_iter()
         .map(|(keys, help)| {
             let keys: Vec<String> = keys.split(' ').map(key_words).collect();

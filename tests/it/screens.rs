@@ -5,13 +5,14 @@ mod trust;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use reeltop::app::{Msg, State, update};
+use reeltop::app::page::Page;
+use reeltop::app::{Effect, Msg, State, update};
 use reeltop::domain::{
     ChangeKind, Failure, FailureKind, LinkState, Proof, Repair, RepairedBy, TaskState, Unreadable,
 };
 use reeltop::view::theme::{Theme, ThemeName};
 
-use crate::support::{before, change, fresh, picture, press, styled, told};
+use crate::support::{PAYLOAD, before, change, fresh, message, picture, press, styled, told};
 
 pub fn snapshots(name: &str, state: &mut State) {
     for (width, height) in [(80, 24), (120, 36), (200, 60)] {
@@ -113,6 +114,59 @@ fn details() {
     snapshots("endpoint", &mut state);
     press(&mut state, "2 G enter");
     snapshots("event", &mut state);
+}
+
+#[test]
+fn an_attempt_is_compared_with_the_one_before_it() {
+    let mut state = told();
+    press(&mut state, "G k enter tab enter j d");
+    snapshots("diff", &mut state);
+    press(&mut state, "d");
+    snapshots("diff_beside", &mut state);
+    press(&mut state, "esc G d");
+    let toast = state.toasts.back().map(|toast| toast.text.clone());
+    assert!(toast.unwrap().contains("the first attempt"));
+    assert!(!matches!(state.pages.last(), Some(Page::Diff(_))));
+}
+
+#[test]
+fn a_message_is_compared_with_the_one_before_it_of_its_task() {
+    let mut state = told();
+    let before = PAYLOAD.replace("\"failed\"", "\"processing\"");
+    let earlier = message("msg_before", 4, "task.progress", 1, 190, &before);
+    update(&mut state, Msg::Changed(vec![earlier]));
+    press(&mut state, "G k enter tab");
+    let effects = press(&mut state, "d");
+    assert_eq!(effects.len(), 2, "both payloads are asked for");
+    let words = r#"features.visual.state: "processing" → "failed""#;
+    let shown = picture(&mut state, 120, 36);
+    assert!(shown.contains(words), "{shown}");
+    press(&mut state, "esc G d");
+    let toast = state.toasts.back().map(|toast| toast.text.clone());
+    assert!(toast.unwrap().contains("the first message"));
+}
+
+#[test]
+fn the_palette_finds_actions_by_name_and_does_them() {
+    let mut state = told();
+    press(&mut state, ":");
+    snapshots("palette", &mut state);
+    press(&mut state, "c a u s");
+    let shown = picture(&mut state, 120, 36);
+    assert!(shown.contains("the causes of all failures"), "{shown}");
+    assert!(!shown.contains("one row up"), "{shown}");
+    press(&mut state, "enter");
+    assert!(state.overlay.is_none());
+    assert!(matches!(state.pages.last(), Some(Page::List(_))));
+    // Letters that mean something elsewhere are letters here.
+    press(&mut state, ": q r z z");
+    assert!(picture(&mut state, 80, 24).contains("nothing is called so"));
+    update(&mut state, Msg::Pasted("\u{1b}".into()));
+    press(&mut state, "enter");
+    assert!(state.overlay.is_some());
+    press(&mut state, "esc");
+    assert!(state.overlay.is_none());
+    assert!(press(&mut state, ": ctrl-c").contains(&Effect::Quit));
 }
 
 #[test]

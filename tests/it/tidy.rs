@@ -39,7 +39,15 @@ const ROOMS: [(&str, &[&str], &[&str]); 11] = [
     (
         "app",
         &["domain"],
-        &["crossterm", "serde", "toml", "tui_input", "unicode_width"],
+        &[
+            "crossterm",
+            "serde",
+            "toml",
+            "tui_input",
+            "unicode_width",
+            // Which lines two texts have in common.
+            "similar",
+        ],
     ),
     (
         "view",
@@ -146,6 +154,7 @@ const ONLY_IN: [(&str, &str, &[&str]); 10] = [
             // Where text is typed, keys are text.
             "app/manage.rs",
             "app/manage/form.rs",
+            "app/palette.rs",
             "app/prompt.rs",
             "app/update.rs",
         ],

@@ -9,6 +9,7 @@ use super::super::text::cut_middle;
 use super::super::theme::Role;
 use super::page_title;
 use crate::app::State;
+use crate::app::diff::Compared;
 use crate::app::listing::Entry;
 use crate::app::page::Page;
 use crate::domain::{Receipt, visible};
@@ -61,6 +62,10 @@ fn name(state: &State, page: &Page) -> String {
         Page::Event(page) => match history.events.get(page.position) {
             Some(entry) => format!("{} {}", entry.kind, entry.id.short(15)),
             None => "event, no longer kept".to_owned(),
+        },
+        Page::Diff(page) => match &page.of {
+            Compared::Attempts { .. } => "this attempt and the one before".to_owned(),
+            Compared::Messages(_) => "this message and the one before".to_owned(),
         },
         Page::Excerpt(page) => match &page.of {
             Entry::Word(_, word) => word.to_string(),
