@@ -118,22 +118,21 @@ impl Compared {
         }
     }
 
-    /// The attempt before this one at the same endpoint, and this one.
-    pub(super) fn attempt_with_earlier(
+    /// This attempt and the one before it at the same endpoint; the first one and the next.
+    pub(super) fn attempt_with_neighbor(
         delivery: &Delivery,
         attempt: &Attempt,
     ) -> Result<Self, &'static str> {
         let all = delivery.attempts_at(&attempt.endpoint);
         let at = all.iter().position(|other| other.id == attempt.id);
-        let before = at
-            .and_then(|at| at.checked_sub(1))
-            .and_then(|at| all.get(at));
-        let before =
-            before.ok_or("it is the first attempt seen at that endpoint; choose a later one")?;
-        Ok(Self::Attempts {
-            message: delivery.id.clone(),
-            ids: [before.id.clone(), attempt.id.clone()],
-        })
+        let first = at.unwrap_or(0).saturating_sub(1);
+        match all.get(first..=first + 1) {
+            Some([before, after]) => Ok(Self::Attempts {
+                message: delivery.id.clone(),
+                ids: [before.id.clone(), after.id.clone()],
+            }),
+            _ => Err("it is the only attempt seen at that endpoint"),
+        }
     }
 
     /// The message before this one about the same task, and this one.

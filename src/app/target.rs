@@ -176,14 +176,16 @@ impl State {
         let of_attempt = |message: &MessageId, attempt: &AttemptId| {
             let delivery = history.deliveries.get(message).ok_or(NOTHING)?;
             let attempt = delivery.attempt(attempt).ok_or(NOTHING)?;
-            Compared::attempt_with_earlier(delivery, attempt)
+            Compared::attempt_with_neighbor(delivery, attempt)
         };
         let message = match self.pages.last() {
             None if self.screen == Screen::Deliveries => self.listed_message(),
             Some(Page::Message(page)) if page.pane == 0 => {
                 let attempts = message_attempts(history, &page.message);
                 let attempt = page.attempts.current(&attempts).ok_or(NOTHING)?;
-                return of_attempt(&page.message, attempt);
+                // Where nothing else was tried, the message itself is what may differ.
+                return of_attempt(&page.message, attempt)
+                    .or_else(|_| Compared::message_with_earlier(history, &page.message));
             }
             Some(Page::Message(page)) => Some(page.message.clone()),
             Some(Page::Attempt(page)) => return of_attempt(&page.message, &page.attempt),

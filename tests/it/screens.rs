@@ -123,9 +123,12 @@ fn an_attempt_is_compared_with_the_one_before_it() {
     snapshots("diff", &mut state);
     press(&mut state, "d");
     snapshots("diff_beside", &mut state);
+    // The first is compared with the next.
     press(&mut state, "esc G d");
+    assert!(picture(&mut state, 80, 24).contains("1 → 2 at staging"));
+    press(&mut state, "esc g enter d");
     let toast = state.toasts.back().map(|toast| toast.text.clone());
-    assert!(toast.unwrap().contains("the first attempt"));
+    assert!(toast.unwrap().contains("the only attempt"));
     assert!(!matches!(state.pages.last(), Some(Page::Diff(_))));
 }
 
