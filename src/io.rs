@@ -1,5 +1,6 @@
 //! The hands: each file is one adapter to the world outside.
 
+pub mod attempts;
 pub mod client;
 pub mod clock;
 pub mod compare;

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use futures_util::{StreamExt, stream};
 
 use super::output::{Stop, note, usage};
-use super::reading::{find_messages, is_unlisted};
+use super::reading::{find_messages, is_unlisted, say_unreadable};
 use crate::app::subject::{AttemptSubject, DeliverySubject, EndpointSubject, TaskSubject};
 use crate::domain::query::{Field, Test};
 use crate::domain::time::SECOND;
@@ -14,8 +14,9 @@ use crate::domain::{
     Abilities, AssetId, Attempt, Bounds, Change, ChangeKind, Endpoint, EndpointId, Failure, Health,
     History, MessageId, Observation, Origin, OutcomeState, Payload, Query, TaskId, Time,
 };
+use crate::io::Clock;
+use crate::io::attempts::Attempts;
 use crate::io::client::{Client, FULL_PAGE};
-use crate::io::{Clock, sender};
 use crate::wire::rest::Logged;
 
 /// Requests under way at once.
@@ -142,7 +143,7 @@ impl<'a> Lens<'a> {
             let client = self.client;
             let answers = ids
                 .into_iter()
-                .map(|id| async move { sender::attempts(client, &id).await });
+                .map(|id| async move { Attempts::of(client, &id).await });
             self.take_answers(answers).await;
         }
         self.read_endpoints().await;
@@ -183,7 +184,10 @@ impl<'a> Lens<'a> {
         let client = self.client;
         let answers = ids.into_iter().map(|id| async move {
             let page = client.attempts_at(&id, FULL_PAGE, None).await?;
-            Ok(page.rows.into_iter().map(|row| row.value).collect())
+            Ok(Attempts {
+                rows: page.rows.into_iter().map(|row| row.value).collect(),
+                unreadable: page.unreadable,
+            })
         });
         self.take_answers(answers).await;
     }
@@ -300,17 +304,23 @@ impl<'a> Lens<'a> {
 
     async fn take_answers<F>(&mut self, answers: impl Iterator<Item = F>)
     where
-        F: Future<Output = Result<Vec<Attempt>, Failure>>,
+        F: Future<Output = Result<Attempts, Failure>>,
     {
         let mut answers = stream::iter(answers).buffer_unordered(AT_ONCE);
+        let mut unreadable = Vec::new();
         while let Some(answer) = answers.next().await {
             match answer {
-                Ok(attempts) => attempts
-                    .iter()
-                    .for_each(|attempt| self.take_attempt(attempt)),
+                Ok(attempts) => {
+                    unreadable.extend(attempts.unreadable);
+                    attempts
+                        .rows
+                        .iter()
+                        .for_each(|attempt| self.take_attempt(attempt));
+                }
                 Err(failure) => self.note_failure(failure),
             }
         }
+        say_unreadable(&unreadable);
     }
 
     /// Names and states of endpoints, where the server lists them.

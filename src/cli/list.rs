@@ -7,11 +7,10 @@ use std::io;
 use super::args::{AttemptsArgs, MessagesArgs, SourceArgs};
 use super::lens::Lens;
 use super::output::{Outcome, Output, Stop, note, usage, when, zone};
-use super::reading::{find_messages, is_called, is_unlisted, not_found};
+use super::reading::{find_messages, is_called, is_unlisted, not_found, say_unreadable};
 use super::source;
-use crate::domain::{
-    Attempt, AttemptId, EndpointId, Failure, FailureKind, MessageId, Query, Unreadable,
-};
+use crate::domain::{Attempt, AttemptId, EndpointId, Failure, FailureKind, MessageId, Query};
+use crate::io::attempts::Attempts;
 use crate::io::client::{Client, FULL_PAGE};
 use crate::wire::normal;
 use crate::wire::rest::{Logged, Page, Row};
@@ -24,21 +23,10 @@ pub fn query(text: Option<&str>) -> Result<Query, Stop> {
     Query::parse(text.unwrap_or_default()).map_err(|why| usage("--query", why))
 }
 
-/// Says how many rows could not be read.
-pub fn say_unreadable(found: &[Unreadable]) {
-    if let Some(first) = found.first() {
-        note(&format!(
-            "{} rows could not be read: {}",
-            Unreadable::sum(found),
-            first.why
-        ));
-    }
-}
-
 /// Pages of one list read by one command at most.
 const MAX_PAGES: usize = 400;
 
-/// Pages a list until `limit` rows are there or it ends. Returns whether it ended.
+/// Pages a list until `limit` rows are there or it ends. Returns whether that is all of it.
 pub async fn paged<T, F>(
     limit: usize,
     mut page: impl FnMut(usize, Option<String>) -> F,
@@ -49,6 +37,7 @@ where
     let mut rows = Vec::new();
     let mut cursor: Option<String> = None;
     let mut seen = HashSet::new();
+    let mut is_read = true;
     for _ in 0..MAX_PAGES {
         let wanted = limit.saturating_sub(rows.len());
         if wanted == 0 {
@@ -56,6 +45,7 @@ where
         }
         let next = page(wanted.min(FULL_PAGE), cursor.clone()).await?;
         say_unreadable(&next.unreadable);
+        is_read &= next.unreadable.is_empty();
         // A row that comes again, because the list moved on or the server repeats itself, counts once.
         let is_new = |row: &Row<T>| match row.raw.get("id") {
             Some(id) => seen.insert(id.to_string()),
@@ -64,7 +54,7 @@ where
         let n_before = rows.len();
         rows.extend(next.rows.into_iter().filter(is_new).take(wanted));
         if next.is_last || next.next == cursor || rows.len() == n_before {
-            return Ok((rows, true));
+            return Ok((rows, is_read && next.is_last));
         }
         cursor = next.next;
     }
@@ -216,11 +206,16 @@ type Found = (Vec<Row<Attempt>>, Numbers);
 
 async fn of_message(client: &Client, message: &str, limit: usize) -> Result<Found, Failure> {
     let message = &MessageId::new(message);
-    let (mut rows, _) = paged(usize::MAX, |limit, cursor| async move {
+    let (mut rows, is_whole) = paged(usize::MAX, |limit, cursor| async move {
         client.attempts_of(message, limit, cursor.as_deref()).await
     })
     .await?;
-    let numbers = number(rows.iter().map(|row| &row.value));
+    // Which one each is, nobody knows where some are missing.
+    let numbers = if is_whole {
+        number(rows.iter().map(|row| &row.value))
+    } else {
+        Numbers::new()
+    };
     rows.truncate(limit);
     Ok((rows, numbers))
 }
@@ -241,13 +236,18 @@ async fn at_endpoint(
         messages.sort();
         messages.dedup();
         for message in messages {
-            match crate::io::sender::attempts(client, message).await {
-                Ok(all) => numbers.extend(number(all.iter())),
-                Err(_) => numbers.retain(|id, _| {
-                    !rows
-                        .iter()
-                        .any(|row| row.value.id == *id && row.value.message == *message)
-                }),
+            let all = Attempts::of(client, message).await.ok();
+            if let Some(all) = &all {
+                say_unreadable(&all.unreadable);
+            }
+            numbers.retain(|id, _| {
+                let is_it = |row: &Row<Attempt>| row.value.id == *id;
+                !rows
+                    .iter()
+                    .any(|row| is_it(row) && row.value.message == *message)
+            });
+            if let Some(all) = all.filter(Attempts::is_whole) {
+                numbers.extend(number(all.rows.iter()));
             }
         }
     }

@@ -1,12 +1,24 @@
 //! What several commands read of the logs, and how far.
 
-use crate::domain::{EventId, Failure, FailureKind, MessageId};
+use super::output::note;
+use crate::domain::{EventId, Failure, FailureKind, MessageId, Unreadable};
 use crate::io::client::svix::Svix;
 use crate::io::client::{Client, FULL_PAGE};
 use crate::wire::rest::{Logged, Row};
 
 /// Pages of the message log in which a message is looked for.
 pub const SEARCHED_PAGES: usize = 40;
+
+/// Says how many rows could not be read.
+pub fn say_unreadable(found: &[Unreadable]) {
+    if let Some(first) = found.first() {
+        note(&format!(
+            "{} rows could not be read: {}",
+            Unreadable::sum(found),
+            first.why
+        ));
+    }
+}
 
 /// Looks for messages in the log, newest first; a route for one message is not documented but at
 /// Svix.

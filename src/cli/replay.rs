@@ -20,6 +20,7 @@ use crate::domain::{
     Applied, Change, ChangeKind, EndpointId, Failure, FailureKind, History, MAX_FAILURES,
     MessageId, Moment, Origin, Plan, Queue, ReplayState, Route, Trigger, Verdict, plan, visible,
 };
+use crate::io::attempts::Attempts;
 use crate::io::client::{Client, ENDPOINTS};
 use crate::io::clock::Clock;
 use crate::io::config::Source;
@@ -155,15 +156,23 @@ async fn gather(
     }
     let mut reading = stream::iter(ids)
         .map(|id| async move {
-            let attempts = sender::attempts(client, &MessageId::new(id)).await;
-            attempts.map_err(|failure| {
+            let attempts = Attempts::of(client, &MessageId::new(id)).await;
+            let attempts = attempts.map_err(|failure| {
                 let what = format!("message {id}: {}", failure.what);
                 Failure { what, ..failure }
-            })
+            })?;
+            Ok::<_, Failure>((id, attempts))
         })
         .buffered(READS);
     while let Some(attempts) = reading.next().await {
-        for attempt in attempts? {
+        let (id, attempts) = attempts?;
+        if let Some(missing) = attempts.missing() {
+            note(&format!(
+                "attempts of {id}: {missing}; the plan does not know these, and which attempt a \
+                 replay caused cannot be told for certain"
+            ));
+        }
+        for attempt in attempts.rows {
             fold(ChangeKind::Attempt(Box::new(attempt)));
         }
     }

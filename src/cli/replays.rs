@@ -10,10 +10,10 @@ use super::{journal, source};
 use crate::domain::{
     Change, ChangeKind, Failure, FailureKind, MessageId, Origin, Replay, ReplayState,
 };
+use crate::io::attempts::Attempts;
 use crate::io::client::Client;
 use crate::io::clock::Clock;
 use crate::io::ledger::Ledger;
-use crate::io::sender;
 use crate::wire::normal;
 
 /// Messages of open replays that the service is asked about.
@@ -135,10 +135,12 @@ async fn look(
         }
     }
     for message in messages {
-        match sender::attempts(client, &message).await {
+        match Attempts::of(client, &message).await {
             Ok(attempts) => {
-                let found: Vec<Change> = attempts
-                    .into_iter()
+                if let Some(missing) = attempts.missing() {
+                    note(&format!("attempts of {message}: {missing}"));
+                }
+                let found: Vec<Change> = (attempts.rows.into_iter())
                     .map(|attempt| Change {
                         seq: 0,
                         received: clock.now(),
@@ -166,12 +168,13 @@ fn reason(replay: &Replay) -> Option<String> {
         }
         ReplayState::Refused(failure) => Some(failure.what.clone()),
         ReplayState::Ambiguous(candidates) => Some(format!(
-            "one of {} may be ours",
+            "one of {} may be ours{}",
             candidates
                 .iter()
                 .map(ToString::to_string)
                 .collect::<Vec<_>>()
-                .join(", ")
+                .join(", "),
+            replay.blur()
         )),
         _ => None,
     }

@@ -4,8 +4,9 @@ use std::io;
 
 use super::args::{SourceArgs, TasksArgs};
 use super::lens::Lens;
-use super::list::{query, say_unreadable};
+use super::list::query;
 use super::output::{Outcome, Output, note, when, zone};
+use super::reading::say_unreadable;
 use super::source;
 use crate::domain::{AssetId, Observation, TaskId};
 use crate::io::client::Client;

@@ -479,7 +479,7 @@ mod tests {
         ]);
         history.apply(step(Stage::Planned));
         history.apply(step(Stage::Sending {
-            before: Arc::from([AttemptId::new("a1")]),
+            before: [AttemptId::new("a1")].into(),
         }));
         history.apply(step(Stage::Unknown("the connection broke".into())));
         assert!(
@@ -516,7 +516,7 @@ mod tests {
             attempt("a1", "ep_1", 10, 500, Trigger::Manual),
         ]);
         history.apply(step(Stage::Sending {
-            before: Arc::from([AttemptId::new("a1")]),
+            before: [AttemptId::new("a1")].into(),
         }));
         history.apply(step(Stage::Accepted));
         history.apply(attempt("a2", "ep_1", 1, 500, Trigger::Manual));

@@ -53,13 +53,32 @@ impl Route {
     }
 }
 
+/// The attempts of a pair that were there just before a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Before {
+    pub ids: Arc<[AttemptId]>,
+    /// Whether these are all. Where some could not be read, a manual attempt that is not among
+    /// these may be as old.
+    pub is_whole: bool,
+}
+
+impl<T: Into<Arc<[AttemptId]>>> From<T> for Before {
+    /// All of them.
+    fn from(ids: T) -> Self {
+        Self {
+            ids: ids.into(),
+            is_whole: true,
+        }
+    }
+}
+
 /// How far the sending of a replay has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stage {
     Planned,
     /// The request is about to be written; these attempts existed before it.
     Sending {
-        before: Arc<[AttemptId]>,
+        before: Before,
     },
     /// The service took it (202).
     Accepted,
@@ -89,7 +108,8 @@ pub enum ReplayState {
     },
     Refused(Failure),
     Unknown(String),
-    /// More manual attempts appeared than we sent: any of these may be ours.
+    /// More manual attempts appeared than we sent, or what was there before is not wholly known:
+    /// any of these may be ours.
     Ambiguous(Vec<AttemptId>),
     /// It was taken back, or its reeltop ended, before anything was sent.
     Cancelled(String),
@@ -175,7 +195,7 @@ pub struct Replay {
     /// When the request was about to be written.
     pub sent: Option<Moment>,
     /// The attempts of the pair that were there just before the request.
-    pub before: Option<Arc<[AttemptId]>>,
+    pub before: Option<Before>,
     /// Whether its outcome was unknown at some time.
     pub was_unknown: bool,
     /// Another reeltop than this one, running or ended, whose replay it is.
@@ -282,6 +302,16 @@ impl Replay {
         }
     }
 
+    /// What to add where an attempt may be its own, if what was there before is not wholly known.
+    pub fn blur(&self) -> &'static str {
+        match &self.before {
+            Some(before) if !before.is_whole => {
+                ", and not all that were there before could be read"
+            }
+            _ => "",
+        }
+    }
+
     /// Where it stands, in a sentence's words.
     pub fn words(&self) -> String {
         match &self.state {
@@ -301,10 +331,16 @@ impl Replay {
             ReplayState::Unknown(why) => {
                 format!("unknown: {why}; never sent again by itself, watching for a manual attempt")
             }
-            ReplayState::Ambiguous(candidates) => format!(
-                "ambiguous: {} manual attempts appeared, one may be ours",
-                candidates.len()
-            ),
+            ReplayState::Ambiguous(candidates) => {
+                let why = self.blur();
+                match candidates.as_slice() {
+                    [only] => format!("ambiguous: attempt {} may be ours{why}", only.short(16)),
+                    several => format!(
+                        "ambiguous: {} manual attempts appeared, one may be ours{why}",
+                        several.len()
+                    ),
+                }
+            }
             ReplayState::Cancelled(why) => format!("cancelled, nothing was sent: {why}"),
             ReplayState::GivenUp(why) => format!("given up {why}; it may have been sent"),
         }

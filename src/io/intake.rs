@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::earlier::Earlier;
+use super::attempts::Attempts;
 use super::client::svix::Svix;
 use super::client::{Client, NO_ASPECT};
 use super::clock::Clock;
@@ -376,11 +377,14 @@ async fn look(client: &Client, outlet: &Outlet, what: Look) -> Result<(), Failur
             outlet.tell(Origin::Poll, kind).await;
         }
         Look::Message(id) => {
-            let attempts = sender::attempts(client, &id).await?;
-            let drafts = attempts
-                .into_iter()
-                .map(|attempt| outlet.draft(Origin::Poll, ChangeKind::Attempt(Box::new(attempt))))
-                .collect();
+            let attempts = Attempts::of(client, &id).await?;
+            let mut drafts = outlet.unreadable(Origin::Poll, attempts.unreadable);
+            let rows = attempts.rows.into_iter();
+            drafts.extend(
+                rows.map(|attempt| {
+                    outlet.draft(Origin::Poll, ChangeKind::Attempt(Box::new(attempt)))
+                }),
+            );
             outlet.send(drafts).await;
         }
         Look::Asset(id) => match names::look(client, outlet, &id).await {

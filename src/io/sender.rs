@@ -7,19 +7,18 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_util::task::TaskTracker;
 
+use super::attempts::Attempts;
+use super::client::Client;
 use super::client::http::Sent;
-use super::client::{Client, FULL_PAGE};
 use super::outlet::Outlet;
 use crate::domain::bulk::FOLLOWED;
 use crate::domain::{
-    Ability, Attempt, AttemptId, AttemptStatus, ChangeKind, EndpointId, Failure, FailureKind,
-    MessageId, Origin, ReplayStep, Route, Stage, Trigger,
+    Ability, Attempt, AttemptId, AttemptStatus, Before, ChangeKind, EndpointId, Failure,
+    FailureKind, MessageId, Origin, ReplayStep, Route, Stage, Trigger,
 };
 
 /// How long an attempt is looked for at a quick pace.
 pub const FOLLOW: Duration = Duration::from_micros(FOLLOWED.unsigned_abs());
-/// Pages of attempts read for one message.
-const MAX_PAGES: usize = 10;
 
 /// A replay to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +84,8 @@ pub enum Followed {
     Delivered,
     /// Its attempt was seen and failed, or it was refused.
     Failed,
+    /// Attempts were seen of which none is certainly its own.
+    Unclear,
     /// Nothing was seen; it stays open.
     Open,
 }
@@ -125,7 +126,7 @@ pub async fn tracked(
         written.note(Stage::Refused(failure)).await;
         return Followed::Failed;
     };
-    let before = match attempts(client, &order.message).await {
+    let before = match Attempts::of(client, &order.message).await {
         Ok(attempts) => attempts,
         Err(failure) => {
             let what = format!("its attempts could not be read first: {}", failure.what);
@@ -134,14 +135,16 @@ pub async fn tracked(
             return Followed::Failed;
         }
     };
-    let ids: Arc<[AttemptId]> = before
-        .iter()
-        .filter(|attempt| attempt.endpoint == order.endpoint)
-        .map(|attempt| attempt.id.clone())
-        .collect();
     let mut told = HashMap::new();
+    let there = Before {
+        ids: (before.rows.iter())
+            .filter(|attempt| attempt.endpoint == order.endpoint)
+            .map(|attempt| attempt.id.clone())
+            .collect(),
+        is_whole: before.is_whole(),
+    };
     tell_attempts(outlet, before, &mut told).await;
-    let before = ids.clone();
+    let before = there.clone();
     if let Err(failure) = written.step(Stage::Sending { before }).await {
         written.note(Stage::Refused(failure)).await;
         return Followed::Failed;
@@ -149,7 +152,7 @@ pub async fn tracked(
     let posting = posts.spawn(post(client.clone(), written.clone(), route));
     match posting.await {
         Ok(Sent::Accepted) => {
-            let followed = find(client, outlet, order, &ids, &mut told, follow).await;
+            let followed = find(client, outlet, order, &there, &mut told, follow).await;
             if followed == Followed::Open {
                 let why = format!(
                     "accepted, but no attempt was seen in {}s; a disabled endpoint is sent nothing",
@@ -160,11 +163,11 @@ pub async fn tracked(
             followed
         }
         Ok(Sent::Refused(_)) => Followed::Failed,
-        Ok(Sent::Unknown(_)) => find(client, outlet, order, &ids, &mut told, follow).await,
+        Ok(Sent::Unknown(_)) => find(client, outlet, order, &there, &mut told, follow).await,
         Err(error) => {
             let why = format!("the request was broken off: {error}");
             written.note(Stage::Unknown(why)).await;
-            find(client, outlet, order, &ids, &mut told, follow).await
+            find(client, outlet, order, &there, &mut told, follow).await
         }
     }
 }
@@ -216,7 +219,7 @@ async fn find(
     client: &Client,
     outlet: &Outlet,
     order: &ReplayOrder,
-    before: &[AttemptId],
+    before: &Before,
     told: &mut HashMap<AttemptId, Attempt>,
     follow: Duration,
 ) -> Followed {
@@ -227,23 +230,25 @@ async fn find(
         sleep(wait.min(until.saturating_duration_since(Instant::now()))).await;
         wait = (wait * 2).min(Duration::from_secs(2));
         // A look that fails is no answer; the next one may be.
-        if let Ok(attempts) = attempts(client, &order.message).await {
-            let ended: Vec<bool> = attempts
-                .iter()
-                .filter(|attempt| {
-                    attempt.endpoint == order.endpoint
-                        && attempt.trigger == Trigger::Manual
-                        && !before.contains(&attempt.id)
-                        && is_ended(&attempt.status)
-                })
-                .map(|attempt| attempt.status == AttemptStatus::Success)
+        if let Ok(attempts) = Attempts::of(client, &order.message).await {
+            let may_be_ours = |attempt: &&Attempt| {
+                attempt.endpoint == order.endpoint
+                    && attempt.trigger == Trigger::Manual
+                    && !before.ids.contains(&attempt.id)
+            };
+            let found: Vec<AttemptStatus> = (attempts.rows.iter())
+                .filter(may_be_ours)
+                .map(|attempt| attempt.status.clone())
                 .collect();
             tell_attempts(outlet, attempts, told).await;
-            if ended.contains(&true) {
-                return Followed::Delivered;
-            }
-            if !ended.is_empty() {
-                return Followed::Failed;
+            match found.as_slice() {
+                [only] if before.is_whole => match only {
+                    AttemptStatus::Success => return Followed::Delivered,
+                    status if is_ended(status) => return Followed::Failed,
+                    _ => {}
+                },
+                several if several.iter().any(is_ended) => return Followed::Unclear,
+                _ => {}
             }
         }
         if Instant::now() >= until {
@@ -259,30 +264,13 @@ fn is_ended(status: &AttemptStatus) -> bool {
     )
 }
 
-/// All attempts of a message, within reason.
-pub async fn attempts(client: &Client, message: &MessageId) -> Result<Vec<Attempt>, Failure> {
-    let mut all = Vec::new();
-    let mut cursor: Option<String> = None;
-    for _ in 0..MAX_PAGES {
-        let page = client
-            .attempts_of(message, FULL_PAGE, cursor.as_deref())
-            .await?;
-        all.extend(page.rows.into_iter().map(|row| row.value));
-        if page.is_last || page.next == cursor {
-            break;
-        }
-        cursor = page.next;
-    }
-    Ok(all)
-}
-
 async fn tell_attempts(
     outlet: &Outlet,
-    attempts: Vec<Attempt>,
+    attempts: Attempts,
     told: &mut HashMap<AttemptId, Attempt>,
 ) {
-    let mut drafts = Vec::new();
-    for attempt in attempts {
+    let mut drafts = outlet.unreadable(Origin::Poll, attempts.unreadable);
+    for attempt in attempts.rows {
         if told.get(&attempt.id) != Some(&attempt) {
             told.insert(attempt.id.clone(), attempt.clone());
             drafts.push(outlet.draft(Origin::Poll, ChangeKind::Attempt(Box::new(attempt))));

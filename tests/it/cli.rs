@@ -562,7 +562,14 @@ async fn a_bulk_takes_what_failed_and_stops_after_five_failures_in_a_row() {
     let bulk = [
         "replay", "--since", "1h", "--rate", "100", "--yes", "--json",
     ];
-    let (code, lines, said) = on(&server, &bulk).await;
+    // Replays of every server stand in one ledger; this one is of this test alone.
+    let state = tempfile::tempdir().unwrap();
+    let alone = |arguments: &[&str]| {
+        let mut command = reeltop(&server.url(), server.api_key(), arguments);
+        command.env("XDG_STATE_HOME", state.path());
+        command
+    };
+    let (code, lines, said) = run(alone(&bulk)).await;
     assert_eq!(code, 1, "{lines:?} {said}");
     assert!(said.contains("stopped after 5 failures"), "{said}");
     let n_failed = lines
@@ -570,7 +577,7 @@ async fn a_bulk_takes_what_failed_and_stops_after_five_failures_in_a_row() {
         .filter(|line| line.contains("\"state\":\"failed\""))
         .count();
     assert!((5..12).contains(&n_failed), "{n_failed}: {lines:?}");
-    let (code, lines, _) = on(&server, &["replays", "--json"]).await;
+    let (code, lines, _) = run(alone(&["replays", "--json"])).await;
     assert_eq!((code, lines.len()), (0, n_failed));
     server.stop().await;
 }

@@ -126,8 +126,7 @@ fn a_replay_is_planned_sent_once_and_followed_to_its_attempt() {
     };
     assert!(!is_sent(&press(&mut state, "enter enter esc")));
     assert!(!is_sent(&press(&mut state, "3 j r enter r r enter")));
-    let before: std::sync::Arc<[_]> = [].into();
-    update(&mut state, step(1, Stage::Sending { before }));
+    update(&mut state, step(1, Stage::Sending { before: [].into() }));
     update(&mut state, step(1, Stage::Accepted));
     let mut state_after = told();
     press(&mut state_after, "3 j r enter enter");

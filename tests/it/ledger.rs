@@ -4,6 +4,7 @@
 mod file;
 mod given_up;
 mod machine;
+mod partial;
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

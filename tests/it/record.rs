@@ -6,10 +6,10 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use reeltop::domain::{
-    Abilities, Ability, AssetId, Attempt, AttemptId, AttemptStatus, Change, ChangeKind, Disabling,
-    Endpoint, EndpointId, Event, EventId, EventType, Example, Failure, FailureKind, Feature,
-    FeatureState, Features, LinkState, Message, MessageId, Moment, OFFERS, Observation, Origin,
-    Payload, Proof, PublishedRetries, Repair, RepairedBy, ReplayStep, Route, Stage, TaskId,
+    Abilities, Ability, AssetId, Attempt, AttemptId, AttemptStatus, Before, Change, ChangeKind,
+    Disabling, Endpoint, EndpointId, Event, EventId, EventType, Example, Failure, FailureKind,
+    Feature, FeatureState, Features, LinkState, Message, MessageId, Moment, OFFERS, Observation,
+    Origin, Payload, Proof, PublishedRetries, Repair, RepairedBy, ReplayStep, Route, Stage, TaskId,
     TaskState, Time, Trigger, Unreadable, UserId, WORD_KINDS, WordSeen,
 };
 use reeltop::wire::record::{Encoded, Record, decode, encode, redact};
@@ -307,24 +307,30 @@ fn told() -> impl Strategy<Value = ChangeKind> {
             example: Example { seen_in, excerpt },
         }))
     });
-    let step = (id(), id(), any::<u64>(), 0..5, vec(id(), 0..3), failure());
-    let step = step.prop_map(|(message, endpoint, replay, stage, before, why)| {
-        ChangeKind::Replay(Box::new(ReplayStep {
-            replay,
-            message: MessageId::new(&message),
-            endpoint: EndpointId::new(&endpoint),
-            route: Route::Server,
-            stage: match stage {
-                0 => Stage::Planned,
-                1 => Stage::Sending {
-                    before: before.iter().map(|id| AttemptId::new(id)).collect(),
+    let before = (vec(id(), 0..3), any::<bool>());
+    let step = (id(), id(), any::<u64>(), 0..5, before, failure());
+    let step = step.prop_map(
+        |(message, endpoint, replay, stage, (before, is_whole), why)| {
+            ChangeKind::Replay(Box::new(ReplayStep {
+                replay,
+                message: MessageId::new(&message),
+                endpoint: EndpointId::new(&endpoint),
+                route: Route::Server,
+                stage: match stage {
+                    0 => Stage::Planned,
+                    1 => Stage::Sending {
+                        before: Before {
+                            ids: before.iter().map(|id| AttemptId::new(id)).collect(),
+                            is_whole,
+                        },
+                    },
+                    2 => Stage::Accepted,
+                    3 => Stage::Refused(why),
+                    _ => Stage::Unknown(why.what),
                 },
-                2 => Stage::Accepted,
-                3 => Stage::Refused(why),
-                _ => Stage::Unknown(why.what),
-            },
-        }))
-    });
+            }))
+        },
+    );
     let named = (id(), ".{0,40}").prop_map(|(asset, name)| ChangeKind::AssetNamed {
         asset: AssetId::new(&asset),
         name: name.into(),

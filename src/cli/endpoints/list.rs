@@ -5,12 +5,14 @@ use std::io;
 
 use crate::cli::args::{EndpointsArgs, SourceArgs};
 use crate::cli::lens::Lens;
-use crate::cli::list::{WALKED, query, say_unreadable};
+use crate::cli::list::{WALKED, query};
 use crate::cli::output::{Outcome, Output, note};
 use crate::cli::reading::is_unlisted;
+use crate::cli::reading::say_unreadable;
 use crate::cli::source;
 use crate::domain::{Endpoint, EndpointId, Failure, Health, Time};
 use crate::io::Clock;
+use crate::io::attempts::Attempts;
 use crate::io::client::Client;
 use crate::view::model::{Said, fare};
 use crate::wire::normal;
@@ -138,8 +140,9 @@ async fn inferred(client: &Client) -> Result<Listed, Failure> {
     let page = client.messages(WALKED, None).await?;
     let mut seen: BTreeMap<EndpointId, Endpoint> = BTreeMap::new();
     let (mut is_read, mut first_failure) = (false, None);
+    let mut unreadable = page.unreadable;
     for row in page.rows {
-        let attempts = match crate::io::sender::attempts(client, &row.value.message.id).await {
+        let attempts = match Attempts::of(client, &row.value.message.id).await {
             Ok(attempts) => attempts,
             Err(failure) => {
                 first_failure.get_or_insert(failure);
@@ -147,11 +150,13 @@ async fn inferred(client: &Client) -> Result<Listed, Failure> {
             }
         };
         is_read = true;
-        for attempt in attempts {
+        unreadable.extend(attempts.unreadable);
+        for attempt in attempts.rows {
             seen.entry(attempt.endpoint.clone())
                 .or_insert_with(|| Endpoint::inferred(attempt.endpoint, attempt.url));
         }
     }
+    say_unreadable(&unreadable);
     match first_failure {
         Some(failure) if !is_read => return Err(failure),
         Some(failure) => note(&format!("not all could be read: {failure}")),

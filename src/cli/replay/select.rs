@@ -2,9 +2,10 @@
 
 use crate::cli::args::ReplayArgs;
 use crate::cli::lens::Lens;
-use crate::cli::list::{query, say_unreadable};
+use crate::cli::list::query;
 use crate::cli::output::{Stop, note};
 use crate::cli::reading::SEARCHED_PAGES;
+use crate::cli::reading::say_unreadable;
 use crate::domain::Time;
 use crate::io::client::{Client, FULL_PAGE};
 use crate::wire::rest::{Logged, Row};

@@ -151,7 +151,7 @@ impl Replays {
         let mut ours = replay.state.candidates();
         for attempt in attempts {
             let is_new = attempt.trigger == Trigger::Manual
-                && !before.contains(&attempt.id)
+                && !before.ids.contains(&attempt.id)
                 && !claimed.contains(&attempt.id)
                 && !ours.contains(&attempt.id);
             if is_new {
@@ -160,8 +160,12 @@ impl Replays {
         }
         let state = match ours.as_slice() {
             [] => return false,
-            // It may be that of a replay that was given up, and arrived all the same.
-            [only] if replay.state.attempt() != Some(only) && replay.has_rival(&rivals) => {
+            // It may be that of a replay that was given up, and arrived all the same; or one that was
+            // there before and could not be read then.
+            [only]
+                if !before.is_whole
+                    || replay.state.attempt() != Some(only) && replay.has_rival(&rivals) =>
+            {
                 ReplayState::Ambiguous(vec![only.clone()])
             }
             [only] => match attempts.iter().find(|attempt| attempt.id == *only) {
@@ -234,10 +238,8 @@ fn verdict(attempt: &Attempt, found_later: bool) -> ReplayState {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-    use std::sync::Arc;
-
     use super::*;
-    use crate::domain::replay::{Route, Stage};
+    use crate::domain::replay::{Before, Route, Stage};
     use crate::domain::time::{SECOND, Time};
 
     fn at(seconds: i64) -> Moment {
@@ -265,7 +267,7 @@ mod tests {
     /// A replay that was sent at second 0 and taken.
     fn sent() -> Replays {
         let mut replays = Replays::default();
-        let before = Arc::from([]);
+        let before = Before::from([]);
         for stage in [Stage::Planned, Stage::Sending { before }, Stage::Accepted] {
             let step = ReplayStep {
                 replay: 1,
@@ -277,6 +279,27 @@ mod tests {
             replays.step(step, at(0));
         }
         replays
+    }
+
+    #[test]
+    fn where_not_all_that_was_before_is_known_no_attempt_is_taken_for_ours() {
+        let (old, ours) = (
+            manual("a1", AttemptStatus::Success),
+            manual("a2", AttemptStatus::Fail),
+        );
+        let mut replays = sent();
+        let before = replays.all[0].before.as_mut().unwrap();
+        before.is_whole = false;
+        let one = ReplayState::Ambiguous(vec![old.id.clone()]);
+        assert_eq!(settle(&mut replays, &[&old], 1), one);
+        assert!(
+            replays.all[0].words().ends_with(
+                "attempt a1 may be ours, and not all that were there before could be read"
+            )
+        );
+        // The other one is named beside it, whenever it is seen.
+        let both = ReplayState::Ambiguous(vec![old.id.clone(), ours.id.clone()]);
+        assert_eq!(settle(&mut replays, &[&ours], 2), both);
     }
 
     fn given_up_then_sent(after: i64) -> Replays {

@@ -15,8 +15,8 @@ use super::Pair;
 use super::owner::Owner;
 use super::place::Service;
 use crate::domain::{
-    AttemptId, EndpointId, Failure, FailureKind, MessageId, Moment, Replay, ReplayState, Route,
-    Time, Who,
+    AttemptId, Before, EndpointId, Failure, FailureKind, MessageId, Moment, Replay, ReplayState,
+    Route, Time, Who,
 };
 use crate::io::config::LedgerKeeping;
 
@@ -26,7 +26,7 @@ const APPLICATION: i64 = 0x7265_6574;
 const BUSY: Duration = Duration::from_secs(5);
 
 /// Each step takes a file from one version to the next.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     "CREATE TABLE replay (
         n INTEGER PRIMARY KEY AUTOINCREMENT,
         id TEXT NOT NULL UNIQUE,
@@ -47,10 +47,13 @@ const STEPS: [&str; 2] = [
      DROP INDEX one_open;
      CREATE UNIQUE INDEX one_open ON replay (scope, message, endpoint) WHERE is_open;
      CREATE TABLE adopted (file TEXT PRIMARY KEY, stamp TEXT NOT NULL);",
+    // What was there before may not have been read wholly.
+    "ALTER TABLE replay ADD COLUMN before_is_partial INTEGER NOT NULL DEFAULT 0;",
 ];
 
 const COLUMNS: &str = "id, message, endpoint, route, state, planned, since, sent, before, attempt, \
-                       candidates, was_unknown, reason, hint, owner, pid, host, rev, scope, via";
+                       candidates, was_unknown, reason, hint, owner, pid, host, rev, scope, via, \
+                       before_is_partial";
 
 /// A row, and who wrote it.
 #[derive(Debug, Clone)]
@@ -228,20 +231,25 @@ fn write(db: &Transaction<'_>, held: &Held, rev: i64) -> rusqlite::Result<usize>
     };
     db.execute(
         "UPDATE replay SET state = ?1, is_open = ?2, since = ?3, sent = ?4, before = ?5,
-                attempt = ?6, candidates = ?7, was_unknown = ?8, reason = ?9, hint = ?10, rev = ?11
-         WHERE id = ?12 AND rev = ?13",
+                attempt = ?6, candidates = ?7, was_unknown = ?8, reason = ?9, hint = ?10, rev = ?11,
+                before_is_partial = ?12
+         WHERE id = ?13 AND rev = ?14",
         params![
             replay.state.name(),
             replay.state.is_open(),
             replay.since.wall.0,
             replay.sent.map(|sent| sent.wall.0),
-            replay.before.as_deref().map(id_list),
+            replay.before.as_ref().map(|before| id_list(&before.ids)),
             replay.state.attempt().map(ToString::to_string),
             candidates,
             replay.was_unknown,
             reason,
             hint,
             rev,
+            replay
+                .before
+                .as_ref()
+                .is_some_and(|before| !before.is_whole),
             &*held.id,
             held.rev,
         ],
@@ -288,6 +296,7 @@ fn held(row: &Row<'_>) -> rusqlite::Result<Held> {
         was_unknown,
     )?;
     let before: Option<String> = row.get("before")?;
+    let is_partial: bool = row.get("before_is_partial")?;
     let sent: Option<i64> = row.get("sent")?;
     let who = Who {
         id: id.clone(),
@@ -305,7 +314,13 @@ fn held(row: &Row<'_>) -> rusqlite::Result<Held> {
         planned: moment(row.get("planned")?),
         since: moment(row.get("since")?),
         sent: sent.map(moment),
-        before: before.map(|before| ids(&before).into()),
+        before: before.map(|before| {
+            let known = ids(&before);
+            Before {
+                is_whole: !is_partial && known.is_some(),
+                ids: known.unwrap_or_default().into(),
+            }
+        }),
         was_unknown,
         by: Some(who),
     };
@@ -345,7 +360,7 @@ fn state(
         }
         ("ambiguous", _) => {
             let candidates: Option<String> = row.get("candidates")?;
-            ReplayState::Ambiguous(ids(&candidates.unwrap_or_default()))
+            ReplayState::Ambiguous(ids(&candidates.unwrap_or_default()).unwrap_or_default())
         }
         ("cancelled", _) => ReplayState::Cancelled(reason),
         ("given up", _) => ReplayState::GivenUp(reason),
@@ -359,9 +374,10 @@ fn id_list(ids: &[AttemptId]) -> String {
     serde_json::Value::from(ids.iter().map(ToString::to_string).collect::<Vec<_>>()).to_string()
 }
 
-fn ids(list: &str) -> Vec<AttemptId> {
-    let ids: Vec<String> = serde_json::from_str(list).unwrap_or_default();
-    ids.iter().map(|id| AttemptId::new(id)).collect()
+/// `None` where the list is damaged.
+fn ids(list: &str) -> Option<Vec<AttemptId>> {
+    let ids: Vec<String> = serde_json::from_str(list).ok()?;
+    Some(ids.iter().map(|id| AttemptId::new(id)).collect())
 }
 
 fn migrate(db: &mut Connection) -> rusqlite::Result<()> {

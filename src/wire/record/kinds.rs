@@ -6,10 +6,10 @@ use super::abilities::{read_abilities, write_abilities};
 use super::fields::{Fields, Writer, read_id};
 use super::unreadable::{read_unreadable, write_unreadable};
 use crate::domain::{
-    AssetId, Attempt, AttemptId, AttemptStatus, ChangeKind, Endpoint, EndpointId, Event, EventId,
-    EventType, Example, Failure, FailureKind, Feature, FeatureState, Features, LinkState, Message,
-    MessageId, Observation, Payload, Proof, Repair, RepairedBy, ReplayStep, Route, Stage, TaskId,
-    TaskState, Time, Trigger, UserId, WORD_KINDS, WordSeen, masked_url,
+    AssetId, Attempt, AttemptId, AttemptStatus, Before, ChangeKind, Endpoint, EndpointId, Event,
+    EventId, EventType, Example, Failure, FailureKind, Feature, FeatureState, Features, LinkState,
+    Message, MessageId, Observation, Payload, Proof, Repair, RepairedBy, ReplayStep, Route, Stage,
+    TaskId, TaskState, Time, Trigger, UserId, WORD_KINDS, WordSeen, masked_url,
 };
 
 /// The bits of the packed features that mean something.
@@ -487,7 +487,10 @@ fn write_step(step: &ReplayStep, to: &mut Writer) {
         Stage::Planned => to.number(5, 0),
         Stage::Sending { before } => {
             to.number(5, 1);
-            before.iter().for_each(|id| to.id(6, &id.0));
+            before.ids.iter().for_each(|id| to.id(6, &id.0));
+            if !before.is_whole {
+                to.number(9, 1);
+            }
         }
         Stage::Accepted => to.number(5, 2),
         Stage::Refused(failure) => {
@@ -505,7 +508,10 @@ fn read_step(from: Fields<'_>) -> Option<ReplayStep> {
     let stage = match from.number(5)? {
         0 => Stage::Planned,
         1 => Stage::Sending {
-            before: from.all(6).filter_map(read_id).map(AttemptId).collect(),
+            before: Before {
+                ids: from.all(6).filter_map(read_id).map(AttemptId).collect(),
+                is_whole: from.number(9).is_none(),
+            },
         },
         2 => Stage::Accepted,
         3 => Stage::Refused(from.nested(7).and_then(read_failure)?),

@@ -1,8 +1,6 @@
 //! Many replays in scenes: only what stood in the plan leaves, in its order, at its rate, and it
 //! can be taken back, stopped, resumed and cancelled.
 
-use std::sync::Arc;
-
 use reeltop::app::{Effect, Msg, ReplayRequest, State, update};
 use reeltop::domain::{
     Attempt, AttemptId, AttemptStatus, ChangeKind, EndpointId, MessageId, ReplayStep, Stage, Time,
@@ -60,7 +58,7 @@ fn tell(state: &mut State, request: &ReplayRequest, how_far: Stage) -> Vec<Repla
 
 /// The replay is sent, and its attempt ends with this code.
 fn end(state: &mut State, request: &ReplayRequest, code: u16) -> Vec<ReplayRequest> {
-    let before = Arc::from([]);
+    let before = [].into();
     let mut left = tell(state, request, Stage::Sending { before });
     left.extend(tell(state, request, Stage::Accepted));
     let status = if code == 204 {

@@ -232,7 +232,7 @@ async fn the_dashboard_writes_only_its_own_sequences() {
             ("jj\r", "Events ›"),
             ("3", "NEXT"),
             ("\r", "Deliveries ›"),
-            ("4", "DELIVERED"),
+            ("4", "LAST ATTEMPT"),
             ("\r", "Endpoints ›"),
             ("5", "IN MEMORY"),
             ("?", "quit"),

@@ -125,7 +125,8 @@ impl World {
                 if let Some(number) = self.running
                     && self.state(number) == ReplayState::Planned
                 {
-                    let before = self.attempts.iter().map(|seen| seen.id.clone()).collect();
+                    let before: Vec<_> = self.attempts.iter().map(|seen| seen.id.clone()).collect();
+                    let before = before.into();
                     self.step(number, Stage::Sending { before });
                     self.on_its_way = Some(number);
                 }
@@ -229,8 +230,8 @@ impl World {
             return;
         };
         let latest = self.replays.get(*number).unwrap();
-        let before = latest.before.clone().unwrap_or_default();
-        let is_mixed = self.foreign.iter().any(|other| !before.contains(other));
+        let before = latest.before.as_ref().unwrap();
+        let is_mixed = self.foreign.iter().any(|other| !before.ids.contains(other));
         if *number == self.n && is_mixed {
             let ReplayState::Ambiguous(candidates) = &latest.state else {
                 panic!("somebody else's may be taken for ours: {latest:?}")

@@ -66,7 +66,8 @@ fn read(path: &Path) -> rusqlite::Result<Vec<Held>> {
         return Err(foreign("it is not a ledger of this reeltop"));
     }
     // What was added since has no column there.
-    let columns = COLUMNS.replace("scope, via", "'' AS scope, '' AS via");
+    let since = "scope, via, before_is_partial";
+    let columns = COLUMNS.replace(since, "'' AS scope, '' AS via, 0 AS before_is_partial");
     let sql = format!("SELECT {columns} FROM replay ORDER BY n");
     rows(&db, &sql, params![])
 }
