@@ -1,7 +1,7 @@
 //! Planted secrets are looked for wherever the program writes: screen, stdout, stderr, files, the
 //! list of processes, what Debug prints.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use reeltop::io::Clock;
 use reeltop::io::client::Client;
 use reeltop::io::config::{KeyFrom, Source};
 use reeltop::io::intake;
+use rusqlite::types::ValueRef;
 use secrecy::SecretString;
 use serde_json::json;
 
@@ -33,6 +34,7 @@ fn assert_none(place: &str, bytes: &[u8]) {
         "ED0key",
         "ED0\\u006bey",
         "ED0%6Bey",
+        "ED0&#107;ey",
         "UExBTlRFRD",
         "BMQU5URUQw",
         "QTEFOVEVEM",
@@ -55,10 +57,58 @@ fn assert_none_in_files(folder: &Path) -> usize {
             n_files += assert_none_in_files(&path);
         } else if path.is_file() {
             n_files += 1;
-            assert_none(&path.display().to_string(), &std::fs::read(&path).unwrap());
+            let (name, bytes) = (path.display().to_string(), std::fs::read(&path).unwrap());
+            assert_none(&name, &bytes);
+            if bytes.starts_with(b"SQLite format 3") {
+                assert_none_in_tables(&path);
+            }
         }
     }
     n_files
+}
+
+/// Looks through every value of a database, those that are packed unpacked. Gives what these hold.
+fn assert_none_in_tables(path: &Path) -> Vec<u8> {
+    let db = rusqlite::Connection::open(path).unwrap();
+    let column = |sql: &str| -> Vec<Vec<u8>> {
+        let mut statement = db.prepare(sql).unwrap();
+        let n = statement.column_count();
+        let mut rows = statement.query([]).unwrap();
+        let mut values = Vec::new();
+        while let Some(row) = rows.next().unwrap() {
+            values.extend((0..n).filter_map(|at| match row.get_ref(at).unwrap() {
+                ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(bytes.to_vec()),
+                _ => None,
+            }));
+        }
+        values
+    };
+    let mut all = Vec::new();
+    for table in column("SELECT name FROM sqlite_schema WHERE type = 'table'") {
+        let table = String::from_utf8(table).unwrap();
+        for value in column(&format!("SELECT * FROM {table}")) {
+            assert_none(&table, &value);
+            if let Ok(unpacked) = zstd::decode_all(&*value) {
+                assert_none(&format!("a block in {table}"), &unpacked);
+                all.extend(unpacked);
+            }
+        }
+    }
+    all
+}
+
+/// The databases below a folder.
+fn databases(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(databases(&path));
+        } else if path.extension().is_some_and(|ending| ending == "db") {
+            found.push(path);
+        }
+    }
+    found
 }
 
 /// The key as it was sent and in the forms in which a server, or what stands before it, may write it.
@@ -69,7 +119,8 @@ fn echo() -> String {
         &base64::engine::general_purpose::STANDARD,
         format!("user:{KEY}"),
     );
-    format!("refused: Authorization: Bearer {KEY} {json} {percent} Basic {basic}")
+    let html = KEY.replace('k', "&#107;");
+    format!("refused: Authorization: Bearer {KEY} {json} {percent} {html} Basic {basic}")
 }
 
 /// An API that holds secrets in its endpoints and attempts, and repeats the key that it was sent.
@@ -97,6 +148,10 @@ fn leaky(head: &str) -> Reply {
                 json!({"about": echo, "at": URL})
             );
             return Reply::Hold(stream(&bytes));
+        }
+        "/closing" => {
+            let bytes = format!("data: {echo}\n\ndata: {}\n\n", json!({"about": echo}));
+            return Reply::Close(stream(&bytes));
         }
         "/openapi.json" => return planted::api(&["x".to_owned()], head),
         "/tasks/500" => return answer("500 x", "", &json!({"detail": echo}).to_string()),
@@ -143,7 +198,9 @@ async fn no_command_prints_a_planted_secret() {
         "tasks",
         "tasks --json",
         "tasks 500 404 302 303 200 other",
+        "messages",
         "messages --json",
+        "causes --json",
         "attempts",
         "attempts --json",
         "attempts --json --message m0x",
@@ -151,15 +208,30 @@ async fn no_command_prints_a_planted_secret() {
         "endpoints --json",
         "tail --events-path /wrong",
         "tail --events-path /other",
+        "tail --events-path /closing --no-reconnect",
+        "tail --events-path /closing --no-reconnect --json",
+        "tail --events-path /closing --no-reconnect --frames",
+        "doctor --wait 1s",
+        "doctor --wait 1s --json",
+        "config",
+        "config --json",
         "replay m0x --dry-run",
         "replay m0x --dry-run --json",
         "replay m0x --yes --wait 100ms",
+        "replays --json --offline",
     ] {
         let mut command = reeltop(home.path(), &server.url);
-        command.args(arguments.split(' '));
+        // Neither is it said of a proxy that is there and not taken.
+        command.env("HTTPS_PROXY", format!("http://user:{PROXY}@127.0.0.1:1"));
+        let log = home.path().join("reeltop.log");
+        command.args(arguments.split(' ')).arg("--log").arg(log);
         let said = said(command).await;
         assert!(!said.is_empty(), "{arguments}");
         assert_none(arguments, &said);
+    }
+    let logged = std::fs::read_to_string(home.path().join("reeltop.log")).unwrap();
+    for known in ["/tasks/500", "/webhooks/endpoints", "/closing"] {
+        assert!(logged.contains(known), "{known}: {logged}");
     }
     assert_none_in_files(home.path());
     // What is not secret is still told.
@@ -201,6 +273,12 @@ async fn the_dashboard_shows_and_keeps_no_planted_secret() {
         pty.end();
         assert_none("the terminal", &pty.bytes());
         assert_none_in_files(pty.home());
+        let databases = databases(pty.home());
+        let packed: Vec<u8> = (databases.iter())
+            .flat_map(|file| assert_none_in_tables(file))
+            .collect();
+        let packed = String::from_utf8_lossy(&packed);
+        assert!(packed.contains("***@hooks.example"), "{databases:?}");
 
         let mut pty = Pty::start(&[], &environment, 160, 50);
         pty.end();
@@ -245,6 +323,37 @@ async fn the_password_of_a_proxy_is_never_said() {
             }
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_says_no_password_of_a_proxy() {
+    let home = tempfile::tempdir().unwrap();
+    for proxy in [
+        format!("http://user:{PROXY}@127.0.0.1:1"),
+        format!("http://user:{PROXY}@127.0.0.1:99999"),
+        format!("socks9://user:{PROXY}@x"),
+    ] {
+        for (name, url) in [
+            ("HTTPS_PROXY", "https://far.invalid"),
+            ("http_proxy", "http://far.invalid"),
+        ] {
+            for arguments in ["doctor --wait 1s", "doctor --wait 1s --json"] {
+                let mut command = reeltop(home.path(), url);
+                command.env(name, &proxy).args(arguments.split(' '));
+                command.args(["--allow-http", "--log"]);
+                command.arg(home.path().join("log"));
+                let said = said(command).await;
+                assert_none(&format!("{name} {proxy}"), &said);
+                let said = String::from_utf8_lossy(&said);
+                let is_taken = proxy.starts_with("http:");
+                assert!(
+                    !is_taken || said.contains("proxy"),
+                    "{name} {proxy}: {said}"
+                );
+            }
+        }
+    }
+    assert_none_in_files(home.path());
 }
 
 /// What goes out of the intake is what is shown, and what a journal records.
