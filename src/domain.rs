@@ -38,7 +38,9 @@ pub use attempt::{Attempt, AttemptStatus, FailureClass, Trigger, answer};
 pub use backoff::{Backoff, MAX_CONNECTIONS, Pace};
 pub use cause::{Cause, CauseId};
 pub use change::{Change, ChangeKind, Origin};
-pub use endpoint::{EVERY_TASK_EVENT, Endpoint, EndpointDraft, EndpointEdit, FieldFault};
+pub use endpoint::{
+    EVERY_TASK_EVENT, Endpoint, EndpointDraft, EndpointEdit, FieldFault, OwnHeaders, header_fault,
+};
 pub use event::{Event, EventType};
 pub use failure::{Failure, FailureKind};
 pub use feature::{Extra, Feature, FeatureState, Features, KNOWN_FEATURES, Tally};

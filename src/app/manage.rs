@@ -2,6 +2,9 @@
 //! change is asked for once: while its answer is waited for, nothing else can be sent from there.
 
 mod form;
+mod headers;
+
+use std::collections::BTreeMap;
 
 use crossterm::event::KeyEvent;
 
@@ -11,9 +14,10 @@ use super::page::Page;
 use super::prompt::Prompt;
 use super::{Effect, Overlay, Screen, State, Tone};
 use crate::domain::{
-    EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind, Hidden, visible,
+    EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind, Hidden, OwnHeaders, visible,
 };
 pub use form::{Field, Form};
+pub use headers::HeadersForm;
 
 /// A change of an endpoint, or its secret, as asked of the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +28,10 @@ pub enum EndpointAction {
     Rotate(EndpointId),
     Reveal(EndpointId),
     Example(EndpointId),
+    /// Read its own headers.
+    Headers(EndpointId),
+    /// Replace them.
+    SetHeaders(EndpointId, BTreeMap<String, Hidden>),
 }
 
 /// What the service gave for it.
@@ -32,6 +40,7 @@ pub enum EndpointAnswer {
     Done,
     Created(EndpointId, Option<Hidden>),
     Secret(Hidden),
+    Headers(OwnHeaders),
 }
 
 /// What can be done with an endpoint, in the order of the menu.
@@ -39,15 +48,17 @@ pub enum EndpointAnswer {
 pub enum Choice {
     Edit,
     Toggle,
+    Headers,
     Example,
     Reveal,
     Rotate,
     Delete,
 }
 
-pub const CHOICES: [Choice; 6] = [
+pub const CHOICES: [Choice; 7] = [
     Choice::Edit,
     Choice::Toggle,
+    Choice::Headers,
     Choice::Example,
     Choice::Reveal,
     Choice::Rotate,
@@ -68,6 +79,7 @@ pub enum Stage {
     /// What can be done, and the line that is picked.
     Menu(usize),
     Form(Box<Form>),
+    Headers(Box<HeadersForm>),
     /// A deletion, and what was typed to confirm it.
     Confirm(Prompt),
     Waiting,
@@ -83,7 +95,7 @@ pub const CONFIRM_WORD: &str = "delete";
 impl Stage {
     /// Whether keys are text here.
     pub fn takes_text(&self) -> bool {
-        matches!(self, Self::Form(_) | Self::Confirm(_))
+        matches!(self, Self::Form(_) | Self::Headers(_) | Self::Confirm(_))
     }
 }
 
@@ -139,7 +151,8 @@ impl State {
         let effects = match (&mut manage.stage, manage.endpoint.clone()) {
             (Stage::Menu(at), Some(endpoint)) => {
                 let choice = CHOICES[(*at).min(CHOICES.len() - 1)];
-                if choice != Choice::Reveal && self.refuses_changes() {
+                let is_reading = matches!(choice, Choice::Reveal | Choice::Headers);
+                if !is_reading && self.refuses_changes() {
                     self.overlay = Some(Overlay::Manage(manage));
                     return Vec::new();
                 }
@@ -151,6 +164,9 @@ impl State {
                 Some(endpoint) => EndpointAction::Edit(endpoint, edit),
                 None => EndpointAction::Create(EndpointDraft::default().with(&edit)),
             }),
+            (Stage::Headers(form), Some(endpoint)) if !self.refuses_changes() => form
+                .headers()
+                .map(|headers| EndpointAction::SetHeaders(endpoint, headers)),
             (Stage::Confirm(prompt), Some(endpoint)) if prompt.text().trim() == CONFIRM_WORD => {
                 Some(EndpointAction::Delete(endpoint))
             }
@@ -181,6 +197,7 @@ impl State {
                 };
                 EndpointAction::Edit(endpoint, edit)
             }
+            Choice::Headers => EndpointAction::Headers(endpoint),
             Choice::Example => EndpointAction::Example(endpoint),
             Choice::Reveal => EndpointAction::Reveal(endpoint),
             Choice::Rotate => EndpointAction::Rotate(endpoint),
@@ -203,6 +220,7 @@ impl State {
                 Some(Stage::Form(form)) => {
                     form.press(key);
                 }
+                Some(Stage::Headers(form)) => form.press(key),
                 Some(Stage::Confirm(prompt)) => {
                     prompt.press(key);
                 }
@@ -213,8 +231,10 @@ impl State {
     }
 
     fn turn_field(&mut self, by: isize) {
-        if let Some(Stage::Form(form)) = self.text_stage() {
-            form.turn(by);
+        match self.text_stage() {
+            Some(Stage::Form(form)) => form.turn(by),
+            Some(Stage::Headers(form)) => form.turn(by),
+            _ => {}
         }
     }
 
@@ -222,6 +242,7 @@ impl State {
     pub(super) fn paste_in_form(&mut self, text: &str) -> bool {
         match self.text_stage() {
             Some(Stage::Form(form)) => form.paste(text),
+            Some(Stage::Headers(form)) => form.paste(text),
             Some(Stage::Confirm(prompt)) => prompt.paste(text),
             _ => return false,
         }
@@ -250,10 +271,17 @@ impl State {
         let name = self.managed_name(action);
         let failure = match answer {
             Err(failure) => failure,
+            Ok(EndpointAnswer::Headers(own)) => {
+                // Nobody waits for them any more where the overlay was closed.
+                if is_waiting {
+                    self.open_headers(action, HeadersForm::of(&own));
+                }
+                return Vec::new();
+            }
             Ok(answer) => {
                 self.say(Tone::Ok, done_words(action, &name));
                 let secret = match answer {
-                    EndpointAnswer::Done => None,
+                    EndpointAnswer::Done | EndpointAnswer::Headers(_) => None,
                     EndpointAnswer::Created(id, secret) => Some((id, secret, true)),
                     EndpointAnswer::Secret(secret) => {
                         let id = action.endpoint().cloned();
@@ -280,6 +308,17 @@ impl State {
         // What was typed is not lost: the form stands there again.
         // Where it is not known whether it was done, sending it again is no small step.
         let is_certain = failure.kind != FailureKind::Broken;
+        if let EndpointAction::SetHeaders(_, headers) = action
+            && is_waiting
+            && is_certain
+        {
+            let told = headers.clone();
+            let own = OwnHeaders {
+                told,
+                sensitive: Vec::new(),
+            };
+            self.open_headers(action, HeadersForm::of(&own));
+        }
         if is_waiting
             && is_certain
             && let Some(form) = self.retyped(action)
@@ -290,6 +329,13 @@ impl State {
             })));
         }
         vec![Effect::Refresh]
+    }
+
+    fn open_headers(&mut self, action: &EndpointAction, form: HeadersForm) {
+        self.overlay = Some(Overlay::Manage(Box::new(Manage {
+            endpoint: action.endpoint().cloned(),
+            stage: Stage::Headers(Box::new(form)),
+        })));
     }
 
     fn retyped(&self, action: &EndpointAction) -> Option<Form> {
@@ -372,7 +418,9 @@ impl EndpointAction {
             | Self::Delete(id)
             | Self::Rotate(id)
             | Self::Reveal(id)
-            | Self::Example(id) => Some(id),
+            | Self::Example(id)
+            | Self::Headers(id)
+            | Self::SetHeaders(id, _) => Some(id),
         }
     }
 }
@@ -392,6 +440,12 @@ fn done_words(action: &EndpointAction, name: &str) -> String {
             format!("{name} has another secret; the one before stays valid for a day")
         }
         EndpointAction::Reveal(_) => format!("the secret of {name}"),
+        EndpointAction::Headers(_) => format!("the headers of {name}"),
+        EndpointAction::SetHeaders(_, headers) => match headers.len() {
+            0 => format!("{name} has no headers of its own any more"),
+            1 => format!("{name} has 1 header of its own"),
+            n => format!("{name} has {n} headers of its own"),
+        },
         EndpointAction::Example(_) => format!("an example is on its way to {name}"),
     }
 }

@@ -17,7 +17,7 @@ use super::args::{
 use super::output::{Outcome, Output, Stop, note, usage};
 use super::prompt::confirmed;
 use super::source;
-use crate::domain::{EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind};
+use crate::domain::{EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind, header_fault};
 use crate::io::client::Client;
 use crate::io::client::endpoints::Changed;
 use crate::io::client::http::NotDone;
@@ -358,7 +358,11 @@ fn read_headers(text: &str) -> Result<BTreeMap<String, String>, Stop> {
             // The line may hold a secret, so that it is not repeated.
             return Err(usage("--from", format!("line {number} has no colon")));
         };
-        headers.insert(name.trim().to_owned(), value.trim().to_owned());
+        let (name, value) = (name.trim(), value.trim());
+        if let Some(why) = header_fault(name, value) {
+            return Err(usage("--from", format!("line {number}: {why}")));
+        }
+        headers.insert(name.to_owned(), value.to_owned());
     }
     Ok(headers)
 }

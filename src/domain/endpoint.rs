@@ -1,6 +1,7 @@
 //! Endpoints: where webhooks go.
 
 mod draft;
+mod headers;
 
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use super::id::EndpointId;
 use super::time::Time;
 
 pub use draft::{EVERY_TASK_EVENT, EndpointDraft, EndpointEdit, FieldFault};
+pub use headers::{OwnHeaders, header_fault};
 
 /// A webhook endpoint (Aspect `Endpoint`).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use std::time::Duration;
 
 use crate::app::manage::{EndpointAction, EndpointAnswer};
-use crate::domain::{EndpointId, Failure, FailureKind, Hidden};
+use crate::domain::{EndpointId, Failure, FailureKind, Hidden, OwnHeaders};
 use crate::io::client::Client;
 use crate::io::client::http::NotDone;
 use crate::io::config::secrets;
@@ -36,6 +36,26 @@ pub async fn run(client: &Client, action: &EndpointAction) -> Result<EndpointAns
         EndpointAction::Reveal(id) => {
             let route = client.endpoint_routes().await?.secret;
             reveal(client, route, id).await
+        }
+        EndpointAction::Headers(id) => {
+            let route = client.endpoint_routes().await?.headers;
+            let route = offered(route, "reading headers")?;
+            let own = client.endpoint_headers(&route, id).await?;
+            let told = own.headers.iter();
+            let told = told.map(|(name, value)| (name.clone(), Hidden::new(value)));
+            Ok(EndpointAnswer::Headers(OwnHeaders {
+                told: told.collect(),
+                sensitive: own.sensitive,
+            }))
+        }
+        EndpointAction::SetHeaders(id, headers) => {
+            let route = client.endpoint_routes().await?.set_headers;
+            let route = offered(route, "setting headers")?;
+            let open = headers.iter();
+            let open = open.map(|(name, value)| (name.clone(), value.reveal().to_owned()));
+            let open = open.collect();
+            let set = client.set_endpoint_headers(&route, id, &open).await;
+            set.map_err(told).map(|()| EndpointAnswer::Done)
         }
         EndpointAction::Example(id) => {
             let route = client.endpoint_routes().await?.example;

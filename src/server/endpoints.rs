@@ -7,7 +7,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -18,6 +18,7 @@ use super::clock::{now_us, rfc3339};
 use super::port::{Accepted, Refusal};
 use super::reject::{Fields, Rejected, place};
 use super::tasks::EVENT_TYPES;
+use crate::domain::header_fault;
 use crate::wire::bodies::{EndpointUpdatedBody, EnvelopeBody, FeatureBody, FeaturesBody};
 use crate::wire::bodies::{TaskBody, TaskDataBody};
 use crate::wire::signature::Secret;
@@ -31,17 +32,6 @@ const MOST_GRACE_S: u64 = 604_800;
 /// Key lengths that Svix takes, in bytes.
 const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=75;
 const MOST_HEADERS: usize = 50;
-/// Headers that delivery itself sets, or that would change what the body is.
-const RESERVED: [&str; 7] = [
-    "host",
-    "content-length",
-    "content-type",
-    "transfer-encoding",
-    "connection",
-    "user-agent",
-    "accept",
-];
-
 /// `GET /webhooks/endpoints/{id}`
 pub async fn read(State(api): State<Api>, Id(id): Id) -> Answer {
     let endpoint = api.backend.delivery().endpoint(id).await?;
@@ -98,19 +88,6 @@ pub async fn set_headers(State(api): State<Api>, Id(id): Id, body: Body) -> Answ
     }
     api.backend.delivery().set_headers(id, headers).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-fn header_fault(name: &str, value: &str) -> Option<&'static str> {
-    let Ok(known) = name.parse::<HeaderName>() else {
-        return Some("no header can have this name");
-    };
-    let known = known.as_str();
-    if RESERVED.contains(&known) || known.starts_with("svix-") || known.starts_with("webhook-") {
-        return Some("delivery sets this header itself");
-    }
-    HeaderValue::from_str(value)
-        .is_err()
-        .then_some("no header can have this value")
 }
 
 /// `POST /webhooks/endpoints/{id}/send-example`: `{event_type}`, to this endpoint alone.
@@ -173,24 +150,4 @@ fn example_event(user_id: &str, event_type: &'static str) -> Option<Accepted> {
         payload,
         at_us,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn headers_that_delivery_sets_are_refused() {
-        for name in [
-            "Host",
-            "content-type",
-            "svix-id",
-            "Webhook-Signature",
-            "a b",
-        ] {
-            assert!(header_fault(name, "x").is_some(), "{name}");
-        }
-        assert_eq!(header_fault("Authorization", "Basic eA=="), None);
-        assert!(header_fault("x-team", "a\r\nb: c").is_some());
-    }
 }

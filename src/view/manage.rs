@@ -7,7 +7,7 @@ use super::model::delivery::label;
 use super::paint::{Canvas, Pieces, dim, piece, plain, role};
 use super::text::{width, wrap};
 use super::theme::Role;
-use crate::app::manage::{CHOICES, CONFIRM_WORD, Choice, Field, Form, Manage, Stage};
+use crate::app::manage::{CHOICES, CONFIRM_WORD, Choice, Field, Form, HeadersForm, Manage, Stage};
 use crate::app::prompt::Prompt;
 use crate::app::{State, Tone};
 use crate::domain::{Endpoint, EndpointId, visible};
@@ -54,6 +54,7 @@ fn title(state: &State, manage: &Manage) -> String {
     let name = |id: &EndpointId| visible(&label(&state.history, id)).into_owned();
     match (&manage.endpoint, &manage.stage) {
         (None, _) => "New endpoint".to_owned(),
+        (Some(id), Stage::Headers(_)) => format!("Headers of {}", name(id)),
         (Some(id), Stage::Confirm(_)) => format!("Delete {}", name(id)),
         (Some(id), _) => name(id),
     }
@@ -73,6 +74,10 @@ fn lines(
         Stage::Form(form) => (
             self::form(form, room),
             "Enter send     Tab next field     Esc back, nothing sent",
+        ),
+        Stage::Headers(form) => (
+            headers(form, room),
+            "Enter send all     Tab next line     Esc back, nothing sent",
         ),
         Stage::Confirm(prompt) => (
             confirm(known, prompt, room),
@@ -147,6 +152,7 @@ fn choice_words(choice: Choice, is_disabled: bool) -> (&'static str, &'static st
             ("enable", "what happened meanwhile is not sent by itself")
         }
         Choice::Toggle => ("disable", "nothing is sent there any more, nor later"),
+        Choice::Headers => ("headers", "its own, sent with every request to it"),
         Choice::Example => ("send an example", "a task.completed about no real task"),
         Choice::Reveal => ("show the secret", "that its requests are signed with"),
         Choice::Rotate => ("rotate the secret", "the one before stays valid for a day"),
@@ -168,6 +174,25 @@ fn form(form: &Form, room: usize) -> Vec<Line> {
         } else {
             let hint = format!("{:w$}{}", "", field.hint, w = NAMES + 2);
             lines.push((vec![dim(hint)], false));
+        }
+    }
+    lines
+}
+
+fn headers(form: &HeadersForm, room: usize) -> Vec<Line> {
+    let mut lines = said(
+        "Name: value, one a line; an empty line is no header. What is sent replaces all of them.",
+        room,
+    );
+    lines.push((Vec::new(), false));
+    for (at, header) in form.lines.iter().enumerate() {
+        let is_here = at == form.at;
+        let mut line = vec![plain("  ")];
+        line.extend(typed(&header.prompt, is_here, room.saturating_sub(3)));
+        lines.push((line, is_here));
+        if let Some(why) = &header.fault {
+            let words = wrap(why, room.saturating_sub(6)).into_iter();
+            lines.extend(words.map(|text| (vec![plain("    "), piece(Tone::Bad, text)], false)));
         }
     }
     lines

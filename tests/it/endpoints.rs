@@ -242,13 +242,16 @@ async fn headers_are_set_from_standard_input_and_an_example_carries_them() {
     assert_eq!(code, 0, "{words}");
     let arrived = receiver.next().await;
     assert_eq!(arrived.header("authorization"), "Basic cGxhbnRlZA==");
-    // The service's own words about what it does not take.
+    // What no service takes is not sent, and its line is named.
     let (code, _, words) = shop
-        .run(&["headers", &created.id, "--from", "-"], "svix-id: x\n")
+        .run(
+            &["headers", &created.id, "--from", "-"],
+            "x-a: b\nsvix-id: x\n",
+        )
         .await;
-    assert_eq!(code, 1);
+    assert_eq!(code, 2);
     assert!(
-        words.contains("delivery sets this header itself"),
+        words.contains("line 2: delivery sets this header itself"),
         "{words}"
     );
     shop.server.stop().await;

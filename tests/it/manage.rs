@@ -2,7 +2,7 @@
 
 use reeltop::app::manage::{EndpointAction, EndpointAnswer};
 use reeltop::app::{Effect, Msg, State, update};
-use reeltop::domain::{EndpointId, Failure, FailureKind, Hidden};
+use reeltop::domain::{EndpointId, Failure, FailureKind, Hidden, OwnHeaders};
 
 use crate::support::{key, picture, press, told};
 
@@ -84,6 +84,49 @@ fn a_refusal_is_told_in_the_services_words_and_nothing_typed_is_lost() {
 }
 
 #[test]
+fn own_headers_are_read_and_replaced_once_and_nothing_typed_is_lost() {
+    let mut state = told();
+    let action = managed(&press(&mut state, "4 m j j enter"));
+    let own = OwnHeaders {
+        told: [("x-team".to_owned(), Hidden::new("media"))].into(),
+        sensitive: vec!["Authorization".to_owned()],
+    };
+    assert_eq!(
+        answer(&mut state, &action, Ok(EndpointAnswer::Headers(own))),
+        []
+    );
+    let shown = picture(&mut state, 100, 30);
+    assert!(
+        shown.contains("x-team: media") && shown.contains("Authorization:"),
+        "{shown}"
+    );
+    // What the service does not tell cannot be sent back.
+    assert_eq!(press(&mut state, "enter"), []);
+    assert!(picture(&mut state, 100, 30).contains("type it, or clear the line"));
+    type_text(&mut state, "Basic s3cr3t");
+    let action = managed(&press(&mut state, "enter"));
+    let EndpointAction::SetHeaders(_, headers) = &action else {
+        panic!("{action:?}")
+    };
+    assert_eq!(headers["Authorization"].reveal(), "Basic s3cr3t");
+    assert!(!format!("{action:?}").contains("s3cr3t"));
+    assert_eq!(press(&mut state, "enter"), []);
+    let refused = Failure::new(FailureKind::Invalid, "422: too many headers", "send fewer");
+    answer(&mut state, &action, Err(refused));
+    let shown = picture(&mut state, 100, 30);
+    assert!(
+        shown.contains("too many headers") && shown.contains("Basic s3cr3t"),
+        "{shown}"
+    );
+    let action = managed(&press(&mut state, "enter"));
+    assert_eq!(
+        answer(&mut state, &action, Ok(EndpointAnswer::Done)),
+        [Effect::Refresh]
+    );
+    assert!(picture(&mut state, 100, 30).contains("has 2 headers of its own"));
+}
+
+#[test]
 fn deleting_wants_the_word() {
     let mut state = told();
     press(&mut state, "4 m G enter");
@@ -103,17 +146,23 @@ fn read_only_changes_nothing_but_may_look() {
     state.session.is_read_only = true;
     assert_eq!(press(&mut state, "4 c"), []);
     assert!(state.overlay.is_none());
-    // Each line of the menu but the secret.
-    for steps in ["enter", "j enter", "j j enter", "j j j j enter", "G enter"] {
+    // Each line of the menu but the secret and the headers.
+    for steps in ["enter", "j enter", "j j j enter", "G enter", "G k enter"] {
         press(&mut state, "4 m");
         assert_eq!(press(&mut state, steps), [], "{steps}");
         press(&mut state, "esc");
     }
     press(&mut state, "4 m");
     assert!(matches!(
-        managed(&press(&mut state, "j j j enter")),
+        managed(&press(&mut state, "j j j j enter")),
         EndpointAction::Reveal(_)
     ));
+    press(&mut state, "esc 4 m");
+    let action = managed(&press(&mut state, "j j enter"));
+    let own = EndpointAnswer::Headers(OwnHeaders::default());
+    answer(&mut state, &action, Ok(own));
+    type_text(&mut state, "x-team: media");
+    assert_eq!(press(&mut state, "enter"), []);
 }
 
 #[test]

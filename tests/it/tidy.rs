@@ -154,6 +154,7 @@ const ONLY_IN: [(&str, &str, &[&str]); 10] = [
             // Where text is typed, keys are text.
             "app/manage.rs",
             "app/manage/form.rs",
+            "app/manage/headers.rs",
             "app/palette.rs",
             "app/prompt.rs",
             "app/update.rs",

@@ -1,0 +1,177 @@
+//! The form of an endpoint's own headers: `Name: value` a line. Sending replaces all of them.
+
+use std::collections::BTreeMap;
+
+use crossterm::event::KeyEvent;
+
+use crate::app::prompt::Prompt;
+use crate::domain::{Hidden, OwnHeaders, header_fault};
+
+/// Most headers that a service takes (Svix).
+const MOST: usize = 50;
+
+/// A header to type.
+#[derive(Clone, PartialEq, Default)]
+pub struct HeaderLine {
+    pub prompt: Prompt,
+    pub fault: Option<String>,
+}
+
+/// What is typed may be a credential.
+impl std::fmt::Debug for HeaderLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HeaderLine").finish_non_exhaustive()
+    }
+}
+
+impl HeaderLine {
+    fn new(text: &str) -> Self {
+        Self {
+            prompt: Prompt::new(text),
+            fault: None,
+        }
+    }
+}
+
+/// The lines, an empty one at the end, and the one that is typed in.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct HeadersForm {
+    pub lines: Vec<HeaderLine>,
+    pub at: usize,
+    /// Names of those whose values the service does not tell: they must be typed again, or go.
+    pub sensitive: Vec<String>,
+}
+
+impl HeadersForm {
+    pub fn of(own: &OwnHeaders) -> Self {
+        let told = own.told.iter();
+        let told =
+            told.map(|(name, value)| HeaderLine::new(&format!("{name}: {}", value.reveal())));
+        let hidden = own.sensitive.iter();
+        let hidden = hidden.map(|name| HeaderLine::new(&format!("{name}: ")));
+        let mut form = Self {
+            lines: told.chain(hidden).take(MOST).collect(),
+            at: 0,
+            sensitive: own.sensitive.clone(),
+        };
+        form.keep_room();
+        form
+    }
+
+    /// There is always a line to type one more header.
+    fn keep_room(&mut self) {
+        let is_full = self.lines.len() >= MOST;
+        let is_open = self
+            .lines
+            .last()
+            .is_some_and(|line| line.prompt.text().is_empty());
+        if !is_full && !is_open {
+            self.lines.push(HeaderLine::default());
+        }
+    }
+
+    fn edit(&mut self, change: impl FnOnce(&mut Prompt)) {
+        if let Some(line) = self.lines.get_mut(self.at) {
+            line.fault = None;
+            change(&mut line.prompt);
+        }
+        self.keep_room();
+    }
+
+    pub fn press(&mut self, key: KeyEvent) {
+        self.edit(|prompt| {
+            prompt.press(key);
+        });
+    }
+
+    pub fn paste(&mut self, text: &str) {
+        self.edit(|prompt| prompt.paste(text));
+    }
+
+    /// Goes so many lines on, round at the ends.
+    pub fn turn(&mut self, by: isize) {
+        let n = self.lines.len().max(1);
+        self.at = self.at.saturating_add_signed(by + n as isize) % n;
+    }
+
+    /// All headers, if a service takes each; else the faults are noted and the first is gone to.
+    pub fn headers(&mut self) -> Option<BTreeMap<String, Hidden>> {
+        let mut headers = BTreeMap::new();
+        for line in &mut self.lines {
+            let text = line.prompt.text().trim();
+            if text.is_empty() {
+                continue;
+            }
+            let (name, value) = text.split_once(':').unwrap_or((text, ""));
+            let (name, value) = (name.trim().to_owned(), value.trim().to_owned());
+            let is_hidden = || {
+                self.sensitive
+                    .iter()
+                    .any(|known| known.eq_ignore_ascii_case(&name))
+            };
+            let is_twice = |known: &String| known.eq_ignore_ascii_case(&name);
+            line.fault = if !text.contains(':') {
+                Some("name: value is wanted, with a colon between".to_owned())
+            } else if headers.keys().any(is_twice) {
+                Some("this header stands there twice".to_owned())
+            } else if value.is_empty() && is_hidden() {
+                Some("the service does not tell its value: type it, or clear the line".to_owned())
+            } else {
+                header_fault(&name, &value).map(str::to_owned)
+            };
+            headers.insert(name, Hidden::new(&value));
+        }
+        match self.lines.iter().position(|line| line.fault.is_some()) {
+            Some(at) => {
+                self.at = at;
+                None
+            }
+            None => Some(headers),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+
+    fn form() -> HeadersForm {
+        HeadersForm::of(&OwnHeaders {
+            told: BTreeMap::from([("x-team".to_owned(), Hidden::new("media"))]),
+            sensitive: vec!["Authorization".to_owned()],
+        })
+    }
+
+    #[test]
+    fn a_value_that_is_not_told_must_be_typed_or_cleared() {
+        let mut form = form();
+        assert_eq!(form.headers(), None);
+        assert_eq!(form.at, 1);
+        form.paste("Bearer x");
+        let all = form.headers().unwrap();
+        let told: Vec<(&str, &str)> = all
+            .iter()
+            .map(|(name, it)| (&**name, it.reveal()))
+            .collect();
+        assert_eq!(told, [("Authorization", "Bearer x"), ("x-team", "media")]);
+        form.lines[1] = HeaderLine::default();
+        assert_eq!(form.headers().unwrap().len(), 1);
+        assert!(!format!("{form:?}").contains("media"));
+    }
+
+    #[test]
+    fn faults_stand_at_their_lines_and_there_is_room_for_one_more() {
+        let mut form = HeadersForm::of(&OwnHeaders::default());
+        assert_eq!(form.lines.len(), 1);
+        for text in ["X-Team: a", "x-team: b", "host: c", "nothing"] {
+            form.at = form.lines.len() - 1;
+            form.paste(text);
+        }
+        assert_eq!(form.lines.len(), 5);
+        assert_eq!(form.headers(), None);
+        let faults = form.lines.iter().map(|line| line.fault.is_some());
+        assert_eq!(faults.collect::<Vec<_>>(), [false, true, true, true, false]);
+        assert_eq!(form.at, 1);
+    }
+}

@@ -1,0 +1,64 @@
+//! An endpoint's own headers: what the service sends with every request to it.
+
+use std::collections::BTreeMap;
+
+use crate::domain::hidden::Hidden;
+
+/// Headers that delivery itself sets, or that would change what the body is (Svix refuses them).
+const RESERVED: [&str; 7] = [
+    "host",
+    "content-length",
+    "content-type",
+    "transfer-encoding",
+    "connection",
+    "user-agent",
+    "accept",
+];
+
+/// An endpoint's own headers as the service tells them. A value may be a credential.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OwnHeaders {
+    pub told: BTreeMap<String, Hidden>,
+    /// Names of those whose values the service does not tell.
+    pub sensitive: Vec<String>,
+}
+
+/// Why a service takes no such header; `None` if it does. Names are tokens (RFC 9110, 5.6.2),
+/// values visible characters, spaces and tabs (5.5).
+pub fn header_fault(name: &str, value: &str) -> Option<&'static str> {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Some("no header can have this name");
+    }
+    let name = name.to_ascii_lowercase();
+    let is_ours = name.starts_with("svix-") || name.starts_with("webhook-");
+    if is_ours || RESERVED.contains(&name.as_str()) {
+        return Some("delivery sets this header itself");
+    }
+    let is_sound = |byte: u8| byte == b'\t' || (byte >= b' ' && byte != 0x7f);
+    (!value.bytes().all(is_sound)).then_some("no header can have this value")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_service_takes_is_told() {
+        for name in [
+            "Host",
+            "content-type",
+            "svix-id",
+            "Webhook-Signature",
+            "a b",
+            "",
+            "naïve",
+        ] {
+            assert!(header_fault(name, "x").is_some(), "{name}");
+        }
+        assert_eq!(header_fault("Authorization", "Basic eA=="), None);
+        assert_eq!(header_fault("x-name", "Zoë"), None);
+        assert!(header_fault("x-team", "a\r\nb: c").is_some());
+        assert!(header_fault("x-team", "\u{1b}[2J").is_some());
+    }
+}
