@@ -1,6 +1,8 @@
 //! Many replays in scenes: only what stood in the plan leaves, in its order, at its rate, and it
 //! can be taken back, stopped, resumed and cancelled.
 
+mod any_way;
+
 use reeltop::app::{Effect, Msg, ReplayRequest, State, update};
 use reeltop::domain::{
     Attempt, AttemptId, AttemptStatus, ChangeKind, EndpointId, MessageId, ReplayStep, Stage, Time,
