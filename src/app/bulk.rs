@@ -9,6 +9,7 @@ use crossterm::event::KeyEvent;
 use super::action::Action;
 use super::list::Step;
 use super::prompt::Prompt;
+use super::subject::means_endpoint;
 use super::{Effect, Overlay, State, Tone};
 use crate::domain::bulk::{MANY, PER_SECOND, oldest_first, order_words, plan_of_many};
 use crate::domain::{EndpointId, History, Job, MessageId, PlanItem, TaskId, Time, Verdict};
@@ -109,7 +110,7 @@ pub struct BulkOverlay {
     pub title: String,
     pub route: String,
     pub rows: Vec<BulkRow>,
-    /// Messages that are asked for, and those of them that failed nowhere.
+    /// Messages that are asked for, and those of them that did not fail last where it is meant.
     pub n_messages: usize,
     pub n_fine: usize,
     /// The picked row.
@@ -134,7 +135,7 @@ pub enum ShownBulk {
 impl BulkOverlay {
     fn new(history: &History, scope: &Scope, is_read_only: bool, now: Time) -> Self {
         let pairs = scope.pairs(history);
-        let endpoint = pairs.endpoint;
+        let (endpoint, query) = (pairs.endpoint, pairs.query);
         let (messages, _) = oldest_first(history, pairs.messages);
         let mut rows = Vec::new();
         let mut n_fine = 0;
@@ -145,7 +146,10 @@ impl BulkOverlay {
             let n_before = rows.len();
             let held = history.deliveries.get(message);
             let task = held.and_then(|held| held.message.as_ref()?.task.clone());
-            for item in plan.items.into_iter().filter(|item| item.is_failing) {
+            let is_meant = |item: &PlanItem| {
+                item.is_failing && means_endpoint(history, &query, message, &item.endpoint)
+            };
+            for item in plan.items.into_iter().filter(is_meant) {
                 rows.push(BulkRow {
                     message: message.clone(),
                     task: task.clone(),

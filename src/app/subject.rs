@@ -2,8 +2,9 @@
 
 use crate::domain::query::{Field, Subject};
 use crate::domain::{
-    Attempt, AttemptStatus, Cause, Delivery, Endpoint, EventEntry, Feature, FeatureState, Forecast,
-    History, Id, OutcomeState, Receipt, Received, TaskRow, TaskState,
+    Attempt, AttemptStatus, Cause, Delivery, Endpoint, EndpointId, EventEntry, Feature,
+    FeatureState, Forecast, History, Id, MessageId, OutcomeState, Query, Receipt, Received,
+    TaskRow, TaskState,
 };
 
 type See<'a> = &'a mut dyn FnMut(&str) -> bool;
@@ -387,6 +388,23 @@ impl Subject for AttemptSubject<'_> {
             || self.field(Field::Endpoint, see)
             || see(&self.attempt.response)
     }
+}
+
+/// Whether a query that lets a message pass means this endpoint of it: what it says of endpoints,
+/// codes and causes holds for the last attempt there.
+pub fn means_endpoint(
+    history: &History,
+    query: &Query,
+    message: &MessageId,
+    endpoint: &EndpointId,
+) -> bool {
+    let query = query.of_attempts();
+    if query.is_empty() {
+        return true;
+    }
+    let delivery = history.deliveries.get(message);
+    let last = delivery.and_then(|it| it.attempts_at(endpoint).pop());
+    last.is_some_and(|attempt| query.matches(&AttemptSubject { history, attempt }))
 }
 
 /// An endpoint.

@@ -11,10 +11,12 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::args::{ReplayArgs, SourceArgs};
+use super::list::query;
 use super::output::{Outcome, Output, Stop, note};
 use super::prompt::{confirmed, counted};
 use super::reading::find_messages;
 use super::{journal, source};
+use crate::app::subject::means_endpoint;
 use crate::domain::bulk::{MANY, jobs, oldest_first, order_words, plan_of_many};
 use crate::domain::{
     Applied, Change, ChangeKind, EndpointId, Failure, FailureKind, History, MAX_FAILURES,
@@ -63,11 +65,17 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
         note(&format!("{n_doubles} named again; each is replayed once"));
     }
     let now = clock.now().wall;
+    // What the query says of endpoints says where to.
+    let meant = query(args.query.as_deref())?;
     let plans: Vec<Plan> = messages
         .iter()
         .map(|message| {
             if is_bulk {
-                plan_of_many(&history, message, only.as_ref(), source.read_only, now)
+                let mut plan =
+                    plan_of_many(&history, message, only.as_ref(), source.read_only, now);
+                plan.items
+                    .retain(|item| means_endpoint(&history, &meant, message, &item.endpoint));
+                plan
             } else {
                 plan(&history, message, only.as_ref(), source.read_only, now)
             }

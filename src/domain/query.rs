@@ -153,6 +153,17 @@ impl Query {
             .all(|term| term.test.holds(row) != term.is_negated)
     }
 
+    /// The part that says which attempts of a message are meant, and so which endpoints.
+    #[must_use]
+    pub fn of_attempts(&self) -> Self {
+        const FIELDS: [Field; 4] = [Field::Endpoint, Field::Code, Field::Cause, Field::Trigger];
+        let is_of_attempts =
+            |term: &&Term| matches!(&term.test, Test::Field(field, _) if FIELDS.contains(field));
+        Self {
+            terms: self.terms.iter().filter(is_of_attempts).cloned().collect(),
+        }
+    }
+
     /// Whether a term names one of these fields.
     pub fn names_any(&self, fields: &[Field]) -> bool {
         let mut terms = self.terms.iter();

@@ -127,7 +127,7 @@ fn head(overlay: &BulkOverlay, counts: Counts, width: usize) -> Vec<Pieces<'stat
     title.push(dim(format!(" · {}", messages(overlay.n_messages))));
     if overlay.n_fine > 0 {
         title.push(dim(format!(
-            ", {} of them failed nowhere last",
+            ", {} of them did not fail last",
             overlay.n_fine
         )));
     }

@@ -1,11 +1,12 @@
 //! What `R` is about: the marked messages, a list, a cause, an endpoint, or a task.
 
 use super::super::deliveries::STILL_FILTERING;
+use super::super::filter::Filter;
 use super::super::listing::Entry;
 use super::super::page::{Page, task_messages};
 use super::super::{Screen, State};
 use crate::domain::{
-    CauseId, Delivery, EndpointId, History, MessageId, OutcomeState, TaskId, visible,
+    CauseId, Delivery, EndpointId, History, MessageId, OutcomeState, Query, TaskId, visible,
 };
 
 /// What is to be replayed.
@@ -13,7 +14,7 @@ use crate::domain::{
 pub enum Scope {
     Marked(Vec<MessageId>),
     /// All that a filter lets pass, and the filter; it is empty where there is none.
-    Listed(Vec<MessageId>, String),
+    Listed(Vec<MessageId>, Filter),
     Cause(CauseId),
     Endpoint(EndpointId),
     Task(TaskId),
@@ -23,6 +24,8 @@ pub enum Scope {
 pub struct Pairs {
     pub messages: Vec<MessageId>,
     pub endpoint: Option<EndpointId>,
+    /// What was said of the endpoints that are meant.
+    pub query: Query,
 }
 
 impl Scope {
@@ -39,25 +42,23 @@ impl Scope {
                 .map(|delivery| delivery.id.clone())
                 .collect(),
             endpoint: Some(endpoint.clone()),
+            query: Query::default(),
+        };
+        let anywhere = |messages: Vec<MessageId>, query: Query| Pairs {
+            messages,
+            endpoint: None,
+            query,
         };
         match self {
-            Self::Marked(messages) | Self::Listed(messages, _) => Pairs {
-                messages: messages.clone(),
-                endpoint: None,
-            },
-            Self::Task(task) => Pairs {
-                messages: task_messages(history, task),
-                endpoint: None,
-            },
+            Self::Marked(messages) => anywhere(messages.clone(), Query::default()),
+            Self::Listed(messages, filter) => anywhere(messages.clone(), filter.query.clone()),
+            Self::Task(task) => anywhere(task_messages(history, task), Query::default()),
             Self::Endpoint(endpoint) => failed_at(endpoint, &|_| true),
             Self::Cause(id) => match history.deliveries.cause(*id) {
                 Some(sum) => failed_at(&sum.cause.endpoint, &|delivery| {
                     last_cause(delivery, &sum.cause.endpoint) == Some(*id)
                 }),
-                None => Pairs {
-                    messages: Vec::new(),
-                    endpoint: None,
-                },
+                None => anywhere(Vec::new(), Query::default()),
             },
         }
     }
@@ -65,8 +66,10 @@ impl Scope {
     pub fn words(&self, history: &History) -> String {
         let words = match self {
             Self::Marked(messages) => format!("{} marked", messages.len()),
-            Self::Listed(_, filter) if filter.is_empty() => "every message of the list".to_owned(),
-            Self::Listed(_, filter) => format!("all that match /{filter}"),
+            Self::Listed(_, filter) if !filter.is_active() => {
+                "every message of the list".to_owned()
+            }
+            Self::Listed(_, filter) => format!("all that match /{}", filter.text),
             Self::Cause(id) => match history.deliveries.cause(*id) {
                 Some(sum) => format!(
                     "{} at {}",
@@ -110,14 +113,13 @@ impl State {
             Some(_) => Err("r replays this one; R is for many"),
             None => match self.screen {
                 Screen::Deliveries => {
+                    if self.deliveries.filter.error.is_some() {
+                        return Err(
+                            "the filter cannot be read, so nothing is planned; / changes it",
+                        );
+                    }
                     let ids = self.deliveries.ids(&self.history).ok_or(STILL_FILTERING)?;
-                    let filter = &self.deliveries.filter;
-                    let text = if filter.is_active() {
-                        filter.text.clone()
-                    } else {
-                        String::new()
-                    };
-                    Ok(Scope::Listed(ids, text))
+                    Ok(Scope::Listed(ids, self.deliveries.filter.clone()))
                 }
                 Screen::Endpoints => self
                     .listed_endpoint()

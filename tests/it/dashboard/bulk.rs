@@ -216,6 +216,25 @@ fn five_failures_in_a_row_stop_it_until_it_is_resumed_and_the_rest_can_be_cancel
 }
 
 #[test]
+fn a_filter_that_names_an_endpoint_means_that_endpoint() {
+    let mut state = failing(2);
+    let also = attempt("also", "msg_000", "ep_prod", 5, (410, "gone"), false);
+    update(&mut state, Msg::Changed(vec![also]));
+    let mut sent = |filter: &str| {
+        press(&mut state, &format!("/ {filter} enter R"));
+        let shown = picture(&mut state, 120, 36);
+        press(&mut state, "esc esc");
+        let n = shown.lines().filter(|line| line.contains("SEND")).count();
+        (n, shown)
+    };
+    assert_eq!(sent("m s g _ 0 0 0").0, 2);
+    for filter in ["e n d p o i n t : p r o d", "c o d e : 4 1 0"] {
+        let (n, shown) = sent(filter);
+        assert!(n == 1 && shown.contains("prod           SEND"), "{shown}");
+    }
+}
+
+#[test]
 fn what_came_since_the_plan_is_weighed_when_it_would_leave() {
     let mut state = failing(2);
     press(

@@ -3,7 +3,6 @@
 //! failures in a row until it is resumed.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use proptest::prelude::*;
 use reeltop::app::bulk::run::{Phase, RunState};
@@ -105,7 +104,7 @@ impl World {
             // It is never heard of again.
             Op::Lose(which) => match self.one(which) {
                 Some(request) => {
-                    let before = Arc::from([]);
+                    let before = [].into();
                     let mut left = tell(state, &request, Stage::Sending { before });
                     left.extend(tell(state, &request, Stage::Unknown("cut".into())));
                     left
