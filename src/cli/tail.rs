@@ -119,7 +119,9 @@ impl Follower<'_> {
                     self.printer.n_oversized = stream.decoder().counters().oversized;
                     if self.printer.n_oversized > oversized {
                         oversized = self.printer.n_oversized;
-                        note("an event larger than --max-event-bytes was skipped");
+                        note(
+                            "an event larger than limits.event_bytes (--max-event-bytes) was skipped",
+                        );
                     }
                     if stream.decoder().counters().gaps > n_gaps {
                         n_gaps = stream.decoder().counters().gaps;

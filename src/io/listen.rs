@@ -193,7 +193,7 @@ impl Ear {
         }
         outcome.err().map(|endless| {
             let what = format!("{} sent {endless}", origin(&self.url));
-            let hint = "raise limits.event_bytes if its events are that large";
+            let hint = "raise limits.line_bytes if its lines are that long";
             Failure::new(FailureKind::TooLarge, what, hint)
         })
     }

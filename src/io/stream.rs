@@ -178,7 +178,7 @@ impl Stream {
         }
         if let Err(endless) = outcome {
             let what = format!("{} sent {endless}", origin(&self.url));
-            let hint = "raise limits.event_bytes if its events are that large";
+            let hint = "raise limits.line_bytes if its lines are that long";
             self.endless = Some(Failure::new(FailureKind::TooLarge, what, hint));
         }
     }

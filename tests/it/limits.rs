@@ -5,13 +5,20 @@ use std::process::{Command, Stdio};
 
 use reeltop::app::keymap::Keymap;
 use reeltop::app::{Msg, Session, State, update};
-use reeltop::domain::{ChangeKind, MessageId};
+use reeltop::domain::{AssetId, Bound, ChangeKind, MessageId};
 use reeltop::io::config::File;
 
-use crate::support::{PAYLOAD, attempt, before, change, event, message, picture, seen, task_id};
+use crate::scripted::{Reply, Scripted, answer, stream};
+use crate::support::{
+    PAYLOAD, attempt, before, change, event, message, picture, seen, task_id, uuid,
+};
 
 const SMALL: &str = "[limits]\ntasks = 64\nevents = 50\nevent_ids = 40\nmessages = 30\n\
                      endpoints = 20\nasset_names = 16\n";
+
+fn asset_id(n: usize) -> AssetId {
+    AssetId::new(&uuid(0xc4, n))
+}
 
 fn small() -> State {
     let limits = File::parse(SMALL, Path::new("config.toml")).unwrap().limits;
@@ -70,6 +77,153 @@ fn the_oldest_finished_leave_memory_and_the_running_and_failing_stay() {
     update(&mut state, Msg::Key(crate::support::key("5")));
     let shown = picture(&mut state, 120, 80);
     assert!(shown.contains(&gone), "{shown}");
+}
+
+#[test]
+fn ids_beyond_the_horizon_come_anew_and_names_beyond_theirs_leave() {
+    let mut state = small();
+    let told = |n: usize| {
+        let name = format!("{n}.mp4");
+        event(
+            n,
+            "task.progress",
+            seen(n, 90, 90, &[("visual", "processing")]),
+            &name,
+            90,
+        )
+    };
+    update(&mut state, Msg::Changed((0..45).map(told).collect()));
+    assert_eq!(state.history.events.len(), 45);
+    // The last 40 ids are known when they come again; those before are not.
+    update(&mut state, Msg::Changed((5..45).map(told).collect()));
+    assert_eq!(state.history.events.len(), 45);
+    update(&mut state, Msg::Changed(vec![told(0)]));
+    assert_eq!(state.history.events.len(), 46);
+
+    let is_named = |n: usize| state.history.asset_name(&asset_id(n)).is_some();
+    let n_named = (0..45).filter(|n| is_named(*n)).count();
+    assert!((1..=16).contains(&n_named), "{n_named}");
+    let dropped = state.history.losses.by(Bound::AssetNames).n;
+    assert!(dropped >= 29, "{dropped}");
+}
+
+/// A server of which each path goes beyond one limit.
+fn beyond(head: &str) -> Reply {
+    let json = |body: &str| answer("200 OK", "content-type: application/json\r\n", body);
+    let row = |id: &str, more: &str| {
+        format!(
+            r#"{{"id":"{id}","asset_id":"a","features":{{}},"user_id":"u","created":"2026-11-22T14:00:00Z","updated":"2026-11-22T14:00:00Z","more":{more}}}"#
+        )
+    };
+    let path = head.split(' ').nth(1).unwrap_or_default();
+    match path {
+        "/event" => Reply::Close(stream(&format!("data: \"{}\"\n\n", "x".repeat(5000)))),
+        "/line" => Reply::Close(stream(&format!("data: {}", "x".repeat(500_000)))),
+        "/tasks/body" => json(&row("body", &format!("\"{}\"", "x".repeat(5000)))),
+        "/tasks/headers" => answer("200 OK", &format!("x: {}\r\n", "y".repeat(5000)), "{}"),
+        "/tasks/deep" => json(&row(
+            "deep",
+            &format!("{}{}", "[".repeat(20), "]".repeat(20)),
+        )),
+        "/tasks/wide" => json(&row("wide", &format!("[0{}]", ",0".repeat(2000)))),
+        "/tasks/active" => json(&format!(
+            "[{},{},{}]",
+            row("a", "1"),
+            row("b", "1"),
+            row("c", "1")
+        )),
+        other => {
+            let n = other.trim_start_matches("/tasks/redirect");
+            let n: usize = n.parse().unwrap_or(0);
+            answer(
+                "307 x",
+                &format!("location: /tasks/redirect{}\r\n", n + 1),
+                "",
+            )
+        }
+    }
+}
+
+/// Each key of `[limits]`: a value, a command that goes beyond it, and what is said then. What is
+/// held in memory is tried above.
+const LIMITS: [(&str, &str, &str, &str); 14] = [
+    (
+        "event_bytes",
+        "1024",
+        "tail --events-path /event --no-reconnect",
+        "limits.event_bytes",
+    ),
+    (
+        "line_bytes",
+        "100000\nevent_bytes = 50000",
+        "tail --events-path /line --no-reconnect",
+        "limits.line_bytes",
+    ),
+    (
+        "rest_body_bytes",
+        "1024",
+        "tasks body",
+        "limits.rest_body_bytes",
+    ),
+    (
+        "header_bytes",
+        "1024",
+        "tasks headers",
+        "limits.header_bytes",
+    ),
+    ("redirects", "2", "tasks redirect0", "more than 2 times"),
+    ("list_rows", "2", "tasks", "limits.list_rows"),
+    ("json_depth", "10", "tasks deep", "limits.json_depth"),
+    ("json_values", "1000", "tasks wide", "limits.json_values"),
+    ("tasks", "64", "", ""),
+    ("events", "50", "", ""),
+    ("event_ids", "40", "", ""),
+    ("messages", "30", "", ""),
+    ("endpoints", "20", "", ""),
+    ("asset_names", "16", "", ""),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_limit_of_the_configuration_has_an_effect() {
+    let documented = include_str!("../../assets/config.toml");
+    let (_, documented) = documented.split_once("[limits]").unwrap();
+    let keys: Vec<&str> = (documented.lines().skip(1))
+        .take_while(|line| !line.starts_with('['))
+        .map(|line| line.trim_start_matches("# "))
+        .filter_map(|line| line.split_once(" = ").map(|(key, _)| key.trim_end()))
+        .collect();
+    assert_eq!(keys, LIMITS.map(|(key, ..)| key), "a key without a test");
+
+    let server = Scripted::start(|_, head| beyond(head)).await;
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("config.toml");
+    for (key, value, command, words) in LIMITS {
+        if command.is_empty() {
+            assert!(SMALL.contains(&format!("{key} = {value}\n")), "{key}");
+            continue;
+        }
+        for is_limited in [true, false] {
+            let text = if is_limited {
+                format!("[limits]\n{key} = {value}\n")
+            } else {
+                String::new()
+            };
+            std::fs::write(&config, text).unwrap();
+            let mut process = Command::new(env!("CARGO_BIN_EXE_reeltop"));
+            process
+                .env_clear()
+                .env("HOME", home.path())
+                .env("ASPECT_BASE_URL", &server.url)
+                .env("ASPECT_API_KEY", "sk_test")
+                .args(command.split(' '))
+                .arg("--config")
+                .arg(&config)
+                .stdin(Stdio::null());
+            let output = tokio::task::spawn_blocking(move || process.output().unwrap());
+            let said = String::from_utf8(output.await.unwrap().stderr).unwrap();
+            assert_eq!(said.contains(words), is_limited, "{key}: {said}");
+        }
+    }
 }
 
 #[test]
