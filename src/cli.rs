@@ -77,7 +77,7 @@ pub fn main() -> ExitCode {
         Command::Endpoints(args) if args.offline => conclude(offline::endpoints(&args, &source)),
         Command::Endpoints(args) => headless(endpoints::list::endpoints(args, source)),
         Command::Replay(args) if args.is_local() => headless(resend_local::run(args, source)),
-        Command::Replay(args) => headless(replay::run(args, source)),
+        Command::Replay(args) => to_its_end(replay::run(args, source)),
         Command::Replays(args) => headless(replays::run(args, source)),
         Command::Listen(args) => to_its_end(listen::run(args, source)),
         Command::Send(args) => headless(send::run(args, source)),

@@ -251,6 +251,7 @@ fn holds_back(kind: &ChangeKind) -> bool {
             | ChangeKind::NewWord(_)
             | ChangeKind::Replay(_)
             | ChangeKind::Ledger(_)
+            | ChangeKind::LedgerTrouble(_)
             | ChangeKind::Journal(_)
             | ChangeKind::Hole(_)
     )

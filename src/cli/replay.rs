@@ -4,11 +4,12 @@ mod select;
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::stream::{self, FuturesUnordered, StreamExt};
 use serde_json::json;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::args::{ReplayArgs, SourceArgs};
 use super::list::query;
@@ -30,20 +31,42 @@ use crate::io::discover::discover;
 use crate::io::keeper;
 use crate::io::ledger::Ledger;
 use crate::io::outlet::{Ends, Outlet};
-use crate::io::sender::{self, Followed, ReplayOrder};
+use crate::io::sender::{self, Followed, Posts, ReplayOrder};
 use crate::wire::normal;
 
 /// Messages whose attempts are read at once.
 const READS: usize = 8;
+/// How long ctrl-c waits for requests under way, …
+const GRACE: Duration = Duration::from_secs(3);
+/// … and for what they told.
+const FOLDED: Duration = Duration::from_millis(100);
 
 /// Replays messages. 0 delivered, 1 failed or refused, 2 not confirmed, 3 unknown.
 pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
-    let (source, client) = source::client(&from)?;
+    let ready = tokio::select! {
+        biased;
+        ready = prepare(&args, &from) => ready?,
+        _ = tokio::signal::ctrl_c() => return Ok(super::INTERRUPTED),
+    };
+    match ready {
+        Ready::Ended(code) => Ok(code),
+        Ready::Send(sending) => send(*sending).await,
+    }
+}
+
+/// What is left to do once all that was asked for is planned and confirmed.
+enum Ready {
+    Ended(u8),
+    Send(Box<Sending>),
+}
+
+async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
+    let (source, client) = source::client(from)?;
     let clock = Clock::new();
     let ledger = journal::ledger(&source);
     let is_bulk = args.messages.is_empty();
     let ids = if is_bulk {
-        select::select(&args, &client, clock.now().wall).await?
+        select::select(args, &client, clock.now().wall).await?
     } else {
         args.messages.clone()
     };
@@ -58,7 +81,10 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     for replay in looked.await? {
         history.apply(change(ChangeKind::Ledger(Box::new(replay)), now));
     }
-    let only = args.endpoint.as_deref().map(EndpointId::new);
+    let only = match &args.endpoint {
+        Some(name) => Some(meant(name, &mut history, &client, now).await?),
+        None => None,
+    };
     let named = ids.iter().map(|id| MessageId::new(id));
     let (messages, n_doubles) = oldest_first(&history, named);
     if n_doubles > 0 {
@@ -93,10 +119,10 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     }
     out.flush()?;
     if n_chosen == 0 {
-        return Ok(nothing_to_send(&plans));
+        return Ok(Ready::Ended(nothing_to_send(&plans)));
     }
     if args.dry_run {
-        return Ok(0);
+        return Ok(Ready::Ended(0));
     }
     let question = format!("Send {n_chosen}? [y/N] ");
     let is_meant = args.yes
@@ -106,21 +132,47 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
             confirmed(&question, "nothing was sent").await?
         };
     if !is_meant {
-        return Ok(2);
+        return Ok(Ready::Ended(2));
     }
-    send(
-        Queue::new(jobs(&plans, &history), args.rate),
-        Sending {
-            client: &client,
-            ledger,
-            clock,
-            wait: args.wait,
-            is_json: args.json,
-        },
-        &mut history,
-        &mut out,
-    )
-    .await
+    Ok(Ready::Send(Box::new(Sending {
+        queue: Queue::new(jobs(&plans, &history), args.rate),
+        client,
+        ledger,
+        clock,
+        wait: args.wait,
+        is_json: args.json,
+        history,
+        out,
+    })))
+}
+
+/// The endpoint that is meant, by its id. The service takes other names for it too, and each would
+/// be a pair of its own in the ledger.
+async fn meant(
+    name: &str,
+    history: &mut History,
+    client: &Client,
+    now: Moment,
+) -> Result<EndpointId, Failure> {
+    let id = EndpointId::new(name);
+    let is_tried = |history: &History| {
+        let mut held = history.deliveries.newest();
+        held.any(|held| held.outcome(&id).is_some())
+    };
+    if history.endpoints.contains_key(&id) || is_tried(history) {
+        return Ok(id);
+    }
+    let endpoint = client.endpoint_named(name).await.map_err(|failure| {
+        let what = format!("which endpoint {name} is: {}", failure.what);
+        Failure::new(
+            failure.kind,
+            what,
+            "reeltop endpoints lists them by their ids",
+        )
+    })?;
+    let id = endpoint.id.clone();
+    history.apply(change(ChangeKind::Endpoint(Box::new(endpoint)), now));
+    Ok(id)
 }
 
 /// Reads all that a plan weighs: abilities, endpoints, the messages and their attempts.
@@ -310,28 +362,35 @@ fn is_hopeless(kind: FailureKind) -> bool {
     )
 }
 
-/// What sends.
-struct Sending<'a> {
-    client: &'a Client,
+/// What sends, and what.
+struct Sending {
+    queue: Queue,
+    client: Client,
     ledger: Ledger,
     clock: Clock,
     wait: Duration,
     is_json: bool,
+    history: History,
+    out: Output,
 }
 
-async fn send(queue: Queue, by: Sending<'_>, history: &mut History, out: &mut Output) -> Outcome {
+async fn send(by: Sending) -> Outcome {
     let Sending {
+        queue,
         client,
         ledger,
         clock,
         wait,
         is_json,
+        mut history,
+        mut out,
     } = by;
     let (outlet, Ends { mut changes, .. }) = Outlet::new(clock, None, ledger);
     let abilities = history.abilities.clone();
+    let posts = Posts::default();
     let sending = async {
         outlet.learn(|held| *held = abilities).await;
-        send_all(queue, client, &outlet, wait).await;
+        send_all(queue, &client, &outlet, wait, &posts).await;
         // What was found goes into the ledger before this ends.
         if let Err(failure) = keeper::look(&outlet, &|_| {}).await {
             note(&failure.to_string());
@@ -343,35 +402,72 @@ async fn send(queue: Queue, by: Sending<'_>, history: &mut History, out: &mut Ou
         let mut printed = Ok::<(), io::Error>(());
         // Once nobody reads the output, what was begun is still followed to its end.
         while let Some(batch) = changes.recv().await {
+            let mut moved = Vec::new();
             for change in batch {
                 if let Applied::Replay(number) = history.apply(change)
                     && history
                         .replays
                         .get(number)
                         .is_some_and(|replay| replay.by.is_none())
-                    && printed.is_ok()
                 {
-                    printed = say(history, number, is_json, &mut said, out);
+                    moved.push(number);
                 }
+            }
+            for number in moved {
+                printed =
+                    printed.and_then(|()| say(&history, number, is_json, &mut said, &mut out));
             }
             printed = printed.and_then(|()| out.flush());
         }
         printed
     };
-    tokio::select! {
-        biased;
-        ((), printed) = async { tokio::join!(sending, folding) } => printed?,
-        _ = tokio::signal::ctrl_c() => return Ok(interrupted(history)),
+    let is_whole = {
+        let mut work = pin!(async { tokio::join!(sending, folding) });
+        tokio::select! {
+            biased;
+            ((), printed) = &mut work => {
+                printed?;
+                true
+            }
+            _ = tokio::signal::ctrl_c() => {
+                end(&posts, work).await;
+                false
+            }
+        }
+    };
+    if is_whole {
+        Ok(code(&history))
+    } else {
+        Ok(interrupted(&history))
     }
-    Ok(code(history))
+}
+
+/// Gives requests that were begun some time to end, unless ctrl-c comes a second time.
+async fn end<T>(posts: &Posts, mut work: impl Future<Output = T> + Unpin) {
+    if !posts.tracker.is_empty() {
+        note("no request is begun any more; the one under way has 3s to end");
+    }
+    tokio::select! {
+        () = posts.end(GRACE) => {}
+        _ = &mut work => return,
+        _ = tokio::signal::ctrl_c() => return,
+    }
+    // What they told is folded yet.
+    let _ = timeout(FOLDED, work).await;
 }
 
 /// Sends one after another, a few at once, and stops where one after another fails.
-async fn send_all(mut queue: Queue, client: &Client, outlet: &Outlet, wait: Duration) {
+async fn send_all(
+    mut queue: Queue,
+    client: &Client,
+    outlet: &Outlet,
+    wait: Duration,
+    posts: &Posts,
+) {
     let mut under_way = FuturesUnordered::new();
     let mut number = 0;
     let clock = outlet.clock();
-    loop {
+    while !posts.stop.is_cancelled() {
         while let Some(job) = queue.take_next(clock.now().mono) {
             number += 1;
             let order = ReplayOrder {
@@ -381,7 +477,7 @@ async fn send_all(mut queue: Queue, client: &Client, outlet: &Outlet, wait: Dura
                 route: client.route(),
             };
             under_way.push(async move {
-                let followed = sender::replay(client, outlet, &order, wait).await;
+                let followed = sender::replay(client, outlet, &order, wait, posts).await;
                 (job, followed)
             });
         }

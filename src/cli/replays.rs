@@ -198,7 +198,8 @@ fn line(replay: &Replay) -> Value {
         fields.insert("candidates".into(), json!(candidates));
         fields.insert("reason".into(), json!(reason(replay)));
         fields.insert("pid".into(), json!(by.map(|who| who.pid)));
-        fields.insert("via".into(), json!(by.map(|who| who.via.to_string())));
+        let via = by.map(|who| &*who.via).filter(|via| !via.is_empty());
+        fields.insert("via".into(), json!(via));
         fields.insert("host".into(), json!(by.map(|who| who.host.to_string())));
         fields.insert(
             "is_running".into(),
@@ -212,7 +213,11 @@ fn cells(replay: &Replay, zone: i32) -> Vec<String> {
     let attempt = replay.state.attempt().map(ToString::to_string);
     let by = replay.by.as_ref().map(|who| {
         let running = if who.is_running { "" } else { ", ended" };
-        format!("pid {}{running}", who.pid)
+        let via = match &*who.via {
+            "" => String::new(),
+            via => format!(" at {via}"),
+        };
+        format!("pid {}{running}{via}", who.pid)
     });
     let id = replay
         .by

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::attempt::Attempt;
 use super::endpoint::Endpoint;
 use super::event::Event;
+use super::failure::Failure;
 use super::id::{AssetId, EndpointId, TaskId};
 use super::journal::{Hole, Journal};
 use super::link::{Abilities, LinkCounters, LinkState, Proof};
@@ -91,12 +92,14 @@ pub enum ChangeKind {
     /// A field of the service that we do not know; what it holds is kept in the raw bytes.
     NewWord(Box<WordSeen>),
     /// A poll ended well (`None`) or badly.
-    Polled(Option<Box<super::failure::Failure>>),
+    Polled(Option<Box<Failure>>),
     Replay(Box<ReplayStep>),
     /// Here the journal lacks something of an earlier run.
     Hole(Box<Hole>),
     /// What the ledger says of a replay, of this reeltop or of another.
     Ledger(Box<Replay>),
+    /// Why the ledger cannot be used; `None` once it can again.
+    LedgerTrouble(Option<Box<Failure>>),
     /// How the journal stands.
     Journal(Box<Journal>),
 }

@@ -36,6 +36,7 @@ pub use window::{Anchor, SortBy, TaskOrder, Window};
 
 use super::change::{Change, ChangeKind, Origin};
 use super::endpoint::Endpoint;
+use super::failure::Failure;
 use super::id::{AssetId, EndpointId, TaskId};
 use super::journal::Journal;
 use super::link::{Abilities, LinkCounters, LinkState, Proof};
@@ -108,6 +109,8 @@ pub struct History {
     pub new_words: NewWords,
     pub replays: Replays,
     pub journal: Journal,
+    /// Why the ledger of replays cannot be used, if it cannot.
+    pub ledger_trouble: Option<Failure>,
     /// When the last sign of life came by the stream.
     pub last_event: Option<Moment>,
     asset_names: HashMap<AssetId, Arc<str>>,
@@ -162,6 +165,7 @@ impl History {
             new_words: NewWords::default(),
             replays: Replays::default(),
             journal: Journal::default(),
+            ledger_trouble: None,
             last_event: None,
             asset_names: HashMap::new(),
             listed: None,
@@ -227,6 +231,9 @@ impl History {
             // How well polling goes is told by its latest answers, not folded.
             ChangeKind::Polled(_) => {}
             ChangeKind::Journal(journal) => self.journal = *journal,
+            ChangeKind::LedgerTrouble(trouble) => {
+                self.ledger_trouble = trouble.map(|trouble| *trouble);
+            }
             ChangeKind::Replay(step) => {
                 let number = step.replay;
                 self.replays.step(*step, received);

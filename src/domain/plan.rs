@@ -529,4 +529,38 @@ mod tests {
             matches!(&history.replays.all()[0].state, ReplayState::Ambiguous(candidates) if candidates.len() == 2)
         );
     }
+
+    #[test]
+    fn what_may_still_arrive_is_not_sent_again_unless_the_endpoint_is_named() {
+        // Ambiguous, and failed by an attempt that may be somebody else's.
+        for (late, words) in [
+            (None, "failed again, found later"),
+            (Some("a3"), "ambiguous"),
+        ] {
+            let mut history = history([
+                endpoint("ep_1", false),
+                attempt("a1", "ep_1", 10, 500, Trigger::Scheduled),
+            ]);
+            history.apply(step(Stage::Sending {
+                before: [AttemptId::new("a1")].into(),
+            }));
+            history.apply(step(Stage::Unknown("the connection broke".into())));
+            history.apply(attempt("a2", "ep_1", 1, 500, Trigger::Manual));
+            if let Some(late) = late {
+                history.apply(attempt(late, "ep_1", 1, 500, Trigger::Manual));
+            }
+            let item = &planned(&history, None).items[0];
+            assert!(
+                matches!(&item.verdict, Verdict::Skip(why) if why.contains(words)),
+                "{item:?}"
+            );
+            assert!(!item.is_chosen);
+            let item = &planned(&history, Some("ep_1")).items[0];
+            assert_eq!(item.verdict, Verdict::Send);
+            assert!(
+                item.warnings.iter().any(|why| why.contains(words)),
+                "{item:?}"
+            );
+        }
+    }
 }

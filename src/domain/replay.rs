@@ -80,8 +80,12 @@ pub enum Stage {
     Sending {
         before: Before,
     },
+    /// Its sender looks for its attempt: no outcome is final before it has.
+    Looking,
     /// The service took it (202).
     Accepted,
+    /// Its sender has looked once more after it saw an end, or gave up looking.
+    Looked,
     /// Nothing was sent, or the service refused it for certain.
     Refused(Failure),
     /// It may or may not have been taken, or no attempt was seen in time.
@@ -198,6 +202,8 @@ pub struct Replay {
     pub before: Option<Before>,
     /// Whether its outcome was unknown at some time.
     pub was_unknown: bool,
+    /// Whether its sender is still looking, so that one more candidate may come into sight.
+    pub is_followed: bool,
     /// Another reeltop than this one, running or ended, whose replay it is.
     pub by: Option<Who>,
 }
@@ -209,7 +215,7 @@ pub struct Who {
     pub id: Arc<str>,
     pub pid: u32,
     pub host: Arc<str>,
-    /// How the service was reached.
+    /// How the service was reached; empty if as it is now.
     pub via: Arc<str>,
     pub is_running: bool,
 }
@@ -217,10 +223,14 @@ pub struct Who {
 impl Who {
     /// `another reeltop (pid 4711)`.
     pub fn words(&self) -> String {
-        if self.is_running {
+        let who = if self.is_running {
             format!("another reeltop (pid {} on {})", self.pid, self.host)
         } else {
             "an earlier reeltop".to_owned()
+        };
+        match &*self.via {
+            "" => who,
+            via => format!("{who}, at {via}"),
         }
     }
 }
@@ -229,6 +239,10 @@ impl Replay {
     /// Takes one step. Once the attempt is found, what the sender still says of its request
     /// changes nothing, and what was cancelled is never taken up again.
     pub fn step(&mut self, told: Stage, at: Moment) {
+        if let Stage::Looking | Stage::Looked = told {
+            self.is_followed = told == Stage::Looking;
+            return;
+        }
         let is_over = matches!(
             self.state,
             ReplayState::Ambiguous(_)
@@ -236,6 +250,8 @@ impl Replay {
                 | ReplayState::Refused(_)
                 | ReplayState::GivenUp(_)
         );
+        // What was seen while nobody knows of the request may be somebody else's.
+        self.was_unknown |= self.is_followed && matches!(told, Stage::Unknown(_));
         if is_over || self.state.attempt().is_some() {
             return;
         }
@@ -246,6 +262,7 @@ impl Replay {
                 self.sent = Some(at);
                 ReplayState::Sending
             }
+            Stage::Looking | Stage::Looked => return,
             Stage::Accepted => ReplayState::Accepted,
             Stage::Refused(failure) => ReplayState::Refused(failure),
             Stage::Unknown(why) => {
@@ -260,6 +277,9 @@ impl Replay {
     /// What becomes of it once its reeltop has ended: what was not being sent was never sent, and
     /// of what was, nobody knows.
     pub fn orphan(&mut self, at: Moment) {
+        // What was seen may be somebody else's, as nobody looks for more.
+        self.was_unknown |= self.is_followed;
+        self.is_followed = false;
         match self.state {
             ReplayState::Planned => self.step(
                 Stage::Cancelled("its reeltop ended before anything was sent".into()),
@@ -288,6 +308,7 @@ impl Replay {
             state => state.name().to_owned(),
         };
         self.was_unknown = true;
+        self.is_followed = false;
         self.enter(
             ReplayState::GivenUp(format!("by {who}; it was {before}")),
             at,
@@ -318,6 +339,9 @@ impl Replay {
             ReplayState::Planned => "planned".into(),
             ReplayState::Sending => "sending".into(),
             ReplayState::Accepted => "accepted, watching for its attempt".into(),
+            ReplayState::AttemptSeen(attempt) if self.is_followed => {
+                format!("attempt {} seen, looking once more", attempt.short(16))
+            }
             ReplayState::AttemptSeen(attempt) => format!("attempt {} under way", attempt.short(16)),
             ReplayState::Delivered {
                 found_later: true, ..

@@ -24,8 +24,8 @@ use super::link::{Link, Settings};
 use super::names;
 use super::outlet::Outlet;
 use super::poller::{OpenReplays, Poller};
-use super::sender;
 pub use super::sender::ReplayOrder;
+use super::sender::{self, Posts};
 use crate::domain::{
     Ability, AssetId, Change, ChangeKind, Failure, FailureKind, LinkState, MessageId, Origin,
     ReplayStep, Stage, TaskId,
@@ -317,9 +317,13 @@ impl Hose {
             route: client.route(),
             ..order
         };
-        let (outlet, posts) = (self.inner.outlet.clone(), self.inner.tracker.clone());
+        let outlet = self.inner.outlet.clone();
+        let posts = Posts {
+            tracker: self.inner.tracker.clone(),
+            stop: self.inner.stop.clone(),
+        };
         self.inner.spawn(async move {
-            sender::tracked(&client, &outlet, &order, sender::FOLLOW, &posts).await;
+            sender::replay(&client, &outlet, &order, sender::FOLLOW, &posts).await;
         });
     }
 

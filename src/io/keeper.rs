@@ -13,8 +13,15 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub async fn run(outlet: Outlet, sent: impl Fn(&Replay)) {
     let ledger = outlet.ledger().clone();
     let mut said = None;
+    let mut told = None;
     loop {
         let outcome = look(&outlet, &sent).await;
+        let trouble = ledger.trouble();
+        if trouble != told {
+            told.clone_from(&trouble);
+            let kind = ChangeKind::LedgerTrouble(trouble.map(Box::new));
+            outlet.tell(Origin::Inference, kind).await;
+        }
         // Said once; the next replay says it where it is seen.
         if let (Err(failure), true) = (&outcome, outcome.as_ref().err() != said.as_ref()) {
             tracing::warn!("{failure}");

@@ -30,7 +30,7 @@ use super::journal;
 use crate::domain::time::SECOND;
 use crate::domain::{
     Change, ChangeKind, EndpointId, Failure, FailureKind, MessageId, Moment, Replay, ReplayState,
-    Route, Stage, Trigger,
+    RetrySchedule, Route, Stage, Trigger,
 };
 
 /// Replays that have ended and are told at a start.
@@ -51,6 +51,8 @@ pub struct Ledger {
     /// Never held while the file is waited for.
     noted: Arc<Mutex<Noted>>,
     inner: Arc<Mutex<Inner>>,
+    /// Why it could not be used the last time, until it can be written again.
+    trouble: Arc<Mutex<Option<Failure>>>,
     news: Arc<Notify>,
 }
 
@@ -105,6 +107,7 @@ impl Ledger {
             keeping: LedgerKeeping::default(),
             noted: Arc::default(),
             inner: Arc::default(),
+            trouble: Arc::default(),
             news: Arc::default(),
         }
     }
@@ -141,6 +144,7 @@ impl Ledger {
             sent: None,
             before: None,
             was_unknown: false,
+            is_followed: false,
             by: None,
         };
         let held = &mut *inner;
@@ -151,12 +155,12 @@ impl Ledger {
         if held.pruned.as_ref().is_none_or(is_due) {
             held.pruned = Some(now.mono);
             let pruned = file.prune(self.keeping, now);
-            pruned.map_err(|error| self.trouble(&error))?;
+            pruned.map_err(|error| self.failed(&error))?;
         }
         match file.insert(&id, &replay, owner) {
             Ok(()) => {}
             Err(Refusal::Open(open)) => return Err(is_open(&self.shown_one(&inner, *open))),
-            Err(Refusal::Trouble(error)) => return Err(self.trouble(&error)),
+            Err(Refusal::Trouble(error)) => return Err(self.failed(&error)),
         }
         inner.numbers.insert(id.clone(), number);
         Ok(id)
@@ -172,15 +176,15 @@ impl Ledger {
             return Err(self.unwritable("it is not open"));
         };
         loop {
-            let held = file.get(id).map_err(|error| self.trouble(&error))?;
+            let held = file.get(id).map_err(|error| self.failed(&error))?;
             let Some(mut held) = held else {
                 return Err(self.unwritable(REPLACED));
             };
-            let before = held.replay.state.clone();
+            let before = held.replay.clone();
             held.replay.step(stage.clone(), now);
-            if held.replay.state == before {
+            if held.replay == before {
                 return if is_sending {
-                    let what = format!("the replay is {} already", before.name());
+                    let what = format!("the replay is {} already", before.state.name());
                     Err(Failure::new(
                         FailureKind::Local,
                         what,
@@ -190,7 +194,11 @@ impl Ledger {
                     Ok(())
                 };
             }
-            if file.update(&held).map_err(|error| self.trouble(&error))? {
+            if is_sending {
+                // Who sends it looks for its attempt as well.
+                held.replay.step(Stage::Looking, now);
+            }
+            if file.update(&held).map_err(|error| self.failed(&error))? {
                 break;
             }
         }
@@ -210,29 +218,43 @@ impl Ledger {
 
     /// Takes note of the attempts among what was found. Never waits for the disk.
     pub fn note(&self, batch: &[Change]) {
-        let is_manual = |change: &&Change| matches!(&change.kind, ChangeKind::Attempt(attempt) if attempt.trigger == Trigger::Manual);
-        if !batch.iter().any(|change| is_manual(&change)) {
+        // Where the service does not say what caused an attempt, any may be ours.
+        let found = batch.iter().filter_map(|change| match &change.kind {
+            ChangeKind::Attempt(attempt) if attempt.trigger != Trigger::Scheduled => Some(attempt),
+            _ => None,
+        });
+        let mut found = found.peekable();
+        if found.peek().is_none() {
             return;
         }
         let mut noted = self.noted();
-        for change in batch.iter().filter(is_manual) {
-            if let ChangeKind::Attempt(attempt) = &change.kind {
-                noted.note(attempt);
-            }
+        for attempt in found {
+            noted.note(attempt);
         }
         drop(noted);
         self.news.notify_one();
+    }
+
+    /// Takes note of when the service makes automatic retries.
+    pub fn learn(&self, schedule: RetrySchedule) {
+        self.noted().schedule = schedule;
     }
 
     /// Brings the file up to what is known, and gives the replays that changed in it since the
     /// last look, whoever changed them: all that is open or new at the first.
     pub fn keep(&self, now: Moment) -> Result<Vec<Replay>, Failure> {
         let mut inner = self.lock();
-        if !self.open(&mut inner, false, now)? {
+        // After trouble it is tried whether it can be written again.
+        let is_troubled = self.trouble().is_some();
+        if !self.open(&mut inner, is_troubled, now)? {
             return Ok(Vec::new());
         }
+        if let (true, Some(file)) = (is_troubled, &mut inner.file) {
+            file.probe().map_err(|error| self.failed(&error))?;
+            *self.troubled() = None;
+        }
         self.keep_open(&mut inner, now)
-            .map_err(|error| self.trouble(&error))
+            .map_err(|error| self.failed(&error))
     }
 
     fn keep_open(&self, inner: &mut Inner, now: Moment) -> Result<Vec<Replay>, file::Trouble> {
@@ -241,13 +263,14 @@ impl Ledger {
             return Ok(Vec::new());
         };
         let mut touched = self.noted().take_touched();
+        let schedule = self.noted().schedule.clone();
         // A row may be newer than the attempt that belongs to it.
         let rows = changed(file, inner.told)?;
         touched.extend(rows.iter().map(Held::pair));
         let mut touched = touched.into_iter();
         while let Some(pair) = touched.next() {
             let attempts = self.noted().of(&pair);
-            if let Err(error) = settle(file, &attempts, &pair, now) {
+            if let Err(error) = settle(file, &attempts, &pair, &schedule, now) {
                 // What could not be written is looked at again.
                 let mut noted = self.noted();
                 noted.touch(pair);
@@ -276,7 +299,7 @@ impl Ledger {
             return Ok(Vec::new());
         }
         let rows = inner.file.as_ref().map_or(Ok(Vec::new()), rows);
-        let rows = rows.map_err(|error| self.trouble(&error))?;
+        let rows = rows.map_err(|error| self.failed(&error))?;
         Ok(self.shown(&inner, rows))
     }
 
@@ -326,7 +349,7 @@ impl Ledger {
             Place::Memory => {
                 if inner.file.is_none() {
                     let file = File::in_memory(&self.service);
-                    inner.file = Some(file.map_err(|error| self.trouble(&error))?);
+                    inner.file = Some(file.map_err(|error| self.failed(&error))?);
                     inner.owner = Some(Owner::alone());
                 }
                 return Ok(true);
@@ -354,7 +377,7 @@ impl Ledger {
         let is_fresh = inner.file.is_none();
         if is_fresh {
             let before = identity(path);
-            let file = File::open(path, &self.service).map_err(|error| self.trouble(&error))?;
+            let file = File::open(path, &self.service).map_err(|error| self.failed(&error))?;
             if before.is_none() || identity(path) != before {
                 return Err(self.unwritable("it was replaced while it was being opened"));
             }
@@ -364,7 +387,7 @@ impl Ledger {
         if let (true, Some(file)) = (is_fresh || to_write, &mut inner.file) {
             for older in &inner.older {
                 file.adopt(older, now)
-                    .map_err(|error| self.trouble(&error))?;
+                    .map_err(|error| self.failed(&error))?;
             }
         }
         if to_write && inner.owner.is_none() {
@@ -388,13 +411,19 @@ impl Ledger {
             return replay;
         }
         replay.number = number_of(&held.id);
+        if let Some(who) = &mut replay.by
+            && *who.via == *self.service.via
+        {
+            // As it is reached here is nothing to tell.
+            who.via = "".into();
+        }
         if let (Some(who), Some(_)) = (&mut replay.by, self.path()) {
             who.is_running = !self.is_gone(inner, &held.owner);
         }
         replay
     }
 
-    fn trouble(&self, error: &file::Trouble) -> Failure {
+    fn failed(&self, error: &file::Trouble) -> Failure {
         self.unwritable(&error.to_string())
     }
 
@@ -406,7 +435,19 @@ impl Ledger {
         let what = format!("the ledger of replays{place} cannot be used: {why}");
         let hint = "nothing is sent without it, so that nothing is sent twice; make it writable, \
                     or move it away if it is damaged";
-        Failure::new(FailureKind::Local, what, hint)
+        let failure = Failure::new(FailureKind::Local, what, hint);
+        *self.troubled() = Some(failure.clone());
+        failure
+    }
+
+    /// Why it cannot be used, if that is so.
+    pub fn trouble(&self) -> Option<Failure> {
+        self.troubled().clone()
+    }
+
+    fn troubled(&self) -> MutexGuard<'_, Option<Failure>> {
+        // It is only ever assigned to.
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn noted(&self) -> MutexGuard<'_, Noted> {

@@ -126,7 +126,9 @@ pub fn change(kind: &ChangeKind) {
             let stage = match &step.stage {
                 Stage::Planned => "planned".to_owned(),
                 Stage::Sending { .. } => "sending".to_owned(),
+                Stage::Looking => "looking".to_owned(),
                 Stage::Accepted => "accepted".to_owned(),
+                Stage::Looked => "looked".to_owned(),
                 Stage::Refused(failure) => format!("refused: {failure}"),
                 Stage::Unknown(why) => format!("unknown: {why}"),
                 Stage::Cancelled(why) => format!("cancelled: {why}"),

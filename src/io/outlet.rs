@@ -11,8 +11,8 @@ use super::journal::Recorder;
 use super::ledger::Ledger;
 use super::log;
 use crate::domain::{
-    Abilities, AssetId, Change, ChangeKind, Failure, KnownRows, LinkCounters, Moment, Origin, Time,
-    Unreadable,
+    Abilities, AssetId, Change, ChangeKind, Failure, KnownRows, LinkCounters, Moment, Origin,
+    RetrySchedule, Time, Unreadable,
 };
 
 /// Batches that wait for the reader before the socket is slowed.
@@ -234,6 +234,10 @@ impl Outlet {
             (*abilities != before).then(|| abilities.clone())
         };
         if let Some(abilities) = learned {
+            let published = abilities.retry_schedule.as_ref();
+            if let Some(schedule) = published.and_then(RetrySchedule::published) {
+                self.inner.ledger.learn(schedule);
+            }
             let kind = ChangeKind::Abilities(Box::new(abilities));
             let draft = self.draft(Origin::Inference, kind);
             self.send_numbered(&mut seq, vec![draft]).await;

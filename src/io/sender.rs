@@ -2,14 +2,18 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::attempts::Attempts;
 use super::client::Client;
 use super::client::http::Sent;
+use super::clock::Clock;
+use super::ledger::Ledger;
 use super::outlet::Outlet;
 use crate::domain::bulk::FOLLOWED;
 use crate::domain::{
@@ -19,6 +23,12 @@ use crate::domain::{
 
 /// How long an attempt is looked for at a quick pace.
 pub const FOLLOW: Duration = Duration::from_micros(FOLLOWED.unsigned_abs());
+/// After an end was seen, how long until the look that tells whether another attempt may be ours.
+const CONFIRM: Duration = Duration::from_millis(500);
+/// How soon a stage that could not be written is tried again at first, …
+const AGAIN: Duration = Duration::from_millis(200);
+/// … and at last.
+const MAX_AGAIN: Duration = Duration::from_secs(10);
 
 /// A replay to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +46,8 @@ struct Written {
     outlet: Outlet,
     order: ReplayOrder,
     id: Arc<str>,
+    /// Counts what was to be written, so that an older stage is never written after a newer.
+    n_noted: Arc<AtomicU64>,
 }
 
 impl Written {
@@ -52,29 +64,54 @@ impl Written {
             outlet: outlet.clone(),
             order: order.clone(),
             id,
+            n_noted: Arc::default(),
         })
     }
 
     /// Writes a stage down, then tells it. Fails if it could not be written.
     async fn step(&self, stage: Stage) -> Result<(), Failure> {
-        let now = self.outlet.clock().now();
-        let (id, written) = (self.id.clone(), stage.clone());
-        let ledger = self.outlet.ledger();
-        ledger
-            .wait(move |ledger| ledger.step(&id, &written, now))
-            .await?;
+        self.write(&stage).await?;
         tell(&self.outlet, &self.order, stage).await;
         Ok(())
     }
 
-    /// Writes down how it stands now. Where that fails, the ledger goes on holding it open, as
-    /// nobody else may send it then; it is told all the same.
-    async fn note(&self, stage: Stage) {
-        if let Err(failure) = self.step(stage.clone()).await {
-            tracing::warn!("{failure}");
-            tell(&self.outlet, &self.order, stage).await;
-        }
+    async fn write(&self, stage: &Stage) -> Result<(), Failure> {
+        let (ledger, clock) = (self.outlet.ledger(), self.outlet.clock());
+        write(ledger, clock, &self.id, stage).await
     }
+
+    /// Writes down how it stands now, and tells it. Where that fails, the ledger goes on holding it
+    /// open, as nobody else may send it then, and it is written as soon as that is possible.
+    async fn note(&self, stage: Stage) {
+        let noted = self.n_noted.fetch_add(1, Ordering::SeqCst) + 1;
+        if let Err(failure) = self.write(&stage).await {
+            tracing::warn!("{failure}");
+            // Without the outlet, so that what waits for the last word does not wait for this.
+            let (ledger, clock) = (self.outlet.ledger().clone(), self.outlet.clock());
+            let (id, n_noted) = (self.id.clone(), self.n_noted.clone());
+            let late = stage.clone();
+            tokio::spawn(async move {
+                let mut wait = AGAIN;
+                loop {
+                    sleep(wait).await;
+                    wait = (wait * 2).min(MAX_AGAIN);
+                    // Newer word of it makes this needless.
+                    let is_newest = n_noted.load(Ordering::SeqCst) == noted;
+                    if !is_newest || write(&ledger, clock, &id, &late).await.is_ok() {
+                        return;
+                    }
+                }
+            });
+        }
+        tell(&self.outlet, &self.order, stage).await;
+    }
+}
+
+async fn write(ledger: &Ledger, clock: Clock, id: &Arc<str>, stage: &Stage) -> Result<(), Failure> {
+    let (now, id, stage) = (clock.now(), id.clone(), stage.clone());
+    ledger
+        .wait(move |ledger| ledger.step(&id, &stage, now))
+        .await
 }
 
 /// How a followed replay ended.
@@ -90,24 +127,32 @@ pub enum Followed {
     Open,
 }
 
-/// Sends the order and tells each stage. The POST is made at most once, whatever happens.
+/// The requests that go on though whoever asked for them is dropped, so that whoever ends the
+/// program can wait for them.
+#[derive(Debug, Clone, Default)]
+pub struct Posts {
+    pub tracker: TaskTracker,
+    /// Once cancelled, no request is begun any more.
+    pub stop: CancellationToken,
+}
+
+impl Posts {
+    /// Lets no request begin any more and waits so long for those under way.
+    pub async fn end(&self, within: Duration) {
+        self.stop.cancel();
+        self.tracker.close();
+        let _ = timeout(within, self.tracker.wait()).await;
+    }
+}
+
+/// Sends the order and tells each stage. The POST is made at most once, whatever happens; with its
+/// last word before it in the ledger it is a task of its own in `posts`.
 pub async fn replay(
     client: &Client,
     outlet: &Outlet,
     order: &ReplayOrder,
     follow: Duration,
-) -> Followed {
-    tracked(client, outlet, order, follow, &TaskTracker::new()).await
-}
-
-/// The same, with the POST as a task of its own in `posts`: once begun it goes on if this is
-/// dropped, so that whoever ends the program can wait for it.
-pub async fn tracked(
-    client: &Client,
-    outlet: &Outlet,
-    order: &ReplayOrder,
-    follow: Duration,
-    posts: &TaskTracker,
+    posts: &Posts,
 ) -> Followed {
     let written = match Written::new(outlet, order).await {
         Ok(written) => written,
@@ -144,32 +189,28 @@ pub async fn tracked(
         is_whole: before.is_whole(),
     };
     tell_attempts(outlet, before, &mut told).await;
-    let before = there.clone();
-    if let Err(failure) = written.step(Stage::Sending { before }).await {
-        written.note(Stage::Refused(failure)).await;
+    let sending = post(
+        client.clone(),
+        written.clone(),
+        route,
+        there.clone(),
+        posts.stop.clone(),
+    );
+    let sent = posts.tracker.spawn(sending).await;
+    let sent = sent.unwrap_or_else(|error| Sent::Unknown(format!("it was broken off: {error}")));
+    if let Sent::Refused(_) = sent {
         return Followed::Failed;
     }
-    let posting = posts.spawn(post(client.clone(), written.clone(), route));
-    match posting.await {
-        Ok(Sent::Accepted) => {
-            let followed = find(client, outlet, order, &there, &mut told, follow).await;
-            if followed == Followed::Open {
-                let why = format!(
-                    "accepted, but no attempt was seen in {}s; a disabled endpoint is sent nothing",
-                    follow.as_secs()
-                );
-                written.note(Stage::Unknown(why)).await;
-            }
-            followed
-        }
-        Ok(Sent::Refused(_)) => Followed::Failed,
-        Ok(Sent::Unknown(_)) => find(client, outlet, order, &there, &mut told, follow).await,
-        Err(error) => {
-            let why = format!("the request was broken off: {error}");
-            written.note(Stage::Unknown(why)).await;
-            find(client, outlet, order, &there, &mut told, follow).await
-        }
+    let followed = find(client, outlet, order, &there, &mut told, follow).await;
+    if let (Sent::Accepted, Followed::Open) = (&sent, followed) {
+        let why = format!(
+            "accepted, but no attempt was seen in {}s; a disabled endpoint is sent nothing",
+            follow.as_secs()
+        );
+        written.note(Stage::Unknown(why)).await;
     }
+    written.note(Stage::Looked).await;
+    followed
 }
 
 async fn tell(outlet: &Outlet, order: &ReplayOrder, stage: Stage) {
@@ -185,8 +226,27 @@ async fn tell(outlet: &Outlet, order: &ReplayOrder, stage: Stage) {
         .await;
 }
 
-/// Makes the POST and tells how it ended. Each route has its own way.
-async fn post(client: Client, written: Written, template: String) -> Sent {
+/// Writes down that it is being sent, makes the POST and tells how it ended. Each route has its own
+/// way. What was not begun when the program ends is not begun any more.
+async fn post(
+    client: Client,
+    written: Written,
+    template: String,
+    before: Before,
+    stop: CancellationToken,
+) -> Sent {
+    if !stop.is_cancelled()
+        && let Err(failure) = written.step(Stage::Sending { before }).await
+    {
+        written.note(Stage::Refused(failure.clone())).await;
+        return Sent::Refused(failure);
+    }
+    if stop.is_cancelled() {
+        let why = "reeltop was ended before the request was made";
+        written.note(Stage::Cancelled(why.to_owned())).await;
+        return Sent::Refused(Failure::new(FailureKind::Local, why, ""));
+    }
+    tell(&written.outlet, &written.order, Stage::Looking).await;
     let ReplayOrder {
         message,
         endpoint,
@@ -224,8 +284,9 @@ async fn find(
     follow: Duration,
 ) -> Followed {
     // A day is for ever here, and no clock overflows by it.
-    let until = Instant::now() + follow.min(Duration::from_hours(24));
+    let mut until = Instant::now() + follow.min(Duration::from_hours(24));
     let mut wait = Duration::from_millis(200);
+    let mut has_seen_end = false;
     loop {
         sleep(wait.min(until.saturating_duration_since(Instant::now()))).await;
         wait = (wait * 2).min(Duration::from_secs(2));
@@ -233,7 +294,7 @@ async fn find(
         if let Ok(attempts) = Attempts::of(client, &order.message).await {
             let may_be_ours = |attempt: &&Attempt| {
                 attempt.endpoint == order.endpoint
-                    && attempt.trigger == Trigger::Manual
+                    && attempt.trigger != Trigger::Scheduled
                     && !before.ids.contains(&attempt.id)
             };
             let found: Vec<AttemptStatus> = (attempts.rows.iter())
@@ -242,11 +303,19 @@ async fn find(
                 .collect();
             tell_attempts(outlet, attempts, told).await;
             match found.as_slice() {
-                [only] if before.is_whole => match only {
-                    AttemptStatus::Success => return Followed::Delivered,
-                    status if is_ended(status) => return Followed::Failed,
-                    _ => {}
-                },
+                [only] if before.is_whole && is_ended(only) && has_seen_end => {
+                    return match only {
+                        AttemptStatus::Success => Followed::Delivered,
+                        _ => Followed::Failed,
+                    };
+                }
+                // Ours may not be listed yet: one more look tells.
+                [only] if before.is_whole && is_ended(only) => {
+                    has_seen_end = true;
+                    wait = CONFIRM;
+                    until = until.max(Instant::now() + CONFIRM);
+                }
+                [only] if before.is_whole && !is_ended(only) => {}
                 several if several.iter().any(is_ended) => return Followed::Unclear,
                 _ => {}
             }

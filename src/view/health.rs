@@ -331,7 +331,13 @@ fn memory_lines(state: &State) -> Vec<Pieces<'static>> {
             ),
         ),
         fact("endpoints", history.endpoints.len().to_string()),
-        fact("replays", history.replays.all().len().to_string()),
+        match &history.ledger_trouble {
+            None => fact("replays", history.replays.all().len().to_string()),
+            Some(trouble) => vec![
+                dim(format!("  {:<16} ", "replays")),
+                piece(Tone::Bad, visible(&trouble.to_string()).into_owned()),
+            ],
+        },
         Vec::new(),
     ]
 }

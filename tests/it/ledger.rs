@@ -1,8 +1,10 @@
 //! The ledger of replays: whatever is killed, and whoever else is running, one replay of a message
 //! to an endpoint is one request, and what became of it is found.
 
+mod ending;
 mod file;
 mod given_up;
+mod looking;
 mod machine;
 mod partial;
 
@@ -12,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::scripted::{Reply, Scripted, answer};
 use crate::server::support::{PATIENCE, eventually};
@@ -38,6 +41,8 @@ struct Service {
     is_open: Arc<AtomicBool>,
     /// The service has come to the point.
     is_reached: Arc<AtomicBool>,
+    /// Answers the request that is held.
+    answer: Arc<Notify>,
 }
 
 fn attempt(id: &str, trigger: u8, status: u8) -> Value {
@@ -62,6 +67,8 @@ impl Service {
             Arc::new(AtomicBool::new(false)),
         );
         let (is_reached, n_reads) = (Arc::new(AtomicBool::new(false)), AtomicUsize::new(0));
+        let answer = Arc::new(Notify::new());
+        let answered = answer.clone();
         let (posts, open, reached) = (n_posts.clone(), is_open.clone(), is_reached.clone());
         let server = Scripted::start(move |_, head| {
             let is_open = open.load(Ordering::SeqCst);
@@ -73,9 +80,10 @@ impl Service {
             if head.starts_with("post ") {
                 posts.fetch_add(1, Ordering::SeqCst);
                 return if holds(Point::Posting) {
-                    Reply::Hold(Vec::new())
+                    let accepted = b"HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\n{}";
+                    Reply::Later(Vec::new(), answered.clone(), accepted.to_vec())
                 } else {
-                    answer("202 Accepted", "", "{}")
+                    crate::scripted::answer("202 Accepted", "", "{}")
                 };
             }
             let path = head.split([' ', '?']).nth(1).unwrap_or_default();
@@ -86,6 +94,9 @@ impl Service {
                 "/webhooks/endpoints" => ok(&json!({"data": [{"id": "ep_1",
                     "url": "http://127.0.0.1/hook", "disabled": false,
                     "filterTypes": ["task.failed"]}], "done": true})),
+                "/webhooks/endpoints/mine" => ok(&json!({"id": "ep_1",
+                    "url": "http://127.0.0.1/hook", "disabled": false,
+                    "filterTypes": ["task.failed"]})),
                 "/webhooks/messages" => ok(&json!({"data": [{"id": "msg_1",
                     "eventType": "task.failed", "timestamp": "2026-11-25T12:00:00Z"}],
                     "done": true})),
@@ -105,7 +116,7 @@ impl Service {
                     }
                     ok(&json!({"data": attempts, "done": true}))
                 }
-                _ => answer("404 x", "", "{}"),
+                _ => crate::scripted::answer("404 x", "", "{}"),
             }
         })
         .await;
@@ -114,6 +125,7 @@ impl Service {
             n_posts,
             is_open,
             is_reached,
+            answer,
         }
     }
 

@@ -308,7 +308,7 @@ fn told() -> impl Strategy<Value = ChangeKind> {
         }))
     });
     let before = (vec(id(), 0..3), any::<bool>());
-    let step = (id(), id(), any::<u64>(), 0..5, before, failure());
+    let step = (id(), id(), any::<u64>(), 0..8, before, failure());
     let step = step.prop_map(
         |(message, endpoint, replay, stage, (before, is_whole), why)| {
             ChangeKind::Replay(Box::new(ReplayStep {
@@ -326,7 +326,10 @@ fn told() -> impl Strategy<Value = ChangeKind> {
                     },
                     2 => Stage::Accepted,
                     3 => Stage::Refused(why),
-                    _ => Stage::Unknown(why.what),
+                    4 => Stage::Unknown(why.what),
+                    5 => Stage::Cancelled(why.what),
+                    6 => Stage::Looking,
+                    _ => Stage::Looked,
                 },
             }))
         },

@@ -55,9 +55,10 @@ impl History {
         let Some(delivery) = self.deliveries.get(&pair.0) else {
             return Applied::Shown;
         };
+        let attempts = delivery.attempts_at(&pair.1);
         if self
             .replays
-            .settle(&pair.0, &pair.1, &delivery.attempts_at(&pair.1), told.1)
+            .settle(&pair.0, &pair.1, &attempts, &self.schedule, told.1)
         {
             Applied::Replay(number)
         } else {
@@ -76,8 +77,9 @@ impl History {
             replay.since,
         );
         if let Some(delivery) = self.deliveries.get(&message) {
+            let attempts = delivery.attempts_at(&endpoint);
             self.replays
-                .settle(&message, &endpoint, &delivery.attempts_at(&endpoint), at);
+                .settle(&message, &endpoint, &attempts, &self.schedule, at);
         }
     }
 

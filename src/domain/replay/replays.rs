@@ -3,7 +3,11 @@
 use super::{Replay, ReplayState, ReplayStep};
 use crate::domain::attempt::{Attempt, AttemptStatus, Trigger};
 use crate::domain::id::{AttemptId, EndpointId, MessageId};
-use crate::domain::time::Moment;
+use crate::domain::schedule::{Forecast, RetrySchedule};
+use crate::domain::time::{Moment, Time};
+
+/// An automatic retry comes a fifth before its time at most; a quarter is on the safe side.
+const EARLY: i64 = 4;
 
 /// How long after the end of its attempt a replay may still become ambiguous, in microseconds: two
 /// manual attempts at about the same time may have been swapped.
@@ -33,7 +37,7 @@ impl Replays {
     }
 
     /// The latest replay of this pair, if it is closed without a certain outcome: it may have
-    /// arrived, or still be on its way.
+    /// arrived, or still be on its way. What was found later may be an attempt of somebody else.
     pub fn doubtful_of(&self, message: &MessageId, endpoint: &EndpointId) -> Option<&Replay> {
         let latest = self
             .latest_of(message, endpoint)
@@ -41,7 +45,16 @@ impl Replays {
         let is_doubtful = |replay: &&Replay| {
             matches!(
                 replay.state,
-                ReplayState::Ambiguous(_) | ReplayState::GivenUp(_)
+                ReplayState::Ambiguous(_)
+                    | ReplayState::GivenUp(_)
+                    | ReplayState::Failed {
+                        found_later: true,
+                        ..
+                    }
+                    | ReplayState::Delivered {
+                        found_later: true,
+                        ..
+                    }
             )
         };
         latest.filter(is_doubtful)
@@ -78,6 +91,7 @@ impl Replays {
                 sent: None,
                 before: None,
                 was_unknown: false,
+                is_followed: false,
                 by: None,
             });
             self.all.len() - 1
@@ -110,13 +124,15 @@ impl Replays {
     }
 
     /// Looks for the attempt that the latest replay of a pair caused: a manual attempt that was
-    /// not there before the request, whatever the clocks say (contracts.md, last part). Returns
-    /// whether the replay's state changed.
+    /// not there before the request, whatever the clocks say (contracts.md, last part). Where the
+    /// service does not say what caused an attempt, any that was not there, unless by the schedule
+    /// it may be an automatic one. Returns whether the replay's state changed.
     pub fn settle(
         &mut self,
         message: &MessageId,
         endpoint: &EndpointId,
         attempts: &[&Attempt],
+        schedule: &RetrySchedule,
         at: Moment,
     ) -> bool {
         let Some(number) = self.latest_of(message, endpoint) else {
@@ -148,27 +164,35 @@ impl Replays {
         };
         // Whoever looks may know a part of the attempts only: what was found before stands beside
         // what is found now, and is never forgotten for it.
-        let mut ours = replay.state.candidates();
+        let known = replay.state.candidates();
+        let mut ours = known.clone();
+        let automatic = automatic_from(attempts, &before.ids, schedule);
+        let mut is_doubtful = replay.has_rival(&rivals);
         for attempt in attempts {
-            let is_new = attempt.trigger == Trigger::Manual
+            let is_new = attempt.trigger != Trigger::Scheduled
                 && !before.ids.contains(&attempt.id)
                 && !claimed.contains(&attempt.id)
                 && !ours.contains(&attempt.id);
-            if is_new {
+            let may_be_automatic = attempt.trigger == Trigger::Unknown
+                && automatic.is_some_and(|from| attempt.started >= from);
+            // Beside one that is ours, an automatic retry is nothing to wonder at.
+            if is_new && (!may_be_automatic || known.is_empty()) {
+                is_doubtful |= may_be_automatic;
                 ours.push(attempt.id.clone());
             }
         }
+        is_doubtful = match replay.state {
+            ReplayState::Ambiguous(_) => true,
+            _ => is_doubtful && known.is_empty(),
+        };
         let state = match ours.as_slice() {
             [] => return false,
-            // It may be that of a replay that was given up, and arrived all the same; or one that was
-            // there before and could not be read then.
-            [only]
-                if !before.is_whole
-                    || replay.state.attempt() != Some(only) && replay.has_rival(&rivals) =>
-            {
-                ReplayState::Ambiguous(vec![only.clone()])
-            }
+            // It may be an automatic one, that of a replay that was given up, or one that was there
+            // before and could not be read then.
+            [only] if is_doubtful || !before.is_whole => ReplayState::Ambiguous(vec![only.clone()]),
             [only] => match attempts.iter().find(|attempt| attempt.id == *only) {
+                // Its sender has not looked yet whether there is another.
+                Some(found) if replay.is_followed => ReplayState::AttemptSeen(found.id.clone()),
                 Some(found) => verdict(found, replay.was_unknown),
                 None => return false,
             },
@@ -219,6 +243,33 @@ impl Replay {
     }
 }
 
+/// From when on an attempt that does not say what caused it may be an automatic one, by the
+/// service's own clock; `None` if none was to come after those that were there before.
+fn automatic_from(
+    attempts: &[&Attempt],
+    before: &[AttemptId],
+    schedule: &RetrySchedule,
+) -> Option<Time> {
+    const ALWAYS: Option<Time> = Some(Time(i64::MIN));
+    let mut earlier: Vec<&Attempt> = attempts
+        .iter()
+        .filter(|attempt| before.contains(&attempt.id))
+        .copied()
+        .collect();
+    earlier.sort_by_key(|attempt| attempt.started);
+    // Without any, the first attempt may not have been made yet.
+    let Some(last) = earlier.last().filter(|_| earlier.len() == before.len()) else {
+        return ALWAYS;
+    };
+    match schedule.forecast(&earlier) {
+        Forecast::Next { at, .. } | Forecast::Uncertain { at, .. } => {
+            let delay = at.since(last.started).max(0);
+            Some(last.started.plus(delay - delay / EARLY))
+        }
+        Forecast::Exhausted { .. } | Forecast::Over { .. } | Forecast::Nothing => None,
+    }
+}
+
 fn verdict(attempt: &Attempt, found_later: bool) -> ReplayState {
     let attempt_id = attempt.id.clone();
     match attempt.status {
@@ -240,7 +291,7 @@ mod tests {
 
     use super::*;
     use crate::domain::replay::{Before, Route, Stage};
-    use crate::domain::time::{SECOND, Time};
+    use crate::domain::time::SECOND;
 
     fn at(seconds: i64) -> Moment {
         Moment {
@@ -320,7 +371,13 @@ mod tests {
 
     fn settle(replays: &mut Replays, attempts: &[&Attempt], now: i64) -> ReplayState {
         let (message, endpoint) = (MessageId::new("msg_1"), EndpointId::new("ep_1"));
-        replays.settle(&message, &endpoint, attempts, at(now));
+        replays.settle(
+            &message,
+            &endpoint,
+            attempts,
+            &RetrySchedule::default(),
+            at(now),
+        );
         replays.get(1).unwrap().state.clone()
     }
 
@@ -398,9 +455,109 @@ mod tests {
         let done = manual("a1", AttemptStatus::Success);
         for (after, name) in [(80, "ambiguous"), (3600, "delivered")] {
             let mut replays = given_up_then_sent(after);
-            assert!(replays.settle(&pair.0, &pair.1, &[&done], at(after + 1)));
+            assert!(replays.settle(
+                &pair.0,
+                &pair.1,
+                &[&done],
+                &RetrySchedule::default(),
+                at(after + 1)
+            ));
             assert_eq!(replays.get(2).unwrap().state.name(), name);
             assert_eq!(replays.get(1).unwrap().state.name(), "given up");
+        }
+    }
+
+    fn unmarked(id: &str, started: i64, status: AttemptStatus) -> Attempt {
+        Attempt {
+            started: at(started).wall,
+            code: if status == AttemptStatus::Success {
+                204
+            } else {
+                500
+            },
+            trigger: Trigger::Unknown,
+            ..manual(id, status)
+        }
+    }
+
+    /// A replay that was sent after these attempts, which do not say what caused them.
+    fn sent_after(earlier: &[&Attempt]) -> Replays {
+        let mut replays = sent();
+        let before: Vec<_> = earlier.iter().map(|attempt| attempt.id.clone()).collect();
+        replays.all[0].before = Some(before.into());
+        replays
+    }
+
+    #[test]
+    fn without_triggers_the_only_new_attempt_is_ours_unless_it_may_be_automatic() {
+        let failed = unmarked("a1", 100, AttemptStatus::Fail);
+        // By Svix's schedule the next comes 5 s later, or a fifth sooner.
+        for (started, name) in [(102, "delivered"), (104, "ambiguous"), (400, "ambiguous")] {
+            let new = unmarked("a2", started, AttemptStatus::Success);
+            let mut replays = sent_after(&[&failed]);
+            let state = settle(&mut replays, &[&new, &failed], 500);
+            assert_eq!(state.name(), name, "{started}");
+            // And it stays so.
+            assert_eq!(settle(&mut replays, &[&new, &failed], 501), state);
+        }
+        // Nothing comes by itself after a delivery; what was there before must be known for that.
+        let done = unmarked("a1", 100, AttemptStatus::Success);
+        let new = unmarked("a2", 400, AttemptStatus::Success);
+        let state = settle(&mut sent_after(&[&done]), &[&new, &done], 500);
+        assert_eq!(state.name(), "delivered");
+        let state = settle(&mut sent_after(&[&done]), &[&new], 500);
+        assert_eq!(state.name(), "ambiguous");
+    }
+
+    #[test]
+    fn without_triggers_more_than_one_new_attempt_is_ambiguous() {
+        let failed = unmarked("a1", 100, AttemptStatus::Fail);
+        let ours = unmarked("a2", 101, AttemptStatus::Fail);
+        let other = unmarked("a3", 102, AttemptStatus::Fail);
+        let mut replays = sent_after(&[&failed]);
+        let state = settle(&mut replays, &[&failed, &ours, &other], 500);
+        assert_eq!(state.name(), "ambiguous");
+        // An automatic retry after ours was found is nothing to wonder at.
+        let mut replays = sent_after(&[&failed]);
+        let state = settle(&mut replays, &[&failed, &ours], 500);
+        assert_eq!(state.name(), "failed");
+        let retry = unmarked("a3", 450, AttemptStatus::Success);
+        assert_eq!(settle(&mut replays, &[&failed, &ours, &retry], 501), state);
+    }
+
+    #[test]
+    fn no_outcome_is_final_before_its_sender_looked_once_more() {
+        let (first, second) = (
+            manual("a1", AttemptStatus::Success),
+            manual("a2", AttemptStatus::Fail),
+        );
+        let mut replays = sent();
+        replays.all[0].step(Stage::Looking, at(0));
+        assert_eq!(settle(&mut replays, &[&first], 1).name(), "attempt seen");
+        let mut alone = replays.clone();
+        alone.all[0].step(Stage::Looked, at(2));
+        assert_eq!(settle(&mut alone, &[&first], 2).name(), "delivered");
+        assert_eq!(
+            settle(&mut replays, &[&first, &second], 2).name(),
+            "ambiguous"
+        );
+        // Nor is it certain where nobody looked: the sender is gone, or never had an answer.
+        for stage in [None, Some(Stage::Unknown("no answer".into()))] {
+            let mut replays = sent();
+            replays.all[0].step(Stage::Looking, at(0));
+            settle(&mut replays, &[&first], 1);
+            match stage {
+                None => replays.all[0].orphan(at(2)),
+                Some(stage) => {
+                    replays.all[0].step(stage, at(2));
+                    replays.all[0].step(Stage::Looked, at(2));
+                }
+            }
+            let later = ReplayState::Delivered {
+                attempt: first.id.clone(),
+                found_later: true,
+            };
+            assert_eq!(settle(&mut replays, &[&first], 3), later);
         }
     }
 }

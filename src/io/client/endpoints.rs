@@ -10,9 +10,10 @@ use serde_json::json;
 
 use super::Client;
 use super::http::{NotDone, Verb};
-use crate::domain::{EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind};
+use crate::domain::{Endpoint, EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind};
 use crate::wire::endpoints::{self, Created, Headers};
 use crate::wire::openapi::EndpointRoutes;
+use crate::wire::rest::one_endpoint;
 
 /// What became of a change.
 pub type Changed<T> = Result<T, NotDone>;
@@ -163,6 +164,18 @@ impl Client {
         let url = self.filled(template, id).map_err(NotDone::Refused)?;
         let body = json!({"event_type": event_type}).to_string();
         self.change(Verb::Post, &url, Some(body)).await.map(|_| ())
+    }
+
+    /// One endpoint by its id, or by another name that the service knows it by (a uid).
+    pub async fn endpoint_named(&self, name: &str) -> Result<Endpoint, Failure> {
+        let read = match &self.svix {
+            Some(svix) => svix.endpoint(name).await,
+            None => {
+                self.read(&[ENDPOINTS[0], ENDPOINTS[1], name], &[], one_endpoint)
+                    .await
+            }
+        };
+        read.map(|row| row.value)
     }
 
     /// An endpoint as the service has it, its URL not masked.

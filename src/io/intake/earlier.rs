@@ -128,6 +128,7 @@ mod tests {
             sent: None,
             before: None,
             was_unknown: false,
+            is_followed: false,
             by: None,
         };
         watch_for(&watched, &replay);

@@ -26,7 +26,7 @@ const APPLICATION: i64 = 0x7265_6574;
 const BUSY: Duration = Duration::from_secs(5);
 
 /// Each step takes a file from one version to the next.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     "CREATE TABLE replay (
         n INTEGER PRIMARY KEY AUTOINCREMENT,
         id TEXT NOT NULL UNIQUE,
@@ -49,11 +49,13 @@ const STEPS: [&str; 3] = [
      CREATE TABLE adopted (file TEXT PRIMARY KEY, stamp TEXT NOT NULL);",
     // What was there before may not have been read wholly.
     "ALTER TABLE replay ADD COLUMN before_is_partial INTEGER NOT NULL DEFAULT 0;",
+    // Whether its sender is still looking.
+    "ALTER TABLE replay ADD COLUMN is_followed INTEGER NOT NULL DEFAULT 0;",
 ];
 
 const COLUMNS: &str = "id, message, endpoint, route, state, planned, since, sent, before, attempt, \
                        candidates, was_unknown, reason, hint, owner, pid, host, rev, scope, via, \
-                       before_is_partial";
+                       before_is_partial, is_followed";
 
 /// A row, and who wrote it.
 #[derive(Debug, Clone)]
@@ -132,7 +134,9 @@ impl File {
 
     /// Rows that wait for their reeltop to go on.
     pub fn unsettled(&self) -> rusqlite::Result<Vec<Held>> {
-        let sql = format!("SELECT {COLUMNS} FROM replay WHERE state IN ('planned', 'sending')");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM replay WHERE state IN ('planned', 'sending') OR is_followed"
+        );
         rows(&self.db, &sql, params![])
     }
 
@@ -205,6 +209,12 @@ impl File {
         )
     }
 
+    /// Writes without changing anything. Fails where nothing can be written.
+    pub fn probe(&mut self) -> rusqlite::Result<()> {
+        self.db
+            .pragma_update(None, "user_version", STEPS.len() as i64)
+    }
+
     /// The row of an id.
     pub fn get(&self, id: &str) -> rusqlite::Result<Option<Held>> {
         get(&self.db, id)
@@ -232,7 +242,7 @@ fn write(db: &Transaction<'_>, held: &Held, rev: i64) -> rusqlite::Result<usize>
     db.execute(
         "UPDATE replay SET state = ?1, is_open = ?2, since = ?3, sent = ?4, before = ?5,
                 attempt = ?6, candidates = ?7, was_unknown = ?8, reason = ?9, hint = ?10, rev = ?11,
-                before_is_partial = ?12
+                before_is_partial = ?12, is_followed = ?15
          WHERE id = ?13 AND rev = ?14",
         params![
             replay.state.name(),
@@ -252,6 +262,7 @@ fn write(db: &Transaction<'_>, held: &Held, rev: i64) -> rusqlite::Result<usize>
                 .is_some_and(|before| !before.is_whole),
             &*held.id,
             held.rev,
+            replay.is_followed,
         ],
     )
 }
@@ -322,6 +333,7 @@ fn held(row: &Row<'_>) -> rusqlite::Result<Held> {
             }
         }),
         was_unknown,
+        is_followed: row.get("is_followed")?,
         by: Some(who),
     };
     Ok(Held {

@@ -17,7 +17,7 @@ impl Ledger {
         let mut inner = self.lock();
         loop {
             let rows = inner.file.as_ref().map(|file| file.newest(TOLD));
-            let rows = rows.transpose().map_err(|error| self.trouble(&error))?;
+            let rows = rows.transpose().map_err(|error| self.failed(&error))?;
             let is_it = |held: &Held| match inner.numbers.get(&held.id) {
                 Some(own) => *own == number,
                 None => number_of(&held.id) == number,
@@ -41,7 +41,7 @@ impl Ledger {
             let Some(file) = &mut inner.file else {
                 return Err(refused("there is no such replay"));
             };
-            if file.update(&held).map_err(|error| self.trouble(&error))? {
+            if file.update(&held).map_err(|error| self.failed(&error))? {
                 self.news.notify_one();
                 return Ok(self.shown_one(&inner, held));
             }

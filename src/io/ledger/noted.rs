@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::Pair;
-use crate::domain::{Attempt, AttemptId};
+use crate::domain::{Attempt, AttemptId, RetrySchedule};
 
 /// Attempts remembered, so that the attempt of a replay is found whichever is seen first.
 const MAX_ATTEMPTS: usize = 20_000;
@@ -16,6 +16,8 @@ pub(super) struct Noted {
     order: VecDeque<(Pair, AttemptId)>,
     /// Pairs of which an attempt was seen since the last look.
     touched: HashSet<Pair>,
+    /// When the service makes automatic retries.
+    pub schedule: RetrySchedule,
 }
 
 impl Noted {

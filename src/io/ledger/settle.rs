@@ -2,13 +2,14 @@
 
 use super::Pair;
 use super::file::{File, Held, Trouble};
-use crate::domain::{Attempt, Moment, Replay, Replays};
+use crate::domain::{Attempt, Moment, Replay, Replays, RetrySchedule};
 
 /// Finds what became of a pair's replays and writes it down.
 pub(super) fn settle(
     file: &mut File,
     attempts: &[Attempt],
     pair: &Pair,
+    schedule: &RetrySchedule,
     now: Moment,
 ) -> Result<(), Trouble> {
     let attempts: Vec<&Attempt> = attempts.iter().collect();
@@ -23,7 +24,7 @@ pub(super) fn settle(
             ..held.replay.clone()
         });
         let mut replays = Replays::in_order(numbered);
-        if !replays.settle(&pair.0, &pair.1, &attempts, now) {
+        if !replays.settle(&pair.0, &pair.1, &attempts, schedule, now) {
             return Ok(());
         }
         let Some(settled) = replays.get(rows.len() as u64) else {

@@ -63,6 +63,10 @@ fn header_lefts(state: &State) -> (Vec<Pieces<'static>>, Vec<Pieces<'static>>) {
         badges.push(plain("  "));
         badges.push(role(Role::Label, " NOT RECORDING "));
     }
+    if state.history.ledger_trouble.is_some() {
+        badges.push(plain("  "));
+        badges.push(role(Role::Label, " LEDGER FAILS "));
+    }
     let whole: Pieces<'static> = [role(Role::Title, " reeltop"), plain("   ")]
         .into_iter()
         .chain(label.clone())

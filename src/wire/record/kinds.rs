@@ -35,7 +35,9 @@ const NEW_WORD: u8 = 16;
 /// begin anew, polls that went well say nothing, what the service plans is asked anew, what a
 /// receiver got is its own, and the journal does not write of itself.
 pub fn is_kept(kind: &ChangeKind) -> bool {
-    use ChangeKind::{Counters, Hole, Journal, Judged, Ledger, NextTry, Polled, Received};
+    use ChangeKind::{
+        Counters, Hole, Journal, Judged, Ledger, LedgerTrouble, NextTry, Polled, Received,
+    };
     !matches!(
         kind,
         Counters(_)
@@ -46,6 +48,7 @@ pub fn is_kept(kind: &ChangeKind) -> bool {
             | Journal(_)
             | Hole(_)
             | Ledger(_)
+            | LedgerTrouble(_)
     )
 }
 
@@ -120,7 +123,8 @@ pub(super) fn write(kind: &ChangeKind, to: &mut Writer) -> Option<u8> {
         | ChangeKind::Judged { .. }
         | ChangeKind::Journal(_)
         | ChangeKind::Hole(_)
-        | ChangeKind::Ledger(_) => return None,
+        | ChangeKind::Ledger(_)
+        | ChangeKind::LedgerTrouble(_) => return None,
     })
 }
 
@@ -493,6 +497,8 @@ fn write_step(step: &ReplayStep, to: &mut Writer) {
             }
         }
         Stage::Accepted => to.number(5, 2),
+        Stage::Looking => to.number(5, 6),
+        Stage::Looked => to.number(5, 7),
         Stage::Refused(failure) => {
             to.number(5, 3);
             to.nested(7, |to| write_failure(failure, to));
@@ -517,6 +523,8 @@ fn read_step(from: Fields<'_>) -> Option<ReplayStep> {
         3 => Stage::Refused(from.nested(7).and_then(read_failure)?),
         4 => Stage::Unknown(from.text(8)?.to_owned()),
         5 => Stage::Cancelled(from.text(8)?.to_owned()),
+        6 => Stage::Looking,
+        7 => Stage::Looked,
         _ => return None,
     };
     Some(ReplayStep {

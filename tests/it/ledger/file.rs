@@ -112,6 +112,10 @@ fn one_service_by_two_ways_has_one_open_replay_of_a_pair() {
     plan(&aspect, 1, UNIQUE, at(0)).unwrap();
     let refused = plan(&svix, 1, UNIQUE, at(1)).unwrap_err();
     assert!(refused.contains("another reeltop"), "{refused}");
+    assert!(
+        refused.contains(", at https://aspect.example is"),
+        "{refused}"
+    );
     assert_eq!(states(&svix), ["planned"]);
     let via = svix.list(9, at(1)).unwrap()[0].by.clone().unwrap().via;
     assert_eq!(&*via, "https://aspect.example");
@@ -158,7 +162,10 @@ fn older_ledgers_are_taken_over_and_stay() {
     let ledger = ledger(folder.path(), "https://c.example");
     assert_eq!(states(&ledger), ["unknown", "given up", "unknown"]);
     let refused = plan(&ledger, 1, UNIQUE, at(0)).unwrap_err();
-    assert!(refused.contains("earlier reeltop is open"), "{refused}");
+    assert!(
+        refused.contains("earlier reeltop, at a.example is open"),
+        "{refused}"
+    );
     let why = ledger.list(9, at(0)).unwrap()[1].words();
     assert!(why.contains("open in a second ledger"), "{why}");
     assert_eq!([&one, &two].map(|path| fs::read(path).unwrap()), held);
@@ -241,6 +248,7 @@ fn what_cannot_be_written_is_looked_at_again() {
     let id = plan(&ledger, 1, "msg_1", at(0)).unwrap();
     send(&ledger, &id, at(0)).unwrap();
     ledger.step(&id, &Stage::Accepted, at(0)).unwrap();
+    ledger.step(&id, &Stage::Looked, at(0)).unwrap();
     ledger.note(&[manual("a1", "msg_1", AttemptStatus::Success)]);
     let other = Connection::open(folder.path().join("replays.db")).unwrap();
     other
@@ -270,6 +278,7 @@ fn a_clock_that_was_set_back_does_not_make_an_older_replay_the_latest() {
         let before = before.into();
         ledger.step(&id, &Stage::Sending { before }, now).unwrap();
         ledger.step(&id, &Stage::Accepted, now).unwrap();
+        ledger.step(&id, &Stage::Looked, now).unwrap();
         ledger.note(&[manual(attempt, "msg_1", AttemptStatus::Success)]);
         ledger.keep(now).unwrap();
     }

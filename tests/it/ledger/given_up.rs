@@ -93,3 +93,30 @@ async fn what_is_given_up_stays_listed_and_may_be_sent_again_by_name() {
     let states: Vec<_> = rows.iter().map(|row| row["state"].clone()).collect();
     assert_eq!(states, ["ambiguous", "given up"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_by_another_name_is_the_pair_of_its_id() {
+    let state = tempfile::tempdir().unwrap();
+    let service = Service::held_at(Point::Nowhere).await;
+    let named = |name| {
+        [
+            "replay",
+            "msg_1",
+            "--endpoint",
+            name,
+            "--yes",
+            "--json",
+            "--wait",
+            "9s",
+        ]
+    };
+    let (code, lines, said) = run(&service, state.path(), &named("mine"));
+    assert_eq!(code, Some(0), "{lines} {said}");
+    let line: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    assert_eq!(line["endpoint_id"], "ep_1");
+    assert_eq!(listed(&service, state.path())[0]["endpoint_id"], "ep_1");
+    let (code, lines, said) = run(&service, state.path(), &named("nobody"));
+    assert_eq!(code, Some(1), "{lines} {said}");
+    assert!(said.contains("which endpoint nobody is"), "{said}");
+    assert_eq!(service.n_posts(), 1);
+}

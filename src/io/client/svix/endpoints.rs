@@ -7,7 +7,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
 use super::Svix;
-use crate::domain::{EVERY_TASK_EVENT, EndpointDraft, EndpointEdit, EndpointId, Unreadable};
+use crate::domain::{
+    EVERY_TASK_EVENT, Endpoint, EndpointDraft, EndpointEdit, EndpointId, Failure, Unreadable,
+};
 use crate::io::client::endpoints::Changed;
 use crate::io::client::http::Verb;
 use crate::wire::endpoints::Created;
@@ -72,6 +74,12 @@ impl Svix {
         let route = self.route(&["endpoint", &id]);
         let body = Some(Value::Object(body).to_string());
         self.change(Verb::Patch, &route, body, idempotency_key, done)
+            .await
+    }
+
+    /// One endpoint by its id or uid.
+    pub async fn endpoint(&self, name: &str) -> Result<rest::Row<Endpoint>, Failure> {
+        self.read(&["endpoint", name], &[], rest::one_endpoint)
             .await
     }
 
