@@ -2,7 +2,9 @@
 
 use super::{Frozen, Msg, State, Tone};
 use crate::app::Overlay;
-use crate::domain::{Applied, Change, ChangeKind, MessageId, Moment, Origin, Payload, TaskId};
+use crate::domain::{
+    Applied, Change, ChangeKind, Finding, MessageId, Moment, Origin, Payload, TaskId,
+};
 
 /// Changes that a frozen screen holds back at most.
 const MAX_WAITING: usize = 20_000;
@@ -85,6 +87,9 @@ impl State {
             ChangeKind::Attempt(attempt) => Some(attempt.clone()),
             _ => None,
         };
+        if let ChangeKind::Judged { finding, .. } = &change.kind {
+            self.tell_finding(finding);
+        }
         let is_naming = self.is_naming(&change.kind);
         let n_tasks = self.n_tasks_ever();
         let applied = self.history.apply(change);
@@ -103,6 +108,17 @@ impl State {
         }
         if let Applied::Replay(number) = applied {
             self.tell_replay(number);
+        }
+    }
+
+    /// Says what was found when a signature was looked at again, as the user asked.
+    fn tell_finding(&mut self, finding: &Finding) {
+        match finding {
+            Finding::Unchecked => {
+                self.say(Tone::Warn, "there is no secret to verify it with");
+            }
+            Finding::Verified(by) => self.say(Tone::Ok, format!("verified: {by}")),
+            Finding::Refused { why, .. } => self.say(Tone::Bad, format!("not verified: {why}")),
         }
     }
 
@@ -252,6 +268,7 @@ fn holds_back(kind: &ChangeKind) -> bool {
             | ChangeKind::Replay(_)
             | ChangeKind::Ledger(_)
             | ChangeKind::LedgerTrouble(_)
+            | ChangeKind::Judged { .. }
             | ChangeKind::Journal(_)
             | ChangeKind::Hole(_)
     )

@@ -201,12 +201,12 @@ impl<'a> Lens<'a> {
                 endpoints.len()
             ));
         }
-        let (client, now) = (self.client, self.clock.now().wall);
+        let (client, began) = (self.client, self.clock.now().wall);
         let asked = endpoints
             .iter()
             .take(MAX_FARING)
             .map(|endpoint| async move {
-                let found = tries_at(client, &endpoint.id, now.plus(-DAY)).await;
+                let found = tries_at(client, &endpoint.id, began.plus(-DAY)).await;
                 (*endpoint, found)
             });
         let mut answers = stream::iter(asked).buffer_unordered(AT_ONCE);
@@ -239,6 +239,8 @@ impl<'a> Lens<'a> {
                 ..Abilities::default()
             })));
         }
+        // What began while it was read counts as well.
+        let now = self.clock.now().wall;
         let health = |endpoint: &Endpoint| Health::of(&self.history, endpoint, now);
         let found = found.into_iter();
         found

@@ -9,6 +9,8 @@ use super::time::{SECOND, Time};
 /// An hour and a day, in microseconds.
 const HOUR: i64 = 3600 * SECOND;
 const DAY: i64 = 24 * HOUR;
+/// A service's clock may be so much ahead of ours, in microseconds.
+const AHEAD: i64 = 600 * SECOND;
 
 /// How an endpoint fares, as far as the attempts in memory tell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,6 +73,7 @@ impl Health {
         let Some(tries) = history.deliveries.tries(&endpoint.id) else {
             return Self::default();
         };
+        let now = told_now(tries, now);
         let last_success = tries.last_success();
         let disabling = history.schedule.disabling();
         let failing = tries.failing().map(|(since, n_failures)| Failing {
@@ -98,6 +101,7 @@ impl Health {
         let Some(tries) = history.deliveries.tries(&endpoint.id) else {
             return vec![Beat::default(); n_slices];
         };
+        let now = told_now(tries, now);
         let edge = |at: usize| {
             let rest = (n_slices - at) as i64;
             now.plus(-(HOUR * rest / n_slices as i64))
@@ -111,6 +115,12 @@ impl Health {
         };
         (0..n_slices).map(slice).collect()
     }
+}
+
+/// Now by the service's clock, as far as its attempts show that it is ahead of ours.
+fn told_now(tries: &Tries, now: Time) -> Time {
+    let newest = tries.newest().filter(|newest| *newest <= now.plus(AHEAD));
+    newest.map_or(now, |newest| now.max(newest))
 }
 
 fn answers(tries: &Tries, now: Time, window: i64) -> Answers {
@@ -219,6 +229,19 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_is_ahead_of_ours_hides_no_attempt() {
+        let held = history(9, [attempt(1, 5, AttemptStatus::Fail, 1)]);
+        assert_eq!(health(&held, 0).hour.n_failed, 1);
+        assert_eq!(
+            health(&held, -60).hour.n_failed,
+            0,
+            "no clock is that wrong"
+        );
+        let beats = Health::beats(&held, &endpoint(), at(0), 4);
+        assert_eq!(beats.last().map(|beat| beat.n_failed), Some(1));
+    }
+
+    #[test]
     fn a_row_of_failures_begins_after_the_last_success() {
         use AttemptStatus::{Fail, Sending, Success};
         let told = [
@@ -295,14 +318,14 @@ mod tests {
                     _ => {}
                 }
             }
+            let tries = history.deliveries.tries(&EndpointId::new("ep"));
             for minute in 0..180 {
-                let now = at(minute).plus(1);
-                let beats = Health::beats(&history, &endpoint(), now, 60);
+                let now = at(minute);
+                let counted = tries.map_or((0, 0), |tries| tries.counted(now.plus(-1), now));
                 let expected = slices.get(&minute).copied().unwrap_or_default();
-                prop_assert_eq!(beats[59], expected);
+                prop_assert_eq!(counted, (expected.n_succeeded, expected.n_failed));
             }
             let n_all: usize = slices.values().map(|beat| beat.n_succeeded + beat.n_failed).sum();
-            let tries = history.deliveries.tries(&EndpointId::new("ep"));
             let (succeeded, failed) = tries.map_or((0, 0), |tries| tries.counted(Time(-1), at(999)));
             prop_assert_eq!(succeeded + failed, n_all);
         }

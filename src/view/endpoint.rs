@@ -86,7 +86,11 @@ fn facts(state: &State, endpoint: &Endpoint) -> Vec<Pieces<'static>> {
         lines.push(vec![piece(Tone::Bad, words)]);
     }
     if let Some(failing) = health.failing {
-        lines.push(told("failing", fare::failing_words(failing, now, offset)));
+        let words = fare::failing_words(failing, now, offset);
+        lines.push(told("failing", vec![words]));
+        if let Some(words) = fare::disabling_words(failing, now) {
+            lines.push(told("disabled", vec![words]));
+        }
     }
     lines.push(told("last hour", fare::window(&health.hour, offset)));
     let beats = Health::beats(history, endpoint, now, SLICES);

@@ -137,6 +137,12 @@ impl Tries {
         self.gone_until.max(oldest)
     }
 
+    /// When the newest one began.
+    pub fn newest(&self) -> Option<Time> {
+        let newest = [self.succeeded.back(), self.failed.back()];
+        newest.into_iter().flatten().max().copied()
+    }
+
     /// Up to when attempts left memory.
     pub fn gone_until(&self) -> Option<Time> {
         self.gone_until

@@ -95,7 +95,14 @@ fn lefts(state: &State) -> Vec<Pieces<'static>> {
                 .count();
             vec![vec![
                 plain(format!(" {} endpoints", history.endpoints.len())),
-                dim(format!(" · {n_disabled} disabled")),
+                piece(
+                    if n_disabled == 0 {
+                        Tone::Dim
+                    } else {
+                        Tone::Bad
+                    },
+                    format!(" · {n_disabled} disabled"),
+                ),
             ]]
         }
         Screen::Received => vec![received(state)],

@@ -101,14 +101,14 @@ pub fn failing(failing: Option<Failing>, now: Time) -> Vec<Said> {
     words
 }
 
-/// The same in a sentence.
-pub fn failing_words(failing: Failing, now: Time, offset: i32) -> Vec<Said> {
+/// Since when it fails, in a sentence.
+pub fn failing_words(failing: Failing, now: Time, offset: i32) -> Said {
     let (least, more) = if failing.is_at_least {
         ("at least ", " or more")
     } else {
         ("", "")
     };
-    let mut words = vec![(
+    (
         Tone::Bad,
         format!(
             "for {least}{}, since {} · {}{more} in a row without a success",
@@ -116,19 +116,19 @@ pub fn failing_words(failing: Failing, now: Time, offset: i32) -> Vec<Said> {
             failing.since.date_clock(offset),
             failing.n_failures,
         ),
-    )];
-    if let Some(at) = failing.disabled_at {
-        let when = if at > now {
-            format!("in about {}", rough_words(at.since(now)))
-        } else {
-            "any time now".to_owned()
-        };
-        words.push((
-            Tone::Warn,
-            format!(" · the service may disable it {when} (estimate)"),
-        ));
-    }
-    words
+    )
+}
+
+/// When the service may disable it for that, in a sentence.
+pub fn disabling_words(failing: Failing, now: Time) -> Option<Said> {
+    let at = failing.disabled_at?;
+    let when = if at > now {
+        format!("in about {}", rough_words(at.since(now)))
+    } else {
+        "any time now".to_owned()
+    };
+    let words = format!("⊘ by the service {when} (estimate), if nothing succeeds until then");
+    Some((Tone::Warn, words))
 }
 
 /// The last hour, a character for each slice: a bar where all attempts succeeded, the higher the
