@@ -55,7 +55,7 @@ pub use history::{
 };
 pub use id::{AssetId, AttemptId, EndpointId, EventId, Id, MessageId, TaskId, UserId};
 pub use journal::{Hole, Journal, Missing, NotRecording, Recording};
-pub use lag::{Lag, told_changes};
+pub use lag::{Lag, Notified, notified, told_changes};
 pub use link::{
     Abilities, Ability, LinkCounters, LinkState, MAX_REPAIRS, Proof, Repair, RepairedBy,
 };

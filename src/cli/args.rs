@@ -251,6 +251,9 @@ pub struct TasksArgs {
     /// Only tasks that this query matches, e.g. `failed` or `visual:processing`
     #[arg(short, long, value_name = "QUERY")]
     pub query: Option<String>,
+    /// Also tell how long after the latest change each endpoint was notified; wants ids
+    #[arg(long, requires = "ids", conflicts_with = "offline")]
+    pub webhooks: bool,
     /// As the journal has it, without asking the server
     #[arg(long)]
     pub offline: bool,

@@ -11,8 +11,8 @@ use crate::app::subject::{AttemptSubject, DeliverySubject, EndpointSubject, Task
 use crate::domain::query::{Field, Test};
 use crate::domain::time::SECOND;
 use crate::domain::{
-    Abilities, AssetId, Attempt, Bounds, Change, ChangeKind, Endpoint, EndpointId, Failure, Health,
-    History, MessageId, Observation, Origin, OutcomeState, Payload, Query, TaskId, Time,
+    Abilities, AssetId, Attempt, Bounds, Change, ChangeKind, Endpoint, EndpointId, Event, Failure,
+    Health, History, MessageId, Observation, Origin, OutcomeState, Payload, Query, TaskId, Time,
 };
 use crate::io::Clock;
 use crate::io::attempts::Attempts;
@@ -150,6 +150,23 @@ impl<'a> Lens<'a> {
         self.read_schedule().await;
         if self.asks(|test| matches!(test, Test::Text(_))) || self.asks_field(&[Field::Asset]) {
             self.read_names().await;
+        }
+    }
+
+    /// Takes in the messages of tasks with the events that they tell, and reads their attempts.
+    pub async fn take_told(&mut self, rows: &[Logged]) {
+        self.take_messages(rows.iter()).await;
+        for Logged { message, task } in rows {
+            if let (Some(id), Some(task)) = (&message.event, task) {
+                self.fold(ChangeKind::Event(Event {
+                    id: id.clone(),
+                    kind: message.kind.clone(),
+                    published: task.published,
+                    user: None,
+                    task: Some(task.clone()),
+                    asset_name: None,
+                }));
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! `reeltop tasks`: the active tasks, or tasks by id.
 
+mod webhooks;
+
 use std::io;
 
 use super::args::{SourceArgs, TasksArgs};
@@ -36,6 +38,10 @@ pub async fn run(args: TasksArgs, from: SourceArgs) -> Outcome {
         (false, _) => "no such tasks",
     };
     let name = |asset: &AssetId| lens.asset_name(asset);
+    if args.webhooks {
+        let is_whole = webhooks::print(&client, &rows, name, args.json, &from).await?;
+        return Ok(code | u8::from(!is_whole));
+    }
     print(&rows, name, args.json, &from, if_empty)?;
     Ok(code)
 }

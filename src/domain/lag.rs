@@ -1,5 +1,7 @@
 //! The notification lag: how long after a task's state changed an endpoint got the message of it.
 
+use std::collections::BTreeMap;
+
 use hashbrown::HashMap;
 
 use super::attempt::{Attempt, AttemptStatus};
@@ -69,6 +71,35 @@ pub fn told_changes<'a>(history: &'a History, task: &'a TaskId) -> Vec<(Time, &'
             (changed.unwrap_or_else(|| delivery.time()), delivery)
         })
         .collect()
+}
+
+/// How an endpoint was told of a task's changes.
+#[derive(Debug, Clone, Default)]
+pub struct Notified<'a> {
+    pub n_messages: usize,
+    pub n_delivered: usize,
+    /// The newest message that was tried there, and how long that took.
+    pub latest: Option<(&'a Delivery, Lag)>,
+}
+
+/// How each endpoint that was tried was told of a task's changes, of which the newest comes first.
+pub fn notified<'a>(
+    told: &[(Time, &'a Delivery)],
+    now: Time,
+) -> BTreeMap<EndpointId, Notified<'a>> {
+    let mut found: BTreeMap<EndpointId, Notified<'a>> = BTreeMap::new();
+    for (changed, message) in told {
+        for outcome in &message.outcomes {
+            let at = found.entry(outcome.endpoint.clone()).or_default();
+            at.n_messages += 1;
+            at.n_delivered += usize::from(outcome.state == OutcomeState::Delivered);
+            if at.latest.is_none() {
+                let lag = Lag::of(message, &outcome.endpoint, *changed, now);
+                at.latest = lag.map(|lag| (*message, lag));
+            }
+        }
+    }
+    found
 }
 
 #[cfg(test)]

@@ -581,3 +581,46 @@ async fn a_bulk_takes_what_failed_and_stops_after_five_failures_in_a_row() {
     assert_eq!((code, lines.len()), (0, n_failed));
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_tells_how_its_endpoints_were_notified() {
+    let server = start(Options::default()).await;
+    let (good, bad) = (Receiver::always(204).await, Receiver::always(500).await);
+    let good = create_endpoint(&server, &good.url, &["task.*"]).await;
+    let bad = create_endpoint(&server, &bad.url, &["task.*"]).await;
+    let task = server.backend().create_task("asset", &["proxy"]).unwrap();
+    for endpoint in [&good, &bad] {
+        attempts(&server, &format!("endpoint_id={}", endpoint.id), 1).await;
+    }
+    let asked = ["tasks", &task, "--webhooks", "--json"];
+    let (code, lines, said) = on(&server, &asked).await;
+    assert_eq!((code, lines.len()), (0, 1), "{said}");
+    let line: Value = serde_json::from_str(&lines[0]).unwrap();
+    let of = |endpoint: &str| {
+        let all = line["webhooks"].as_array().unwrap();
+        let mut found = all.iter().filter(|it| it["endpoint_id"] == endpoint);
+        found.next().unwrap().clone()
+    };
+    let (good, bad) = (of(&good.id), of(&bad.id));
+    assert_eq!(
+        (&good["delivered"], &bad["delivered"]),
+        (&1.into(), &0.into())
+    );
+    assert!(
+        good["lag_ms"].is_u64() && good["waiting_ms"].is_null(),
+        "{good}"
+    );
+    assert!(
+        bad["waiting_ms"].is_u64() && bad["lag_ms"].is_null(),
+        "{bad}"
+    );
+    let (_, table, _) = on(&server, &asked[..3]).await;
+    let table = table.join("\n");
+    assert!(
+        table.contains(" after progress") && table.contains("not yet, "),
+        "{table}"
+    );
+    let (code, ..) = on(&server, &["tasks", "--webhooks"]).await;
+    assert_eq!(code, 2);
+    server.stop().await;
+}

@@ -1,6 +1,11 @@
 //! A task's time: when each feature began and ended, as far as the ring of events tells.
 
-use crate::domain::{Feature, FeatureState, Features, History, TaskRow, Time};
+use super::{Said, millis};
+use crate::app::Tone;
+use crate::domain::time::{SECOND, duration_words};
+use crate::domain::{
+    Delivery, Feature, FeatureState, Features, History, Lag, TaskRow, Time, visible,
+};
 
 /// One feature over time.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,6 +87,33 @@ fn track(feature: Feature, state: FeatureState, sights: &[(Time, &Features)]) ->
     track
 }
 
+/// What a message tells, without the family of its event.
+pub fn event_word(message: &Delivery) -> String {
+    let kind = message.message.as_ref().map(|message| &message.kind);
+    let name = kind.map_or("a message", |kind| kind.name());
+    visible(name.strip_prefix("task.").unwrap_or(name)).into_owned()
+}
+
+/// How long after the change a message was there: `1.2 s after completed`, else for how long it has
+/// not been.
+pub fn lag_words(message: &Delivery, lag: Lag) -> Vec<Said> {
+    match lag {
+        Lag::After(lag) => {
+            let took = if lag < 60 * SECOND {
+                millis((lag / 1000).unsigned_abs())
+            } else {
+                duration_words(lag)
+            };
+            let after = format!(" after {}", event_word(message));
+            vec![(Tone::Text, took), (Tone::Dim, after)]
+        }
+        Lag::NotYet(lag) => {
+            vec![(Tone::Bad, format!("not yet, {}", duration_words(lag)))]
+        }
+        Lag::Canceled => vec![(Tone::Dim, "canceled".to_owned())],
+    }
+}
+
 /// A bar over a span of time, one character a cell: blank before it was seen, `░` waiting, `█` at
 /// work, then its end.
 pub fn bar(track: &Track, from: Time, to: Time, width: usize, end_glyph: &str) -> String {
@@ -124,7 +156,6 @@ pub fn bar(track: &Track, from: Time, to: Time, width: usize, end_glyph: &str) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::time::SECOND;
 
     fn features(state: &str) -> Features {
         let mut features = Features::default();

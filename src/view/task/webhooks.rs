@@ -5,32 +5,27 @@ use std::collections::BTreeMap;
 
 use ratatui::layout::Rect;
 
-use super::super::model::{delivery, event_glyph, millis};
-use super::super::paint::{Canvas, Columns, Pieces, Side, dim, piece, pieces_width, plain};
+use super::super::model::timeline::{event_word, lag_words};
+use super::super::model::{delivery, event_glyph};
+use super::super::paint::{Canvas, Columns, Pieces, Side, dim, piece, pieces_width, plain, said};
 use super::super::table;
 use super::super::text::{cut_middle, width};
 use super::bar_area;
 use crate::app::{State, Tone};
-use crate::domain::time::{duration_words, rough_words};
+use crate::domain::time::rough_words;
 use crate::domain::{
-    Attempt, AttemptStatus, Delivery, EndpointId, Forecast, Lag, OutcomeState, TaskId, Time,
-    told_changes, visible,
+    Attempt, AttemptStatus, Delivery, EndpointId, Forecast, Lag, Notified, OutcomeState, TaskId,
+    Time, notified, told_changes,
 };
 
 /// Endpoints shown at most.
 const MAX_LINES: usize = 6;
-/// Microseconds in a millisecond, and from when on a lag is told in whole seconds.
-const MS: i64 = 1000;
-const LONG: i64 = 60_000 * MS;
 
 /// What became of a task's messages at one endpoint.
 #[derive(Default)]
 struct Line<'a> {
-    delivered: usize,
-    of: usize,
+    notified: Notified<'a>,
     attempts: Vec<&'a Attempt>,
-    /// Of the newest message that was tried here: the name of its event, and how long it took.
-    lag: Option<(String, Lag)>,
     failing: Option<String>,
     /// When it is tried again, and whether the service says so.
     next: Option<(Time, bool)>,
@@ -73,14 +68,17 @@ pub fn draw(
         let cells = [
             vec![plain(short_label(state, endpoint))],
             vec![piece(
-                if line.delivered < line.of {
+                if line.notified.n_delivered < line.notified.n_messages {
                     Tone::Bad
                 } else {
                     Tone::Text
                 },
-                format!("{} of {}", line.delivered, line.of),
+                format!(
+                    "{} of {}",
+                    line.notified.n_delivered, line.notified.n_messages
+                ),
             )],
-            notified(line, now, columns.width(2)),
+            notified_words(line, now, columns.width(2)),
         ];
         columns.row(canvas, left, row, &cells);
         if let Some(bars) = bars {
@@ -103,22 +101,9 @@ fn short_label(state: &State, endpoint: &EndpointId) -> String {
 
 /// How long after the change the newest message was there: `1.2 s after completed`; else for how
 /// long it has not been. Then, as far as there is room, when it is tried again, and why.
-fn notified(line: &Line<'_>, now: Time, room: usize) -> Pieces<'static> {
-    let mut words: Pieces<'static> = Vec::new();
-    match &line.lag {
-        Some((what, Lag::After(lag))) => {
-            words.push(plain(lag_words(*lag)));
-            words.push(dim(format!(" after {what}")));
-        }
-        Some((_, Lag::NotYet(lag))) => {
-            words.push(piece(
-                Tone::Bad,
-                format!("not yet, {}", duration_words(*lag)),
-            ));
-        }
-        Some((_, Lag::Canceled)) => words.push(dim("canceled")),
-        None => {}
-    }
+fn notified_words(line: &Line<'_>, now: Time, room: usize) -> Pieces<'static> {
+    let latest = line.notified.latest;
+    let mut words = said(latest.map_or_else(Vec::new, |(message, lag)| lag_words(message, lag)));
     let mut more: Pieces<'static> = Vec::new();
     if let Some((at, is_exact)) = line.next.filter(|(at, _)| *at > now) {
         let due = rough_words(at.since(now));
@@ -126,7 +111,7 @@ fn notified(line: &Line<'_>, now: Time, room: usize) -> Pieces<'static> {
         more.push(piece(Tone::Warn, format!(" ↻ {due}{estimate}")));
     }
     if let Some(failing) = &line.failing {
-        let is_older = matches!(&line.lag, Some((_, Lag::After(_))));
+        let is_older = matches!(latest, Some((_, Lag::After(_))));
         let older = if is_older { " · older" } else { " ·" };
         more.push(piece(Tone::Bad, format!("{older} {failing}")));
     }
@@ -139,28 +124,22 @@ fn notified(line: &Line<'_>, now: Time, room: usize) -> Pieces<'static> {
     words
 }
 
-/// A lag as exact as it matters: `41 ms`, `1.2 s`, `1m12s`.
-fn lag_words(lag: i64) -> String {
-    if lag < LONG {
-        millis((lag / MS).unsigned_abs())
-    } else {
-        duration_words(lag)
-    }
-}
-
 fn lines<'a>(state: &State, told: &Told<'a>, now: Time) -> BTreeMap<EndpointId, Line<'a>> {
     let history = &state.history;
-    let mut lines: BTreeMap<EndpointId, Line<'a>> = BTreeMap::new();
-    for (changed, message) in told {
+    let notified = notified(told, now).into_iter();
+    let mut lines: BTreeMap<EndpointId, Line<'a>> = notified
+        .map(|(endpoint, notified)| {
+            let line = Line {
+                notified,
+                ..Line::default()
+            };
+            (endpoint, line)
+        })
+        .collect();
+    for (_, message) in told {
         for outcome in &message.outcomes {
             let line = lines.entry(outcome.endpoint.clone()).or_default();
-            line.of += 1;
-            line.delivered += usize::from(outcome.state == OutcomeState::Delivered);
             line.attempts.extend(message.attempts_at(&outcome.endpoint));
-            if line.lag.is_none() {
-                let lag = Lag::of(message, &outcome.endpoint, *changed, now);
-                line.lag = lag.map(|lag| (event_name(message), lag));
-            }
             if outcome.state == OutcomeState::Failed {
                 let last = message.attempt(&outcome.last);
                 let words = last.map_or_else(String::new, Attempt::outcome_words);
@@ -175,13 +154,6 @@ fn lines<'a>(state: &State, told: &Told<'a>, now: Time) -> BTreeMap<EndpointId, 
         }
     }
     lines
-}
-
-/// What a message tells, without the family of its event.
-fn event_name(message: &Delivery) -> String {
-    let kind = message.message.as_ref().map(|message| &message.kind);
-    let name = kind.map_or("a message", |kind| kind.name());
-    visible(name.strip_prefix("task.").unwrap_or(name)).into_owned()
 }
 
 /// The cell of the axis that a time falls in. What comes after its end stands at the end.
@@ -208,7 +180,7 @@ fn events(canvas: &mut Canvas<'_>, bars: Rect, told: &Told<'_>, span: (Time, Tim
         };
         let kind = message.message.as_ref().map(|message| &message.kind);
         let tone = kind.map_or(Tone::Dim, |kind| event_glyph(kind).1);
-        let name = event_name(message);
+        let name = event_word(message);
         let mark = piece(tone, "▲");
         let room = width(&name) as u16 + 1;
         free_until = at;
