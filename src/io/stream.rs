@@ -414,10 +414,29 @@ pub(super) async fn request(
     };
     let (server, path) = (origin(&url), visible(url.path()));
     let what = format!("{server}{path} is no event stream: its content type is {given}");
-    let hint = "name the stream's path with --events-path";
-    let failure = Failure::new(FailureKind::NotAspect, what, hint);
+    let failure = Failure::new(FailureKind::NotAspect, what, hint_on(essence));
     Err(Failed::last(client.http.masking.failure(failure)))
 }
+
+/// What an answer of another type than a stream's may be, and what to do.
+fn hint_on(content_type: &str) -> String {
+    let is = |kind: &str| content_type.to_ascii_lowercase().contains(kind);
+    let answers = if is("html") {
+        "a web page answers there, often one to log in or a proxy's"
+    } else if is("json") {
+        "a route that gives JSON answers there"
+    } else {
+        "something else answers there, or what is before the server changes the type"
+    };
+    format!(
+        "{answers}: name the stream's path with --events-path; if the path is right, the server must \
+         answer it with content-type: text/event-stream"
+    )
+}
+
+/// What to do about a stream that ended for good.
+const ENDED: &str = "by 204 a stream says that it has ended and nobody should connect again: ask whoever \
+                     runs the server whether it is switched off, or name another with --events-path";
 
 async fn refusal(client: &Client, url: &Url, mut response: Response, deadline: Instant) -> Failed {
     let (status, headers) = (response.status(), response.headers().clone());
@@ -436,7 +455,7 @@ async fn refusal(client: &Client, url: &Url, mut response: Response, deadline: I
             format!("the key is sent to {home} only, not to a stream at another server");
     } else if status.as_u16() == 204 {
         failed.failure.what = format!("204, {} asks not to come back", origin(url));
-        failed.failure.hint = String::new();
+        failed.failure.hint = ENDED.to_owned();
     } else if failed.failure.kind == FailureKind::NotOffered {
         "this server has no event stream there: name its path with --events-path"
             .clone_into(&mut failed.failure.hint);

@@ -232,6 +232,49 @@ async fn whatever_fails_there_is_something_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_an_absent_log_and_a_strange_stream_mean_is_said() {
+    let page = |kind: &str| answer("200 OK", &format!("content-type: {kind}\r\n"), "{}");
+    for (kind, means) in [
+        ("text/html", "a web page answers there"),
+        ("application/json", "a route that gives JSON"),
+        ("text/plain", "something else answers there"),
+        ("", "by 204 a stream says that it has ended"),
+    ] {
+        let server = nearly_well(move |path| match path {
+            "/events" if kind.is_empty() => Some(answer("204 No Content", "", "")),
+            "/events" => Some(page(kind)),
+            "/webhooks/messages" => Some(answer("404 x", "", r#"{"detail":"Not Found"}"#)),
+            "/webhooks/endpoints" => Some(answer(
+                "200 OK",
+                "",
+                r#"{"data":[{"id":"ep_1","url":"http://x/"}]}"#,
+            )),
+            _ => None,
+        })
+        .await;
+        let visit = visit_with(
+            &server.url,
+            KEY,
+            &["--wait", "1s", "--events-path", "/events"],
+        );
+        let visit = visit.await;
+        let (state, detail, hint) = visit.line("stream");
+        assert_eq!(state, "failed", "{detail}");
+        assert!(hint.contains(means), "{kind}: {hint}");
+        assert!(hint.contains("--events-path"), "{kind}: {hint}");
+        let (state, _, hint) = visit.line("messages");
+        assert_eq!(state, "warning");
+        assert!(hint.contains("Deliveries stays empty"), "{hint}");
+        let (state, _, hint) = visit.line("attempts");
+        assert_eq!(state, "warning");
+        assert!(
+            hint.contains("no outcome is known") && hint.contains("--svix-app"),
+            "{hint}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn events_do_for_heartbeats_and_long_words_are_cut() {
     let busy = |path: &str| {
         let data = r#"data: {"event_type":"task.progress","event_id":"e1","data":{}}"#;

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::report::{Line, Report, unread};
-use crate::domain::{EndpointId, Failure, MessageId, Unreadable};
+use crate::domain::{EndpointId, Failure, FailureKind, MessageId, Unreadable};
 use crate::io::client::Client;
 use crate::wire::form::{self, Form, Known};
 use crate::wire::rest::{self, Page};
@@ -103,7 +103,27 @@ async fn attempts(
         line.detail = format!("by the older route: {}", line.detail);
         return line;
     }
-    unread(CHECK, &failure)
+    absent(CHECK, &failure)
+}
+
+/// A list that could not be read; where its route is not there, what that means and what to do.
+fn absent(check: &'static str, failure: &Failure) -> Line {
+    let line = unread(check, failure);
+    let means = match (failure.kind, check) {
+        (FailureKind::NotOffered, "messages") => {
+            "it has no log of its webhooks: Deliveries stays empty, and tasks that begin and end \
+             while the stream is away are not seen"
+        }
+        (FailureKind::NotOffered, _) => {
+            "it does not say what became of its webhooks: no outcome is known, and no replay can be \
+             followed"
+        }
+        _ => return line,
+    };
+    let hint = format!(
+        "{means}; where Svix delivers them, name its application with --svix-app to read them there"
+    );
+    Line { hint, ..line }
 }
 
 /// A page, its form, and whether the next page brings other rows; `None` if there is none.
@@ -137,7 +157,7 @@ async fn list<T: PartialEq>(
 fn say<T>(check: &'static str, found: Result<Read<T>, Failure>) -> Line {
     match found {
         Ok((page, form, pages)) => told(check, &page, &form, "read", pages),
-        Err(failure) => unread(check, &failure),
+        Err(failure) => absent(check, &failure),
     }
 }
 
