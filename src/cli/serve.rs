@@ -5,6 +5,7 @@ mod svix;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -16,6 +17,9 @@ use crate::io::config::{Source, svix_by_flags};
 use crate::server::chaos::Choice;
 use crate::server::port::Delivery;
 use crate::server::{self, Options, Running};
+
+/// How long the end waits for events that are not published yet.
+const DRAIN: Duration = Duration::from_secs(5);
 
 /// Runs the server until SIGINT or SIGTERM. Exit codes: 0 then, 1 when it cannot listen, 2 for a
 /// rate or scale that is no use.
@@ -46,7 +50,10 @@ pub async fn run(args: ServeArgs, from: SourceArgs) -> ExitCode {
         Ok(delivery) => delivery,
         Err(stop) => return conclude(Err(stop)),
     };
-    let running = match server::start_handing_over(options, delivery).await {
+    let taken = delivery
+        .clone()
+        .map(|delivery| delivery as Arc<dyn Delivery>);
+    let running = match server::start_handing_over(options, taken).await {
         Ok(running) => running,
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
             return fail(2, &format!("{error} (--time-scale, --simulate)"));
@@ -57,11 +64,35 @@ pub async fn run(args: ServeArgs, from: SourceArgs) -> ExitCode {
     let _ = announce(&mut io::stdout().lock(), &running, args.json, given);
     signals.wait().await;
     running.stop().await;
+    if let Some(delivery) = delivery {
+        tokio::select! {
+            (n_left, n_dropped) = delivery.drain(DRAIN) => say_unpublished(n_left, n_dropped),
+            // Asked a second time, it ends at once.
+            _ = signals.wait() => {
+                let (n_left, n_dropped) = delivery.drain(Duration::ZERO).await;
+                say_unpublished(n_left, n_dropped);
+            }
+        }
+    }
     ExitCode::SUCCESS
 }
 
+/// Says what was not handed over, if anything was not.
+fn say_unpublished(n_left: usize, n_dropped: u64) {
+    if n_left > 0 {
+        note(&format!(
+            "{n_left} events were not published: Svix did not take them in time, and the end drops them"
+        ));
+    }
+    if n_dropped > 0 {
+        note(&format!(
+            "{n_dropped} events were dropped before, as Svix refused them or took too long"
+        ));
+    }
+}
+
 /// Whoever delivers instead of the embedded engine: the Svix server that the flags name.
-async fn handed_over(from: &SourceArgs) -> Result<Option<Arc<dyn Delivery>>, CannotStart> {
+async fn handed_over(from: &SourceArgs) -> Result<Option<Arc<svix::SvixDelivery>>, CannotStart> {
     let flags = super::source::flags(from);
     let named = svix_by_flags(&flags).map_err(|error| CannotStart::Usage(error.to_string()))?;
     let Some((source, warning)) = named else {

@@ -32,6 +32,8 @@ use crate::wire::signature::Secret;
 const QUEUE: usize = 50_000;
 /// Events on their way at once.
 const AT_ONCE: usize = 8;
+/// How often it is looked whether all is published, at the end.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// The waits between two tries of an event that failed in passing.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -68,6 +70,19 @@ impl SvixDelivery {
             queue,
             counts,
         })
+    }
+
+    /// Waits so long for what is not published yet. Gives how many events that still are, and how
+    /// many were dropped before.
+    pub async fn drain(&self, within: Duration) -> (usize, u64) {
+        let n_waiting = || self.counts.waiting.load(Ordering::Relaxed);
+        let emptied = async {
+            while n_waiting() > 0 {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        let _ = tokio::time::timeout(within, emptied).await;
+        (n_waiting(), self.counts.dropped.load(Ordering::Relaxed))
     }
 }
 

@@ -20,7 +20,11 @@ pub enum KeyFrom {
         value: SecretString,
     },
     File(PathBuf),
-    Command(Vec<String>),
+    /// A program with its arguments, and the key of the configuration that names it.
+    Command {
+        key: String,
+        words: Vec<String>,
+    },
 }
 
 impl fmt::Debug for KeyFrom {
@@ -35,7 +39,9 @@ impl KeyFrom {
         match self {
             Self::Variable { name, .. } => name.clone(),
             Self::File(path) => path.display().to_string(),
-            Self::Command(words) => format!("command {}", words.first().map_or("", |word| word)),
+            Self::Command { words, .. } => {
+                format!("command {}", words.first().map_or("", |word| word))
+            }
         }
     }
 
@@ -44,7 +50,7 @@ impl KeyFrom {
         let (text, note) = match self {
             Self::Variable { value, .. } => (value.clone(), None),
             Self::File(path) => read_file(path)?,
-            Self::Command(words) => (run(words, PATIENCE)?, None),
+            Self::Command { key, words } => (run(key, words, PATIENCE)?, None),
         };
         Ok((checked(&text, &self.place())?, note))
     }
@@ -103,11 +109,11 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const MAX_PRINTED: u64 = 64 << 10;
 
 /// The first line that the program prints; it may ask on the terminal.
-fn run(words: &[String], patience: Duration) -> Result<SecretString, ConfigError> {
+fn run(key: &str, words: &[String], patience: Duration) -> Result<SecretString, ConfigError> {
     let [program, arguments @ ..] = words else {
-        return Err(ConfigError("key_command is empty".to_owned()));
+        return Err(ConfigError(format!("{key} is empty")));
     };
-    let failed = |error: std::io::Error| ConfigError(format!("key_command {program}: {error}"));
+    let failed = |error: std::io::Error| ConfigError(format!("{key} {program}: {error}"));
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::inherit())
@@ -131,13 +137,11 @@ fn run(words: &[String], patience: Duration) -> Result<SecretString, ConfigError
         let _ = child.kill();
         let _ = child.wait();
         return Err(ConfigError(format!(
-            "key_command {program} did not end within {patience:?}; run it by hand to see what it waits for"
+            "{key} {program} did not end within {patience:?}; run it by hand to see what it waits for"
         )));
     };
     if !status.success() {
-        return Err(ConfigError(format!(
-            "key_command {program} ended with {status}"
-        )));
+        return Err(ConfigError(format!("{key} {program} ended with {status}")));
     }
     let text = text.map_err(failed)?;
     let text = String::from_utf8_lossy(&text);
@@ -189,13 +193,16 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         assert!(KeyFrom::File(path).read().is_err());
         let command = |words: &[&str]| {
-            KeyFrom::Command(words.iter().map(|&word| word.to_owned()).collect()).read()
+            let key = "svix_token_command".to_owned();
+            let words = words.iter().map(|&word| word.to_owned()).collect();
+            KeyFrom::Command { key, words }.read()
         };
         assert_eq!(
             command(&["echo", "sk_2"]).unwrap().0.expose_secret(),
             "sk_2"
         );
-        assert!(command(&["false"]).is_err());
+        let why = command(&["false"]).unwrap_err().to_string();
+        assert!(why.starts_with("svix_token_command false ended"), "{why}");
         let chatty = command(&["sh", "-c", "echo sk_3; yes no | head -c 30000"]);
         assert_eq!(chatty.unwrap().0.expose_secret(), "sk_3");
         for hung in [
@@ -204,7 +211,7 @@ mod tests {
         ] {
             let words: Vec<String> = hung.iter().map(|&word| word.to_owned()).collect();
             let began = Instant::now();
-            let why = run(&words, Duration::from_millis(200)).unwrap_err();
+            let why = run("key_command", &words, Duration::from_millis(200)).unwrap_err();
             assert!(
                 why.to_string().contains("did not end within 200ms"),
                 "{why}"

@@ -215,7 +215,10 @@ impl Sources<'_> {
                 })
             }
             (None, Some(path), None) => Ok(KeyFrom::File(path.to_owned())),
-            (None, None, Some(words)) => Ok(KeyFrom::Command(words.to_owned())),
+            (None, None, Some(words)) => Ok(KeyFrom::Command {
+                key: format!("{word}_command"),
+                words: words.to_owned(),
+            }),
             (None, None, None) => Err(ConfigError(format!(
                 "profile {profile} has no {}: add {word}_env, {word}_file or {word}_command to it",
                 word.replace('_', " ")

@@ -1,12 +1,16 @@
 //! `serve` with delivery handed over to a Svix server.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use super::{APP, svix_of, svix_server};
-use crate::server::support::{PATIENCE, Receiver, client};
+use crate::scripted::{Reply, Scripted, answer};
+use crate::server::support::{PATIENCE, Receiver, client, eventually};
 
 struct Ended(Child);
 
@@ -97,4 +101,74 @@ async fn events_are_published_once_and_the_logs_are_those_of_svix() {
     assert_eq!(call(&unknown, "local-key", Some(body)).await.0, 404);
     drop(serving);
     svix.stop().await;
+}
+
+/// Ends with SIGTERM once an event was brought. Gives what was said, and how often events came.
+async fn ended_while_publishing(is_taken: bool) -> (String, usize) {
+    let n_brought = Arc::new(AtomicUsize::new(0));
+    let brought = n_brought.clone();
+    let go_on = Arc::new(Notify::new());
+    let let_go = go_on.clone();
+    let svix = Scripted::start(move |_, head| {
+        if !head.starts_with("post /api/v1/app/me/msg") {
+            return answer("201 x", "content-type: application/json\r\n", "{}");
+        }
+        brought.fetch_add(1, Ordering::SeqCst);
+        if is_taken {
+            let taken = b"HTTP/1.1 202 x\r\ncontent-length: 2\r\n\r\n{}";
+            Reply::Later(Vec::new(), let_go.clone(), taken.to_vec())
+        } else {
+            answer("503 x", "", "{}")
+        }
+    })
+    .await;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reeltop"));
+    command
+        .env_clear()
+        .env("HOME", "/nonexistent")
+        .env("SVIX_TOKEN", "a-token-of-svix")
+        .args([
+            "serve",
+            "--json",
+            "--simulate",
+            "600",
+            "--time-scale",
+            "100",
+        ])
+        .args(["--svix-url", &svix.url, "--svix-app", "me"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut serving = Ended(command.spawn().unwrap());
+    eventually("an event", async || {
+        (n_brought.load(Ordering::SeqCst) > 0).then_some(())
+    })
+    .await;
+    let pid = serving.0.id().to_string();
+    let status = Command::new("kill").args(["-TERM", &pid]).status();
+    assert!(status.unwrap().success());
+    // What is held is answered only now.
+    let answering = tokio::spawn(async move {
+        loop {
+            go_on.notify_waiters();
+            tokio::task::yield_now().await;
+        }
+    });
+    let mut stderr = serving.0.stderr.take().unwrap();
+    let said = tokio::task::spawn_blocking(move || {
+        let mut said = String::new();
+        stderr.read_to_string(&mut said).unwrap();
+        said
+    });
+    let said = tokio::time::timeout(PATIENCE, said).await.unwrap().unwrap();
+    answering.abort();
+    (said, n_brought.load(Ordering::SeqCst))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_waits_for_what_is_not_published_and_says_what_was_not() {
+    let (said, n) = ended_while_publishing(true).await;
+    assert!(n > 0 && !said.contains("not published"), "{said}");
+    let (said, _) = ended_while_publishing(false).await;
+    assert!(said.contains("events were not published"), "{said}");
 }
