@@ -455,7 +455,7 @@ async fn refusal(client: &Client, url: &Url, mut response: Response, deadline: I
             format!("the key is sent to {home} only, not to a stream at another server");
     } else if status.as_u16() == 204 {
         failed.failure.what = format!("204, {} asks not to come back", origin(url));
-        failed.failure.hint = ENDED.to_owned();
+        ENDED.clone_into(&mut failed.failure.hint);
     } else if failed.failure.kind == FailureKind::NotOffered {
         "this server has no event stream there: name its path with --events-path"
             .clone_into(&mut failed.failure.hint);
