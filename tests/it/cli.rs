@@ -1,5 +1,7 @@
 //! The headless commands as a shell sees them: lines on stdout, words on stderr, exit codes.
 
+mod causes;
+
 use std::process::{Command, Output, Stdio};
 
 use reeltop::server::{Options, Running};
