@@ -143,6 +143,8 @@ pub enum Msg {
     GaveUp(Result<(), Failure>),
     /// A secret was saved in this file, or could not be.
     SecretSaved(Result<String, String>),
+    /// The program is about to be stopped by its user, and may go on much later.
+    Suspending,
     /// The intake ended: no change will come any more.
     IntakeEnded,
 }
@@ -262,8 +264,11 @@ pub struct Toast {
 /// What stands over the screen.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Overlay {
-    /// The keys, so many lines of them scrolled away.
-    Help(usize),
+    /// The keys, so many lines of them scrolled away, and what stands below them.
+    Help {
+        top: usize,
+        below: Option<Box<Overlay>>,
+    },
     Replay(Box<ReplayOverlay>),
     /// The plan of many replays.
     Bulk(Box<BulkOverlay>),
@@ -370,8 +375,13 @@ impl State {
         if self.prompt.is_some() {
             return Mode::Prompt;
         }
-        match &self.overlay {
-            Some(Overlay::Help(_)) => Mode::Help,
+        self.mode_under(self.overlay.as_ref())
+    }
+
+    /// The mode with this overlay on top.
+    pub fn mode_under(&self, overlay: Option<&Overlay>) -> Mode {
+        match overlay {
+            Some(Overlay::Help { .. }) => Mode::Help,
             Some(Overlay::Bulk(bulk)) if bulk.typed.is_some() => Mode::Form,
             Some(Overlay::Replay(_) | Overlay::Bulk(_) | Overlay::Run(_)) => Mode::Plan,
             Some(Overlay::Manage(manage)) if manage.stage.takes_text() => Mode::Form,

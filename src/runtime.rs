@@ -371,6 +371,7 @@ impl Loop {
 
     fn suspend(&mut self) -> anyhow::Result<()> {
         self.was_suspended = true;
+        self.tell(Msg::Suspending)?;
         self.screen.suspend()?;
         self.tell(Msg::Tick(self.clock.now()))
     }

@@ -67,8 +67,9 @@ pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Viewport {
         regions.body
     };
     match &state.overlay {
-        Some(Overlay::Help(scroll)) => {
-            viewport.max_scroll = help::draw(&mut canvas, inside, state, *scroll);
+        Some(Overlay::Help { top, below }) => {
+            let mode = state.mode_under(below.as_deref());
+            viewport.max_scroll = help::draw(&mut canvas, inside, state, mode, *top);
         }
         Some(Overlay::Replay(overlay)) => {
             viewport.plan = plan::draw(&mut canvas, inside, state, overlay);

@@ -145,6 +145,9 @@ impl State {
     }
 
     fn back(&mut self) {
+        if matches!(self.overlay, Some(Overlay::Help { .. })) {
+            return self.toggle_help();
+        }
         if matches!(self.overlay, Some(Overlay::Run(_))) {
             return self.leave_run();
         }
@@ -165,9 +168,14 @@ impl State {
     }
 
     fn toggle_help(&mut self) {
+        // Its time would run out unseen.
+        self.take_back();
         self.overlay = match self.overlay.take() {
-            Some(Overlay::Help(_)) => None,
-            _ => Some(Overlay::Help(0)),
+            Some(Overlay::Help { below, .. }) => below.map(|below| *below),
+            other => Some(Overlay::Help {
+                top: 0,
+                below: other.map(Box::new),
+            }),
         };
     }
 
@@ -189,7 +197,7 @@ impl State {
         let rows = self.viewport.rows.max(1);
         let max_scroll = self.viewport.max_scroll;
         match &mut self.overlay {
-            Some(Overlay::Help(top)) => {
+            Some(Overlay::Help { top, .. }) => {
                 *top = step.scrolled(*top, max_scroll);
                 return;
             }

@@ -237,11 +237,13 @@ impl BulkOverlay {
             return Err(why.clone());
         }
         row.item.is_chosen ^= true;
-        row.choice = Some(if row.item.is_chosen {
-            Choice::Send
-        } else {
-            Choice::LeaveOut
-        });
+        // Back at what the plan proposes: what speaks against it later counts again.
+        let is_proposed = row.item.is_chosen && row.item.verdict == Verdict::Send;
+        row.choice = match row.item.is_chosen {
+            true if is_proposed => None,
+            true => Some(Choice::Send),
+            false => Some(Choice::LeaveOut),
+        };
         self.version += 1;
         self.step(Step::Down(1));
         Ok(())

@@ -1,5 +1,6 @@
 //! Changes folded into the history, and the indexes and match sets over it kept true.
 
+use super::bulk::run::Run;
 use super::{Frozen, Msg, State, Tone};
 use crate::app::Overlay;
 use crate::domain::{
@@ -191,6 +192,12 @@ impl State {
     pub(super) fn freeze(&mut self) {
         if self.frozen.is_some() {
             self.unfreeze();
+        } else if self.run.as_ref().is_some_and(Run::is_active) {
+            // Each pair is weighed by what comes in until it leaves.
+            self.say(
+                Tone::Info,
+                "many replays are under way and rest on what comes in: not frozen",
+            );
         } else {
             self.frozen = Some(Frozen {
                 since: self.now,

@@ -69,7 +69,7 @@ impl State {
             .collect();
         let row = palette.picked(rows.len());
         match action {
-            Some(Action::Interrupt) => return vec![Effect::Quit],
+            Some(Action::Interrupt) => return self.interrupt(),
             Some(Action::Keep) => match rows.get(row) {
                 Some(action) => return self.act(*action),
                 // What was typed stays, to be mended.

@@ -43,6 +43,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
                 format!("the secret cannot be saved: {why}; y copies it"),
             );
         }
+        Msg::Suspending => state.take_back(),
         Msg::IntakeEnded => state.say(
             Tone::Bad,
             "nothing new will come: the reader of the service ended; start reeltop again",

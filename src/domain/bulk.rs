@@ -53,7 +53,11 @@ pub fn plan_of_many(
     let deliveries = &history.deliveries;
     for item in plan.items.iter_mut().filter(|item| item.is_chosen) {
         let delivery = deliveries.get(message);
-        if delivery.is_some_and(|it| deliveries.is_superseded(it, &item.endpoint)) {
+        if !item.is_failing {
+            let why = "it was delivered there before, whatever came of a later try";
+            item.verdict = Verdict::Skip(why.to_owned());
+            item.is_chosen = false;
+        } else if delivery.is_some_and(|it| deliveries.is_superseded(it, &item.endpoint)) {
             let why = "superseded: it took a newer message of this task since";
             item.verdict = Verdict::Skip(why.to_owned());
             item.is_chosen = false;

@@ -6,6 +6,7 @@ use super::chrome::key_words;
 use super::paint::{Canvas, Pieces, dim, plain, role};
 use super::theme::Role;
 use crate::app::State;
+use crate::app::keymap::Mode;
 
 /// The glyphs, in words.
 const LEGEND: [&str; 5] = [
@@ -18,10 +19,16 @@ const LEGEND: [&str; 5] = [
 
 /// Paints the keys of the screen under it, and the glyphs. Gives the lines that it can be
 /// scrolled by.
-pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, scroll: usize) -> usize {
+pub fn draw(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    state: &State,
+    mode: Mode,
+    scroll: usize,
+) -> usize {
     let mut lines: Vec<Pieces<'static>> = state
         .keymap
-        .help(state.mode_below())
+        .help(mode)
         .into_iter()
         .map(|(keys, help)| {
             let keys: Vec<String> = keys.split(' ').map(key_words).collect();

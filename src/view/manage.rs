@@ -34,9 +34,8 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, manage: &Manage)
     let room = usize::from(inner.height.saturating_sub(2)).max(1);
     // The line that keys act on stays in sight.
     let picked = lines.iter().position(|(_, is_picked)| *is_picked);
-    let top = (picked.unwrap_or(0) + 2)
-        .saturating_sub(room)
-        .min(lines.len());
+    let reach = (picked.unwrap_or(0) + 2).min(lines.len());
+    let top = reach.saturating_sub(room);
     for (at, (line, is_picked)) in lines.iter().skip(top).take(room).enumerate() {
         canvas.line(inner, at as u16, line);
         if *is_picked {

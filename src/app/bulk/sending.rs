@@ -73,6 +73,20 @@ impl State {
         effects
     }
 
+    /// Takes back all that could still be: who stops the program does not mean it to leave later.
+    pub(in crate::app) fn take_back(&mut self) {
+        self.undo_replay();
+        if let Some(run) = self
+            .run
+            .take_if(|run| matches!(run.phase, Phase::Undoable { .. }))
+            && let Phase::Undoable { plan, .. } = run.phase
+        {
+            self.viewport.bulk = None;
+            self.overlay = Some(Overlay::Bulk(plan));
+            self.say(Tone::Info, "taken back, nothing was sent");
+        }
+    }
+
     /// Weighs a pair at the moment in which it would leave: what came since the plan may speak
     /// against it.
     fn last_word(&self, row: &RunRow) -> Result<(), String> {
@@ -172,6 +186,13 @@ impl State {
             (Phase::Ended, _) => {
                 self.overlay = None;
                 self.run = None;
+            }
+            (Phase::Stopped, _) => {
+                self.overlay = None;
+                self.say(
+                    Tone::Info,
+                    "it is stopped and sends nothing; R shows it, and Enter there resumes",
+                );
             }
             _ => {
                 self.overlay = None;

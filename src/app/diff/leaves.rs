@@ -1,6 +1,7 @@
 //! The values of a JSON document by their paths, and which of them differ between two.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::MAX_LINES;
 use crate::app::document::{Document, TokenKind};
@@ -73,8 +74,8 @@ fn leaves(document: &Document) -> Vec<(String, &str)> {
         };
         let path = match open.last() {
             None => String::new(),
-            Some(open) if open.path.is_empty() => name,
-            Some(open) => format!("{}.{name}", open.path),
+            Some(open) if open.path.is_empty() => short(name),
+            Some(open) => short(format!("{}.{name}", open.path)),
         };
         if line.opens.is_some() {
             open.push(Open { path, next: 0 });
@@ -92,6 +93,22 @@ fn leaves(document: &Document) -> Vec<(String, &str)> {
         }
     }
     found
+}
+
+/// Most bytes of a path: every value below it carries it.
+const MAX_PATH: usize = 512;
+/// Bytes of the end of a longer one that are kept.
+const TAIL: usize = 128;
+
+/// The path; of a long one a hash and its end, so that two never become one.
+fn short(path: String) -> String {
+    if path.len() <= MAX_PATH {
+        return path;
+    }
+    let mut hasher = DefaultHasher::new();
+    path.hash(&mut hasher);
+    let tail = &path[path.ceil_char_boundary(path.len() - TAIL)..];
+    format!("…{:016x}…{tail}", hasher.finish())
 }
 
 fn unquoted(text: &str) -> &str {
@@ -124,6 +141,19 @@ mod tests {
                 ("e", "null")
             ]
         );
+    }
+
+    #[test]
+    fn long_keys_cost_little_and_stay_apart() {
+        let key = "k".repeat(1 << 20);
+        let text = |value: u8| format!("{{\"{key}1\":[{value},2],\"{key}2\":[3,4]}}");
+        let document = Document::new(text(1).as_str().into());
+        let found = leaves(&document);
+        assert!(found.iter().all(|(path, _)| path.len() <= MAX_PATH));
+        let paths: BTreeSet<&String> = found.iter().map(|(path, _)| path).collect();
+        assert_eq!(paths.len(), 4);
+        let other = Document::new(text(9).as_str().into());
+        assert_eq!(changed(&document, &other).len(), 1);
     }
 
     #[test]

@@ -255,6 +255,74 @@ fn what_came_since_the_plan_is_weighed_when_it_would_leave() {
 }
 
 #[test]
+fn help_and_a_stop_of_the_program_take_back_what_is_about_to_leave() {
+    let mut state = failing(3);
+    press(&mut state, "* R space enter ?");
+    assert_eq!(pass(&mut state, 60 * SECONDS), []);
+    // The plan stands below the help as it was left.
+    press(&mut state, "?");
+    let shown = picture(&mut state, 120, 36);
+    assert!(
+        shown.contains("Enter send 3") && shown.contains("left out by you"),
+        "{shown}"
+    );
+    press(&mut state, "enter");
+    update(&mut state, Msg::Suspending);
+    assert_eq!(pass(&mut state, 3600 * SECONDS), []);
+    assert!(state.run.is_none() && state.history.replays.all().is_empty());
+    press(&mut state, "esc");
+    press(&mut state, "/ m s g _ f a i l e d enter r enter");
+    update(&mut state, Msg::Suspending);
+    assert_eq!(pass(&mut state, 3600 * SECONDS), []);
+    assert!(state.history.replays.all().is_empty());
+}
+
+#[test]
+fn a_row_that_is_back_at_the_plans_proposal_is_weighed_like_any_other() {
+    let mut state = failing(1);
+    press(&mut state, "/ m s g _ 0 enter R space space");
+    let told = attempt("late", "msg_000", "ep_staging", 0, (204, ""), false);
+    update(&mut state, Msg::Changed(vec![told]));
+    let now = state.now;
+    update(&mut state, Msg::Tick(now));
+    press(&mut state, "enter");
+    assert_eq!(pass(&mut state, 3 * SECONDS), []);
+}
+
+#[test]
+fn what_was_delivered_is_not_among_many_whatever_came_of_a_later_try() {
+    let mut state = failing(1);
+    let later = [
+        attempt("good", "msg_000", "ep_staging", 100, (204, ""), false),
+        attempt("hand", "msg_000", "ep_staging", 50, (500, "no"), true),
+    ];
+    update(&mut state, Msg::Changed(later.into()));
+    let id = MessageId::new("msg_000");
+    let now = state.now.wall;
+    let plan = reeltop::domain::bulk::plan_of_many(&state.history, &id, None, false, now);
+    assert_eq!(plan.chosen().count(), 0, "{plan:?}");
+}
+
+#[test]
+fn a_run_that_goes_on_is_not_frozen_and_a_stopped_one_says_so() {
+    let mut state = failing(8);
+    press(&mut state, "/ m s g _ 0 enter R enter");
+    let mut open = pass(&mut state, 3 * SECONDS);
+    press(&mut state, "esc f");
+    assert!(state.frozen.is_none());
+    for _ in 0..5 {
+        let Some(request) = open.pop() else { break };
+        open.extend(end(&mut state, &request, 500));
+        open.extend(pass(&mut state, 200_000));
+    }
+    press(&mut state, "R");
+    assert!(picture(&mut state, 120, 36).contains("Enter"));
+    press(&mut state, "esc");
+    let toast = state.toasts.back().map(|toast| toast.text.clone());
+    assert!(toast.unwrap().contains("it is stopped and sends nothing"));
+}
+
+#[test]
 fn what_the_service_tries_again_can_be_left_to_it() {
     let mut state = failing(0);
     press(&mut state, "R a");
