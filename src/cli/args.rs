@@ -21,7 +21,7 @@ pub use endpoints::{
 };
 pub use receiving::{ListenArgs, SecretArgs, SendArgs, VerifyArgs};
 
-use number::{duration, event_bytes, per_second, tasks_per_minute, time_scale};
+use number::{ago, duration, event_bytes, per_second, tasks_per_minute, time_scale};
 
 /// top for media-processing tasks and their webhooks
 ///
@@ -325,6 +325,7 @@ pub struct ConfigArgs {
     pub json: bool,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Debug, Clone, ClapArgs)]
 pub struct ReplayArgs {
     /// Messages to replay
@@ -333,8 +334,8 @@ pub struct ReplayArgs {
     /// Instead of ids: every message that matches this query, where it failed
     #[arg(long, value_name = "QUERY", conflicts_with_all = ["messages", "to"])]
     pub query: Option<String>,
-    /// Instead of ids: every message accepted since so long ago, as `2h`, where it failed
-    #[arg(long, value_parser = duration, value_name = "TIME", conflicts_with_all = ["messages", "to"])]
+    /// Instead of ids: every message accepted since so long ago, as `2h` or `3d`, where it failed
+    #[arg(long, value_parser = ago, value_name = "TIME", conflicts_with_all = ["messages", "to"])]
     pub since: Option<Duration>,
     /// At most so many a second
     #[arg(long, default_value_t = crate::domain::bulk::PER_SECOND, value_parser = per_second, value_name = "N")]
@@ -342,6 +343,9 @@ pub struct ReplayArgs {
     /// Only to this endpoint; of named messages whatever their last attempt was
     #[arg(long, value_name = "ID")]
     pub endpoint: Option<String>,
+    /// With --endpoint and --since: one request to Svix, which sends everything again that failed there
+    #[arg(long, requires = "endpoint", requires = "since", conflicts_with_all = ["messages", "query", "to"])]
+    pub recover: bool,
     /// Send without asking
     #[arg(long)]
     pub yes: bool,

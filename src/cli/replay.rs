@@ -1,16 +1,17 @@
 //! `reeltop replay`: plan, confirm, send once, follow to the attempt that it caused.
 
+mod recover;
 mod select;
+mod shown;
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::stream::{self, FuturesUnordered, StreamExt};
-use serde_json::json;
 use tokio::time::{sleep, timeout};
 
+use self::shown::{nothing_to_send, plan_text, print_plan_lines};
 use super::args::{ReplayArgs, SourceArgs};
 use super::list::query;
 use super::output::{Outcome, Output, Stop, note};
@@ -18,10 +19,10 @@ use super::prompt::{confirmed, counted};
 use super::reading::find_messages;
 use super::{journal, source};
 use crate::app::subject::means_endpoint;
-use crate::domain::bulk::{MANY, jobs, oldest_first, order_words, plan_of_many};
+use crate::domain::bulk::{MANY, jobs, oldest_first, plan_of_many};
 use crate::domain::{
     Applied, Change, ChangeKind, EndpointId, Failure, FailureKind, History, MAX_FAILURES,
-    MessageId, Moment, Origin, Plan, Queue, ReplayState, Route, Trigger, Verdict, plan, visible,
+    MessageId, Moment, Origin, Plan, Queue, ReplayState, Time, Trigger, plan,
 };
 use crate::io::attempts::Attempts;
 use crate::io::client::{Client, ENDPOINTS};
@@ -61,6 +62,9 @@ enum Ready {
 }
 
 async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
+    if args.recover {
+        return recover::prepare(args, from).await;
+    }
     let (source, client) = source::client(from)?;
     let clock = Clock::new();
     let ledger = journal::ledger(&source);
@@ -71,16 +75,8 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
         args.messages.clone()
     };
     let mut history = gather(&ids, &source, &client, clock).await?;
+    known_replays(&ledger, &mut history, clock).await?;
     let now = clock.now();
-    // What was read may tell how earlier replays ended.
-    let attempts = manual_attempts(&history, now);
-    let looked = ledger.wait(move |ledger| {
-        ledger.note(&attempts);
-        ledger.keep(now)
-    });
-    for replay in looked.await? {
-        history.apply(change(ChangeKind::Ledger(Box::new(replay)), now));
-    }
     let only = match &args.endpoint {
         Some(name) => Some(meant(name, &mut history, &client, now).await?),
         None => None,
@@ -135,7 +131,7 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
         return Ok(Ready::Ended(2));
     }
     Ok(Ready::Send(Box::new(Sending {
-        queue: Queue::new(jobs(&plans, &history), args.rate),
+        work: Work::Many(Queue::new(jobs(&plans, &history), args.rate)),
         client,
         ledger,
         clock,
@@ -173,6 +169,21 @@ async fn meant(
     let id = endpoint.id.clone();
     history.apply(change(ChangeKind::Endpoint(Box::new(endpoint)), now));
     Ok(id)
+}
+
+/// Folds what the ledger holds, after it took note of the attempts that were read: these may tell
+/// how earlier replays ended.
+async fn known_replays(ledger: &Ledger, history: &mut History, clock: Clock) -> Result<(), Stop> {
+    let now = clock.now();
+    let attempts = manual_attempts(history, now);
+    let looked = ledger.wait(move |ledger| {
+        ledger.note(&attempts);
+        ledger.keep(now)
+    });
+    for replay in looked.await? {
+        history.apply(change(ChangeKind::Ledger(Box::new(replay)), now));
+    }
+    Ok(())
 }
 
 /// Reads all that a plan weighs: abilities, endpoints, the messages and their attempts.
@@ -271,89 +282,6 @@ fn change(kind: ChangeKind, received: Moment) -> Change {
     }
 }
 
-fn plan_text(plans: &[Plan], rate: f64, is_bulk: bool) -> String {
-    let mut text = String::new();
-    let is_told = |plan: &&Plan| !is_bulk || plan.items.iter().any(|item| item.is_failing);
-    for plan in plans.iter().filter(is_told) {
-        let message = plan.message.to_string();
-        let _ = writeln!(text, "{} by {}", visible(&message), visible(&plan.route));
-        for item in plan.items.iter().filter(|item| !is_bulk || item.is_failing) {
-            let (word, why) = match &item.verdict {
-                Verdict::Send => ("send", ""),
-                Verdict::Skip(why) => ("skip", why.as_str()),
-                Verdict::Refuse(why) => ("refuse", why.as_str()),
-            };
-            let line = format!("  {word:<6}  {}  {}  {why}", item.label, item.url);
-            text.push_str(visible(&line).trim_end());
-            text.push('\n');
-            for warning in &item.warnings {
-                let _ = writeln!(text, "          ! {}", visible(warning));
-            }
-        }
-        if plan.items.is_empty() {
-            text.push_str("  no endpoint was sent it or wants it\n");
-        }
-    }
-    let n_chosen = plans.iter().flat_map(Plan::chosen).count();
-    if is_bulk || n_chosen > 1 {
-        let how = order_words(n_chosen, rate);
-        let _ = writeln!(text, "{n_chosen} to send, {how}");
-    }
-    text
-}
-
-fn print_plan_lines(out: &mut Output, plans: &[Plan], route: Route, now: &str) -> io::Result<()> {
-    for plan in plans {
-        for item in &plan.items {
-            let (state, reason) = match &item.verdict {
-                Verdict::Send => ("planned", None),
-                Verdict::Skip(why) => ("skipped", Some(why)),
-                Verdict::Refuse(why) => ("refused", Some(why)),
-            };
-            let line = json!({
-                "message_id": plan.message.to_string(),
-                "endpoint_id": item.endpoint.to_string(),
-                "route": route.name(),
-                "state": state,
-                "attempt_id": null,
-                "timestamp": now,
-                "reason": reason,
-                "warnings": item.warnings,
-            });
-            out.line(&line.to_string())?;
-        }
-    }
-    Ok(())
-}
-
-/// 1 where something was refused, 0 where all of it is delivered.
-fn nothing_to_send(plans: &[Plan]) -> u8 {
-    let mut items = plans.iter().flat_map(|plan| &plan.items).peekable();
-    let is_empty = items.peek().is_none();
-    let refusal = items.find_map(|item| match &item.verdict {
-        Verdict::Refuse(why) => Some(format!("{}: {why}", item.label)),
-        _ => None,
-    });
-    match refusal {
-        Some(why) => {
-            note(&format!("nothing can be sent: {why}"));
-            1
-        }
-        None if is_empty => {
-            note(
-                "nothing can be sent: no endpoint was sent it or wants it; name one with --endpoint",
-            );
-            1
-        }
-        None => {
-            note(
-                "nothing to send: every endpoint has it; name one with --endpoint to send it again",
-            );
-            0
-        }
-    }
-}
-
 /// Whether no other question to the server has a better chance.
 fn is_hopeless(kind: FailureKind) -> bool {
     matches!(
@@ -362,9 +290,21 @@ fn is_hopeless(kind: FailureKind) -> bool {
     )
 }
 
+/// What is to be sent.
+enum Work {
+    /// One after another, each by a request of its own.
+    Many(Queue),
+    /// All by one request.
+    Recover {
+        endpoint: EndpointId,
+        orders: Vec<ReplayOrder>,
+        since: Time,
+    },
+}
+
 /// What sends, and what.
 struct Sending {
-    queue: Queue,
+    work: Work,
     client: Client,
     ledger: Ledger,
     clock: Clock,
@@ -376,7 +316,7 @@ struct Sending {
 
 async fn send(by: Sending) -> Outcome {
     let Sending {
-        queue,
+        work,
         client,
         ledger,
         clock,
@@ -390,7 +330,14 @@ async fn send(by: Sending) -> Outcome {
     let posts = Posts::default();
     let sending = async {
         outlet.learn(|held| *held = abilities).await;
-        send_all(queue, &client, &outlet, wait, &posts).await;
+        match work {
+            Work::Many(queue) => send_all(queue, &client, &outlet, wait, &posts).await,
+            Work::Recover {
+                endpoint,
+                orders,
+                since,
+            } => sender::recover(&client, &outlet, &endpoint, orders, since, wait).await,
+        }
         // What was found goes into the ledger before this ends.
         if let Err(failure) = keeper::look(&outlet, &|_| {}).await {
             note(&failure.to_string());

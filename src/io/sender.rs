@@ -1,5 +1,7 @@
 //! Sends one replay, at most once, and follows it to the attempt that it caused.
 
+mod recover;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +22,8 @@ use crate::domain::{
     Ability, Attempt, AttemptId, AttemptStatus, Before, ChangeKind, EndpointId, Failure,
     FailureKind, MessageId, Origin, ReplayStep, Route, Stage, Trigger,
 };
+
+pub use recover::{not_offered, recover};
 
 /// How long an attempt is looked for at a quick pace.
 pub const FOLLOW: Duration = Duration::from_micros(FOLLOWED.unsigned_abs());

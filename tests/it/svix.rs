@@ -4,6 +4,7 @@
 mod endpoints;
 mod handed_over;
 mod lists;
+mod recover;
 mod sending;
 mod source;
 

@@ -25,9 +25,14 @@ pub(super) fn time_scale(text: &str) -> Result<f64, String> {
     real(text, 0.001..=1_000_000.0)
 }
 
-/// Reads `500ms`, `60s`, `5m`, `2h`; a bare number is seconds.
+/// Reads `500ms`, `60s`, `5m`, `2h`, `3d`; a bare number is seconds.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     time(text, 24)
+}
+
+/// Reads how long ago: up to the 90 days that a service keeps its messages (Svix).
+pub(super) fn ago(text: &str) -> Result<Duration, String> {
+    time(text, 90 * 24)
 }
 
 /// Reads a grace period: up to a week (Svix).
@@ -57,7 +62,8 @@ fn time(text: &str, most_hours: u64) -> Result<Duration, String> {
         "" | "s" => number,
         "m" => number * 60.0,
         "h" => number * 3600.0,
-        _ => return Err(format!("unknown unit {unit:?}, take ms, s, m or h")),
+        "d" => number * 86_400.0,
+        _ => return Err(format!("unknown unit {unit:?}, take ms, s, m, h or d")),
     };
     match Duration::try_from_secs_f64(seconds) {
         Ok(time) if time <= Duration::from_hours(most_hours) => Ok(time),
