@@ -293,7 +293,10 @@ fn counter_lines(state: &State) -> Vec<Pieces<'static>> {
             ),
         ),
         fact("skipped", format!("{} too large", counters.oversized)),
-        fact("unreadable", count(state.dropped())),
+        fact(
+            "losses",
+            format!("{} dropped or unreadable", count(state.dropped())),
+        ),
         fact(
             "polls",
             format!("{}, {} failed", counters.polls, counters.poll_failures),
