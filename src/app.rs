@@ -36,8 +36,8 @@ use std::collections::{HashSet, VecDeque};
 use crossterm::event::KeyEvent;
 
 use crate::domain::{
-    AssetId, Bounds, Change, EndpointId, Failure, Hidden, History, MessageId, Moment, Proof,
-    Received, Route, TaskId, Time,
+    AssetId, Bounds, Change, EndpointId, Failure, Grounds, Hidden, History, MessageId, Moment,
+    Proof, Received, Route, TaskId, Time,
 };
 use bulk::run::Run;
 use bulk::sending::RunView;
@@ -190,6 +190,8 @@ pub struct ReplayRequest {
     pub message: MessageId,
     pub endpoint: EndpointId,
     pub route: Route,
+    /// What the decision to send it rests on.
+    pub grounds: Grounds,
 }
 
 /// One thing to be read.

@@ -303,6 +303,7 @@ impl Loop {
                 message: request.message,
                 endpoint: request.endpoint,
                 route: request.route,
+                grounds: request.grounds,
             }),
             Effect::GiveUp(number) => self.give_up(number),
             Effect::Look(Sight::Task(task)) => self.hose.look(Look::Task(task)),

@@ -289,6 +289,7 @@ impl BulkOverlay {
                 message: row.message.clone(),
                 endpoint: row.item.endpoint.clone(),
                 task: row.task.clone(),
+                grounds: row.item.grounds.clone(),
             };
             // What the plan would have skipped is sent because the user said so.
             RunRow::new(job, row.item.verdict != Verdict::Send)

@@ -8,7 +8,7 @@ use super::{Effect, ReplayRequest, ShownPlan, State, TOAST, Tone};
 use crate::app::Overlay;
 use crate::domain::time::SECOND;
 use crate::domain::{
-    Change, ChangeKind, EndpointId, History, MessageId, Origin, Plan, Replay, ReplayState,
+    Change, ChangeKind, EndpointId, Grounds, History, MessageId, Origin, Plan, Replay, ReplayState,
     ReplayStep, Route, Stage, Time, Verdict, plan, visible,
 };
 
@@ -19,8 +19,9 @@ pub const UNDO: i64 = 3 * SECOND;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Leaving {
     pub message: MessageId,
-    /// Where to, and whether the user chose it though the plan would have skipped it.
-    chosen: Vec<(EndpointId, bool)>,
+    /// Where to, whether the user chose it though the plan would have skipped it, and what was known
+    /// then.
+    chosen: Vec<(EndpointId, bool, Grounds)>,
     only: Option<EndpointId>,
     /// Monotonic microseconds.
     pub until: i64,
@@ -218,10 +219,13 @@ impl State {
             return Vec::new();
         }
         self.viewport.plan = None;
-        let chosen: Vec<(EndpointId, bool)> = overlay
+        let chosen: Vec<(EndpointId, bool, Grounds)> = overlay
             .plan
             .chosen()
-            .map(|item| (item.endpoint.clone(), item.verdict != Verdict::Send))
+            .map(|item| {
+                let is_forced = item.verdict != Verdict::Send;
+                (item.endpoint.clone(), is_forced, item.grounds.clone())
+            })
             .collect();
         if chosen.is_empty() {
             let refusal = overlay
@@ -268,7 +272,7 @@ impl State {
         );
         let mut effects = Vec::new();
         let mut numbers = Vec::new();
-        for (endpoint, is_forced) in leaving.chosen {
+        for (endpoint, is_forced, grounds) in leaving.chosen {
             let mut items = plan.items.iter();
             let verdict = items.find(|item| item.endpoint == endpoint);
             match verdict.map(|item| &item.verdict) {
@@ -283,6 +287,7 @@ impl State {
                         message: message.clone(),
                         endpoint,
                         route: Route::Server,
+                        grounds,
                     }));
                 }
             }

@@ -22,7 +22,7 @@ use crate::app::subject::means_endpoint;
 use crate::domain::bulk::{MANY, jobs, oldest_first, plan_of_many};
 use crate::domain::{
     Applied, Change, ChangeKind, EndpointId, Failure, FailureKind, History, MAX_FAILURES,
-    MessageId, Moment, Origin, Plan, Queue, ReplayState, Time, Trigger, plan,
+    MessageId, Moment, Origin, OutcomeState, Plan, Queue, Replay, ReplayState, Time, Trigger, plan,
 };
 use crate::io::attempts::Attempts;
 use crate::io::client::{Client, ENDPOINTS};
@@ -422,6 +422,7 @@ async fn send_all(
                 message: job.message.clone(),
                 endpoint: job.endpoint.clone(),
                 route: client.route(),
+                grounds: job.grounds.clone(),
             };
             under_way.push(async move {
                 let followed = sender::replay(client, outlet, &order, wait, posts).await;
@@ -432,7 +433,10 @@ async fn send_all(
         let to_due = due.map_or(0, |due| due.saturating_sub(clock.now().mono).max(0));
         tokio::select! {
             Some((job, followed)) = under_way.next() => {
-                queue.ended(&job, followed == Followed::Delivered);
+                match followed {
+                    Followed::NotNeeded => queue.not_needed(&job),
+                    how => queue.ended(&job, how == Followed::Delivered),
+                }
             }
             () = sleep(Duration::from_micros(to_due.unsigned_abs())), if due.is_some() => {}
             else => break,
@@ -503,19 +507,26 @@ fn say(
     ))
 }
 
-/// 3 if some outcome is unknown, else 1 if some failed, else 0.
+/// 3 if some outcome is unknown, else 1 if some failed, else 0: what the service delivered
+/// meanwhile by itself is delivered too.
 fn code(history: &History) -> u8 {
-    let ours = || {
-        history
-            .replays
-            .all()
-            .iter()
-            .filter(|replay| replay.by.is_none())
+    let all = history.replays.all().iter();
+    let ours = || all.clone().filter(|replay| replay.by.is_none());
+    let is_unknown = |replay: &Replay| {
+        replay.state.is_open() || matches!(replay.state, ReplayState::Ambiguous(_))
     };
-    let states = || ours().map(|replay| &replay.state);
-    if states().any(|state| state.is_open() || matches!(state, ReplayState::Ambiguous(_))) {
+    let is_delivered = |replay: &Replay| match &replay.state {
+        ReplayState::Delivered { .. } => true,
+        ReplayState::Cancelled(_) => {
+            let delivery = history.deliveries.get(&replay.message);
+            let outcome = delivery.and_then(|delivery| delivery.outcome(&replay.endpoint));
+            outcome.is_some_and(|outcome| outcome.state == OutcomeState::Delivered)
+        }
+        _ => false,
+    };
+    if ours().any(is_unknown) {
         3
     } else {
-        u8::from(!states().all(|state| matches!(state, ReplayState::Delivered { .. })))
+        u8::from(!ours().all(is_delivered))
     }
 }

@@ -75,6 +75,7 @@ pub fn jobs<'a>(plans: &'a [Plan], history: &'a History) -> impl Iterator<Item =
             message: plan.message.clone(),
             endpoint: item.endpoint.clone(),
             task: task.clone(),
+            grounds: item.grounds.clone(),
         })
     })
 }

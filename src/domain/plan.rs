@@ -1,5 +1,7 @@
 //! The plan of a replay: what would be sent where, and every reason not to.
 
+mod grounds;
+
 use super::attempt::AttemptStatus;
 use super::history::{Delivery, History, OutcomeState};
 use super::id::{EndpointId, MessageId};
@@ -8,6 +10,7 @@ use super::message::Payload;
 use super::replay::Replay;
 use super::schedule::Forecast;
 use super::time::{Time, duration_words, rough_words};
+pub use grounds::Grounds;
 
 /// What a replay of one message would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +38,8 @@ pub struct PlanItem {
     pub is_failing: bool,
     /// When the service tries again by itself, as an estimate; past where that is overdue.
     pub retry: Option<Time>,
+    /// What this rests on.
+    pub grounds: Grounds,
 }
 
 /// Whether an endpoint is to get the message again.
@@ -195,6 +200,7 @@ fn item(
         is_chosen: verdict == Verdict::Send,
         is_failing: outcome.is_some_and(|outcome| outcome.state == OutcomeState::Failed),
         retry: delivery.and_then(|delivery| next_retry(history, delivery, id)),
+        grounds: Grounds::of(delivery, id),
         verdict,
         warnings,
     }

@@ -3,6 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 
 use super::id::{EndpointId, MessageId, TaskId};
+use super::plan::Grounds;
 use super::time::SECOND;
 
 /// So many failures one after another end a bulk.
@@ -17,6 +18,8 @@ pub struct Job {
     pub endpoint: EndpointId,
     /// What one endpoint hears of one task it hears in order.
     pub task: Option<TaskId>,
+    /// What the decision to send it rests on.
+    pub grounds: Grounds,
 }
 
 /// The replays of a bulk, oldest first.
@@ -88,6 +91,12 @@ impl Queue {
         self.next = self.next.saturating_sub(self.every);
     }
 
+    /// Takes note that one that was taken was not sent, as a look just before its request spoke
+    /// against it. That is no failure, and its turn is spent: the look was made.
+    pub fn not_needed(&mut self, job: &Job) {
+        self.under_way.retain(|other| other != job);
+    }
+
     /// Whether so many failed one after another that the rest is not sent.
     pub fn is_stopped(&self) -> bool {
         self.failures >= MAX_FAILURES
@@ -123,6 +132,7 @@ mod tests {
             message: MessageId::new(message),
             endpoint: EndpointId::new("ep"),
             task: task.map(TaskId::new),
+            grounds: Grounds::default(),
         }
     }
 

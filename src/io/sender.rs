@@ -20,7 +20,7 @@ use super::outlet::Outlet;
 use crate::domain::bulk::FOLLOWED;
 use crate::domain::{
     Ability, Attempt, AttemptId, AttemptStatus, Before, ChangeKind, EndpointId, Failure,
-    FailureKind, MessageId, Origin, ReplayStep, Route, Stage, Trigger,
+    FailureKind, Grounds, MessageId, Origin, ReplayStep, Route, Stage, Trigger,
 };
 
 pub use recover::{not_offered, recover};
@@ -42,6 +42,8 @@ pub struct ReplayOrder {
     pub message: MessageId,
     pub endpoint: EndpointId,
     pub route: Route,
+    /// What the decision rests on: an attempt that delivered it since ends this before its request.
+    pub grounds: Grounds,
 }
 
 /// A replay that stands in the ledger, which is told of each of its stages before anybody else.
@@ -125,6 +127,8 @@ pub enum Followed {
     Delivered,
     /// Its attempt was seen and failed, or it was refused.
     Failed,
+    /// It was delivered meanwhile, so that nothing was sent.
+    NotNeeded,
     /// Attempts were seen of which none is certainly its own.
     Unclear,
     /// Nothing was seen; it stays open.
@@ -185,14 +189,20 @@ pub async fn replay(
         }
     };
     let mut told = HashMap::new();
+    let rows = before.rows.iter();
+    let at_endpoint = || (rows.clone()).filter(|attempt| attempt.endpoint == order.endpoint);
     let there = Before {
-        ids: (before.rows.iter())
-            .filter(|attempt| attempt.endpoint == order.endpoint)
-            .map(|attempt| attempt.id.clone())
-            .collect(),
+        ids: at_endpoint().map(|attempt| attempt.id.clone()).collect(),
         is_whole: before.is_whole(),
     };
+    let refuted = order.grounds.refuted(at_endpoint());
+    let refuted = refuted.map(|attempt| attempt.id.to_string());
     tell_attempts(outlet, before, &mut told).await;
+    if let Some(attempt) = refuted {
+        let why = format!("delivered meanwhile, by attempt {attempt}");
+        written.note(Stage::Cancelled(why)).await;
+        return Followed::NotNeeded;
+    }
     let sending = post(
         client.clone(),
         written.clone(),

@@ -7,7 +7,8 @@ mod replays;
 use ratatui::crossterm::event::KeyEvent;
 use reeltop::app::{Effect, Msg, ReplayRequest, RowKey, Sight, State, update};
 use reeltop::domain::{
-    Attempt, ChangeKind, EndpointId, FailureKind, LinkState, MessageId, ReplayStep, Route, Stage,
+    Attempt, ChangeKind, EndpointId, FailureKind, Grounds, LinkState, MessageId, ReplayStep, Route,
+    Stage,
 };
 
 use crate::support::{
@@ -42,10 +43,12 @@ pub fn step(number: u64, stage: Stage) -> Msg {
 }
 
 pub fn request(number: u64) -> Effect {
+    let (message, endpoint) = (MessageId::new("msg_failed"), EndpointId::new("ep_staging"));
     Effect::Replay(ReplayRequest {
         number,
-        message: MessageId::new("msg_failed"),
-        endpoint: EndpointId::new("ep_staging"),
+        grounds: Grounds::of(told().history.deliveries.get(&message), &endpoint),
+        message,
+        endpoint,
         route: Route::Server,
     })
 }

@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use reeltop::app::{Effect, Msg, update};
-use reeltop::domain::{ChangeKind, EndpointId, MessageId, Route, Stage};
+use reeltop::domain::{ChangeKind, EndpointId, Grounds, MessageId, Route, Stage};
 use reeltop::io::Clock;
 use reeltop::io::client::Client;
 use reeltop::io::config::Source;
@@ -105,6 +105,7 @@ async fn the_client_and_the_hose_send_no_change() {
             message,
             endpoint,
             route: Route::Server,
+            grounds: Grounds::default(),
         };
         let end = tokio::time::Instant::now() + PATIENCE;
         let is_refused = 'waiting: loop {

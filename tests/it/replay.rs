@@ -1,10 +1,12 @@
 //! A replay happens at most once, and what became of it is found, by the real client.
 
+mod meanwhile;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reeltop::domain::{
-    Change, Delivery, EndpointId, History, MessageId, ReplayState, Route, Verdict, plan,
+    Change, Delivery, EndpointId, Grounds, History, MessageId, ReplayState, Route, Verdict, plan,
 };
 use reeltop::io::Clock;
 use reeltop::io::config::Source;
@@ -128,6 +130,7 @@ async fn a_replay_whose_answer_is_lost_is_unknown_then_found_and_never_sent_twic
         message: message.clone(),
         endpoint: endpoint.clone(),
         route: Route::Server,
+        grounds: Grounds::of(watcher.history.deliveries.get(&message), &endpoint),
     });
     watcher
         .until("unknown", |history| {
@@ -184,6 +187,7 @@ async fn a_replay_that_is_answered_is_followed_to_its_attempt() {
         message: message.clone(),
         endpoint: endpoint.clone(),
         route: Route::Server,
+        grounds: Grounds::of(watcher.history.deliveries.get(&message), &endpoint),
     });
     watcher
         .until("accepted", |history| {

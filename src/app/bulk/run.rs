@@ -204,9 +204,17 @@ impl Run {
             let Some(job) = self.rows.get(at).map(|row| row.job.clone()) else {
                 continue;
             };
-            let is_delivered = matches!(state, RunState::Delivered(_));
-            self.put(at, state);
-            self.queue.ended(&job, is_delivered);
+            match state {
+                state @ RunState::PassedOver(_) => {
+                    self.put(at, state);
+                    self.queue.not_needed(&job);
+                }
+                state => {
+                    let is_delivered = matches!(state, RunState::Delivered(_));
+                    self.put(at, state);
+                    self.queue.ended(&job, is_delivered);
+                }
+            }
         }
     }
 
@@ -285,9 +293,9 @@ fn given_up(replay: &Replay) -> Option<i64> {
 fn told(number: u64, state: &ReplayState) -> Option<RunState> {
     match state {
         ReplayState::Delivered { .. } => Some(RunState::Delivered(number)),
-        ReplayState::Failed { .. } | ReplayState::Refused(_) | ReplayState::Cancelled(_) => {
-            Some(RunState::Failed(number))
-        }
+        ReplayState::Failed { .. } | ReplayState::Refused(_) => Some(RunState::Failed(number)),
+        // What was read just before the request spoke against it.
+        ReplayState::Cancelled(why) => Some(RunState::PassedOver(why.clone())),
         ReplayState::Ambiguous(_) | ReplayState::GivenUp(_) => Some(RunState::Unknown(number)),
         _ => None,
     }

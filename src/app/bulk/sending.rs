@@ -63,6 +63,7 @@ impl State {
                         message: row.job.message,
                         endpoint: row.job.endpoint,
                         route: crate::domain::Route::Server,
+                        grounds: row.job.grounds,
                     }));
                 }
                 Err(why) => run.passed_over(at, &row.job, why),

@@ -13,7 +13,7 @@ use crate::cli::{journal, source};
 use crate::domain::bulk::{MANY, oldest_first, plan_of_many};
 use crate::domain::time::duration_words;
 use crate::domain::{
-    Ability, EndpointId, History, MessageId, Offer, Plan, Route, Time, Verdict, visible,
+    Ability, EndpointId, Grounds, History, MessageId, Offer, Plan, Route, Time, Verdict, visible,
 };
 use crate::io::clock::Clock;
 use crate::io::sender::{ReplayOrder, not_offered};
@@ -88,6 +88,7 @@ pub(super) async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Read
         message: plan.message.clone(),
         endpoint: endpoint.clone(),
         route: Route::Recover,
+        grounds: Grounds::of(history.deliveries.get(&plan.message), &endpoint),
     };
     let orders = (1..).zip(&plans).map(order).collect();
     let work = Work::Recover {

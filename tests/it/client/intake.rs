@@ -34,7 +34,16 @@ impl Watcher {
     }
 
     pub fn with_clock(source: Source, clock: Clock, journal: Option<journal::Settings>) -> Self {
-        let (hose, changes) = intake::open_recording(source, clock, journal, Ledger::in_memory());
+        Self::with_ledger(source, clock, journal, Ledger::in_memory())
+    }
+
+    pub fn with_ledger(
+        source: Source,
+        clock: Clock,
+        journal: Option<journal::Settings>,
+        ledger: Ledger,
+    ) -> Self {
+        let (hose, changes) = intake::open_recording(source, clock, journal, ledger);
         Self {
             hose,
             changes,

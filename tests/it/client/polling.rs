@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use reeltop::domain::{
-    Ability, ChangeKind, EndpointId, LinkState, MessageId, ReplayState, Route, Stage,
+    Ability, ChangeKind, EndpointId, Grounds, LinkState, MessageId, ReplayState, Route, Stage,
 };
 use reeltop::io::config::Source;
 use reeltop::io::intake::ReplayOrder;
@@ -150,6 +150,7 @@ fn order() -> ReplayOrder {
         message: MessageId::new("msg_1"),
         endpoint: EndpointId::new("ep_a"),
         route: Route::Server,
+        grounds: Grounds::default(),
     }
 }
 

@@ -399,3 +399,24 @@ fn quitting_with_many_unsent_is_asked_for_twice_and_told_at_the_end() {
         );
     }
 }
+
+#[test]
+fn what_a_look_before_its_request_speaks_against_is_no_failure() {
+    let mut state = failing(9);
+    press(&mut state, "* R enter enter");
+    let mut open = pass(&mut state, 3 * SECONDS);
+    let mut n_told = 0;
+    // More than stop a run if they failed.
+    while n_told < 10 {
+        open.extend(pass(&mut state, SECONDS));
+        let request = open.pop().unwrap();
+        let why = Stage::Cancelled("delivered meanwhile, by attempt x".to_owned());
+        open.extend(tell(&mut state, &request, why));
+        n_told += 1;
+    }
+    let shown = picture(&mut state, 120, 36);
+    assert!(
+        shown.contains("10 passed over") && shown.contains("not sent: delivered meanwhile"),
+        "{shown}"
+    );
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use reeltop::domain::{Ability, EndpointId, History, MessageId, Route};
+use reeltop::domain::{Ability, EndpointId, Grounds, History, MessageId, Route};
 use reeltop::io::Clock;
 use reeltop::io::client::Client;
 use reeltop::io::config::{LedgerKeeping, Source};
@@ -51,6 +51,7 @@ async fn sent(server: &Scripted, ledger: Ledger, posts: &Posts) -> (Followed, Ve
         message: MessageId::new("msg_1"),
         endpoint: EndpointId::new("ep_1"),
         route: Route::Server,
+        grounds: Grounds::default(),
     };
     let sending = async {
         let wait = Duration::from_secs(20);
