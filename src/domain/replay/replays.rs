@@ -114,7 +114,7 @@ impl Replays {
             .find(|replay| replay.number == told.number);
         if let Some(known) = known {
             if told.state.rank() >= known.state.rank() {
-                *known = told;
+                *known = in_this_run(known, told);
             }
             return;
         }
@@ -285,6 +285,29 @@ fn verdict(attempt: &Attempt, found_later: bool) -> ReplayState {
     }
 }
 
+/// What the ledger says of a replay that is known. The file holds no clock of this run: of our own
+/// the moments stay as they were, as waits are reckoned from them.
+fn in_this_run(known: &Replay, mut told: Replay) -> Replay {
+    if known.by.is_some() || told.by.is_some() {
+        return told;
+    }
+    told.planned = known.planned;
+    let floor = known.since.mono;
+    told.sent = match (known.sent, told.sent) {
+        (None, Some(sent)) => Some(Moment {
+            mono: floor,
+            ..sent
+        }),
+        (known, _) => known,
+    };
+    if told.state == known.state {
+        told.since = known.since;
+    } else {
+        told.since.mono = told.since.mono.max(floor);
+    }
+    told
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
@@ -317,6 +340,10 @@ mod tests {
 
     /// A replay that was sent at second 0 and taken.
     fn sent() -> Replays {
+        sent_at(0)
+    }
+
+    fn sent_at(seconds: i64) -> Replays {
         let mut replays = Replays::default();
         let before = Before::from([]);
         for stage in [Stage::Planned, Stage::Sending { before }, Stage::Accepted] {
@@ -327,7 +354,7 @@ mod tests {
                 route: Route::Server,
                 stage,
             };
-            replays.step(step, at(0));
+            replays.step(step, at(seconds));
         }
         replays
     }
@@ -397,6 +424,26 @@ mod tests {
         for known in [&first, &second] {
             assert_eq!(settle(&mut replays, &[known], 3), both);
         }
+    }
+
+    #[test]
+    fn what_the_ledger_says_of_our_own_keeps_the_moments_of_this_run() {
+        let mut replays = sent_at(90);
+        let known = replays.all[0].clone();
+        let without_clock = |moment: Moment| Moment { mono: 0, ..moment };
+        let mut told = known.clone();
+        told.planned = without_clock(known.planned);
+        told.sent = known.sent.map(without_clock);
+        told.since = without_clock(known.since);
+        replays.take(told.clone());
+        assert_eq!(replays.all[0], known);
+        told.state = ReplayState::Delivered {
+            attempt: AttemptId::new("a1"),
+            found_later: false,
+        };
+        replays.take(told);
+        assert_eq!(replays.all[0].sent, known.sent);
+        assert!(replays.all[0].since.mono >= known.since.mono);
     }
 
     #[test]
