@@ -169,6 +169,8 @@ pub enum Effect {
     /// Look at the signature of a received request again; by its row's number.
     Verify {
         row: u64,
+        /// How many requests of the row had come with it.
+        nth: u64,
         request: Box<Received>,
     },
     Reconnect,

@@ -74,6 +74,8 @@ pub struct Listening {
 #[derive(Debug)]
 pub struct Recheck {
     pub row: u64,
+    /// How many requests of the row had come with it.
+    pub nth: u64,
     pub request: Box<Received>,
 }
 
@@ -317,10 +319,10 @@ impl Loop {
                 };
                 self.tell(Msg::SecretSaved(saved))?;
             }
-            Effect::Verify { row, request } => {
+            Effect::Verify { row, nth, request } => {
                 // Where too many wait, the key can be pressed again.
                 if let Some(rechecks) = &self.rechecks {
-                    let _ = rechecks.try_send(Recheck { row, request });
+                    let _ = rechecks.try_send(Recheck { row, nth, request });
                 }
             }
             Effect::Reconnect => self.hose.reconnect(),

@@ -88,9 +88,10 @@ impl State {
             ChangeKind::Attempt(attempt) => Some(attempt.clone()),
             _ => None,
         };
-        if let ChangeKind::Judged { finding, .. } = &change.kind {
-            self.tell_finding(finding);
-        }
+        let judged = match &change.kind {
+            ChangeKind::Judged { finding, .. } => Some(finding.clone()),
+            _ => None,
+        };
         let is_naming = self.is_naming(&change.kind);
         let n_tasks = self.n_tasks_ever();
         let applied = self.history.apply(change);
@@ -107,13 +108,21 @@ impl State {
             self.events.note_stale();
             self.deliveries.note_stale();
         }
+        let is_shown = applied != Applied::Nothing;
         if let Applied::Replay(number) = applied {
             self.tell_replay(number);
+        }
+        if let Some(finding) = judged {
+            self.tell_finding(&finding, is_shown);
         }
     }
 
     /// Says what was found when a signature was looked at again, as the user asked.
-    fn tell_finding(&mut self, finding: &Finding) {
+    fn tell_finding(&mut self, finding: &Finding, is_of_latest: bool) {
+        if !is_of_latest {
+            let why = "another request came before the answer; v looks at that one";
+            return self.say(Tone::Warn, why);
+        }
         match finding {
             Finding::Unchecked => {
                 self.say(Tone::Warn, "there is no secret to verify it with");

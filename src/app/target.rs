@@ -44,15 +44,16 @@ impl State {
             _ => None,
         };
         let found = row.and_then(|row| {
-            let (_, request) = self.history.received.get(row)?.last()?;
-            Some((row, Box::new(request.clone())))
+            let receipt = self.history.received.get(row)?;
+            let (_, request) = receipt.last()?;
+            Some((row, receipt.n_requests, Box::new(request.clone())))
         });
-        let Some((row, request)) = found else {
+        let Some((row, nth, request)) = found else {
             let why = "only what was received here can be verified: its bytes are known";
             self.say(Tone::Info, why);
             return Vec::new();
         };
-        vec![Effect::Verify { row, request }]
+        vec![Effect::Verify { row, nth, request }]
     }
 
     pub(super) fn open(&mut self) -> Vec<Effect> {

@@ -19,7 +19,7 @@ use super::output::{Outcome, Output, Stop, note, usage, zone};
 use super::serve::unbound;
 use super::signals::Signals;
 use super::{hosts, secrets, source};
-use crate::domain::{Failure, FailureKind};
+use crate::domain::{Failure, FailureKind, masked_url};
 use crate::io::Clock;
 use crate::io::config::is_read_only;
 use crate::io::post::Poster;
@@ -168,7 +168,8 @@ impl Hall {
             sender,
         } = arrival;
         if let Some((code, why)) = refusal(&request, is_too_large) {
-            note(&format!("{} {}: {why}", request.method, request.path));
+            let path = masked_url(&request.path);
+            note(&format!("{} {path}: {why}", request.method));
             let body = why.into_bytes();
             sender.answer(Answer { code, body });
             return false;

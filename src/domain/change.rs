@@ -76,9 +76,11 @@ pub enum ChangeKind {
     Endpoint(Box<Endpoint>),
     /// A receiver beside the dashboard got a request.
     Received(Box<Received>),
-    /// What was found when a row of it was looked at again, by the row's number.
+    /// What was found when the latest request of a row, its `nth`, was looked at again, by the
+    /// row's number.
     Judged {
         row: u64,
+        nth: u64,
         finding: Finding,
     },
     /// The whole endpoint list was read; those absent from it are deleted.

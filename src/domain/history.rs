@@ -207,7 +207,11 @@ impl History {
             }
             ChangeKind::NextTry(next) => self.deliveries.take_next(*next, (origin, received)),
             ChangeKind::Received(request) => self.received.take(received, *request),
-            ChangeKind::Judged { row, finding } => self.received.judge(row, finding),
+            ChangeKind::Judged { row, nth, finding } => {
+                if !self.received.judge(row, nth, &finding) {
+                    return Applied::Nothing;
+                }
+            }
             ChangeKind::Endpoint(endpoint) => self.take_endpoint(*endpoint),
             ChangeKind::EndpointsListed(ids) => self.take_endpoint_list(&ids),
             ChangeKind::Link(state) if origin == Origin::Journal => {

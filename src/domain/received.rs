@@ -144,13 +144,17 @@ impl Receipts {
         }
     }
 
-    /// Takes what was found when a row was looked at again.
-    pub fn judge(&mut self, number: u64, finding: Finding) {
+    /// Takes what was found when the request that was a row's latest, its `nth`, was looked at
+    /// again. Whether it still is the latest: nothing is written onto another one.
+    pub fn judge(&mut self, number: u64, nth: u64, finding: &Finding) -> bool {
         let row = self.latest.get(&number);
         let row = row.and_then(|latest| self.rows.get_mut(latest));
-        if let Some((_, last)) = row.and_then(|row| row.requests.back_mut()) {
-            last.finding = finding;
-        }
+        let row = row.filter(|row| row.n_requests == nth);
+        let Some((_, last)) = row.and_then(|row| row.requests.back_mut()) else {
+            return false;
+        };
+        last.finding = finding.clone();
+        true
     }
 
     pub fn get(&self, number: u64) -> Option<&Receipt> {
@@ -221,7 +225,14 @@ mod tests {
             why: "altered".to_owned(),
             advice: String::new(),
         };
-        receipts.judge(1, refused.clone());
+        // What was found of the first is nothing about the second.
+        assert!(!receipts.judge(1, 1, &refused));
+        let last = receipts.get(1).and_then(Receipt::last);
+        assert_eq!(
+            last.map(|(_, last)| &last.finding),
+            Some(&Finding::Unchecked)
+        );
+        assert!(receipts.judge(1, 2, &refused));
         let last = receipts.get(1).and_then(Receipt::last);
         assert_eq!(last.map(|(_, last)| &last.finding), Some(&refused));
     }

@@ -10,7 +10,7 @@ use super::text::wrap;
 use super::{json, table};
 use crate::app::received::ReceivedPage;
 use crate::app::{State, Tone};
-use crate::domain::{Finding, Moment, Receipt, Received, visible};
+use crate::domain::{Finding, Moment, Receipt, Received, masked_url, visible};
 
 /// Earlier requests that are told, at most.
 const MAX_EARLIER: usize = 5;
@@ -93,7 +93,11 @@ fn facts(state: &State, at: Moment, last: &Received, width: usize) -> Vec<Pieces
     lines.push(fact(
         "request",
         vec![
-            plain(format!("{} {}", last.method, visible(&last.path))),
+            plain(format!(
+                "{} {}",
+                last.method,
+                visible(&masked_url(&last.path))
+            )),
             dim(format!(
                 " · {} ({}) · answered ",
                 at.wall.date_clock(offset),

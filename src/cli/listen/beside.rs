@@ -76,7 +76,8 @@ impl Beside {
                 }
                 Some(recheck) = self.rechecks.recv() => {
                     let finding = again(&recheck.request, &desk.secrets);
-                    to.tell(Origin::User, ChangeKind::Judged { row: recheck.row, finding }).await;
+                    let Recheck { row, nth, .. } = recheck;
+                    to.tell(Origin::User, ChangeKind::Judged { row, nth, finding }).await;
                 }
                 else => return,
             }

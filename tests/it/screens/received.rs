@@ -79,12 +79,13 @@ fn a_row_stays_selected_when_others_come_and_is_verified_again() {
     press(&mut state, "6 j j");
     received(&mut state, 5, request("msg_new", Finding::Unchecked));
     let effects = press(&mut state, "v");
-    let [Effect::Verify { row, request }] = effects.as_slice() else {
+    let [Effect::Verify { row, nth, request }] = effects.as_slice() else {
         panic!("{effects:?}");
     };
     assert_eq!(request.message, Some(MessageId::new("msg_good")));
     let finding = refused();
-    let judged = ChangeKind::Judged { row: *row, finding };
+    let (row, nth) = (*row, *nth);
+    let judged = ChangeKind::Judged { row, nth, finding };
     update(&mut state, Msg::Changed(vec![change(1, judged)]));
     let shown = picture(&mut state, 120, 36);
     let said = "not verified: signed 12m";
@@ -92,6 +93,41 @@ fn a_row_stays_selected_when_others_come_and_is_verified_again() {
     press(&mut state, "enter");
     let shown = picture(&mut state, 120, 36);
     assert!(shown.matches(said).count() == 2, "{shown}");
+}
+
+/// A retry with an altered body waits while the screen holds still, and comes before the answer.
+#[test]
+fn what_was_found_of_a_request_is_not_written_onto_the_one_that_came_after_it() {
+    let mut state = told();
+    press(&mut state, "6 j j f");
+    received(&mut state, 5, request("msg_good", refused()));
+    let effects = press(&mut state, "v f");
+    let [Effect::Verify { row, nth, .. }] = effects.as_slice() else {
+        panic!("{effects:?}");
+    };
+    let (row, nth) = (*row, *nth);
+    let finding = Finding::Verified("v1, looked at again".into());
+    let judged = ChangeKind::Judged { row, nth, finding };
+    update(&mut state, Msg::Changed(vec![change(1, judged)]));
+    press(&mut state, "enter");
+    let shown = picture(&mut state, 120, 36);
+    assert!(
+        shown.contains("✗ not verified") && shown.contains("another request came before"),
+        "{shown}"
+    );
+    assert!(!shown.contains("looked at again"), "{shown}");
+}
+
+#[test]
+fn the_path_of_a_request_loses_its_secrets() {
+    let mut state = told();
+    let mut secret = request("msg_secret", Finding::Unchecked);
+    secret.path = "/hooks?token=s3cret".into();
+    received(&mut state, 5, secret);
+    press(&mut state, "6 g enter");
+    let shown = picture(&mut state, 120, 36);
+    assert!(shown.contains("POST /hooks?token=***"), "{shown}");
+    assert!(!shown.contains("s3cret"), "{shown}");
 }
 
 #[test]
