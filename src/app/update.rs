@@ -99,6 +99,7 @@ impl State {
         self.deliveries.rescan_if_stale(&self.history, now);
         self.events.rescan_if_stale(&self.history, now);
         self.forget_marks();
+        self.end_waits();
         match &mut self.overlay {
             Some(Overlay::Replay(overlay)) => {
                 overlay.refresh(&self.history, self.session.is_read_only, now.wall);

@@ -1,12 +1,74 @@
 //! Messages that are left to the service's own retry: a notice tells what became of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::bulk::BulkOverlay;
 use super::{State, Tone};
 use crate::domain::{
-    Attempt, AttemptId, AttemptStatus, EndpointId, History, MessageId, Time, Trigger, visible,
+    Attempt, AttemptId, AttemptStatus, EndpointId, Forecast, History, MessageId, Time, Trigger,
+    visible,
 };
+
+/// An attempt that ended a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// The retry delivered it.
+    Delivered,
+    /// Somebody's resend did.
+    Resent,
+    /// The retry failed too.
+    Failed,
+}
+
+/// Why no retry comes any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Moot {
+    Delivered,
+    Disabled,
+    Deleted,
+    Left,
+    Over,
+}
+
+impl Moot {
+    /// Why no retry of the pair comes; `None` while one still may.
+    fn of(history: &History, message: &MessageId, endpoint: &EndpointId) -> Option<Self> {
+        let Some(delivery) = history.deliveries.get(message) else {
+            return Some(Self::Left);
+        };
+        let attempts = delivery.attempts_at(endpoint);
+        let is_success = |it: &&Attempt| it.status == AttemptStatus::Success;
+        if attempts.iter().any(is_success) {
+            return Some(Self::Delivered);
+        }
+        match history.endpoints.get(endpoint) {
+            Some(known) if known.disabled => return Some(Self::Disabled),
+            None if history.is_unlisted(endpoint) => return Some(Self::Deleted),
+            _ => {}
+        }
+        match delivery.forecast(&history.schedule, endpoint) {
+            Forecast::Next { .. } | Forecast::Uncertain { .. } => None,
+            Forecast::Nothing | Forecast::Exhausted { .. } | Forecast::Over { .. } => {
+                Some(Self::Over)
+            }
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Delivered => "it was delivered",
+            Self::Disabled => "the endpoint is disabled",
+            Self::Deleted => "the endpoint was deleted",
+            Self::Left => "the message left memory; what became of it is not known here",
+            Self::Over => "the service plans no more attempts",
+        }
+    }
+
+    /// Whether it is left undelivered, and can still be replayed.
+    fn is_open(self) -> bool {
+        matches!(self, Self::Disabled | Self::Deleted | Self::Over)
+    }
+}
 
 /// One pair that is left to the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,23 +110,36 @@ impl Waits {
         self.pairs.insert((message.clone(), endpoint.clone()), wait);
     }
 
+    /// Takes the waits off for which no retry comes any more, by why.
+    fn end_moot(&mut self, history: &History) -> BTreeMap<Moot, Vec<(MessageId, EndpointId)>> {
+        let mut ended: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        self.pairs.retain(|pair, _| {
+            let moot = Moot::of(history, &pair.0, &pair.1);
+            if let Some(moot) = moot {
+                ended.entry(moot).or_default().push(pair.clone());
+            }
+            moot.is_none()
+        });
+        ended
+    }
+
     /// Whether the attempt ends a wait, and how.
-    fn note(&mut self, attempt: &Attempt) -> Option<bool> {
+    fn note(&mut self, attempt: &Attempt) -> Option<Ended> {
         let pair = (attempt.message.clone(), attempt.endpoint.clone());
         let wait = self.pairs.get(&pair)?;
         if wait.before.contains(&attempt.id) {
             return None;
         }
-        let is_delivered = match attempt.status {
-            AttemptStatus::Success => true,
-            // What somebody sent by hand is not the retry that is waited for.
-            AttemptStatus::Fail | AttemptStatus::Canceled if attempt.trigger != Trigger::Manual => {
-                false
-            }
+        // What somebody sent by hand is not the retry that is waited for.
+        let is_manual = attempt.trigger == Trigger::Manual;
+        let ended = match attempt.status {
+            AttemptStatus::Success if is_manual => Ended::Resent,
+            AttemptStatus::Success => Ended::Delivered,
+            AttemptStatus::Fail | AttemptStatus::Canceled if !is_manual => Ended::Failed,
             _ => return None,
         };
         self.pairs.remove(&pair);
-        Some(is_delivered)
+        Some(ended)
     }
 }
 
@@ -93,21 +168,59 @@ impl State {
 
     /// Tells it where an attempt is one that was waited for. What failed again is marked.
     pub(super) fn note_wait(&mut self, attempt: &Attempt) {
-        let Some(is_delivered) = self.waits.note(attempt) else {
+        let Some(ended) = self.waits.note(attempt) else {
             return;
         };
         let label = self.history.endpoint_label(&attempt.endpoint);
-        let words = format!(
-            "the service's own retry of {} to {label}",
-            attempt.message.short(15)
-        );
-        let words = visible(&words);
-        if is_delivered {
-            self.say(Tone::Ok, format!("{words}: delivered"));
-        } else {
-            self.marks.add(attempt.message.clone());
-            let words = format!("{words}: failed again; it is marked, R on Deliveries replays it");
-            self.say(Tone::Bad, words);
+        let pair = format!("{} to {label}", attempt.message.short(15));
+        let pair = visible(&pair);
+        match ended {
+            Ended::Delivered => {
+                let words = format!("the service's own retry of {pair}: delivered");
+                self.say(Tone::Ok, words);
+            }
+            Ended::Resent => {
+                let words = format!("{pair}: delivered by a resend, the wait is over");
+                self.say(Tone::Ok, words);
+            }
+            Ended::Failed => {
+                self.marks.add(attempt.message.clone());
+                let words = format!(
+                    "the service's own retry of {pair}: failed again; it is marked, R on Deliveries \
+                     replays it"
+                );
+                self.say(Tone::Bad, words);
+            }
+        }
+    }
+
+    /// Ends the waits for which no retry comes any more, and says why; what is left undelivered is
+    /// marked. Not while the screen holds still: the retry may be among what it holds back.
+    pub(super) fn end_waits(&mut self) {
+        if self.frozen.is_some() || self.waits.is_empty() {
+            return;
+        }
+        for (moot, pairs) in self.waits.end_moot(&self.history) {
+            let what = match pairs.as_slice() {
+                [(message, endpoint)] => {
+                    let label = self.history.endpoint_label(endpoint);
+                    format!("the retry of {} to {label}", message.short(15))
+                }
+                many => format!("{} retries", many.len()),
+            };
+            let mut words = format!("the wait for {what} is over: {}", moot.words());
+            let tone = if moot.is_open() {
+                for (message, _) in pairs {
+                    self.marks.add(message);
+                }
+                words.push_str("; what was left to it is marked");
+                Tone::Bad
+            } else if moot == Moot::Delivered {
+                Tone::Ok
+            } else {
+                Tone::Warn
+            };
+            self.say(tone, visible(&words).into_owned());
         }
     }
 }

@@ -5,11 +5,11 @@ mod any_way;
 
 use reeltop::app::{Effect, Msg, ReplayRequest, State, update};
 use reeltop::domain::{
-    Attempt, AttemptId, AttemptStatus, ChangeKind, EndpointId, MessageId, ReplayStep, Stage, Time,
-    Trigger,
+    Attempt, AttemptId, AttemptStatus, ChangeKind, EndpointId, History, MessageId, NextTry,
+    ReplayStep, Stage, Time, Trigger,
 };
 
-use crate::support::{attempt, change, key, message, picture, press, told};
+use crate::support::{attempt, change, endpoint, key, message, picture, press, told};
 
 /// A world with so many more messages that failed at staging, of three tasks in turn.
 fn failing(n: usize) -> State {
@@ -345,6 +345,72 @@ fn what_the_service_tries_again_can_be_left_to_it() {
     assert!(state.marks.has(&MessageId::new("msg_failed")));
     let shown = picture(&mut state, 120, 36);
     assert!(shown.contains("failed again; it is marked"), "{shown}");
+}
+
+/// A world that waits for one retry, which is to be ended.
+fn waiting() -> State {
+    let mut state = failing(0);
+    press(&mut state, "R a enter");
+    pass(&mut state, 10 * SECONDS);
+    assert_eq!(state.waits.len(), 1);
+    state
+}
+
+#[test]
+fn a_resend_that_delivers_is_not_told_as_the_services_own_retry() {
+    let mut state = waiting();
+    let by_hand = attempt("hand", "msg_failed", "ep_staging", 0, (204, ""), true);
+    update(&mut state, Msg::Changed(vec![by_hand]));
+    assert!(state.waits.is_empty());
+    let shown = picture(&mut state, 120, 36);
+    assert!(
+        shown.contains("delivered by a resend, the wait is over") && !shown.contains("own retry"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_wait_ends_where_no_retry_comes_any_more() {
+    let others: Vec<EndpointId> = vec![EndpointId::new("ep_other")];
+    let over = NextTry {
+        message: MessageId::new("msg_failed"),
+        endpoint: EndpointId::new("ep_staging"),
+        after: last_at_staging(&waiting()),
+        at: None,
+    };
+    let disabled = endpoint("ep_staging", "staging", "https://s.example", true);
+    for (told, why) in [
+        (disabled, "the endpoint is disabled"),
+        (
+            change(0, ChangeKind::EndpointsListed(others.into())),
+            "the endpoint was deleted",
+        ),
+        (
+            change(0, ChangeKind::NextTry(Box::new(over))),
+            "the service plans no more attempts",
+        ),
+    ] {
+        let mut state = waiting();
+        update(&mut state, Msg::Changed(vec![told]));
+        pass(&mut state, SECONDS);
+        assert!(state.waits.is_empty(), "{why}");
+        assert!(state.marks.has(&MessageId::new("msg_failed")), "{why}");
+        let shown = picture(&mut state, 160, 36);
+        assert!(shown.contains(why), "{why}: {shown}");
+    }
+    // What left memory ends it too, and nothing is marked that cannot be found.
+    let mut state = waiting();
+    state.history = History::default();
+    pass(&mut state, SECONDS);
+    assert!(state.waits.is_empty());
+    let shown = picture(&mut state, 160, 36);
+    assert!(shown.contains("the message left memory"), "{shown}");
+}
+
+fn last_at_staging(state: &State) -> AttemptId {
+    let delivery = state.history.deliveries.get(&MessageId::new("msg_failed"));
+    let outcome = delivery.and_then(|it| it.outcome(&EndpointId::new("ep_staging")));
+    outcome.unwrap().last.clone()
 }
 
 #[test]
