@@ -11,7 +11,7 @@ use super::time::Moment;
 
 /// Rows that are kept; the one that was quiet for longest leaves first.
 const MAX_ROWS: usize = 1000;
-/// Bytes of bodies and headers that are kept.
+/// Bytes of bodies and headers that are kept, the latest request aside.
 const MAX_BYTES: usize = 64 << 20;
 /// Requests that are kept of one message; the oldest but the first leaves first.
 const MAX_REQUESTS: usize = 20;
@@ -127,6 +127,24 @@ impl Receipts {
         self.rows.insert(number, row);
         while self.rows.len() > 1 && (self.rows.len() > MAX_ROWS || self.bytes > MAX_BYTES) {
             self.drop_quietest();
+        }
+        // Still more can only be in the one row that is left.
+        if self.bytes > MAX_BYTES {
+            self.drop_earlier(number);
+        }
+    }
+
+    /// Drops the oldest requests of a row until the bytes are few enough; its latest stays.
+    fn drop_earlier(&mut self, latest: u64) {
+        let Some(row) = self.rows.get_mut(&latest) else {
+            return;
+        };
+        while self.bytes > MAX_BYTES
+            && row.requests.len() > 1
+            && let Some((_, gone)) = row.requests.pop_front()
+        {
+            self.bytes -= gone.weight();
+            self.n_dropped += 1;
         }
     }
 
@@ -261,5 +279,21 @@ mod tests {
             assert!(receipts.bytes <= MAX_BYTES + 64, "after {n}");
         }
         assert!(receipts.n_dropped() > 0);
+    }
+
+    #[test]
+    fn one_message_that_comes_again_and_again_keeps_to_the_bound() {
+        let mut receipts = Receipts::default();
+        for n in 0..8 {
+            receipts.take(Moment::default(), received(Some("m"), MAX_BYTES / 4));
+            assert!(receipts.bytes <= MAX_BYTES, "after {n}: {}", receipts.bytes);
+        }
+        let row = receipts.newest().next();
+        let kept = row.map(|row| (row.n_requests, row.requests.len()));
+        assert_eq!((kept, receipts.n_dropped()), (Some((8, 3)), 5));
+        // The latest stays, however large.
+        receipts.take(Moment::default(), received(Some("m"), MAX_BYTES + 1));
+        let row = receipts.newest().next();
+        assert_eq!(row.map(|row| row.requests.len()), Some(1));
     }
 }
