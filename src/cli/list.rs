@@ -20,7 +20,7 @@ pub const WALKED: usize = 50;
 
 /// Reads a query from the command line; exit code 2 for one that is none.
 pub fn query(text: Option<&str>) -> Result<Query, Stop> {
-    Query::parse(text.unwrap_or_default()).map_err(|why| usage("--query", why))
+    Query::parse_strictly(text.unwrap_or_default()).map_err(|why| usage("--query", why))
 }
 
 /// Pages of one list read by one command at most.

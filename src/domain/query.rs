@@ -138,6 +138,30 @@ impl Query {
         Ok(Self { terms })
     }
 
+    /// Reads a query that nobody sees the matches of while it is typed: a word that looks like a
+    /// field but is none, which would stand for a text, is an error. Quoted, it is a text.
+    pub fn parse_strictly(text: &str) -> Result<Self, String> {
+        for word in words(text)?.iter().filter(|word| !word.is_quoted) {
+            let Some((name, value)) = word.text.split_once(':') else {
+                continue;
+            };
+            let is_name = name.len() > 1
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+            let is_url = value.starts_with("//");
+            if is_name && !is_url && matches!(meaning(word.text)?, Test::Text(_)) {
+                let known: Vec<&str> = FIELDS.iter().map(|(known, _)| *known).collect();
+                return Err(format!(
+                    "{name:?} is no field; fields are {}, state and the features; \"{}\" in double quotes is text",
+                    known.join(", "),
+                    word.text
+                ));
+            }
+        }
+        Self::parse(text)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.terms.is_empty()
     }
@@ -395,6 +419,19 @@ mod tests {
         );
         assert!(Query::parse("state:nonsense").is_err());
         assert!(Query::parse("\"open").is_err());
+        for text in ["failed !endpont:prod", "visal:failing"] {
+            assert!(Query::parse(text).is_ok());
+            assert!(Query::parse_strictly(text).is_err(), "{text}");
+        }
+        for text in [
+            "failed !endpoint:prod",
+            "12:03",
+            "https://a/",
+            "\"endpont:prod\"",
+            "upscale:failed",
+        ] {
+            assert_eq!(Query::parse_strictly(text), Query::parse(text), "{text}");
+        }
         assert!(Query::parse("  ").unwrap().is_empty());
     }
 
