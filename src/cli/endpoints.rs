@@ -30,6 +30,9 @@ const MOST_INPUT: u64 = 64 << 10;
 
 /// 0 done, 1 refused or not known to be done, 2 not confirmed.
 pub async fn run(command: EndpointCommand, from: SourceArgs) -> Outcome {
+    if matches!(command, EndpointCommand::Update(_)) {
+        refuse_another_server(&from)?;
+    }
     let (source, client) = source::client(&from)?;
     let desk = Desk {
         source,
@@ -47,6 +50,26 @@ pub async fn run(command: EndpointCommand, from: SourceArgs) -> Outcome {
         EndpointCommand::Headers(args) => desk.headers(&args).await,
         EndpointCommand::Example(args) => desk.example(&args).await,
     }
+}
+
+/// `--url` is the server's, and is easily meant as the endpoint's address: the key would then go
+/// there. So `update` takes no server by it that is not the configured one already.
+fn refuse_another_server(from: &SourceArgs) -> Result<(), Stop> {
+    let Some(named) = &from.url else {
+        return Ok(());
+    };
+    let mut flags = source::flags(from);
+    flags.url = None;
+    let configured = Source::configured(&flags).ok().flatten();
+    if configured.is_some_and(|(source, _)| source.url == named.trim_end_matches('/')) {
+        return Ok(());
+    }
+    Err(usage(
+        "--url",
+        "names the server, which would get the API key, and not the endpoint's address. Nothing \
+         was sent. Write --to URL for the endpoint's address; name another server by \
+         ASPECT_BASE_URL or --profile",
+    ))
 }
 
 struct Desk {

@@ -180,6 +180,30 @@ async fn what_the_service_would_refuse_is_not_sent_and_named() {
     shop.server.stop().await;
 }
 
+/// `--url` meant as the endpoint's address must not carry the key there.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_takes_no_other_server_by_url() {
+    let shop = Shop::open().await;
+    let wrong = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    wrong.set_nonblocking(true).unwrap();
+    let address = format!("http://{}/hook", wrong.local_addr().unwrap());
+    let created = create_endpoint(&shop.server, "http://127.0.0.1:9/", &["task.*"]).await;
+    for more in [&[][..], &["--description", "x"], &["--to", "http://a/"]] {
+        let arguments = [&["update", &created.id, "--url", &address][..], more].concat();
+        let (code, out, words) = shop.run(&arguments, "").await;
+        assert_eq!((code, out.as_str()), (2, ""), "{words}");
+        assert!(words.contains("--to URL"), "{words}");
+    }
+    let heard = wrong.accept().map_err(|error| error.kind());
+    assert!(matches!(heard, Err(std::io::ErrorKind::WouldBlock)));
+    // The configured server by its own name is no mistake.
+    let own = format!("{}/", shop.server.url());
+    let arguments = ["update", &created.id, "--url", &own, "--description", "x"];
+    let (code, _, words) = shop.run(&arguments, "").await;
+    assert_eq!(code, 0, "{words}");
+    shop.server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn deleting_wants_a_yes() {
     let shop = Shop::open().await;
