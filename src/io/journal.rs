@@ -6,13 +6,13 @@
 //! reeltop records a profile; a second one reads the file and says that it does not record.
 
 mod file;
+mod intake;
 mod place;
 mod reopen;
 mod since;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ use secrecy::SecretString;
 use tokio::sync::{mpsc as tokio_mpsc, oneshot, watch};
 
 use super::clock::Clock;
-use crate::domain::{Bounds, Change, ChangeKind, EndpointId, Journal, Observation, Origin, Time};
-use crate::wire::record::is_kept;
+use crate::domain::{Bounds, Change, EndpointId, Journal, Observation, Time};
+use intake::{Intake, Taken};
 
 pub use file::{BlockInfo, Entry, Facts, File, Trouble};
 pub use place::{base_name, default_folder, file_name, make_folder, size};
@@ -29,10 +29,6 @@ pub(in crate::io) use place::{beside, make_file};
 pub use reopen::{Reopened, reopen};
 pub use since::{Since, since};
 
-/// Changes that wait to be written, at most; …
-const MAX_WAITING: usize = 200_000;
-/// … and bytes of them.
-const MAX_WAITING_BYTES: usize = 64 << 20;
 /// Batches of restored changes that wait for the reader.
 const RESTORED: usize = 32;
 
@@ -100,65 +96,42 @@ pub struct Opening {
 }
 
 enum Order {
-    Record(Vec<Change>),
+    /// Something waits.
+    Waits,
+    /// A whole block waits.
+    Whole,
+    /// All that waits must be written now: what a user did is among it.
+    Write,
     Resumable(Arc<str>),
     StreamPath(Arc<str>),
     /// Writes all that waits, ends, and says so.
     End(oneshot::Sender<()>),
 }
 
-#[derive(Debug, Default)]
-struct Shared {
-    /// Changes that were taken and are not written yet.
-    waiting: AtomicUsize,
-    waiting_bytes: AtomicUsize,
-    /// Changes that are not recorded.
-    missed: AtomicU64,
-    /// Microseconds since 1970 of the stream's last sign of life; 0 is none.
-    alive: AtomicI64,
-    /// Whether anyone records at all.
-    is_open: AtomicBool,
-}
-
-/// Takes what is to be recorded. Never waits.
+/// Takes what is to be recorded. Never waits for the disk.
 #[derive(Clone)]
 pub struct Recorder {
     to: mpsc::Sender<Order>,
-    shared: Arc<Shared>,
+    intake: Arc<Intake>,
 }
 
 impl Recorder {
-    /// Takes copies of the changes that the journal keeps; those of the journal itself are not.
+    /// Takes in the changes that the journal keeps; those of the journal itself are not. Each is put
+    /// into the form of the file at once: it is at hand now, and nothing of it need be kept alive.
     pub fn record(&self, batch: &[Change]) {
-        let wanted = |change: &&Change| change.origin != Origin::Journal && is_kept(&change.kind);
-        let (mut n_wanted, mut bytes) = (0, 0);
-        for change in batch.iter().filter(wanted) {
-            n_wanted += 1;
-            bytes += file::weight(change);
-        }
-        if n_wanted == 0 {
-            return;
-        }
-        let shared = &self.shared;
-        let is_full = shared.waiting.load(Ordering::Relaxed) + n_wanted > MAX_WAITING
-            || shared.waiting_bytes.load(Ordering::Relaxed) + bytes > MAX_WAITING_BYTES;
-        if is_full || !shared.is_open.load(Ordering::Relaxed) {
-            shared.missed.fetch_add(n_wanted as u64, Ordering::Relaxed);
-            return;
-        }
-        shared.waiting.fetch_add(n_wanted, Ordering::Relaxed);
-        shared.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
-        // The iterator does not know its length; growing would copy most of them again.
-        let mut changes = Vec::with_capacity(n_wanted);
-        changes.extend(batch.iter().filter(wanted).cloned());
-        if self.to.send(Order::Record(changes)).is_err() {
-            shared.missed.fetch_add(n_wanted as u64, Ordering::Relaxed);
-        }
+        let is_told = match self.intake.take_in(batch) {
+            Some(Taken::Waits) => self.to.send(Order::Waits),
+            Some(Taken::Whole) => self.to.send(Order::Whole),
+            Some(Taken::Urgent) => self.to.send(Order::Write),
+            None => return,
+        };
+        // A thread that has ended has closed the intake, and what comes is counted as missed.
+        drop(is_told);
     }
 
     /// Changes that were taken and are not written yet.
     pub fn n_waiting(&self) -> usize {
-        self.shared.waiting.load(Ordering::Relaxed)
+        self.intake.n_waiting()
     }
 
     /// Notes that everything up to this event id was given to [`Recorder::record`].
@@ -173,8 +146,7 @@ impl Recorder {
 
     /// Notes a sign of life of the stream up to which nothing was missed.
     pub fn alive(&self, at: Time) {
-        // The latest, not the greatest: the clock may be set back.
-        self.shared.alive.store(at.0, Ordering::Relaxed);
+        self.intake.alive(at);
     }
 
     /// Writes all that waits and ends the recording. Whether it was done within the time.
@@ -195,17 +167,16 @@ pub fn open(settings: Settings, clock: Clock) -> Opening {
     let (to_start, start) = oneshot::channel();
     let (to_resume, resume) = oneshot::channel();
     let (to_state, state) = watch::channel(Journal::default());
-    let shared = Arc::new(Shared::default());
-    shared.is_open.store(true, Ordering::Relaxed);
-    let writer = writer::Writer::new(settings, clock, orders, shared.clone(), to_state);
+    let intake = Arc::new(Intake::new(&clock));
+    let writer = writer::Writer::new(settings, clock, orders, intake.clone(), to_state);
     let started = std::thread::Builder::new()
         .name("journal".to_owned())
         .spawn(move || writer.run(to_start, to_restored, to_resume));
     if started.is_err() {
-        shared.is_open.store(false, Ordering::Relaxed);
+        intake.close();
     }
     Opening {
-        recorder: Recorder { to, shared },
+        recorder: Recorder { to, intake },
         start,
         restored,
         resume,
@@ -222,9 +193,4 @@ pub fn is_recorded(file: &Path) -> bool {
             Err(std::fs::TryLockError::WouldBlock)
         )
     })
-}
-
-/// Whether a change of this kind must be in the file at once: what a user did.
-fn is_urgent(change: &Change) -> bool {
-    matches!(change.kind, ChangeKind::Replay(_))
 }

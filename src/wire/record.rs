@@ -10,6 +10,7 @@
 
 mod abilities;
 mod columns;
+mod encoder;
 mod fields;
 mod kinds;
 mod packed;
@@ -18,10 +19,11 @@ mod unreadable;
 
 use std::sync::Arc;
 
-use columns::{Columns, SIGHT_EVENT, SIGHT_TASK};
-use fields::{Fields, Writer, put_number, put_signed, take_number, take_signed};
-use packed::{Packing, Unpacking};
+use columns::{SIGHT_EVENT, SIGHT_TASK};
+use fields::{Fields, take_number, take_signed};
+use packed::Unpacking;
 
+pub use encoder::Encoder;
 pub use kinds::is_kept;
 pub use redact::redact;
 
@@ -91,50 +93,11 @@ const ORIGIN_CODES: [Origin; 6] = [
 
 /// Puts changes into a block; those that are not kept are left out.
 pub fn encode<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Encoded {
-    let mut block = Encoded::default();
-    let (mut kinds, mut origins) = (Vec::new(), Vec::new());
-    let (mut received, mut lengths, mut fields) = (Vec::new(), Vec::new(), Vec::new());
-    let mut typed = Columns::default();
-    let mut packing = Packing::default();
-    let mut before = 0;
+    let mut encoder = Encoder::default();
     for change in changes {
-        let kind = typed.push(&change.kind).or_else(|| {
-            let mut row = Writer::default();
-            let kind = kinds::write(&change.kind, &mut row)?;
-            put_number(&mut fields, row.0.len() as u64);
-            fields.append(&mut row.0);
-            Some(kind)
-        });
-        let Some(kind) = kind else {
-            continue;
-        };
-        let at = change.received.wall;
-        kinds.push(kind);
-        origins.push(change.origin as u8);
-        put_signed(&mut received, at.0.wrapping_sub(before));
-        before = at.0;
-        let ids = (kind == SIGHT_EVENT).then(|| typed.last_ids());
-        let length = packing.push(change.raw.as_ref(), ids.as_ref(), &mut block.raw);
-        put_number(&mut lengths, length);
-        block.n_events += usize::from(matches!(change.kind, ChangeKind::Event(_)));
-        block.first = if block.n_rows == 0 {
-            at
-        } else {
-            block.first.min(at)
-        };
-        block.last = block.last.max(at);
-        block.n_rows += 1;
+        encoder.push(change);
     }
-    let mut out = Writer(vec![VERSION]);
-    put_number(&mut out.0, block.n_rows as u64);
-    out.bytes(KINDS, &kinds);
-    out.bytes(ORIGINS, &origins);
-    out.bytes(RECEIVED, &received);
-    out.bytes(FIELDS, &fields);
-    out.bytes(RAW_LENGTHS, &lengths);
-    typed.write(TYPED, &mut out);
-    block.typed = out.0;
-    block
+    encoder.finish(Encoded::default())
 }
 
 /// Takes a block apart. Without `raw` the records come without their raw bytes.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use reeltop::domain::{Change, History, Moment, Origin, Time};
 use reeltop::io::Clock;
 use reeltop::io::journal::{self, Entry, Opening, Settings};
-use reeltop::wire::{events, sse};
+use reeltop::wire::{events, record, sse};
 
 use crate::corpus::{self, Corpus};
 use crate::{ROUNDS, median};
@@ -71,8 +71,9 @@ fn slowly(changes: &[Change]) {
     let took = cpu(|| {
         for (at, piece) in hour.chunks(7).enumerate() {
             for part in [&piece[..piece.len() / 2], &piece[piece.len() / 2..]] {
+                let block = record::encode(part);
                 let entry = Entry {
-                    changes: part.iter().collect(),
+                    blocks: vec![&block],
                     alive: Some(Time(at as i64)),
                     ..Entry::default()
                 };

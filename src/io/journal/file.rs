@@ -20,14 +20,14 @@ use zstd::zstd_safe::CParameter;
 use super::place;
 use crate::domain::{Hole, Missing, NotRecording, Time};
 use crate::wire::record::{self, Decoded};
-pub use writing::{Entry, weight};
+pub use writing::Entry;
 
 /// `reel`, so that a file of another program is told from ours.
 const APPLICATION: u32 = 0x7265_656c;
 /// Changes in a sealed block, about; …
 pub(super) const BLOCK_ROWS: usize = 4096;
 /// … fewer where they are large.
-const BLOCK_BYTES: usize = 4 << 20;
+pub(super) const BLOCK_BYTES: usize = 4 << 20;
 /// Largest part of a block that is read, in bytes, whatever the file claims.
 const MAX_PART: usize = 256 << 20;
 /// Level of zstd: a quick one, as the higher ones cost more than they save here.
@@ -424,7 +424,7 @@ mod tests {
 
     fn append(file: &mut File, changes: &[Change]) -> Result<(), Trouble> {
         file.append(&Entry {
-            changes: changes.iter().collect(),
+            blocks: vec![&record::encode(changes)],
             ..Entry::default()
         })
     }

@@ -5,24 +5,23 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::file::{BLOCK_ROWS, Entry, File, Trouble, weight};
+use super::file::{Entry, File, Trouble};
+use super::intake::{Intake, Piece};
 use super::reopen::reopen;
-use super::{Order, Resume, Settings, Shared, Start, is_urgent, place};
-use crate::domain::{Change, ChangeKind, Journal, NotRecording, Recording, Time};
+use super::{Order, Resume, Settings, Start, place};
+use crate::domain::{Change, Journal, NotRecording, Recording, Time};
 use crate::io::clock::Clock;
+use crate::wire::record;
 
 /// From the first change that waits until all that wait are written: with the writing itself, less
 /// than a second is at risk.
 const EVERY: Duration = Duration::from_millis(500);
-/// Changes that are written at once, without waiting for more: a block of them.
-const AT_ONCE: usize = BLOCK_ROWS;
 /// Between two tries where recording is not possible.
 const AGAIN: Duration = Duration::from_secs(2);
 /// Between two looks at what is too old or too much.
@@ -39,15 +38,14 @@ pub(super) struct Writer {
     settings: Settings,
     clock: Clock,
     orders: Receiver<Order>,
-    shared: Arc<Shared>,
+    intake: Arc<Intake>,
     tell: watch::Sender<Journal>,
     state: Journal,
     file: Option<File>,
     /// Held while this reeltop records.
     lock: Option<fs::File>,
-    /// Batches as they came: a change is large, and is not moved again.
-    waiting: Vec<Vec<Change>>,
-    n_waiting: usize,
+    /// What was taken out of the intake and could not be written yet.
+    waiting: Vec<Piece>,
     /// When the oldest of what waits must be written.
     due: Option<Instant>,
     retry_at: Option<Instant>,
@@ -58,7 +56,6 @@ pub(super) struct Writer {
     pruned: Option<Instant>,
     told: Option<Instant>,
     ended: Option<oneshot::Sender<()>>,
-    run: u64,
     /// Blocks that could not be read, by the number of their first change.
     damaged: BTreeSet<i64>,
 }
@@ -68,10 +65,9 @@ impl Writer {
         settings: Settings,
         clock: Clock,
         orders: Receiver<Order>,
-        shared: Arc<Shared>,
+        intake: Arc<Intake>,
         tell: watch::Sender<Journal>,
     ) -> Self {
-        let run = u64::try_from(clock.now().wall.0).unwrap_or(0);
         let state = Journal {
             recording: Recording::Opening,
             file: settings.file.display().to_string(),
@@ -82,13 +78,12 @@ impl Writer {
             settings,
             clock,
             orders,
-            shared,
+            intake,
             tell,
             state,
             file: None,
             lock: None,
             waiting: Vec::new(),
-            n_waiting: 0,
             due: None,
             retry_at: None,
             last_event_id: None,
@@ -98,7 +93,6 @@ impl Writer {
             pruned: None,
             told: None,
             ended: None,
-            run,
             damaged: BTreeSet::new(),
         }
     }
@@ -117,9 +111,9 @@ impl Writer {
         let _ = resume.send(outcome.unwrap_or_default());
         self.open();
         while self.turn() {}
-        self.shared.is_open.store(false, Ordering::Relaxed);
+        self.intake.close();
         self.retry_at = None;
-        self.write();
+        self.write(true);
         self.file = None;
         self.tell(true);
         if let Some(folder) = &self.settings.temporary {
@@ -284,7 +278,7 @@ impl Writer {
         let is_final = self.retry_at.is_none();
         self.state.recording = Recording::Not(why);
         if is_final {
-            self.shared.is_open.store(false, Ordering::Relaxed);
+            self.intake.close();
         }
         self.tell(true);
     }
@@ -303,7 +297,14 @@ impl Writer {
             }
         };
         match order {
-            Ok(Order::Record(changes)) => self.take(changes),
+            Ok(Order::Waits) => {
+                self.due.get_or_insert(Instant::now() + EVERY);
+            }
+            Ok(Order::Whole) => {
+                self.due.get_or_insert(Instant::now() + EVERY);
+                self.write(false);
+            }
+            Ok(Order::Write) => self.due = Some(Instant::now()),
             Ok(Order::Resumable(id)) => {
                 self.last_event_id = Some(id);
                 self.due.get_or_insert(Instant::now() + EVERY);
@@ -329,68 +330,71 @@ impl Writer {
                 None => self.open(),
             }
         }
-        if self.due.is_some_and(|due| due <= now) || self.n_waiting >= AT_ONCE {
-            self.write();
+        if self.due.is_some_and(|due| due <= now) {
+            self.due = None;
+            self.write(true);
             self.tell(false);
         }
         true
     }
 
-    fn take(&mut self, mut changes: Vec<Change>) {
-        let is_urgent = changes.iter().any(is_urgent);
-        for change in &mut changes {
-            if let ChangeKind::Replay(step) = &mut change.kind {
-                // Numbers begin anew with each run.
-                step.replay = step.replay.wrapping_add(self.run);
-            }
-        }
-        self.n_waiting += changes.len();
-        self.waiting.push(changes);
-        let now = Instant::now();
-        let due = if is_urgent { now } else { now + EVERY };
-        self.due = Some(self.due.map_or(due, |before| before.min(due)));
-    }
-
-    /// Writes all that waits. What cannot be written goes on waiting where it can be tried again.
-    fn write(&mut self) {
-        self.due = None;
+    /// Writes the blocks that wait, the one that is being built only where `is_all`. What cannot be
+    /// written goes on waiting where it can be tried again.
+    fn write(&mut self, is_all: bool) {
         if self.retry_at.is_none() {
-            self.try_write();
+            // A fact about all changes up to now must not be in the file before they are: it is
+            // read before them, and written only with all of them.
+            let alive = is_all.then(|| self.intake.last_alive());
+            self.take_out(is_all);
+            self.try_write(alive);
         }
         if self.file.is_none() {
-            self.drop_waiting();
+            self.take_out(is_all);
+            self.intake.dropped(&mut self.waiting);
         }
     }
 
-    fn try_write(&mut self) {
-        let alive = self.shared.alive.load(Ordering::Relaxed);
-        let missed = self.shared.missed.load(Ordering::Relaxed);
-        let now = self.clock.now().wall;
+    /// Takes what waits, without what must not reach the file.
+    fn take_out(&mut self, is_all: bool) {
+        let mut pieces = self.intake.take_out(is_all);
         let secrets: Vec<&[u8]> = (self.settings.secrets.iter())
             .map(|secret| secret.expose_secret().as_bytes())
             .collect();
+        for piece in &mut pieces {
+            record::redact(&mut piece.block.typed, &secrets);
+            record::redact(&mut piece.block.raw, &secrets);
+        }
+        self.waiting.append(&mut pieces);
+    }
+
+    fn try_write(&mut self, alive: Option<i64>) {
+        let missed = self.intake.n_missed();
+        let now = self.clock.now().wall;
         let Some(file) = &mut self.file else {
             return;
         };
         let why = "they came faster than they could be written";
         let entry = Entry {
-            changes: self.waiting.iter().flatten().collect(),
-            last_event_id: self.last_event_id.as_deref(),
-            stream_path: self.stream_path.as_deref(),
-            alive: (alive != self.noted_alive).then_some(Time(alive)),
+            blocks: self.waiting.iter().map(|piece| &piece.block).collect(),
+            last_event_id: alive.and(self.last_event_id.as_deref()),
+            stream_path: alive.and(self.stream_path.as_deref()),
+            alive: alive.filter(|alive| *alive != self.noted_alive).map(Time),
             hole: (missed > self.noted_missed).then(|| (now, missed - self.noted_missed, why)),
-            secrets: &secrets,
         };
         let outcome = file.append(&entry);
         match outcome {
             Ok(()) => {
                 let damaged = file.take_damaged();
                 self.note_damaged(damaged);
-                self.state.n_recorded += self.n_waiting as u64;
+                let n_rows = self.waiting.iter().map(|piece| piece.block.n_rows as u64);
+                self.state.n_recorded += n_rows.sum::<u64>();
                 self.state.recording = Recording::On;
-                (self.noted_alive, self.noted_missed) = (alive, missed);
-                (self.last_event_id, self.stream_path) = (None, None);
-                self.forget_waiting();
+                self.noted_missed = missed;
+                if let Some(alive) = alive {
+                    self.noted_alive = alive;
+                    (self.last_event_id, self.stream_path) = (None, None);
+                }
+                self.intake.written(&mut self.waiting);
                 self.prune();
             }
             Err(Trouble::Corrupt(why)) => {
@@ -410,25 +414,6 @@ impl Writer {
         self.state.n_damaged = self.damaged.len() as u64;
     }
 
-    /// Nobody will write it: it is counted as not recorded.
-    fn drop_waiting(&mut self) {
-        let n = self.n_waiting as u64;
-        self.shared.missed.fetch_add(n, Ordering::Relaxed);
-        self.forget_waiting();
-    }
-
-    fn forget_waiting(&mut self) {
-        let bytes = self.waiting.iter().flatten().map(weight).sum();
-        self.shared
-            .waiting
-            .fetch_sub(self.n_waiting, Ordering::Relaxed);
-        self.shared
-            .waiting_bytes
-            .fetch_sub(bytes, Ordering::Relaxed);
-        self.waiting.clear();
-        self.n_waiting = 0;
-    }
-
     fn prune(&mut self) {
         let now = Instant::now();
         let is_due = (self.pruned).is_none_or(|last| now.duration_since(last) >= PRUNED_EVERY);
@@ -446,7 +431,7 @@ impl Writer {
 
     /// Says how it stands: at once where that matters, else now and then.
     fn tell(&mut self, is_news: bool) {
-        self.state.n_missed = self.shared.missed.load(Ordering::Relaxed) + self.n_stuck();
+        self.state.n_missed = self.intake.n_missed() + self.n_stuck();
         let is_other = {
             let told = self.tell.borrow();
             told.recording != self.state.recording
@@ -466,7 +451,7 @@ impl Writer {
     /// Changes that wait because they cannot be written.
     fn n_stuck(&self) -> u64 {
         match self.state.recording {
-            Recording::Not(_) => self.n_waiting as u64,
+            Recording::Not(_) => self.intake.n_waiting() as u64,
             _ => 0,
         }
     }

@@ -91,21 +91,24 @@ impl Columns {
         self.last_ids
     }
 
-    pub fn write(&self, tag: u8, to: &mut Writer) {
+    /// Writes the columns, which are empty afterwards.
+    pub fn finish(&mut self, tag: u8, to: &mut Writer) {
         let all = [
-            &self.types,
-            &self.events,
-            &self.tasks,
-            &self.assets,
-            &self.users,
-            &self.features,
-            &self.created,
-            &self.updated,
-            &self.published,
+            &mut self.types,
+            &mut self.events,
+            &mut self.tasks,
+            &mut self.assets,
+            &mut self.users,
+            &mut self.features,
+            &mut self.created,
+            &mut self.updated,
+            &mut self.published,
         ];
         for (at, column) in all.into_iter().enumerate() {
             to.bytes(tag + at as u8, column);
+            column.clear();
         }
+        (self.last_ids, self.last_updated) = (RowIds::default(), 0);
     }
 }
 

@@ -26,23 +26,19 @@ const HYPHEN: usize = 8;
 
 /// Appends the raw bytes of row after row.
 #[derive(Debug, Default)]
-pub(super) struct Packing<'a> {
-    before: Option<&'a Arc<[u8]>>,
+pub(super) struct Packing {
+    /// Held, so that no other bytes can take its place in memory.
+    before: Option<Arc<[u8]>>,
 }
 
-impl<'a> Packing<'a> {
+impl Packing {
     /// Appends a row's raw bytes to `to`, and gives the number that stands for their form and length.
-    pub fn push(
-        &mut self,
-        raw: Option<&'a Arc<[u8]>>,
-        ids: Option<&RowIds>,
-        to: &mut Vec<u8>,
-    ) -> u64 {
-        let before = std::mem::replace(&mut self.before, raw);
+    pub fn push(&mut self, raw: Option<&Arc<[u8]>>, ids: Option<&RowIds>, to: &mut Vec<u8>) -> u64 {
+        let before = std::mem::replace(&mut self.before, raw.cloned());
         let Some(raw) = raw else {
             return NONE;
         };
-        if before.is_some_and(|before| Arc::ptr_eq(before, raw)) {
+        if before.is_some_and(|before| Arc::ptr_eq(&before, raw)) {
             return SHARED;
         }
         let start = to.len();

@@ -6,7 +6,7 @@ use zstd::bulk::Compressor;
 
 use super::{BLOCK_BYTES, BLOCK_ROWS, File, Trouble, size_at};
 use crate::domain::{Change, Moment, Time};
-use crate::wire::record::{self, Encoded};
+use crate::wire::record::{Encoded, Encoder};
 
 impl File {
     /// Appends changes, sealing blocks as they fill, in one transaction.
@@ -22,10 +22,14 @@ impl File {
     }
 
     fn try_append(&mut self, entry: &Entry<'_>, next: &mut i64) -> Result<(), Trouble> {
-        let bytes = weights(&entry.changes);
-        let is_full = self.n_open + entry.changes.len() >= BLOCK_ROWS
+        let n_rows: usize = entry.blocks.iter().map(|block| block.n_rows).sum();
+        let bytes: usize = entry.blocks.iter().map(|block| size(block)).sum();
+        let last_whole = entry.blocks.iter().rposition(|block| is_whole(block));
+        let n_sealed = last_whole.map_or(0, |last| last + 1);
+        let is_full = n_sealed > 0
+            || self.n_open + n_rows >= BLOCK_ROWS
             || self.open_bytes + bytes >= BLOCK_BYTES;
-        let (mut before, mut damaged) = (Vec::new(), Vec::new());
+        let (mut before, mut damaged) = (Encoded::default(), Vec::new());
         if is_full && self.n_open > 0 {
             let first;
             (before, first, damaged) = self.take_open()?;
@@ -35,7 +39,7 @@ impl File {
         let transaction = self
             .db
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if !damaged.is_empty() || !before.is_empty() {
+        if !damaged.is_empty() || before.n_rows > 0 {
             for first in &damaged {
                 let sql = "UPDATE block SET is_open = 0 WHERE first = ?1";
                 transaction.execute(sql, [first])?;
@@ -43,21 +47,15 @@ impl File {
             transaction.execute("DELETE FROM block WHERE is_open", [])?;
             (self.n_open, self.open_bytes) = (0, 0);
         }
-        let changes: Vec<&Change> = before.iter().chain(entry.changes.iter().copied()).collect();
-        let mut rest = changes.as_slice();
-        while !rest.is_empty() {
-            let n = block_length(rest);
-            let is_whole = n < rest.len() || n == BLOCK_ROWS || weights(rest) >= BLOCK_BYTES;
-            let (now, later) = rest.split_at(n);
-            rest = later;
-            let mut block = record::encode(now.iter().copied());
-            record::redact(&mut block.typed, entry.secrets);
-            record::redact(&mut block.raw, entry.secrets);
-            insert(&transaction, &mut self.compressor, *next, &block, !is_whole)?;
+        let sealed = (before.n_rows > 0).then_some((&before, true));
+        let new = entry.blocks.iter().enumerate();
+        let new = new.map(|(at, block)| (*block, at < n_sealed));
+        for (block, is_sealed) in sealed.into_iter().chain(new) {
+            insert(&transaction, &mut self.compressor, *next, block, !is_sealed)?;
             *next += block.n_rows as i64;
-            if !is_whole {
+            if !is_sealed {
                 self.n_open += block.n_rows;
-                self.open_bytes += block.typed.len() + block.raw.len();
+                self.open_bytes += size(block);
             }
         }
         entry.facts(&transaction)?;
@@ -66,16 +64,16 @@ impl File {
         Ok(())
     }
 
-    /// The changes of the rows that are not sealed, the number of the first, and the rows that are
+    /// The rows that are not sealed as one block, the number of the first, and the rows that are
     /// damaged.
-    fn take_open(&self) -> Result<(Vec<Change>, i64, Vec<i64>), Trouble> {
+    fn take_open(&self) -> Result<(Encoded, i64, Vec<i64>), Trouble> {
         let mut statement = self
             .db
             .prepare("SELECT first FROM block WHERE is_open ORDER BY first")?;
         let firsts: Vec<i64> = statement
             .query_map([], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
-        let mut changes = Vec::with_capacity(self.n_open);
+        let mut encoder = Encoder::default();
         let mut damaged = Vec::new();
         for first in &firsts {
             let found = match self.read(*first, true) {
@@ -85,19 +83,21 @@ impl File {
                 }
                 found => found?,
             };
-            changes.extend(found.records.into_iter().map(|record| Change {
-                seq: 0,
-                received: Moment {
-                    wall: record.received,
-                    mono: 0,
-                },
-                origin: record.origin,
-                raw: record.raw,
-                kind: record.kind,
-            }));
+            for record in found.records {
+                encoder.push(&Change {
+                    seq: 0,
+                    received: Moment {
+                        wall: record.received,
+                        mono: 0,
+                    },
+                    origin: record.origin,
+                    raw: record.raw,
+                    kind: record.kind,
+                });
+            }
         }
         let first = firsts.first().copied().unwrap_or(self.next);
-        Ok((changes, first, damaged))
+        Ok((encoder.finish(Encoded::default()), first, damaged))
     }
 
     /// Lets the oldest blocks go: those received before `before`, and as many as make the rest fit
@@ -163,14 +163,13 @@ impl File {
 /// What is appended at once.
 #[derive(Debug, Clone, Default)]
 pub struct Entry<'a> {
-    pub changes: Vec<&'a Change>,
+    /// Oldest first. Whole ones, and what comes before them, are sealed as they are.
+    pub blocks: Vec<&'a Encoded>,
     pub last_event_id: Option<&'a str>,
     pub stream_path: Option<&'a str>,
     pub alive: Option<Time>,
     /// Changes that were not recorded before this: when that was noted, their number, and why.
     pub hole: Option<(Time, u64, &'a str)>,
-    /// What is overwritten wherever it stands.
-    pub secrets: &'a [&'a [u8]],
 }
 
 impl Entry<'_> {
@@ -207,34 +206,14 @@ fn note_let_go(to: &Transaction<'_>, last: i64, n_gone: usize) -> Result<(), Tro
     Ok(())
 }
 
-/// About how many bytes a change takes in a block before it is compressed.
-pub fn weight(change: &Change) -> usize {
-    use crate::domain::{ChangeKind, Payload};
-    let carried = match &change.kind {
-        ChangeKind::Message(message) => match &message.payload {
-            Payload::Json(text) => text.len(),
-            Payload::Expired | Payload::Absent => 0,
-        },
-        ChangeKind::Attempt(attempt) => attempt.response.len(),
-        ChangeKind::Unreadable(what) => what.excerpt.len(),
-        _ => 0,
-    };
-    carried + change.raw.as_ref().map_or(0, |raw| raw.len()) + 128
+/// Bytes of a block before it is compressed.
+fn size(block: &Encoded) -> usize {
+    block.typed.len() + block.raw.len()
 }
 
-fn weights(changes: &[&Change]) -> usize {
-    changes.iter().map(|change| weight(change)).sum()
-}
-
-/// How many of the changes fill a block.
-fn block_length(changes: &[&Change]) -> usize {
-    let mut bytes = 0;
-    let fits = changes.iter().take(BLOCK_ROWS).take_while(|change| {
-        let has_room = bytes < BLOCK_BYTES;
-        bytes += weight(change);
-        has_room
-    });
-    fits.count()
+/// Whether a block is large enough to be sealed as it is.
+fn is_whole(block: &Encoded) -> bool {
+    block.n_rows >= BLOCK_ROWS || size(block) >= BLOCK_BYTES
 }
 
 fn insert(
