@@ -4,6 +4,7 @@ mod recover;
 mod select;
 mod shown;
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::pin::pin;
 use std::time::Duration;
@@ -345,7 +346,7 @@ async fn send(by: Sending) -> Outcome {
         drop(outlet);
     };
     let folding = async {
-        let mut said: Vec<(u64, &'static str)> = Vec::new();
+        let mut said = HashSet::new();
         let mut printed = Ok::<(), io::Error>(());
         // Once nobody reads the output, what was begun is still followed to its end.
         while let Some(batch) = changes.recv().await {
@@ -468,22 +469,25 @@ fn interrupted(history: &History) -> u8 {
     super::INTERRUPTED
 }
 
-/// Prints a replay's state, once for each that it comes into.
+/// Prints a replay's state, once for each that it comes into. What is not known of one may be less
+/// by and by: each reason is said.
 fn say(
     history: &History,
     number: u64,
     is_json: bool,
-    said: &mut Vec<(u64, &'static str)>,
+    said: &mut HashSet<(u64, String)>,
     out: &mut Output,
 ) -> io::Result<()> {
     let Some(replay) = history.replays.get(number) else {
         return Ok(());
     };
-    let key = (number, replay.state.name());
-    if said.contains(&key) {
+    let state = match &replay.state {
+        ReplayState::Unknown(_) => replay.words(),
+        state => state.name().to_owned(),
+    };
+    if !said.insert((number, state)) {
         return Ok(());
     }
-    said.push(key);
     if is_json {
         return out.line(&normal::replay(replay).to_string());
     }

@@ -161,25 +161,6 @@ async fn look(
     Ok(())
 }
 
-fn reason(replay: &Replay) -> Option<String> {
-    match &replay.state {
-        ReplayState::Unknown(why) | ReplayState::Cancelled(why) | ReplayState::GivenUp(why) => {
-            Some(why.clone())
-        }
-        ReplayState::Refused(failure) => Some(failure.what.clone()),
-        ReplayState::Ambiguous(candidates) => Some(format!(
-            "one of {} may be ours{}",
-            candidates
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(", "),
-            replay.blur()
-        )),
-        _ => None,
-    }
-}
-
 /// The line of `reeltop replay --json`, and what only the ledger knows.
 fn line(replay: &Replay) -> Value {
     let mut line = normal::replay(replay);
@@ -196,7 +177,6 @@ fn line(replay: &Replay) -> Value {
         let sent = replay.sent.map(|sent| sent.wall.rfc3339());
         fields.insert("sent".into(), json!(sent));
         fields.insert("candidates".into(), json!(candidates));
-        fields.insert("reason".into(), json!(reason(replay)));
         fields.insert("pid".into(), json!(by.map(|who| who.pid)));
         let via = by.map(|who| &*who.via).filter(|via| !via.is_empty());
         fields.insert("via".into(), json!(via));
@@ -231,6 +211,6 @@ fn cells(replay: &Replay, zone: i32) -> Vec<String> {
         replay.endpoint.to_string(),
         attempt.unwrap_or_default(),
         by.unwrap_or_default(),
-        reason(replay).unwrap_or_default(),
+        replay.reason().unwrap_or_default(),
     ]
 }

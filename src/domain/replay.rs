@@ -333,6 +333,25 @@ impl Replay {
         }
     }
 
+    /// Why it stands as it does, where its state alone does not say it.
+    pub fn reason(&self) -> Option<String> {
+        match &self.state {
+            ReplayState::Unknown(why) | ReplayState::Cancelled(why) | ReplayState::GivenUp(why) => {
+                Some(why.clone())
+            }
+            ReplayState::Refused(failure) => Some(failure.what.clone()),
+            ReplayState::Ambiguous(candidates) => {
+                let ids: Vec<String> = candidates.iter().map(ToString::to_string).collect();
+                Some(format!(
+                    "one of {} may be ours{}",
+                    ids.join(", "),
+                    self.blur()
+                ))
+            }
+            _ => None,
+        }
+    }
+
     /// Where it stands, in a sentence's words.
     pub fn words(&self) -> String {
         match &self.state {

@@ -215,12 +215,19 @@ pub async fn replay(
     if let Sent::Refused(_) = sent {
         return Followed::Failed;
     }
-    let followed = find(client, outlet, order, &there, &mut told, follow).await;
-    if let (Sent::Accepted, Followed::Open) = (&sent, followed) {
-        let why = format!(
+    let (followed, silence) = find(client, outlet, order, &there, &mut told, follow).await;
+    let why = match (sent, silence) {
+        _ if followed != Followed::Open => None,
+        (Sent::Accepted, Some(silence)) => Some(format!("accepted, but {silence}")),
+        (Sent::Accepted, None) => Some(format!(
             "accepted, but no attempt was seen in {}s; a disabled endpoint is sent nothing",
             follow.as_secs()
-        );
+        )),
+        (Sent::Unknown(why), Some(silence)) => Some(format!("{why}; since, {silence}")),
+        // What was said of its request still holds.
+        (Sent::Unknown(_) | Sent::Refused(_), _) => None,
+    };
+    if let Some(why) = why {
         written.note(Stage::Unknown(why)).await;
     }
     written.note(Stage::Looked).await;
@@ -288,7 +295,8 @@ async fn post(
     sent
 }
 
-/// Looks for a manual attempt that was not there before, at a slowing pace.
+/// Looks for a manual attempt that was not there before, at a slowing pace. Where none was found and
+/// the last look had no answer, says so too: then nobody knows whether there is one.
 async fn find(
     client: &Client,
     outlet: &Outlet,
@@ -296,16 +304,26 @@ async fn find(
     before: &Before,
     told: &mut HashMap<AttemptId, Attempt>,
     follow: Duration,
-) -> Followed {
+) -> (Followed, Option<String>) {
     // A day is for ever here, and no clock overflows by it.
     let mut until = Instant::now() + follow.min(Duration::from_hours(24));
     let mut wait = Duration::from_millis(200);
     let mut has_seen_end = false;
+    let mut was_answered = false;
     loop {
         sleep(wait.min(until.saturating_duration_since(Instant::now()))).await;
         wait = (wait * 2).min(Duration::from_secs(2));
+        let looked = Attempts::of(client, &order.message).await;
+        was_answered |= looked.is_ok();
         // A look that fails is no answer; the next one may be.
-        if let Ok(attempts) = Attempts::of(client, &order.message).await {
+        let silence = looked.as_ref().err().map(|failure| {
+            let since = if was_answered { "at last " } else { "" };
+            format!(
+                "{since}the service could not be asked for its attempt: {}",
+                failure.what
+            )
+        });
+        if let Ok(attempts) = looked {
             let may_be_ours = |attempt: &&Attempt| {
                 attempt.endpoint == order.endpoint
                     && attempt.trigger != Trigger::Scheduled
@@ -318,10 +336,11 @@ async fn find(
             tell_attempts(outlet, attempts, told).await;
             match found.as_slice() {
                 [only] if before.is_whole && is_ended(only) && has_seen_end => {
-                    return match only {
+                    let followed = match only {
                         AttemptStatus::Success => Followed::Delivered,
                         _ => Followed::Failed,
                     };
+                    return (followed, None);
                 }
                 // Ours may not be listed yet: one more look tells.
                 [only] if before.is_whole && is_ended(only) => {
@@ -330,12 +349,12 @@ async fn find(
                     until = until.max(Instant::now() + CONFIRM);
                 }
                 [only] if before.is_whole && !is_ended(only) => {}
-                several if several.iter().any(is_ended) => return Followed::Unclear,
+                several if several.iter().any(is_ended) => return (Followed::Unclear, None),
                 _ => {}
             }
         }
         if Instant::now() >= until {
-            return Followed::Open;
+            return (Followed::Open, silence);
         }
     }
 }

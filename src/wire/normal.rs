@@ -245,7 +245,7 @@ fn health(health: &Health) -> Value {
     })
 }
 
-/// A replay's line: the state it is in now, by which attempt.
+/// A replay's line: the state it is in now, by which attempt, and why.
 pub fn replay(replay: &Replay) -> Value {
     json!({
         "message_id": replay.message.to_string(),
@@ -254,6 +254,7 @@ pub fn replay(replay: &Replay) -> Value {
         "state": replay.state.name(),
         "attempt_id": replay.state.attempt().map(ToString::to_string),
         "timestamp": replay.since.wall.rfc3339(),
+        "reason": replay.reason(),
     })
 }
 

@@ -450,7 +450,8 @@ async fn replay_plans_confirms_sends_and_follows() {
             "route",
             "state",
             "attempt_id",
-            "timestamp"
+            "timestamp",
+            "reason"
         ]
     );
     assert_eq!(

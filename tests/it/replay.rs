@@ -1,6 +1,7 @@
 //! A replay happens at most once, and what became of it is found, by the real client.
 
 mod meanwhile;
+mod unasked;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

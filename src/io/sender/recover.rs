@@ -56,9 +56,13 @@ pub async fn recover(
     if matches!(stage, Stage::Refused(_)) {
         return;
     }
+    let begun = match stage {
+        Stage::Unknown(why) => why,
+        _ => "the recovery was accepted".to_owned(),
+    };
     let until = Instant::now() + follow.min(Duration::from_hours(24));
     let mut following = stream::iter(known)
-        .map(|one| follow_one(client, outlet, one, until, follow))
+        .map(|one| follow_one(client, outlet, one, &begun, until, follow))
         .buffer_unordered(READS);
     while following.next().await.is_some() {}
 }
@@ -76,6 +80,7 @@ async fn follow_one(
     client: &Client,
     outlet: &Outlet,
     one: Known,
+    begun: &str,
     until: Instant,
     follow: Duration,
 ) {
@@ -86,13 +91,16 @@ async fn follow_one(
     } = one;
     let left = until.saturating_duration_since(Instant::now());
     let order = &written.order;
-    let followed = find(client, outlet, order, &before, &mut told, left).await;
+    let (followed, silence) = find(client, outlet, order, &before, &mut told, left).await;
     if followed == Followed::Open {
-        let why = format!(
-            "the recovery was accepted, but no attempt of this one was seen in {}s; the service \
-             may still come to it",
-            follow.as_secs()
-        );
+        let why = match silence {
+            Some(silence) => format!("{begun}, but {silence}"),
+            None => format!(
+                "{begun}, but no attempt of this one was seen in {}s; the service may still come \
+                 to it",
+                follow.as_secs()
+            ),
+        };
         written.note(Stage::Unknown(why)).await;
     }
 }
