@@ -57,8 +57,9 @@ impl Route {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Before {
     pub ids: Arc<[AttemptId]>,
-    /// Whether these are all. Where some could not be read, a manual attempt that is not among
-    /// these may be as old.
+    /// Whether these are all, and all that came since could be read too. Where some could not be
+    /// before, a manual attempt that is not among these may be as old; where some cannot be since,
+    /// one that can be may be somebody else's.
     pub is_whole: bool,
 }
 
@@ -84,6 +85,8 @@ pub enum Stage {
     Looking,
     /// The service took it (202).
     Accepted,
+    /// Its sender looked, and not all attempts could be read: its own may be among those.
+    Blurred,
     /// Its sender has looked once more after it saw an end, or gave up looking.
     Looked,
     /// Nothing was sent, or the service refused it for certain.
@@ -243,6 +246,12 @@ impl Replay {
             self.is_followed = told == Stage::Looking;
             return;
         }
+        if told == Stage::Blurred {
+            if let Some(before) = &mut self.before {
+                before.is_whole = false;
+            }
+            return;
+        }
         let is_over = matches!(
             self.state,
             ReplayState::Ambiguous(_)
@@ -262,7 +271,7 @@ impl Replay {
                 self.sent = Some(at);
                 ReplayState::Sending
             }
-            Stage::Looking | Stage::Looked => return,
+            Stage::Looking | Stage::Blurred | Stage::Looked => return,
             Stage::Accepted => ReplayState::Accepted,
             Stage::Refused(failure) => ReplayState::Refused(failure),
             Stage::Unknown(why) => {
@@ -326,9 +335,7 @@ impl Replay {
     /// What to add where an attempt may be its own, if what was there before is not wholly known.
     pub fn blur(&self) -> &'static str {
         match &self.before {
-            Some(before) if !before.is_whole => {
-                ", and not all that were there before could be read"
-            }
+            Some(before) if !before.is_whole => ", and not all attempts could be read",
             _ => "",
         }
     }

@@ -215,7 +215,7 @@ pub async fn replay(
     if let Sent::Refused(_) = sent {
         return Followed::Failed;
     }
-    let (followed, silence) = find(client, outlet, order, &there, &mut told, follow).await;
+    let (followed, silence) = find(client, &written, &there, &mut told, follow).await;
     let why = match (sent, silence) {
         _ if followed != Followed::Open => None,
         (Sent::Accepted, Some(silence)) => Some(format!("accepted, but {silence}")),
@@ -296,11 +296,10 @@ async fn post(
 }
 
 /// Looks for a manual attempt that was not there before, at a slowing pace. Where none was found and
-/// the last look had no answer, says so too: then nobody knows whether there is one.
+/// the last look could not tell, says why: then nobody knows whether there is one.
 async fn find(
     client: &Client,
-    outlet: &Outlet,
-    order: &ReplayOrder,
+    written: &Written,
     before: &Before,
     told: &mut HashMap<AttemptId, Attempt>,
     follow: Duration,
@@ -310,19 +309,15 @@ async fn find(
     let mut wait = Duration::from_millis(200);
     let mut has_seen_end = false;
     let mut was_answered = false;
+    let mut is_whole = before.is_whole;
+    let Written { outlet, order, .. } = written;
     loop {
         sleep(wait.min(until.saturating_duration_since(Instant::now()))).await;
         wait = (wait * 2).min(Duration::from_secs(2));
         let looked = Attempts::of(client, &order.message).await;
         was_answered |= looked.is_ok();
         // A look that fails is no answer; the next one may be.
-        let silence = looked.as_ref().err().map(|failure| {
-            let since = if was_answered { "at last " } else { "" };
-            format!(
-                "{since}the service could not be asked for its attempt: {}",
-                failure.what
-            )
-        });
+        let silence = silence(&looked, was_answered);
         if let Ok(attempts) = looked {
             let may_be_ours = |attempt: &&Attempt| {
                 attempt.endpoint == order.endpoint
@@ -333,9 +328,14 @@ async fn find(
                 .filter(may_be_ours)
                 .map(|attempt| attempt.status.clone())
                 .collect();
+            // Before any of them is taken for its own.
+            if is_whole && !attempts.is_whole() {
+                is_whole = false;
+                written.note(Stage::Blurred).await;
+            }
             tell_attempts(outlet, attempts, told).await;
             match found.as_slice() {
-                [only] if before.is_whole && is_ended(only) && has_seen_end => {
+                [only] if is_whole && is_ended(only) && has_seen_end => {
                     let followed = match only {
                         AttemptStatus::Success => Followed::Delivered,
                         _ => Followed::Failed,
@@ -343,18 +343,34 @@ async fn find(
                     return (followed, None);
                 }
                 // Ours may not be listed yet: one more look tells.
-                [only] if before.is_whole && is_ended(only) => {
+                [only] if is_whole && is_ended(only) => {
                     has_seen_end = true;
                     wait = CONFIRM;
                     until = until.max(Instant::now() + CONFIRM);
                 }
-                [only] if before.is_whole && !is_ended(only) => {}
+                [only] if is_whole && !is_ended(only) => {}
                 several if several.iter().any(is_ended) => return (Followed::Unclear, None),
                 _ => {}
             }
         }
         if Instant::now() >= until {
             return (Followed::Open, silence);
+        }
+    }
+}
+
+/// Why a look does not tell whether the attempt is there, if it does not.
+fn silence(looked: &Result<Attempts, Failure>, was_answered: bool) -> Option<String> {
+    match looked {
+        Ok(attempts) => attempts
+            .missing()
+            .map(|missing| format!("of its message's attempts {missing}")),
+        Err(failure) => {
+            let since = if was_answered { "at last " } else { "" };
+            let why = &failure.what;
+            Some(format!(
+                "{since}the service could not be asked for its attempt: {why}"
+            ))
         }
     }
 }

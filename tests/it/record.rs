@@ -308,7 +308,7 @@ fn told() -> impl Strategy<Value = ChangeKind> {
         }))
     });
     let before = (vec(id(), 0..3), any::<bool>());
-    let step = (id(), id(), any::<u64>(), 0..8, before, failure());
+    let step = (id(), id(), any::<u64>(), 0..9, before, failure());
     let step = step.prop_map(
         |(message, endpoint, replay, stage, (before, is_whole), why)| {
             ChangeKind::Replay(Box::new(ReplayStep {
@@ -329,6 +329,7 @@ fn told() -> impl Strategy<Value = ChangeKind> {
                     4 => Stage::Unknown(why.what),
                     5 => Stage::Cancelled(why.what),
                     6 => Stage::Looking,
+                    7 => Stage::Blurred,
                     _ => Stage::Looked,
                 },
             }))

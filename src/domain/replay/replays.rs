@@ -187,8 +187,8 @@ impl Replays {
         };
         let state = match ours.as_slice() {
             [] => return false,
-            // It may be an automatic one, that of a replay that was given up, or one that was there
-            // before and could not be read then.
+            // It may be an automatic one, that of a replay that was given up, one that was there
+            // before and could not be read then, or ours may be one that cannot be read now.
             [only] if is_doubtful || !before.is_whole => ReplayState::Ambiguous(vec![only.clone()]),
             [only] => match attempts.iter().find(|attempt| attempt.id == *only) {
                 // Its sender has not looked yet whether there is another.
@@ -371,13 +371,25 @@ mod tests {
         let one = ReplayState::Ambiguous(vec![old.id.clone()]);
         assert_eq!(settle(&mut replays, &[&old], 1), one);
         assert!(
-            replays.all[0].words().ends_with(
-                "attempt a1 may be ours, and not all that were there before could be read"
-            )
+            replays.all[0]
+                .words()
+                .ends_with("attempt a1 may be ours, and not all attempts could be read")
         );
         // The other one is named beside it, whenever it is seen.
         let both = ReplayState::Ambiguous(vec![old.id.clone(), ours.id.clone()]);
         assert_eq!(settle(&mut replays, &[&ours], 2), both);
+    }
+
+    #[test]
+    fn where_not_all_that_came_since_is_known_no_attempt_is_taken_for_ours() {
+        let foreign = manual("a2", AttemptStatus::Success);
+        let one = ReplayState::Ambiguous(vec![foreign.id.clone()]);
+        let mut replays = sent();
+        replays.all[0].step(Stage::Looking, at(0));
+        // It was seen at a look that was whole, and the next one is not.
+        settle(&mut replays, &[&foreign], 1);
+        replays.all[0].step(Stage::Blurred, at(2));
+        assert_eq!(settle(&mut replays, &[&foreign], 2), one);
     }
 
     fn given_up_then_sent(after: i64) -> Replays {

@@ -62,7 +62,7 @@ pub async fn recover(
     };
     let until = Instant::now() + follow.min(Duration::from_hours(24));
     let mut following = stream::iter(known)
-        .map(|one| follow_one(client, outlet, one, &begun, until, follow))
+        .map(|one| follow_one(client, one, &begun, until, follow))
         .buffer_unordered(READS);
     while following.next().await.is_some() {}
 }
@@ -76,22 +76,14 @@ pub fn not_offered() -> Failure {
     )
 }
 
-async fn follow_one(
-    client: &Client,
-    outlet: &Outlet,
-    one: Known,
-    begun: &str,
-    until: Instant,
-    follow: Duration,
-) {
+async fn follow_one(client: &Client, one: Known, begun: &str, until: Instant, follow: Duration) {
     let Known {
         written,
         before,
         mut told,
     } = one;
     let left = until.saturating_duration_since(Instant::now());
-    let order = &written.order;
-    let (followed, silence) = find(client, outlet, order, &before, &mut told, left).await;
+    let (followed, silence) = find(client, &written, &before, &mut told, left).await;
     if followed == Followed::Open {
         let why = match silence {
             Some(silence) => format!("{begun}, but {silence}"),

@@ -499,6 +499,7 @@ fn write_step(step: &ReplayStep, to: &mut Writer) {
         Stage::Accepted => to.number(5, 2),
         Stage::Looking => to.number(5, 6),
         Stage::Looked => to.number(5, 7),
+        Stage::Blurred => to.number(5, 8),
         Stage::Refused(failure) => {
             to.number(5, 3);
             to.nested(7, |to| write_failure(failure, to));
@@ -525,6 +526,7 @@ fn read_step(from: Fields<'_>) -> Option<ReplayStep> {
         5 => Stage::Cancelled(from.text(8)?.to_owned()),
         6 => Stage::Looking,
         7 => Stage::Looked,
+        8 => Stage::Blurred,
         _ => return None,
     };
     Some(ReplayStep {

@@ -100,6 +100,20 @@ async fn an_end_is_told_only_after_one_more_look() {
 }
 
 #[tokio::test]
+async fn what_can_be_read_is_not_taken_for_ours_beside_what_cannot() {
+    let foreign = attempt("atmpt_8", 1, 0);
+    // Its own row lacks what every row has, at every look or only at the last one.
+    let partial = vec![foreign.clone(), json!({"id": "atmpt_9"})];
+    for looks in [vec![partial.clone()], vec![vec![foreign], partial]] {
+        let (server, n_posts) = service(looks).await;
+        let (followed, states) = sent(&server, Ledger::in_memory(), &Posts::default()).await;
+        assert_eq!(followed, Followed::Unclear);
+        assert_eq!(states.last(), Some(&"ambiguous"), "{states:?}");
+        assert_eq!(n_posts.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[tokio::test]
 async fn without_triggers_one_new_attempt_is_found_and_two_are_ambiguous() {
     let unmarked = |id: &str, second: u32| {
         let mut attempt = attempt(id, 0, 0);

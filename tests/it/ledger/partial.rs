@@ -146,7 +146,7 @@ async fn a_replay_whose_attempts_before_are_not_all_known_is_ambiguous() {
         assert_eq!(row["candidates"], json!(["atmpt_m"]), "{fault:?}");
         let reason = row["reason"].as_str().unwrap();
         assert!(
-            reason.ends_with("not all that were there before could be read"),
+            reason.ends_with("not all attempts could be read"),
             "{reason}"
         );
     }
