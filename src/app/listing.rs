@@ -80,7 +80,7 @@ impl Listing {
                 words.map(entry).collect()
             }
             Self::Replays => {
-                let replays = history.replays.all().iter().rev();
+                let replays = history.replays.all().rev();
                 let entry = |replay: &Replay| Entry::Replay(replay.number, replay.message.clone());
                 replays.map(entry).collect()
             }

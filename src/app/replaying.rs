@@ -116,12 +116,9 @@ impl State {
         let running: Vec<u64> = self
             .history
             .replays
-            .all()
-            .iter()
+            .of_message(&message)
             .filter(|replay| {
-                replay.state.is_open()
-                    && replay.message == message
-                    && only.as_ref().is_none_or(|only| replay.endpoint == *only)
+                replay.state.is_open() && only.as_ref().is_none_or(|only| replay.endpoint == *only)
             })
             .map(|replay| replay.number)
             .collect();
@@ -408,7 +405,7 @@ impl State {
 
     /// Quits; while a replay is under way, or many are not sent yet, only if asked a second time.
     pub(super) fn quit(&mut self) -> Vec<Effect> {
-        let is_under_way = self.history.replays.all().iter().any(|replay| {
+        let is_under_way = self.history.replays.open().any(|replay| {
             let is_sent = matches!(
                 replay.state,
                 ReplayState::Planned | ReplayState::Sending | ReplayState::Accepted
@@ -466,11 +463,11 @@ impl State {
     /// What is to be told at the end: each replay whose outcome is not known yet, in a line, and how
     /// many were not sent.
     pub fn open_replays(&self) -> Vec<String> {
-        let replays = self.history.replays.all().iter();
+        let replays = self.history.replays.open();
         let n_unsent = self.n_unsent();
         let unsent = (n_unsent > 0).then(|| format!("{n_unsent} replays were not sent: cancelled"));
         replays
-            .filter(|replay| replay.state.is_open() && replay.by.is_none())
+            .filter(|replay| replay.by.is_none())
             .map(|replay: &Replay| {
                 let message = replay.message.to_string();
                 let words = format!(

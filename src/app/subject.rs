@@ -273,11 +273,7 @@ fn delivery_has(history: &History, delivery: &Delivery, word: &str) -> bool {
                 .get(&outcome.endpoint)
                 .is_some_and(|endpoint| endpoint.disabled == (word == "disabled"))
         }),
-        "replayed" => history
-            .replays
-            .all()
-            .iter()
-            .any(|replay| replay.message == delivery.id),
+        "replayed" => history.replays.of_message(&delivery.id).next().is_some(),
         "done" => is_settled(),
         "active" => !is_settled(),
         _ => false,

@@ -454,12 +454,7 @@ async fn send_all(
 
 /// Says what becomes of the replays that ctrl-c leaves behind.
 fn interrupted(history: &History) -> u8 {
-    for replay in history
-        .replays
-        .all()
-        .iter()
-        .filter(|replay| replay.state.is_open() && replay.by.is_none())
-    {
+    for replay in history.replays.open().filter(|replay| replay.by.is_none()) {
         let (message, endpoint) = (&replay.message, &replay.endpoint);
         note(&format!(
             "replay of {message} to {endpoint}: {}, and may still arrive; reeltop attempts --message {message} tells",
@@ -514,8 +509,7 @@ fn say(
 /// 3 if some outcome is unknown, else 1 if some failed, else 0: what the service delivered
 /// meanwhile by itself is delivered too.
 fn code(history: &History) -> u8 {
-    let all = history.replays.all().iter();
-    let ours = || all.clone().filter(|replay| replay.by.is_none());
+    let ours = || history.replays.all().filter(|replay| replay.by.is_none());
     let is_unknown = |replay: &Replay| {
         replay.state.is_open() || matches!(replay.state, ReplayState::Ambiguous(_))
     };

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::history::{Delivery, History};
 use super::id::{EndpointId, MessageId};
-use super::plan::{Plan, Verdict, plan};
+use super::plan::{Plan, Verdict, plan, plan_among};
 use super::queue::{Job, MAX_FAILURES};
 use super::time::{SECOND, Time, rough_words};
 
@@ -47,9 +47,10 @@ pub fn plan_of_many(
     is_read_only: bool,
     now: Time,
 ) -> Plan {
-    let mut plan = plan(history, message, None, is_read_only, now);
-    plan.items
-        .retain(|item| only.is_none_or(|only| item.endpoint == *only));
+    let mut plan = match only {
+        Some(only) => plan_among(history, message, only, is_read_only, now),
+        None => plan(history, message, None, is_read_only, now),
+    };
     let deliveries = &history.deliveries;
     for item in plan.items.iter_mut().filter(|item| item.is_chosen) {
         let delivery = deliveries.get(message);

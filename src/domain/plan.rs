@@ -1,16 +1,15 @@
 //! The plan of a replay: what would be sent where, and every reason not to.
 
 mod grounds;
+mod verdict;
 
-use super::attempt::AttemptStatus;
-use super::history::{Delivery, History, OutcomeState};
+use super::endpoint::Endpoint;
+use super::history::{Delivery, History};
 use super::id::{EndpointId, MessageId};
 use super::link::Ability;
-use super::message::Payload;
-use super::replay::Replay;
-use super::schedule::Forecast;
-use super::time::{Time, duration_words, rough_words};
+use super::time::Time;
 pub use grounds::Grounds;
+use verdict::{general_refusal, item};
 
 /// What a replay of one message would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,10 +80,49 @@ pub fn plan(
     now: Time,
 ) -> Plan {
     let delivery = history.deliveries.get(message);
-    let mut endpoints: Vec<EndpointId> = match only {
+    let endpoints = match only {
         Some(endpoint) => vec![endpoint.clone()],
         None => candidates(history, delivery),
     };
+    plan_at(
+        history,
+        message,
+        endpoints,
+        only.is_some(),
+        is_read_only,
+        now,
+    )
+}
+
+/// The plan at this endpoint alone, as it stands in the plan of every endpoint: nothing where the
+/// message neither went there nor would. It is reached without the others being weighed.
+pub(super) fn plan_among(
+    history: &History,
+    message: &MessageId,
+    endpoint: &EndpointId,
+    is_read_only: bool,
+    now: Time,
+) -> Plan {
+    let delivery = history.deliveries.get(message);
+    let was_tried = delivery.is_some_and(|delivery| delivery.outcome(endpoint).is_some());
+    let is_candidate = was_tried
+        || history
+            .endpoints
+            .get(endpoint)
+            .is_some_and(|held| is_wanted(held, delivery));
+    let endpoints = is_candidate.then(|| endpoint.clone()).into_iter().collect();
+    plan_at(history, message, endpoints, false, is_read_only, now)
+}
+
+fn plan_at(
+    history: &History,
+    message: &MessageId,
+    mut endpoints: Vec<EndpointId>,
+    is_named: bool,
+    is_read_only: bool,
+    now: Time,
+) -> Plan {
+    let delivery = history.deliveries.get(message);
     endpoints.sort_by_key(|id| (history.endpoint_label(id), id.clone()));
     let general = general_refusal(history, delivery, is_read_only);
     let items = endpoints
@@ -95,7 +133,7 @@ pub fn plan(
                 message,
                 delivery,
                 endpoint,
-                only.is_some(),
+                is_named,
                 general.as_deref(),
                 now,
             )
@@ -118,224 +156,39 @@ fn candidates(history: &History, delivery: Option<&Delivery>) -> Vec<EndpointId>
         .flat_map(|delivery| &delivery.outcomes)
         .map(|outcome| outcome.endpoint.clone())
         .collect();
-    let kind = delivery
-        .and_then(|delivery| delivery.message.as_ref())
-        .map(|message| &message.kind);
-    for endpoint in history
-        .endpoints
-        .values()
-        .filter(|endpoint| !endpoint.is_inferred)
-    {
-        let wants = kind.is_none_or(|kind| {
-            endpoint
-                .event_types
-                .as_ref()
-                .is_none_or(|types| types.contains(kind))
-        });
-        if wants && !endpoints.contains(&endpoint.id) {
+    for endpoint in history.endpoints.values() {
+        if is_wanted(endpoint, delivery) && !endpoints.contains(&endpoint.id) {
             endpoints.push(endpoint.id.clone());
         }
     }
     endpoints
 }
 
-fn general_refusal(
-    history: &History,
-    delivery: Option<&Delivery>,
-    is_read_only: bool,
-) -> Option<String> {
-    if is_read_only {
-        return Some("read-only mode".into());
-    }
-    match &history.abilities.resend {
-        Ability::Offered(_) => {}
-        Ability::Absent(why) => return Some(why.clone()),
-        Ability::Unknown => {
-            return Some("not known yet whether this server offers a resend".into());
-        }
-    }
-    let payload = delivery
-        .and_then(|delivery| delivery.message.as_ref())
-        .map(|message| &message.payload);
-    (payload == Some(&Payload::Expired)).then(|| "the service no longer has the payload".into())
-}
-
-fn item(
-    history: &History,
-    message: &MessageId,
-    delivery: Option<&Delivery>,
-    id: &EndpointId,
-    is_named: bool,
-    general: Option<&str>,
-    now: Time,
-) -> PlanItem {
-    let endpoint = history.endpoints.get(id);
-    let refusal = general
-        .map(str::to_owned)
-        .or_else(|| endpoint_refusal(history, id))
-        .or_else(|| history.replays.open_of(message, id).map(open_words));
-    let (verdict, mut warnings) = match refusal {
-        Some(why) => (Verdict::Refuse(why), Vec::new()),
-        None => weigh(history, delivery, id, is_named, now),
-    };
-    let outcome = delivery.and_then(|delivery| delivery.outcome(id));
+/// Whether the endpoint is told of and takes events as the message's.
+fn is_wanted(endpoint: &Endpoint, delivery: Option<&Delivery>) -> bool {
     let kind = delivery
         .and_then(|delivery| delivery.message.as_ref())
         .map(|message| &message.kind);
-    if let (Some(types), Some(kind)) = (
-        endpoint.and_then(|endpoint| endpoint.event_types.as_ref()),
-        kind,
-    ) && !types.contains(kind)
-    {
-        warnings.push(format!(
-            "the endpoint does not subscribe to {kind}; a resend goes there all the same"
-        ));
-    }
-    PlanItem {
-        endpoint: id.clone(),
-        label: history.endpoint_label(id),
-        url: endpoint
-            .map(|endpoint| endpoint.url.to_string())
-            .unwrap_or_default(),
-        is_chosen: verdict == Verdict::Send,
-        is_failing: outcome.is_some_and(|outcome| outcome.state == OutcomeState::Failed),
-        retry: delivery.and_then(|delivery| next_retry(history, delivery, id)),
-        grounds: Grounds::of(delivery, id),
-        verdict,
-        warnings,
-    }
-}
-
-/// When the service tries again by itself, if that is known.
-fn next_retry(history: &History, delivery: &Delivery, endpoint: &EndpointId) -> Option<Time> {
-    match delivery.forecast(&history.schedule, endpoint) {
-        Forecast::Next { at, .. } => Some(at),
-        _ => None,
-    }
-}
-
-fn open_words(open: &Replay) -> String {
-    match &open.by {
-        Some(who) if who.is_running => {
-            format!("{} is replaying it: {}", who.words(), open.words())
-        }
-        Some(who) => format!(
-            "a replay of it by {} is open: {}",
-            who.words(),
-            open.words()
-        ),
-        None => format!("a replay of it is open: {}", open.words()),
-    }
-}
-
-fn endpoint_refusal(history: &History, id: &EndpointId) -> Option<String> {
-    match history.endpoints.get(id) {
-        Some(endpoint) if endpoint.disabled => Some(
-            "the endpoint is disabled: the service would accept it and silently send nothing"
-                .into(),
-        ),
-        None if history.is_unlisted(id) => Some("the endpoint was deleted".into()),
-        _ => None,
-    }
-}
-
-fn weigh(
-    history: &History,
-    delivery: Option<&Delivery>,
-    id: &EndpointId,
-    is_named: bool,
-    now: Time,
-) -> (Verdict, Vec<String>) {
-    let Some((delivery, _)) =
-        delivery.and_then(|delivery| delivery.outcome(id).map(|outcome| (delivery, outcome)))
-    else {
-        let verdict = if is_named {
-            Verdict::Send
-        } else {
-            Verdict::Skip("never sent there".into())
-        };
-        return (verdict, vec!["it was never sent there before".into()]);
+    let takes = |kind| {
+        let types = endpoint.event_types.as_ref();
+        types.is_none_or(|types| types.contains(kind))
     };
-    let attempts = delivery.attempts_at(id);
-    let mut warnings = Vec::new();
-    match delivery.forecast(&history.schedule, id) {
-        Forecast::Next { at, is_exact, .. } => {
-            let (about, estimate) = if is_exact {
-                ("", "")
-            } else {
-                ("about ", " (estimate)")
-            };
-            let due = if at > now {
-                format!("due in {about}{}", rough_words(at.since(now)))
-            } else {
-                format!("overdue by {}", rough_words(now.since(at)))
-            };
-            warnings.push(format!(
-                "an automatic retry is {due}{estimate}; a resend may end that schedule"
-            ));
-        }
-        Forecast::Over { .. } => {
-            warnings.push("the service plans no more attempts by itself".into());
-        }
-        Forecast::Uncertain { .. } => {
-            warnings.push("an earlier manual attempt may have ended the automatic retries".into());
-        }
-        Forecast::Exhausted { of } => warnings.push(format!(
-            "all {of} automatic attempts failed; nothing more comes by itself"
-        )),
-        Forecast::Nothing => {}
-    }
-    let delivered = attempts
-        .iter()
-        .rev()
-        .find(|attempt| attempt.status == AttemptStatus::Success);
-    let doubt = history
-        .replays
-        .doubtful_of(&delivery.id, id)
-        .map(|replay| format!("an earlier replay is {}", replay.words()));
-    warnings.extend(doubt.clone());
-    if history.deliveries.is_superseded(delivery, id) {
-        warnings.push("superseded: it took a newer message of this task since".into());
-    }
-    let last = attempts.last().map(|attempt| &attempt.status);
-    let skipped = match (last, delivered) {
-        (Some(AttemptStatus::Fail), _) => None,
-        (Some(AttemptStatus::Success), Some(attempt)) => Some(format!(
-            "delivered {} ago",
-            duration_words(now.since(attempt.started))
-        )),
-        (Some(AttemptStatus::Canceled), _) => Some("the service gave it up".to_owned()),
-        _ => {
-            warnings.push("an attempt is under way".into());
-            Some("an attempt is under way".to_owned())
-        }
-    };
-    // One of ours may still be on its way, so that another is only sent to whoever is named.
-    let verdict = match doubt.or(skipped) {
-        Some(why) if !is_named => Verdict::Skip(why),
-        _ => Verdict::Send,
-    };
-    if let (Verdict::Send, Some(attempt)) = (&verdict, delivered) {
-        let ago = duration_words(now.since(attempt.started));
-        warnings.push(format!(
-            "already delivered {ago} ago; the receiver will see it again"
-        ));
-    }
-    (verdict, warnings)
+    !endpoint.is_inferred && kind.is_none_or(takes)
 }
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::expect_used, reason = "a test may panic")]
+
     use std::sync::Arc;
 
-    use super::super::attempt::{Attempt, Trigger};
+    use super::super::attempt::{Attempt, AttemptStatus, Trigger};
     use super::super::change::{Change, ChangeKind, Origin};
-    use super::super::endpoint::Endpoint;
     use super::super::event::EventType;
     use super::super::id::AttemptId;
     use super::super::link::Abilities;
-    use super::super::message::Message;
-    use super::super::replay::{ReplayState, ReplayStep, Route, Stage};
+    use super::super::message::{Message, Payload};
+    use super::super::replay::{Replay, ReplayState, ReplayStep, Route, Stage};
     use super::super::time::{Moment, SECOND};
     use super::*;
 
@@ -409,6 +262,12 @@ mod tests {
             false,
             NOW,
         )
+    }
+
+    /// The only one.
+    fn replay(history: &History) -> &Replay {
+        let mut all = history.replays.all();
+        all.next().expect("a replay")
     }
 
     fn step(stage: Stage) -> Change {
@@ -493,17 +352,14 @@ mod tests {
         );
         // A retry of the service's own, and an older manual attempt by another clock, are not ours.
         history.apply(attempt("a2", "ep_1", 5, 500, Trigger::Scheduled));
-        assert!(matches!(
-            history.replays.all()[0].state,
-            ReplayState::Unknown(_)
-        ));
+        assert!(matches!(replay(&history).state, ReplayState::Unknown(_)));
         // Ours counts even if its clock is behind.
         history.apply(attempt("a3", "ep_1", 3000, 204, Trigger::Manual));
         let found = ReplayState::Delivered {
             attempt: AttemptId::new("a3"),
             found_later: true,
         };
-        assert_eq!(history.replays.all()[0].state, found);
+        assert_eq!(replay(&history).state, found);
         assert_eq!(
             history
                 .replays
@@ -512,7 +368,7 @@ mod tests {
             Some(1)
         );
         history.apply(step(Stage::Unknown("late word of the sender".into())));
-        assert_eq!(history.replays.all()[0].state, found);
+        assert_eq!(replay(&history).state, found);
     }
 
     #[test]
@@ -526,13 +382,10 @@ mod tests {
         }));
         history.apply(step(Stage::Accepted));
         history.apply(attempt("a2", "ep_1", 1, 500, Trigger::Manual));
-        assert!(matches!(
-            history.replays.all()[0].state,
-            ReplayState::Failed { .. }
-        ));
+        assert!(matches!(replay(&history).state, ReplayState::Failed { .. }));
         history.apply(attempt("a3", "ep_1", 1, 500, Trigger::Manual));
         assert!(
-            matches!(&history.replays.all()[0].state, ReplayState::Ambiguous(candidates) if candidates.len() == 2)
+            matches!(&replay(&history).state, ReplayState::Ambiguous(candidates) if candidates.len() == 2)
         );
     }
 

@@ -207,8 +207,18 @@ pub struct Replay {
     pub was_unknown: bool,
     /// Whether its sender is still looking, so that one more candidate may come into sight.
     pub is_followed: bool,
+    /// Where it stands in the ledger; `None` until the ledger told of it.
+    pub row: Option<LedgerRow>,
     /// Another reeltop than this one, running or ended, whose replay it is.
     pub by: Option<Who>,
+}
+
+/// Where a replay stands in the ledger: later rows were planned later, whatever the clocks said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LedgerRow {
+    /// Counts the files that this run has opened: another may take the place of one.
+    pub file: u32,
+    pub n: i64,
 }
 
 /// Which reeltop a replay is of.

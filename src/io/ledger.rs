@@ -70,6 +70,8 @@ struct Inner {
     /// Which file that is.
     opened: Option<Identity>,
     owner: Option<Owner>,
+    /// How many files were opened, as one counts its rows anew.
+    n_opened: u32,
     /// The numbers in this run of our own replays, by their ids.
     numbers: HashMap<Arc<str>, u64>,
     /// Ledgers of single servers that were taken over.
@@ -145,6 +147,7 @@ impl Ledger {
             before: None,
             was_unknown: false,
             is_followed: false,
+            row: None,
             by: None,
         };
         let held = &mut *inner;
@@ -382,6 +385,7 @@ impl Ledger {
                 return Err(self.unwritable("it was replaced while it was being opened"));
             }
             inner.file = Some(file);
+            inner.n_opened += 1;
             inner.opened = before;
         }
         if let (true, Some(file)) = (is_fresh || to_write, &mut inner.file) {
@@ -405,6 +409,9 @@ impl Ledger {
 
     fn shown_one(&self, inner: &Inner, held: Held) -> Replay {
         let mut replay = held.replay;
+        if let Some(row) = &mut replay.row {
+            row.file = inner.n_opened;
+        }
         if let Some(number) = inner.numbers.get(&held.id) {
             replay.number = *number;
             replay.by = None;

@@ -90,7 +90,7 @@ fn told(state: &State, what: Listing) -> Pieces<'static> {
     let history = &state.history;
     match what {
         Listing::Losses(part) => listing::loss_words(state, part),
-        Listing::Replays => vec![plain(history.replays.all().len().to_string())],
+        Listing::Replays => vec![plain(history.replays.len().to_string())],
         Listing::Causes => vec![dim("those of all failures")],
         Listing::Words => match history.new_words.len() {
             0 => vec![dim("every word of the service is known")],
@@ -335,7 +335,7 @@ fn memory_lines(state: &State) -> Vec<Pieces<'static>> {
         ),
         fact("endpoints", history.endpoints.len().to_string()),
         match &history.ledger_trouble {
-            None => fact("replays", history.replays.all().len().to_string()),
+            None => fact("replays", history.replays.len().to_string()),
             Some(trouble) => vec![
                 dim(format!("  {:<16} ", "replays")),
                 piece(Tone::Bad, visible(&trouble.to_string()).into_owned()),

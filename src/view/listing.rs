@@ -96,10 +96,18 @@ fn facts(state: &State, what: Listing, width: usize) -> Vec<Pieces<'static>> {
             )]],
         },
         Listing::Replays => {
-            let replays = state.history.replays.all().iter();
-            let n = replays.filter(|replay| replay.state.is_open()).count();
+            let replays = &state.history.replays;
+            let n = replays.open().count();
             let tone = if n == 0 { Tone::Dim } else { Tone::Warn };
-            vec![vec![piece(tone, format!("{n} open"))]]
+            let mut facts = vec![piece(tone, format!("{n} open"))];
+            if replays.n_let_go() > 0 {
+                let words = format!(
+                    " · {} of other reeltops left memory; reeltop replays lists them",
+                    replays.n_let_go()
+                );
+                facts.push(dim(words));
+            }
+            vec![facts]
         }
         Listing::Causes => causes::facts(state),
         Listing::Proofs => Vec::new(),

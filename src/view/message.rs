@@ -125,13 +125,11 @@ fn lines<'a>(
             lines.push(heading(Vec::new()));
         }
         lines.push(heading(endpoint_heading(state, message, endpoint)));
-        for replay in history.replays.all().iter().rev() {
-            if replay.message == page.message && replay.endpoint == *endpoint {
-                let (glyph, tone) = delivery::replay_glyph(&replay.state);
-                let whose = delivery::whose(replay, state.session.utc_offset);
-                let words = format!("{glyph} {whose}: {}", replay.words());
-                lines.push(heading(vec![piece(tone, words)]));
-            }
+        for replay in history.replays.of(&page.message, endpoint).rev() {
+            let (glyph, tone) = delivery::replay_glyph(&replay.state);
+            let whose = delivery::whose(replay, state.session.utc_offset);
+            let words = format!("{glyph} {whose}: {}", replay.words());
+            lines.push(heading(vec![piece(tone, words)]));
         }
         let attempts = message.attempts_at(endpoint);
         let forecast = delivery::forecast(history, message, endpoint);

@@ -364,7 +364,7 @@ fn pasted_text_outside_a_prompt_is_no_row_of_keys() {
     let mut state = told();
     press(&mut state, "3 j r");
     assert_eq!(update(&mut state, Msg::Pasted("r\n\n".into())), []);
-    assert!(state.history.replays.all().is_empty());
+    assert!(state.history.replays.is_empty());
 }
 
 #[test]
@@ -486,12 +486,11 @@ fn no_row_of_keys_panics() {
             );
         }
     }
-    let sent = state.history.replays.all().len();
+    let sent = state.history.replays.len();
     let pairs: std::collections::BTreeSet<String> = state
         .history
         .replays
         .all()
-        .iter()
         .map(|replay| format!("{} {}", replay.message, replay.endpoint))
         .collect();
     assert_eq!(sent, pairs.len(), "no pair twice while one is open");

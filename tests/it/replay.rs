@@ -81,7 +81,7 @@ impl Watcher {
         while !holds(&self.history) {
             let left = end.saturating_duration_since(Instant::now());
             let batch = tokio::time::timeout(left, self.changes.recv()).await;
-            let replays = self.history.replays.all();
+            let replays: Vec<_> = self.history.replays.all().collect();
             let batch =
                 batch.unwrap_or_else(|_| panic!("{what} did not happen; replays {replays:?}"));
             self.history.apply_all(batch.unwrap());

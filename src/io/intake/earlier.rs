@@ -129,6 +129,7 @@ mod tests {
             before: None,
             was_unknown: false,
             is_followed: false,
+            row: None,
             by: None,
         };
         watch_for(&watched, &replay);

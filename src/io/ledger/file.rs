@@ -15,8 +15,8 @@ use super::Pair;
 use super::owner::Owner;
 use super::place::Service;
 use crate::domain::{
-    AttemptId, Before, EndpointId, Failure, FailureKind, MessageId, Moment, Replay, ReplayState,
-    Route, Time, Who,
+    AttemptId, Before, EndpointId, Failure, FailureKind, LedgerRow, MessageId, Moment, Replay,
+    ReplayState, Route, Time, Who,
 };
 use crate::io::config::LedgerKeeping;
 
@@ -53,7 +53,7 @@ const STEPS: [&str; 4] = [
     "ALTER TABLE replay ADD COLUMN is_followed INTEGER NOT NULL DEFAULT 0;",
 ];
 
-const COLUMNS: &str = "id, message, endpoint, route, state, planned, since, sent, before, attempt, \
+const COLUMNS: &str = "n, id, message, endpoint, route, state, planned, since, sent, before, attempt, \
                        candidates, was_unknown, reason, hint, owner, pid, host, rev, scope, via, \
                        before_is_partial, is_followed";
 
@@ -334,6 +334,10 @@ fn held(row: &Row<'_>) -> rusqlite::Result<Held> {
         }),
         was_unknown,
         is_followed: row.get("is_followed")?,
+        row: Some(LedgerRow {
+            file: 0,
+            n: row.get("n")?,
+        }),
         by: Some(who),
     };
     Ok(Held {

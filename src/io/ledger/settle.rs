@@ -15,24 +15,24 @@ pub(super) fn settle(
     let attempts: Vec<&Attempt> = attempts.iter().collect();
     loop {
         let rows = file.pair(&pair.0, &pair.1)?;
-        let Some(last) = rows.last() else {
-            return Ok(());
-        };
-        // In the order of the rows: a clock that was set back does not make an older one the latest.
         let numbered = rows.iter().zip(1..).map(|(held, number)| Replay {
             number,
             ..held.replay.clone()
         });
-        let mut replays = Replays::in_order(numbered);
+        let mut replays: Replays = numbered.collect();
+        let Some(latest) = replays.latest_of(&pair.0, &pair.1) else {
+            return Ok(());
+        };
         if !replays.settle(&pair.0, &pair.1, &attempts, schedule, now) {
             return Ok(());
         }
-        let Some(settled) = replays.get(rows.len() as u64) else {
+        let written = (1..).zip(&rows).find(|(number, _)| *number == latest);
+        let (Some(settled), Some((_, before))) = (replays.get(latest), written) else {
             return Ok(());
         };
         let held = Held {
             replay: settled.clone(),
-            ..last.clone()
+            ..before.clone()
         };
         if file.update(&held)? {
             return Ok(());

@@ -147,10 +147,9 @@ enum Sureness {
 pub fn next(history: &History, delivery: &Delivery, now: Time) -> Said {
     let open = history
         .replays
-        .all()
-        .iter()
+        .of_message(&delivery.id)
         .rev()
-        .find(|replay| replay.message == delivery.id && replay.state.is_open());
+        .find(|replay| replay.state.is_open());
     if let Some(replay) = open {
         return replay_words(replay);
     }

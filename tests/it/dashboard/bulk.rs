@@ -118,7 +118,7 @@ fn many_leave_after_their_undo_oldest_first_and_one_task_after_the_other() {
     }
     let shown = picture(&mut state, 120, 36);
     assert!(shown.contains("9 sent · ✓ 9 delivered"), "{shown}");
-    assert_eq!(state.history.replays.all().len(), 9);
+    assert_eq!(state.history.replays.len(), 9);
     press(&mut state, "esc");
     assert!(state.run.is_none());
 }
@@ -137,7 +137,7 @@ fn what_is_about_to_leave_can_be_taken_back() {
             "{shown}"
         );
         assert_eq!(pass(&mut state, 60 * SECONDS), []);
-        assert!(state.history.replays.all().is_empty());
+        assert!(state.history.replays.is_empty());
         assert_eq!(state.due(), None);
     }
     // One message alone can be taken back as well, and is sent at once by a second Enter.
@@ -146,7 +146,7 @@ fn what_is_about_to_leave_can_be_taken_back() {
     assert!(picture(&mut state, 120, 36).contains("sending in 3s"));
     press(&mut state, "u");
     assert_eq!(pass(&mut state, 60 * SECONDS), []);
-    assert!(state.history.replays.all().is_empty());
+    assert!(state.history.replays.is_empty());
     assert_eq!(press(&mut state, "enter"), []);
     assert_eq!(pass(&mut state, 3 * SECONDS).len(), 1);
 }
@@ -269,12 +269,12 @@ fn help_and_a_stop_of_the_program_take_back_what_is_about_to_leave() {
     press(&mut state, "enter");
     update(&mut state, Msg::Suspending);
     assert_eq!(pass(&mut state, 3600 * SECONDS), []);
-    assert!(state.run.is_none() && state.history.replays.all().is_empty());
+    assert!(state.run.is_none() && state.history.replays.is_empty());
     press(&mut state, "esc");
     press(&mut state, "/ m s g _ f a i l e d enter r enter");
     update(&mut state, Msg::Suspending);
     assert_eq!(pass(&mut state, 3600 * SECONDS), []);
-    assert!(state.history.replays.all().is_empty());
+    assert!(state.history.replays.is_empty());
 }
 
 #[test]

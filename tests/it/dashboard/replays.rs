@@ -24,7 +24,7 @@ fn keys_typed_ahead_of_the_plan_send_nothing() {
     press(&mut state, "3 j");
     update(&mut state, Msg::Key(key("r")));
     assert_eq!(update(&mut state, Msg::Key(key("enter"))), []);
-    assert!(state.history.replays.all().is_empty());
+    assert!(state.history.replays.is_empty());
     assert!(picture(&mut state, 120, 36).contains("not in sight yet, nothing was sent"));
     assert_eq!(press(&mut state, "enter enter"), [request(1)]);
     // The plan of one message is not that of another.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use reeltop::domain::time::SECOND;
 use reeltop::domain::{
     Attempt, AttemptId, AttemptStatus, Change, ChangeKind, EndpointId, MessageId, Moment, Origin,
-    ReplayState, Route, Stage, Time, Trigger,
+    Replay, ReplayState, Replays, Route, Stage, Time, Trigger,
 };
 use reeltop::io::config::LedgerKeeping;
 use reeltop::io::ledger::{Ledger, Service};
@@ -292,6 +292,38 @@ fn a_clock_that_was_set_back_does_not_make_an_older_replay_the_latest() {
         rows.iter()
             .all(|row| matches!(row.state, ReplayState::Delivered { .. }))
     );
+    // So it is for whoever reads the file, in whatever order it is told of the rows.
+    let (message, endpoint) = pair("msg_1");
+    for reader in [self::ledger(folder.path(), "https://a.example"), ledger] {
+        let mut told = reader.keep(at(0)).unwrap();
+        if told.is_empty() {
+            told = reader.list(9, at(0)).unwrap();
+        }
+        let latest = told[1].number;
+        let in_memory: Replays = told.into_iter().rev().collect();
+        assert_eq!(in_memory.latest_of(&message, &endpoint), Some(latest));
+    }
+}
+
+#[test]
+fn rows_of_a_file_that_took_the_place_of_another_come_after_those_of_that_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = ledger(folder.path(), "https://a.example");
+    let end = |id: &str| {
+        let why = Stage::Unknown("no answer".to_owned());
+        send(&ledger, id, at(0)).unwrap();
+        ledger.step(id, &why, at(0)).unwrap();
+    };
+    plan(&ledger, 1, "msg_0", at(0)).unwrap();
+    end(&plan(&ledger, 2, "msg_1", at(0)).unwrap());
+    let mut known: Vec<Replay> = ledger.keep(at(0)).unwrap();
+    fs::remove_file(folder.path().join("replays.db")).unwrap();
+    end(&plan(&ledger, 3, "msg_1", at(0)).unwrap());
+    known.extend(ledger.keep(at(0)).unwrap());
+    let (message, endpoint) = pair("msg_1");
+    let in_memory: Replays = known.into_iter().rev().collect();
+    assert_eq!(in_memory.of(&message, &endpoint).count(), 2);
+    assert_eq!(in_memory.latest_of(&message, &endpoint), Some(3));
 }
 
 #[test]

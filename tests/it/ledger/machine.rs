@@ -235,7 +235,7 @@ impl World {
 
     fn check(&self) {
         let is_open = |replay: &&Replay| replay.state.is_open();
-        assert!(self.replays.all().iter().filter(is_open).count() <= 1);
+        assert!(self.replays.all().filter(is_open).count() <= 1);
         for replay in self.replays.all() {
             let caused = self
                 .caused

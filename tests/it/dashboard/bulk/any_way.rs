@@ -216,7 +216,7 @@ proptest! {
         }
         // Nothing is lost: every replay is one that was given out.
         let numbers: HashSet<u64> = world.latest.values().copied().collect();
-        let known = state.history.replays.all().iter();
+        let known = state.history.replays.all();
         prop_assert!(known.map(|it| it.number).collect::<HashSet<_>>().is_superset(&numbers));
     }
 }

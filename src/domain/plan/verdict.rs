@@ -1,0 +1,198 @@
+//! The verdict on one endpoint of a plan: every reason not to send there, and what to know before.
+
+use super::{Grounds, PlanItem, Verdict};
+use crate::domain::attempt::AttemptStatus;
+use crate::domain::history::{Delivery, History, OutcomeState};
+use crate::domain::id::{EndpointId, MessageId};
+use crate::domain::link::Ability;
+use crate::domain::message::Payload;
+use crate::domain::replay::Replay;
+use crate::domain::schedule::Forecast;
+use crate::domain::time::{Time, duration_words, rough_words};
+
+/// Why nothing can be sent anywhere.
+pub(super) fn general_refusal(
+    history: &History,
+    delivery: Option<&Delivery>,
+    is_read_only: bool,
+) -> Option<String> {
+    if is_read_only {
+        return Some("read-only mode".into());
+    }
+    match &history.abilities.resend {
+        Ability::Offered(_) => {}
+        Ability::Absent(why) => return Some(why.clone()),
+        Ability::Unknown => {
+            return Some("not known yet whether this server offers a resend".into());
+        }
+    }
+    let payload = delivery
+        .and_then(|delivery| delivery.message.as_ref())
+        .map(|message| &message.payload);
+    (payload == Some(&Payload::Expired)).then(|| "the service no longer has the payload".into())
+}
+
+/// What would happen at one endpoint, where nothing forbids it in general.
+pub(super) fn item(
+    history: &History,
+    message: &MessageId,
+    delivery: Option<&Delivery>,
+    id: &EndpointId,
+    is_named: bool,
+    general: Option<&str>,
+    now: Time,
+) -> PlanItem {
+    let endpoint = history.endpoints.get(id);
+    let refusal = general
+        .map(str::to_owned)
+        .or_else(|| endpoint_refusal(history, id))
+        .or_else(|| history.replays.open_of(message, id).map(open_words));
+    let (verdict, mut warnings) = match refusal {
+        Some(why) => (Verdict::Refuse(why), Vec::new()),
+        None => weigh(history, delivery, id, is_named, now),
+    };
+    let outcome = delivery.and_then(|delivery| delivery.outcome(id));
+    let kind = delivery
+        .and_then(|delivery| delivery.message.as_ref())
+        .map(|message| &message.kind);
+    if let (Some(types), Some(kind)) = (
+        endpoint.and_then(|endpoint| endpoint.event_types.as_ref()),
+        kind,
+    ) && !types.contains(kind)
+    {
+        warnings.push(format!(
+            "the endpoint does not subscribe to {kind}; a resend goes there all the same"
+        ));
+    }
+    PlanItem {
+        endpoint: id.clone(),
+        label: history.endpoint_label(id),
+        url: endpoint
+            .map(|endpoint| endpoint.url.to_string())
+            .unwrap_or_default(),
+        is_chosen: verdict == Verdict::Send,
+        is_failing: outcome.is_some_and(|outcome| outcome.state == OutcomeState::Failed),
+        retry: delivery.and_then(|delivery| next_retry(history, delivery, id)),
+        grounds: Grounds::of(delivery, id),
+        verdict,
+        warnings,
+    }
+}
+
+/// When the service tries again by itself, if that is known.
+fn next_retry(history: &History, delivery: &Delivery, endpoint: &EndpointId) -> Option<Time> {
+    match delivery.forecast(&history.schedule, endpoint) {
+        Forecast::Next { at, .. } => Some(at),
+        _ => None,
+    }
+}
+
+fn open_words(open: &Replay) -> String {
+    match &open.by {
+        Some(who) if who.is_running => {
+            format!("{} is replaying it: {}", who.words(), open.words())
+        }
+        Some(who) => format!(
+            "a replay of it by {} is open: {}",
+            who.words(),
+            open.words()
+        ),
+        None => format!("a replay of it is open: {}", open.words()),
+    }
+}
+
+fn endpoint_refusal(history: &History, id: &EndpointId) -> Option<String> {
+    match history.endpoints.get(id) {
+        Some(endpoint) if endpoint.disabled => Some(
+            "the endpoint is disabled: the service would accept it and silently send nothing"
+                .into(),
+        ),
+        None if history.is_unlisted(id) => Some("the endpoint was deleted".into()),
+        _ => None,
+    }
+}
+
+fn weigh(
+    history: &History,
+    delivery: Option<&Delivery>,
+    id: &EndpointId,
+    is_named: bool,
+    now: Time,
+) -> (Verdict, Vec<String>) {
+    let Some((delivery, _)) =
+        delivery.and_then(|delivery| delivery.outcome(id).map(|outcome| (delivery, outcome)))
+    else {
+        let verdict = if is_named {
+            Verdict::Send
+        } else {
+            Verdict::Skip("never sent there".into())
+        };
+        return (verdict, vec!["it was never sent there before".into()]);
+    };
+    let attempts = delivery.attempts_at(id);
+    let mut warnings = Vec::new();
+    match delivery.forecast(&history.schedule, id) {
+        Forecast::Next { at, is_exact, .. } => {
+            let (about, estimate) = if is_exact {
+                ("", "")
+            } else {
+                ("about ", " (estimate)")
+            };
+            let due = if at > now {
+                format!("due in {about}{}", rough_words(at.since(now)))
+            } else {
+                format!("overdue by {}", rough_words(now.since(at)))
+            };
+            warnings.push(format!(
+                "an automatic retry is {due}{estimate}; a resend may end that schedule"
+            ));
+        }
+        Forecast::Over { .. } => {
+            warnings.push("the service plans no more attempts by itself".into());
+        }
+        Forecast::Uncertain { .. } => {
+            warnings.push("an earlier manual attempt may have ended the automatic retries".into());
+        }
+        Forecast::Exhausted { of } => warnings.push(format!(
+            "all {of} automatic attempts failed; nothing more comes by itself"
+        )),
+        Forecast::Nothing => {}
+    }
+    let delivered = attempts
+        .iter()
+        .rev()
+        .find(|attempt| attempt.status == AttemptStatus::Success);
+    let doubt = history
+        .replays
+        .doubtful_of(&delivery.id, id)
+        .map(|replay| format!("an earlier replay is {}", replay.words()));
+    warnings.extend(doubt.clone());
+    if history.deliveries.is_superseded(delivery, id) {
+        warnings.push("superseded: it took a newer message of this task since".into());
+    }
+    let last = attempts.last().map(|attempt| &attempt.status);
+    let skipped = match (last, delivered) {
+        (Some(AttemptStatus::Fail), _) => None,
+        (Some(AttemptStatus::Success), Some(attempt)) => Some(format!(
+            "delivered {} ago",
+            duration_words(now.since(attempt.started))
+        )),
+        (Some(AttemptStatus::Canceled), _) => Some("the service gave it up".to_owned()),
+        _ => {
+            warnings.push("an attempt is under way".into());
+            Some("an attempt is under way".to_owned())
+        }
+    };
+    // One of ours may still be on its way, so that another is only sent to whoever is named.
+    let verdict = match doubt.or(skipped) {
+        Some(why) if !is_named => Verdict::Skip(why),
+        _ => Verdict::Send,
+    };
+    if let (Verdict::Send, Some(attempt)) = (&verdict, delivered) {
+        let ago = duration_words(now.since(attempt.started));
+        warnings.push(format!(
+            "already delivered {ago} ago; the receiver will see it again"
+        ));
+    }
+    (verdict, warnings)
+}
