@@ -48,8 +48,8 @@ pub use health::{Answers, Beat, Failing, Health};
 pub use heartbeat::Heartbeat;
 pub use hidden::Hidden;
 pub use history::{
-    Anchor, Applied, BOUNDS, Bound, Bounds, CauseSummary, Columns, Deliveries, Delivery, Dropped,
-    EndpointOutcome, EventEntry, EventRow, Events, Gap, GapFound, History, Kept, Losses,
+    Anchor, Applied, BOUNDS, Bound, Bounds, ByTime, CauseSummary, Columns, Deliveries, Delivery,
+    Dropped, EndpointOutcome, EventEntry, EventRow, Events, Gap, GapFound, History, Kept, Losses,
     OutcomeState, PARTS, Part, SortBy, Standing, TaskOrder, TaskRow, TaskSight, Tasks, Tries,
     Window,
 };

@@ -1,12 +1,10 @@
 //! The list of messages: all of them by time, or those that a filter lets pass.
 
-use std::collections::HashMap;
-
 use super::filter::Filter;
 use super::list::{Cursor, Listed, Place, Slice, cursor_of, slice_of};
 use super::subject::DeliverySubject;
 use super::tasks::RESCAN;
-use crate::domain::{Delivery, History, MessageId, Moment, TaskId, Time};
+use crate::domain::{ByTime, Delivery, History, MessageId, Moment, TaskId, Time};
 
 /// What is said where all that match are asked for before they are known.
 pub const STILL_FILTERING: &str = "the filter is still being applied; try again in a moment";
@@ -28,9 +26,9 @@ pub struct DeliveryList {
 
 #[derive(Debug, Default)]
 struct Matches {
-    /// Oldest first.
-    passing: Vec<(Time, MessageId)>,
-    times: HashMap<MessageId, Time>,
+    passing: ByTime,
+    /// Those of them that are still broken.
+    broken: ByTime,
     /// Messages tested, counted from the newest.
     next: usize,
     /// Messages there were at the last test.
@@ -42,50 +40,69 @@ struct Matches {
 }
 
 impl Matches {
-    fn set(&mut self, id: &MessageId, time: Option<Time>) {
-        if let Some(before) = self.times.get(id).copied() {
-            if Some(before) == time {
-                return;
-            }
-            if let Ok(at) = self.passing.binary_search(&(before, id.clone())) {
-                self.passing.remove(at);
-            }
-            self.times.remove(id);
-        }
-        if let Some(time) = time {
-            let entry = (time, id.clone());
-            let at = self.passing.partition_point(|other| *other < entry);
-            self.passing.insert(at, entry);
-            self.times.insert(id.clone(), time);
-        }
+    fn set(&mut self, history: &History, id: &MessageId, time: Option<Time>) {
+        self.passing.set(id, time);
+        let is_broken = history.deliveries.broken().contains(id);
+        self.broken.set(id, time.filter(|_| is_broken));
     }
 }
 
-/// Places that go before all others.
-struct Leading(Vec<usize>);
+/// Messages with their times, oldest first.
+type Entries<'a> = &'a [(Time, MessageId)];
 
-impl Leading {
-    /// Where the row in a place of the plain order stands.
-    fn moved(&self, place: usize) -> usize {
-        match self.0.binary_search(&place) {
-            Ok(at) => at,
-            Err(n_before) => self.0.len() + place - n_before,
+/// The order of the list, by two that are kept: some go before all others, each part by time. No
+/// row is looked at but those that are asked for.
+struct Order<'a> {
+    all: Entries<'a>,
+    /// Some of all.
+    leading: Entries<'a>,
+    is_reversed: bool,
+}
+
+impl Order<'_> {
+    /// How many of a part stand before this message.
+    fn before(&self, part: Entries<'_>, entry: &(Time, MessageId)) -> usize {
+        if self.is_reversed {
+            part.partition_point(|other| other < entry)
+        } else {
+            part.len() - part.partition_point(|other| other <= entry)
         }
     }
 
-    /// The place in the plain order of the row that stands here.
-    fn plain(&self, at: usize) -> usize {
-        if let Some(place) = self.0.get(at) {
-            return *place;
+    fn nth<'a>(&self, part: Entries<'a>, at: usize) -> Option<&'a (Time, MessageId)> {
+        if self.is_reversed {
+            part.get(at)
+        } else {
+            part.get(part.len().checked_sub(at + 1)?)
         }
-        let mut place = at - self.0.len();
-        for leading in &self.0 {
-            if *leading > place {
-                break;
+    }
+
+    /// Where a message stands, or would if it had a row.
+    fn index_of(&self, entry: &(Time, MessageId)) -> usize {
+        let n_leading = self.before(self.leading, entry);
+        if self.leading.binary_search(entry).is_ok() {
+            return n_leading;
+        }
+        self.leading.len() + self.before(self.all, entry) - n_leading
+    }
+
+    fn at(&self, index: usize) -> Option<&(Time, MessageId)> {
+        let Some(at) = index.checked_sub(self.leading.len()) else {
+            return self.nth(self.leading, index);
+        };
+        let (mut place, mut end) = (0, self.all.len());
+        while place < end {
+            let middle = usize::midpoint(place, end);
+            let entry = self.nth(self.all, middle)?;
+            let is_leading = usize::from(self.leading.binary_search(entry).is_ok());
+            let n_leading = self.before(self.leading, entry) + is_leading;
+            if middle + 1 - n_leading > at {
+                end = middle;
+            } else {
+                place = middle + 1;
             }
-            place += 1;
         }
-        place
+        self.nth(self.all, place)
     }
 }
 
@@ -99,25 +116,21 @@ impl DeliveryList {
         }
     }
 
-    /// Where the messages that are to stand before all others stand by time alone, in ascending
-    /// order.
-    fn leading(
-        &self,
-        history: &History,
-        index_of: impl Fn(&MessageId) -> Option<usize>,
-    ) -> Leading {
-        let mut places: Vec<usize> = if self.is_broken_first {
-            history
-                .deliveries
-                .broken()
-                .iter()
-                .filter_map(index_of)
-                .collect()
-        } else {
-            Vec::new()
+    fn order<'a>(&'a self, history: &'a History) -> Order<'a> {
+        let (all, broken) = match &self.matches {
+            Some(matches) => (matches.passing.entries(), &matches.broken),
+            None => (history.deliveries.order(), history.deliveries.broken()),
         };
-        places.sort_unstable();
-        Leading(places)
+        let leading = if self.is_broken_first {
+            broken.entries()
+        } else {
+            &[]
+        };
+        Order {
+            all,
+            leading,
+            is_reversed: self.is_reversed,
+        }
     }
 
     pub fn set_filter(&mut self, text: &str) {
@@ -129,17 +142,16 @@ impl DeliveryList {
     /// Whether the filter lets the message pass, as far as it was tested.
     pub fn shows(&self, id: &MessageId) -> bool {
         let matches = self.matches.as_ref();
-        matches.is_none_or(|matches| matches.times.contains_key(id))
+        matches.is_none_or(|matches| matches.passing.contains(id))
     }
 
     /// Every message of the list, oldest first; `None` until all were tested.
     pub fn ids(&self, history: &History) -> Option<Vec<MessageId>> {
         match &self.matches {
             _ if self.is_scanning(history) => None,
-            Some(matches) => Some(matches.passing.iter().map(|(_, id)| id.clone()).collect()),
-            None => {
-                let oldest = history.deliveries.newest().rev();
-                Some(oldest.map(|delivery| delivery.id.clone()).collect())
+            _ => {
+                let all = self.order(history).all.iter();
+                Some(all.map(|(_, id)| id.clone()).collect())
             }
         }
     }
@@ -173,7 +185,7 @@ impl DeliveryList {
                     .filter
                     .query
                     .matches(&DeliverySubject { history, delivery });
-                matches.set(&delivery.id, is_match.then(|| delivery.time()));
+                matches.set(history, &delivery.id, is_match.then(|| delivery.time()));
             }
         }
         matches.next = end;
@@ -209,18 +221,12 @@ impl DeliveryList {
             matches.next = len;
         }
         matches.known = len;
-        matches.set(id, time);
+        matches.set(history, id, time);
         if matches.evicted != history.deliveries.evicted() {
             matches.evicted = history.deliveries.evicted();
-            let gone: Vec<MessageId> = matches
-                .times
-                .keys()
-                .filter(|id| history.deliveries.get(id).is_none())
-                .cloned()
-                .collect();
-            for id in gone {
-                matches.set(&id, None);
-            }
+            let is_there = |id: &MessageId| history.deliveries.get(id).is_some();
+            matches.passing.retain(is_there);
+            matches.broken.retain(is_there);
         }
     }
 
@@ -262,59 +268,53 @@ impl Listed for DeliveryList {
         height: usize,
         _now: Time,
     ) -> Slice<MessageId> {
-        let len = self
-            .matches
-            .as_ref()
-            .map_or(history.deliveries.len(), |matches| matches.passing.len());
-        let turned = |index: usize| {
-            if self.is_reversed {
-                len.checked_sub(index + 1)
-            } else {
-                Some(index)
-            }
-        };
-        let index_of = |id: &MessageId| match &self.matches {
-            Some(matches) => {
-                let time = history.deliveries.get(id)?.time();
-                let entry = (time, id.clone());
-                let at = matches.passing.partition_point(|other| *other < entry);
-                turned(len.saturating_sub(1).saturating_sub(at))
-            }
-            None => turned(history.deliveries.rank(id)?),
-        };
-        let key_at = |index: usize| match &self.matches {
-            Some(matches) => {
-                let at = len.checked_sub(turned(index)? + 1)?;
-                matches.passing.get(at).map(|(_, id)| id.clone())
-            }
-            None => history
-                .deliveries
-                .nth_newest(turned(index)?)
-                .map(|delivery| delivery.id.clone()),
-        };
+        let order = self.order(history);
         // A message that the filter hides has a place in between, but no row.
-        let leading = self.leading(history, |id| index_of(id).filter(|_| self.shows(id)));
-        slice_of(
-            len,
-            place,
-            height,
-            |id| index_of(id).map(|place| leading.moved(place)),
-            |at| key_at(leading.plain(at)),
-        )
+        let index_of = |id: &MessageId| {
+            let time = history.deliveries.get(id)?.time();
+            Some(order.index_of(&(time, id.clone())))
+        };
+        let key_at = |index| order.at(index).map(|(_, id)| id.clone());
+        slice_of(order.all.len(), place, height, index_of, key_at)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    #[test]
-    fn what_leads_stands_first_and_every_row_stands_once() {
-        let leading = Leading(vec![1, 4, 5]);
-        let order: Vec<usize> = (0..8).map(|at| leading.plain(at)).collect();
-        assert_eq!(order, [1, 4, 5, 0, 2, 3, 6, 7]);
-        for (at, place) in order.into_iter().enumerate() {
-            assert_eq!(leading.moved(place), at);
+    fn entry(n: usize) -> (Time, MessageId) {
+        // Some share a time.
+        let time = Time(n as i64 / 2);
+        (time, MessageId::new(&format!("msg_{n:03}")))
+    }
+
+    proptest! {
+        #[test]
+        fn what_leads_stands_first_and_every_row_stands_once(
+            leads in prop::collection::vec(any::<bool>(), 0..40),
+            is_reversed: bool,
+        ) {
+            let all: Vec<_> = (0..leads.len()).map(entry).collect();
+            let is_leading = |entry: &&(Time, MessageId)| {
+                all.iter().position(|other| other == *entry).is_some_and(|at| leads[at])
+            };
+            let leading: Vec<_> = all.iter().filter(is_leading).cloned().collect();
+            let mut by_hand: Vec<_> = all.clone();
+            if !is_reversed {
+                by_hand.reverse();
+            }
+            // A sort that keeps the order of what is alike.
+            by_hand.sort_by_key(|entry| !is_leading(&entry));
+            let order = Order { all: &all, leading: &leading, is_reversed };
+            let shown: Vec<_> = (0..all.len()).filter_map(|at| order.at(at).cloned()).collect();
+            prop_assert_eq!(&shown, &by_hand);
+            prop_assert_eq!(order.at(all.len()), None);
+            for (at, entry) in by_hand.iter().enumerate() {
+                prop_assert_eq!(order.index_of(entry), at);
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::history::{Delivery, History};
 use super::id::{EndpointId, MessageId};
-use super::plan::{Plan, Verdict, plan, plan_among};
+use super::plan::{Plan, Verdict, plan_tried};
 use super::queue::{Job, MAX_FAILURES};
 use super::time::{SECOND, Time, rough_words};
 
@@ -38,8 +38,8 @@ pub fn oldest_first(
     (once, n_doubles)
 }
 
-/// The plan of a message among many: only where it failed, and not where the endpoint has heard of
-/// a newer state of the task since.
+/// The plan of a message among many, at the endpoints that were tried: only where it failed, and
+/// not where the endpoint has heard of a newer state of the task since.
 pub fn plan_of_many(
     history: &History,
     message: &MessageId,
@@ -47,10 +47,7 @@ pub fn plan_of_many(
     is_read_only: bool,
     now: Time,
 ) -> Plan {
-    let mut plan = match only {
-        Some(only) => plan_among(history, message, only, is_read_only, now),
-        None => plan(history, message, None, is_read_only, now),
-    };
+    let mut plan = plan_tried(history, message, only, is_read_only, now);
     let deliveries = &history.deliveries;
     for item in plan.items.iter_mut().filter(|item| item.is_chosen) {
         let delivery = deliveries.get(message);

@@ -2,6 +2,7 @@
 
 mod age;
 mod broken;
+mod by_time;
 mod causes;
 mod deliveries;
 mod delivery;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
+pub use by_time::ByTime;
 pub use causes::CauseSummary;
 pub use deliveries::Deliveries;
 pub use delivery::{Delivery, Told};

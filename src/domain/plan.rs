@@ -3,7 +3,6 @@
 mod grounds;
 mod verdict;
 
-use super::endpoint::Endpoint;
 use super::history::{Delivery, History};
 use super::id::{EndpointId, MessageId};
 use super::link::Ability;
@@ -94,23 +93,17 @@ pub fn plan(
     )
 }
 
-/// The plan at this endpoint alone, as it stands in the plan of every endpoint: nothing where the
-/// message neither went there nor would. It is reached without the others being weighed.
-pub(super) fn plan_among(
+/// The plan at those endpoints alone that were tried, or at one of these.
+pub(super) fn plan_tried(
     history: &History,
     message: &MessageId,
-    endpoint: &EndpointId,
+    only: Option<&EndpointId>,
     is_read_only: bool,
     now: Time,
 ) -> Plan {
     let delivery = history.deliveries.get(message);
-    let was_tried = delivery.is_some_and(|delivery| delivery.outcome(endpoint).is_some());
-    let is_candidate = was_tried
-        || history
-            .endpoints
-            .get(endpoint)
-            .is_some_and(|held| is_wanted(held, delivery));
-    let endpoints = is_candidate.then(|| endpoint.clone()).into_iter().collect();
+    let mut endpoints = tried(delivery);
+    endpoints.retain(|endpoint| only.is_none_or(|only| endpoint == only));
     plan_at(history, message, endpoints, false, is_read_only, now)
 }
 
@@ -150,30 +143,33 @@ fn plan_at(
     }
 }
 
+fn tried(delivery: Option<&Delivery>) -> Vec<EndpointId> {
+    let outcomes = delivery.iter().flat_map(|delivery| &delivery.outcomes);
+    outcomes.map(|outcome| outcome.endpoint.clone()).collect()
+}
+
+/// The endpoints that were tried, and those that are told of and take such events.
 fn candidates(history: &History, delivery: Option<&Delivery>) -> Vec<EndpointId> {
-    let mut endpoints: Vec<EndpointId> = delivery
-        .iter()
-        .flat_map(|delivery| &delivery.outcomes)
-        .map(|outcome| outcome.endpoint.clone())
-        .collect();
-    for endpoint in history.endpoints.values() {
-        if is_wanted(endpoint, delivery) && !endpoints.contains(&endpoint.id) {
+    let mut endpoints = tried(delivery);
+    let kind = delivery
+        .and_then(|delivery| delivery.message.as_ref())
+        .map(|message| &message.kind);
+    for endpoint in history
+        .endpoints
+        .values()
+        .filter(|endpoint| !endpoint.is_inferred)
+    {
+        let wants = kind.is_none_or(|kind| {
+            endpoint
+                .event_types
+                .as_ref()
+                .is_none_or(|types| types.contains(kind))
+        });
+        if wants && !endpoints.contains(&endpoint.id) {
             endpoints.push(endpoint.id.clone());
         }
     }
     endpoints
-}
-
-/// Whether the endpoint is told of and takes events as the message's.
-fn is_wanted(endpoint: &Endpoint, delivery: Option<&Delivery>) -> bool {
-    let kind = delivery
-        .and_then(|delivery| delivery.message.as_ref())
-        .map(|message| &message.kind);
-    let takes = |kind| {
-        let types = endpoint.event_types.as_ref();
-        types.is_none_or(|types| types.contains(kind))
-    };
-    !endpoint.is_inferred && kind.is_none_or(takes)
 }
 
 #[cfg(test)]
@@ -183,7 +179,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::super::attempt::{Attempt, AttemptStatus, Trigger};
+    use super::super::bulk::plan_of_many;
     use super::super::change::{Change, ChangeKind, Origin};
+    use super::super::endpoint::Endpoint;
     use super::super::event::EventType;
     use super::super::id::AttemptId;
     use super::super::link::Abilities;
@@ -285,11 +283,20 @@ mod tests {
         let history = history([
             endpoint("ep_1", false),
             endpoint("ep_2", false),
+            endpoint("ep_3", false),
             attempt("a1", "ep_1", 20, 500, Trigger::Scheduled),
             attempt("a2", "ep_1", 10, 500, Trigger::Scheduled),
             attempt("a3", "ep_2", 20, 204, Trigger::Scheduled),
         ]);
+        let of_many = plan_of_many(&history, &MessageId::new("msg_1"), None, false, NOW);
+        let tried: Vec<_> = of_many
+            .items
+            .iter()
+            .map(|item| item.endpoint.clone())
+            .collect();
+        assert_eq!(tried, ["ep_1", "ep_2"].map(EndpointId::new));
         let plan = planned(&history, None);
+        assert_eq!(plan.items.len(), 3);
         assert_eq!(plan.items[0].verdict, Verdict::Send);
         assert!(
             plan.items[0].warnings[0].contains("due in about 5m (estimate)"),

@@ -1,25 +1,24 @@
 //! Which messages are still broken: an endpoint has not got them, nor a newer one of their task,
 //! counted as they come, change and go.
 
-use std::collections::BTreeSet;
-
 use hashbrown::HashMap;
 
 use super::super::id::{EndpointId, MessageId, TaskId};
 use super::super::time::Time;
+use super::by_time::ByTime;
 use super::delivery::Delivery;
 use super::outcome::OutcomeState;
 
 #[derive(Debug, Default)]
 pub(super) struct Broken {
-    ids: BTreeSet<MessageId>,
+    messages: ByTime,
     /// When the newest message of a task that an endpoint has got was accepted.
     newest: HashMap<TaskId, Vec<(EndpointId, Time)>>,
 }
 
 impl Broken {
-    pub fn ids(&self) -> &BTreeSet<MessageId> {
-        &self.ids
+    pub fn messages(&self) -> &ByTime {
+        &self.messages
     }
 
     /// Whether the endpoint has got a newer message of the same task, which tells all that this
@@ -38,11 +37,7 @@ impl Broken {
         let is_broken = row.outcomes.iter().any(|outcome| {
             outcome.state == OutcomeState::Failed && !self.is_superseded(row, &outcome.endpoint)
         });
-        if is_broken {
-            self.ids.insert(row.id.clone());
-        } else {
-            self.ids.remove(&row.id);
-        }
+        self.messages.set(&row.id, is_broken.then(|| row.time()));
         let Some(task) = row.message.as_ref().and_then(|it| it.task.as_ref()) else {
             return false;
         };
@@ -64,11 +59,11 @@ impl Broken {
                 }
             }
         }
-        has_grown && !self.ids.is_empty()
+        has_grown && !self.messages.is_empty()
     }
 
-    pub fn forget(&mut self, id: &MessageId) {
-        self.ids.remove(id);
+    pub fn retain(&mut self, is_kept: impl Fn(&MessageId) -> bool) {
+        self.messages.retain(is_kept);
     }
 
     /// Lets what is known of tasks go of which no message is in memory.

@@ -1,19 +1,92 @@
 //! The causes of all failures in memory, kept as messages come, change and go.
 
-use hashbrown::{HashMap, HashSet};
+use std::collections::BTreeSet;
+
+use hashbrown::HashMap;
 
 use super::super::cause::{Cause, CauseId};
-use super::super::id::MessageId;
+use super::super::id::{MessageId, TaskId};
 use super::super::time::Time;
 use super::broken::Broken;
 use super::delivery::Delivery;
 use super::outcome::OutcomeState;
 
-/// A cause with the messages that an attempt failed for by it.
+/// A cause with its share in each message that an attempt failed for by it, and the sums of these.
 #[derive(Debug)]
 struct Known {
     cause: Cause,
-    messages: HashSet<MessageId>,
+    shares: HashMap<MessageId, Share>,
+    n_attempts: usize,
+    n_broken: usize,
+    /// In how many messages each task has a share.
+    tasks: HashMap<TaskId, usize>,
+    firsts: BTreeSet<(Time, MessageId)>,
+    lasts: BTreeSet<(Time, MessageId)>,
+}
+
+/// What a cause did to one message.
+#[derive(Debug)]
+struct Share {
+    n_attempts: usize,
+    first: Time,
+    last: Time,
+    task: Option<TaskId>,
+    is_broken: bool,
+}
+
+impl Known {
+    fn new(cause: Cause) -> Self {
+        Self {
+            cause,
+            shares: HashMap::new(),
+            n_attempts: 0,
+            n_broken: 0,
+            tasks: HashMap::new(),
+            firsts: BTreeSet::new(),
+            lasts: BTreeSet::new(),
+        }
+    }
+
+    fn add(&mut self, id: &MessageId, share: Share) {
+        self.n_attempts += share.n_attempts;
+        self.n_broken += usize::from(share.is_broken);
+        if let Some(task) = &share.task {
+            *self.tasks.entry_ref(task).or_default() += 1;
+        }
+        self.firsts.insert((share.first, id.clone()));
+        self.lasts.insert((share.last, id.clone()));
+        self.shares.insert(id.clone(), share);
+    }
+
+    fn remove(&mut self, id: &MessageId) {
+        let Some(share) = self.shares.remove(id) else {
+            return;
+        };
+        self.n_attempts -= share.n_attempts;
+        self.n_broken -= usize::from(share.is_broken);
+        if let Some(task) = share.task
+            && let Some(n) = self.tasks.get_mut(&task)
+        {
+            *n -= 1;
+            if *n == 0 {
+                self.tasks.remove(&task);
+            }
+        }
+        self.firsts.remove(&(share.first, id.clone()));
+        self.lasts.remove(&(share.last, id.clone()));
+    }
+
+    fn summary(&self) -> Option<CauseSummary> {
+        Some(CauseSummary {
+            cause: self.cause.clone(),
+            first: self.firsts.first()?.0,
+            last: self.lasts.last()?.0,
+            n_attempts: self.n_attempts,
+            n_messages: self.shares.len(),
+            n_tasks: self.tasks.len(),
+            n_broken: self.n_broken,
+        })
+    }
 }
 
 /// An index over the messages in memory, so that it is bounded as they are.
@@ -21,7 +94,8 @@ struct Known {
 pub(super) struct Causes(HashMap<CauseId, Known>);
 
 impl Causes {
-    pub fn add(&mut self, row: &Delivery) {
+    /// Takes in what failed for a message, which is not counted yet.
+    pub fn add(&mut self, row: &Delivery, broken: &Broken) {
         for (attempt, id) in row.attempts().iter().zip(row.causes()) {
             let Some(id) = id else {
                 continue;
@@ -29,25 +103,52 @@ impl Causes {
             if !self.0.contains_key(id)
                 && let Some(cause) = Cause::of(attempt)
             {
-                let messages = HashSet::new();
-                self.0.insert(*id, Known { cause, messages });
+                self.0.insert(*id, Known::new(cause));
             }
-            if let Some(known) = self.0.get_mut(id) {
-                known.messages.insert(row.id.clone());
+            if let Some(known) = self.0.get_mut(id)
+                && !known.shares.contains_key(&row.id)
+                && let Some(share) = share(&known.cause, row, broken)
+            {
+                known.add(&row.id, share);
             }
         }
     }
 
+    /// Takes out what failed for a message, as it was taken in.
     pub fn remove(&mut self, row: &Delivery) {
         for id in row.causes().iter().flatten() {
             if let Some(known) = self.0.get_mut(id) {
-                known.messages.remove(&row.id);
-                if known.messages.is_empty() {
+                known.remove(&row.id);
+                if known.shares.is_empty() {
                     self.0.remove(id);
                 }
             }
         }
     }
+}
+
+fn share(cause: &Cause, row: &Delivery, broken: &Broken) -> Option<Share> {
+    let mut at_endpoint = row
+        .attempts()
+        .iter()
+        .zip(row.causes())
+        .filter(|(attempt, _)| attempt.endpoint == cause.endpoint);
+    let by_cause = at_endpoint
+        .clone()
+        .filter(|(_, id)| **id == Some(cause.id))
+        .map(|(attempt, _)| attempt.started);
+    let is_last = at_endpoint
+        .next_back()
+        .is_some_and(|(_, id)| *id == Some(cause.id));
+    let outcome = row.outcome(&cause.endpoint);
+    let is_failed = outcome.is_some_and(|it| it.state == OutcomeState::Failed);
+    Some(Share {
+        n_attempts: by_cause.clone().count(),
+        first: by_cause.clone().min()?,
+        last: by_cause.max()?,
+        task: row.message.as_ref().and_then(|it| it.task.clone()),
+        is_broken: is_failed && is_last && !broken.is_superseded(row, &cause.endpoint),
+    })
 }
 
 /// What one cause did, as far as it is in memory.
@@ -65,76 +166,30 @@ pub struct CauseSummary {
 }
 
 impl Causes {
-    pub fn summaries<'a>(
-        &self,
-        row: impl Fn(&MessageId) -> Option<&'a Delivery>,
-        broken: &Broken,
-    ) -> Vec<CauseSummary> {
+    /// Those that break most first, then the latest.
+    pub fn summaries(&self) -> Vec<CauseSummary> {
         let known = self.0.values();
-        let mut found: Vec<CauseSummary> = known.map(|known| sum(known, &row, broken)).collect();
+        let mut found: Vec<CauseSummary> = known.filter_map(Known::summary).collect();
         found.sort_by(|a, b| {
             (b.n_broken, b.last, b.cause.id).cmp(&(a.n_broken, a.last, a.cause.id))
         });
         found
     }
 
-    pub fn summary<'a>(
-        &self,
-        id: CauseId,
-        row: impl Fn(&MessageId) -> Option<&'a Delivery>,
-        broken: &Broken,
-    ) -> Option<CauseSummary> {
-        self.0.get(&id).map(|known| sum(known, &row, broken))
+    pub fn summary(&self, id: CauseId) -> Option<CauseSummary> {
+        self.0.get(&id)?.summary()
     }
-}
-
-fn sum<'a>(
-    known: &Known,
-    row: &impl Fn(&MessageId) -> Option<&'a Delivery>,
-    broken: &Broken,
-) -> CauseSummary {
-    let mut sum = CauseSummary {
-        cause: known.cause.clone(),
-        first: Time(i64::MAX),
-        last: Time(i64::MIN),
-        n_attempts: 0,
-        n_messages: known.messages.len(),
-        n_tasks: 0,
-        n_broken: 0,
-    };
-    let mut tasks = HashSet::new();
-    for row in known.messages.iter().filter_map(row) {
-        tasks.extend(row.message.as_ref().and_then(|it| it.task.as_ref()));
-        let endpoint = &known.cause.endpoint;
-        let mut last_cause = None;
-        for (attempt, id) in row.attempts().iter().zip(row.causes()) {
-            if attempt.endpoint != *endpoint {
-                continue;
-            }
-            last_cause = *id;
-            if *id == Some(known.cause.id) {
-                sum.n_attempts += 1;
-                sum.first = sum.first.min(attempt.started);
-                sum.last = sum.last.max(attempt.started);
-            }
-        }
-        let outcome = row.outcome(endpoint);
-        let is_failed = outcome.is_some_and(|it| it.state == OutcomeState::Failed);
-        sum.n_broken += usize::from(
-            is_failed && last_cause == Some(known.cause.id) && !broken.is_superseded(row, endpoint),
-        );
-    }
-    sum.n_tasks = tasks.len();
-    sum
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use proptest::prelude::*;
 
     use super::super::super::attempt::{Attempt, AttemptStatus, Trigger};
     use super::super::super::event::EventType;
-    use super::super::super::id::{AttemptId, EndpointId, TaskId};
+    use super::super::super::id::{AttemptId, EndpointId};
     use super::super::super::message::{Message, Payload};
     use super::super::{Deliveries, Told};
     use super::*;
@@ -196,6 +251,60 @@ mod tests {
         deliveries
     }
 
+    /// By the definition, with no sums that are kept.
+    fn causes_by_hand(held: &Deliveries) -> Vec<CauseSummary> {
+        let mut ids: Vec<CauseId> = held
+            .newest()
+            .flat_map(|row| row.causes().iter().flatten().copied())
+            .collect();
+        ids.sort();
+        ids.dedup();
+        let mut found: Vec<CauseSummary> = ids
+            .into_iter()
+            .filter_map(|id| sum_by_hand(held, id))
+            .collect();
+        found.sort_by(|a, b| {
+            (b.n_broken, b.last, b.cause.id).cmp(&(a.n_broken, a.last, a.cause.id))
+        });
+        found
+    }
+
+    fn sum_by_hand(held: &Deliveries, id: CauseId) -> Option<CauseSummary> {
+        let of_row = |row: &'_ Delivery| -> Vec<Attempt> {
+            let attempts = row.attempts().iter().zip(row.causes());
+            attempts
+                .filter(|(_, by)| **by == Some(id))
+                .map(|(attempt, _)| attempt.clone())
+                .collect()
+        };
+        let rows: Vec<&Delivery> = held
+            .newest()
+            .filter(|row| !of_row(row).is_empty())
+            .collect();
+        let failed: Vec<Attempt> = rows.iter().flat_map(|row| of_row(row)).collect();
+        let cause = Cause::of(failed.first()?)?;
+        let is_broken = |row: &&&Delivery| {
+            let last = row.attempts_at(&cause.endpoint).into_iter().next_back();
+            row.outcome(&cause.endpoint)
+                .is_some_and(|it| it.state == OutcomeState::Failed)
+                && last.is_some_and(|last| Cause::of(last).is_some_and(|it| it.id == id))
+                && !held.is_superseded(row, &cause.endpoint)
+        };
+        let tasks: HashSet<TaskId> = rows
+            .iter()
+            .filter_map(|row| row.message.as_ref()?.task.clone())
+            .collect();
+        Some(CauseSummary {
+            first: failed.iter().map(|it| it.started).min()?,
+            last: failed.iter().map(|it| it.started).max()?,
+            n_attempts: failed.len(),
+            n_messages: rows.len(),
+            n_tasks: tasks.len(),
+            n_broken: rows.iter().filter(is_broken).count(),
+            cause: cause.clone(),
+        })
+    }
+
     /// By the definition, with no index.
     fn broken_by_hand(held: &Deliveries) -> Vec<MessageId> {
         let is_newer = |row: &Delivery, endpoint: &EndpointId| {
@@ -213,13 +322,13 @@ mod tests {
                 outcome.state == OutcomeState::Failed && !is_newer(row, &outcome.endpoint)
             })
         };
-        let mut ids: Vec<_> = held
-            .newest()
-            .filter(is_broken)
-            .map(|it| it.id.clone())
-            .collect();
-        ids.sort();
-        ids
+        let oldest = held.newest().rev();
+        oldest.filter(is_broken).map(|it| it.id.clone()).collect()
+    }
+
+    fn broken(held: &Deliveries) -> Vec<MessageId> {
+        let entries = held.broken().entries().iter();
+        entries.map(|(_, id)| id.clone()).collect()
     }
 
     proptest! {
@@ -230,8 +339,9 @@ mod tests {
             let held = told(1000, &steps);
             let again = rebuilt(&held);
             prop_assert_eq!(held.causes(), again.causes());
-            let ids: Vec<MessageId> = held.broken().iter().cloned().collect();
-            prop_assert_eq!(&ids, &again.broken().iter().cloned().collect::<Vec<_>>());
+            prop_assert_eq!(held.causes(), causes_by_hand(&held));
+            let ids: Vec<MessageId> = broken(&held);
+            prop_assert_eq!(&ids, &broken(&again));
             prop_assert_eq!(ids, broken_by_hand(&held));
         }
 
@@ -249,7 +359,8 @@ mod tests {
                 ids
             };
             prop_assert_eq!(ids(held.causes()), ids(rebuilt(&held).causes()));
-            prop_assert!(held.broken().iter().all(|id| held.get(id).is_some()));
+            prop_assert_eq!(held.causes(), causes_by_hand(&held));
+            prop_assert!(broken(&held).iter().all(|id| held.get(id).is_some()));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Messages with their attempts, the outcome at each endpoint, and how many are broken.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use hashbrown::{HashMap, HashSet};
 
@@ -11,6 +11,7 @@ use super::super::message::{Message, Payload};
 use super::super::schedule::NextTry;
 use super::super::time::Time;
 use super::broken::Broken;
+use super::by_time::ByTime;
 use super::causes::{CauseSummary, Causes};
 use super::delivery::{Delivery, MAX_RESPONSE_BYTES, Taken, Told};
 use super::outcome::{Standing, Standings};
@@ -72,8 +73,8 @@ impl Deliveries {
     }
 
     /// Messages that are still broken: an endpoint has not got them, nor a newer one of their task.
-    pub fn broken(&self) -> &BTreeSet<MessageId> {
-        self.broken.ids()
+    pub fn broken(&self) -> &ByTime {
+        self.broken.messages()
     }
 
     /// Whether the endpoint has got a newer message of the same task, which tells all that this
@@ -84,12 +85,12 @@ impl Deliveries {
 
     /// The causes of all failures: those that break most first, then the latest.
     pub fn causes(&self) -> Vec<CauseSummary> {
-        self.causes.summaries(|id| self.get(id), &self.broken)
+        self.causes.summaries()
     }
 
     /// One cause, if a message in memory failed by it.
     pub fn cause(&self, id: CauseId) -> Option<CauseSummary> {
-        self.causes.summary(id, |id| self.get(id), &self.broken)
+        self.causes.summary(id)
     }
 
     /// How the messages stand at an endpoint, if one was tried there.
@@ -146,11 +147,9 @@ impl Deliveries {
             .filter_map(|(_, id)| self.rows.get(id))
     }
 
-    /// How many messages are newer than this one.
-    pub fn rank(&self, id: &MessageId) -> Option<usize> {
-        let entry = (self.rows.get(id)?.time(), id.clone());
-        let at = self.order.binary_search(&entry).ok()?;
-        Some(self.order.len() - 1 - at)
+    /// All of them by time and id, oldest first.
+    pub fn order(&self) -> &[(Time, MessageId)] {
+        &self.order
     }
 
     /// The message that so many are newer than.
@@ -231,8 +230,8 @@ impl Deliveries {
         self.causes.remove(row);
         change(row, &mut self.tries);
         self.standings.add(&row.outcomes);
-        self.causes.add(row);
         let has_grown = self.broken.look(row);
+        self.causes.add(row, &self.broken);
         row.told = told;
         let (is_failing, after, heavy) = (row.is_failing(), row.time(), row.weight());
         self.bytes = self.bytes + heavy - if is_new { 0 } else { light };
@@ -253,7 +252,7 @@ impl Deliveries {
         }
     }
 
-    /// Looks again at which messages of a message's task are still broken.
+    /// Looks again at which messages of a message's task are still broken, and by what.
     fn look_at_task_of(&mut self, id: &MessageId) {
         let message = self.rows.get(id).and_then(|row| row.message.as_ref());
         let task = message.and_then(|message| message.task.as_ref());
@@ -264,6 +263,8 @@ impl Deliveries {
         {
             if let Some(row) = self.rows.get(other) {
                 self.broken.look(row);
+                self.causes.remove(row);
+                self.causes.add(row, &self.broken);
             }
         }
     }
@@ -279,6 +280,7 @@ impl Deliveries {
         let others = ids().filter(|id| !is_finished(id));
         let leaving: HashSet<MessageId> = finished.chain(others).take(n_leaving).cloned().collect();
         self.order.retain(|(_, id)| !leaving.contains(id));
+        self.broken.retain(|id| !leaving.contains(id));
         for id in leaving {
             self.forget_links(&id);
             if let Some(row) = self.rows.remove(&id) {
@@ -288,7 +290,6 @@ impl Deliveries {
                 for attempt in row.attempts() {
                     self.tries.let_go(attempt);
                 }
-                self.broken.forget(&row.id);
                 self.bytes -= row.weight();
                 self.evicted += 1;
             }
