@@ -187,9 +187,10 @@ pub struct ServeArgs {
         value_name = "KEY"
     )]
     pub api_key: Option<SecretString>,
-    /// Seed of the simulation
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    pub seed: u64,
+    /// Seed of the simulation and the faults: the same seed gives the same ids again; drawn and
+    /// printed if absent
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
     /// Simulate this many new tasks per minute (0: none)
     #[arg(long, default_value_t = 0.0, allow_hyphen_values = true, value_parser = tasks_per_minute, value_name = "TASKS_PER_MINUTE")]
     pub simulate: f64,

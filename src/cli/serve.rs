@@ -24,15 +24,22 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// Runs the server until SIGINT or SIGTERM. Exit codes: 0 then, 1 when it cannot listen, 2 for a
 /// rate or scale that is no use.
 pub async fn run(args: ServeArgs, from: SourceArgs) -> ExitCode {
-    let given = args.api_key.is_some();
     let chaos = match Choice::named(&args.chaos) {
         Ok(chaos) => chaos,
         Err(error) => return fail(2, &format!("--chaos: {error}")),
     };
+    // Each run has ids of its own unless told otherwise: a client that remembers the run before
+    // would take a task of this one for that of the other.
+    let seed = args.seed.unwrap_or_else(|| fastrand::u32(..).into());
+    let told = Told {
+        seed,
+        as_json: args.json,
+        key_given: args.api_key.is_some(),
+    };
     let options = Options {
         addr: args.addr,
         api_key: args.api_key,
-        seed: args.seed,
+        seed,
         tasks_per_minute: args.simulate,
         time_scale: args.time_scale,
         most_tasks: args.max_tasks as usize,
@@ -61,7 +68,7 @@ pub async fn run(args: ServeArgs, from: SourceArgs) -> ExitCode {
         Err(error) => return fail(1, &unbound(args.addr, &error)),
     };
     // A closed pipe is no reason to end: whoever started us may only have read the first line.
-    let _ = announce(&mut io::stdout().lock(), &running, args.json, given);
+    let _ = announce(&mut io::stdout().lock(), &running, &told);
     signals.wait().await;
     running.stop().await;
     if let Some(delivery) = delivery {
@@ -129,15 +136,28 @@ fn fail(code: u8, text: &str) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// What is said of a server beside where it is.
+struct Told {
+    seed: u64,
+    as_json: bool,
+    key_given: bool,
+}
+
 /// Says where the server is and how to get in. A key that was given is not repeated to people.
-fn announce(out: &mut impl Write, running: &Running, as_json: bool, given: bool) -> io::Result<()> {
+fn announce(out: &mut impl Write, running: &Running, told: &Told) -> io::Result<()> {
     let (url, key) = (running.url(), running.api_key());
-    if as_json {
-        writeln!(out, "{}", json!({"url": url, "api_key": key}))?;
+    if told.as_json {
+        let line = json!({"url": url, "api_key": key, "seed": told.seed});
+        writeln!(out, "{line}")?;
         return out.flush();
     }
     writeln!(out, "listening on {url}")?;
-    if given {
+    writeln!(
+        out,
+        "seed:      {} (--seed makes the same ids again)",
+        told.seed
+    )?;
+    if told.key_given {
         writeln!(out, "watch it:  ASPECT_API_KEY=… reeltop --url {url}")?;
     } else {
         writeln!(out, "API key:   {key}")?;

@@ -8,8 +8,9 @@ use super::hide::is_secret;
 use super::signature::SignatureHeaders;
 use crate::domain::MASK;
 
-/// Headers of one request.
-const MAX_HEADERS: usize = 128;
+/// Headers of one request that are read. Few servers take more than a hundred; this bounds the
+/// memory that a file of lines costs, at about 40 bytes each.
+const MAX_HEADERS: usize = 4096;
 
 /// A request as it came: nothing of its body was changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -122,7 +123,9 @@ impl Saved {
 }
 
 fn of_http(text: &[u8]) -> Result<Saved, NotSaved> {
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    // As many as there are lines: a request that was written with a length added is read again.
+    let n_lines = text.iter().filter(|byte| **byte == b'\n').take(MAX_HEADERS);
+    let mut headers = vec![httparse::EMPTY_HEADER; n_lines.count()];
     let mut request = httparse::Request::new(&mut headers);
     let parsed = request.parse(text);
     // With a version in its first line it means to be HTTP.
@@ -237,6 +240,21 @@ mod tests {
             assert_eq!(saved.signature().id, Some("msg_1"));
             assert_eq!(saved.body, b"{\"a\": 1}");
         }
+    }
+
+    #[test]
+    fn a_request_of_many_headers_is_read_again_as_written() {
+        for n in [127, 128, 129, 1000] {
+            let headers: String = (0..n).map(|i| format!("x-{i}: {i}\r\n")).collect();
+            let saved = only(format!("POST / HTTP/1.1\r\n{headers}\r\n{{}}").as_bytes());
+            assert_eq!(saved.headers.len(), n);
+            let again = only(&saved.http());
+            assert_eq!(again.body, saved.body);
+            assert_eq!(again.declared(), Some(2));
+        }
+        let flood = "x: 1\r\n".repeat(MAX_HEADERS + 1);
+        let text = format!("POST / HTTP/1.1\r\n{flood}\r\n");
+        assert!(Saved::read_all(text.as_bytes()).is_err());
     }
 
     #[test]

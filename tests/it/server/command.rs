@@ -43,7 +43,7 @@ fn json_is_one_line_and_a_signal_ends_it_with_0() {
         out.read_line(&mut line).unwrap();
         let ready: Value = serde_json::from_str(&line).unwrap();
         let keys: Vec<&String> = ready.as_object().unwrap().keys().collect();
-        assert_eq!(keys, ["url", "api_key"]);
+        assert_eq!(keys, ["url", "api_key", "seed"]);
         assert!(
             ready["url"]
                 .as_str()
@@ -57,6 +57,47 @@ fn json_is_one_line_and_a_signal_ends_it_with_0() {
         out.read_to_string(&mut rest).unwrap();
         assert_eq!(rest, "", "nothing else is on stdout");
     }
+}
+
+/// The first tasks of a server that simulates, as a client sees them.
+fn first_tasks(seed: &[&str]) -> Vec<String> {
+    let simulating = ["--json", "--simulate", "6000"];
+    let mut child = serve(&[&simulating[..], seed].concat());
+    let mut line = String::new();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    out.read_line(&mut line).unwrap();
+    let ready: Value = serde_json::from_str(&line).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let begun = Instant::now();
+    let ids = loop {
+        let output = Command::new(env!("CARGO_BIN_EXE_reeltop"))
+            .args(["tasks", "--json", "--no-journal", "--url"])
+            .arg(ready["url"].as_str().unwrap())
+            .env("ASPECT_API_KEY", ready["api_key"].as_str().unwrap())
+            .env("HOME", home.path())
+            .env("XDG_CONFIG_HOME", home.path())
+            .env("XDG_STATE_HOME", home.path())
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let tasks = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        let ids = tasks.map(|task: Value| task["id"].as_str().unwrap().to_owned());
+        let ids: Vec<String> = ids.collect();
+        if ids.len() > 2 {
+            break ids;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "{text}");
+    };
+    assert_eq!(end(child, "TERM").0, Some(0));
+    ids
+}
+
+#[test]
+fn each_run_has_ids_of_its_own_unless_a_seed_is_given() {
+    let (first, second) = (first_tasks(&[]), first_tasks(&[]));
+    assert!(first.iter().all(|id| !second.contains(id)));
+    let (first, second) = (first_tasks(&["--seed", "7"]), first_tasks(&["--seed", "7"]));
+    assert!(first.iter().any(|id| second.contains(id)));
 }
 
 #[test]
