@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn a_request_of_many_headers_is_read_again_as_written() {
         for n in [127, 128, 129, 1000] {
-            let headers: String = (0..n).map(|i| format!("x-{i}: {i}\r\n")).collect();
+            let headers = "x: 1\r\n".repeat(n);
             let saved = only(format!("POST / HTTP/1.1\r\n{headers}\r\n{{}}").as_bytes());
             assert_eq!(saved.headers.len(), n);
             let again = only(&saved.http());
