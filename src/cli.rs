@@ -19,7 +19,6 @@ mod prompt;
 mod reading;
 mod replay;
 mod replays;
-mod resend_local;
 mod secrets;
 mod send;
 mod serve;
@@ -76,7 +75,6 @@ pub fn main() -> ExitCode {
         }) => headless(endpoints::run(command, source)),
         Command::Endpoints(args) if args.offline => conclude(offline::endpoints(&args, &source)),
         Command::Endpoints(args) => headless(endpoints::list::endpoints(args, source)),
-        Command::Replay(args) if args.is_local() => headless(resend_local::run(args, source)),
         Command::Replay(args) => to_its_end(replay::run(args, source)),
         Command::Replays(args) => headless(replays::run(args, source)),
         Command::Listen(args) => to_its_end(listen::run(args, source)),

@@ -66,7 +66,9 @@ pub use plan::{Grounds, Plan, PlanItem, Verdict, plan};
 pub use query::Query;
 pub use queue::{Job, MAX_FAILURES, Queue};
 pub use received::{Finding, Receipt, Receipts, Received};
-pub use replay::{Before, LedgerRow, Replay, ReplayState, ReplayStep, Replays, Route, Stage, Who};
+pub use replay::{
+    Before, LedgerRow, Replay, ReplayState, ReplayStep, Replays, Reply, Route, Stage, Who,
+};
 pub use safe::visible;
 pub use schedule::{Disabling, Forecast, NextTry, PublishedRetries, RetrySchedule};
 pub use task::{Observation, TASK_STATES, TaskState};

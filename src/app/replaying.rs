@@ -389,7 +389,10 @@ impl State {
         }
         let tone = match &replay.state {
             ReplayState::Delivered { .. } => Tone::Ok,
-            ReplayState::Failed { .. } | ReplayState::Refused(_) => Tone::Bad,
+            ReplayState::Answered(answer) if answer.is_success() => Tone::Ok,
+            ReplayState::Failed { .. } | ReplayState::Answered(_) | ReplayState::Refused(_) => {
+                Tone::Bad
+            }
             ReplayState::Cancelled(_) => Tone::Info,
             ReplayState::Unknown(_) | ReplayState::Ambiguous(_) => Tone::Warn,
             _ => return,

@@ -5,9 +5,11 @@ use std::path::Path;
 use super::args::SourceArgs;
 use super::output::Stop;
 use crate::domain::{Failure, FailureKind};
-use crate::io::config::Source;
+use crate::io::config::{LedgerKeeping, Source};
 use crate::io::journal::{Settings, Trouble, default_folder, file_name};
 use crate::io::ledger::{Ledger, Service};
+
+const NO_FOLDER: &str = "this system names no folder for it, set XDG_STATE_HOME or HOME";
 
 /// The journal of a source; `None` if it is switched off, or this system has no place for it.
 pub fn settings(source: &Source, args: &SourceArgs) -> Option<Settings> {
@@ -30,6 +32,17 @@ pub fn temporary(source: &Source, args: &SourceArgs) -> Option<Settings> {
     })
 }
 
+/// The ledger, for what is posted from here: that of the configured source, if there is one.
+pub fn local_ledger(args: &SourceArgs) -> Ledger {
+    if let Ok(source) = super::source::configured(args) {
+        return ledger(&source);
+    }
+    match default_folder() {
+        Some(folder) => Ledger::in_folder(&folder, Service::default(), LedgerKeeping::default()),
+        None => Ledger::nowhere(NO_FOLDER),
+    }
+}
+
 /// The ledger, for the replays of a source. Without the journal
 /// it is there all the same: at most once is no option.
 pub fn ledger(source: &Source) -> Ledger {
@@ -41,7 +54,7 @@ pub fn ledger(source: &Source) -> Ledger {
             };
             Ledger::in_folder(&folder, service, source.ledger)
         }
-        None => Ledger::nowhere("this system names no folder for it, set XDG_STATE_HOME or HOME"),
+        None => Ledger::nowhere(NO_FOLDER),
     }
 }
 

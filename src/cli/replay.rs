@@ -1,5 +1,6 @@
 //! `reeltop replay`: plan, confirm, send once, follow to the attempt that it caused.
 
+mod local;
 mod recover;
 mod select;
 mod shown;
@@ -45,6 +46,9 @@ const FOLDED: Duration = Duration::from_millis(100);
 
 /// Replays messages. 0 delivered, 1 failed or refused, 2 not confirmed, 3 unknown.
 pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
+    if args.is_local() {
+        return local::run(args, from).await;
+    }
     let ready = tokio::select! {
         biased;
         ready = prepare(&args, &from) => ready?,
@@ -515,6 +519,7 @@ fn code(history: &History) -> u8 {
     };
     let is_delivered = |replay: &Replay| match &replay.state {
         ReplayState::Delivered { .. } => true,
+        ReplayState::Answered(answer) => answer.is_success(),
         ReplayState::Cancelled(_) => {
             let delivery = history.deliveries.get(&replay.message);
             let outcome = delivery.and_then(|delivery| delivery.outcome(&replay.endpoint));

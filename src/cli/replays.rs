@@ -8,7 +8,7 @@ use super::output::{Outcome, Output, Stop, note, usage, when, zone};
 use super::prompt::confirmed;
 use super::{journal, source};
 use crate::domain::{
-    Change, ChangeKind, Failure, FailureKind, MessageId, Origin, Replay, ReplayState,
+    Change, ChangeKind, Failure, FailureKind, MessageId, Origin, Replay, ReplayState, Route,
 };
 use crate::io::attempts::Attempts;
 use crate::io::client::Client;
@@ -49,7 +49,7 @@ pub async fn run(args: ReplaysArgs, from: SourceArgs) -> Outcome {
         }
     } else {
         let head = [
-            "ID", "PLANNED", "STATE", "MESSAGE", "ENDPOINT", "ATTEMPT", "BY", "WHY",
+            "ID", "PLANNED", "STATE", "MESSAGE", "ENDPOINT", "ROUTE", "ATTEMPT", "BY", "WHY",
         ];
         let zone = zone(from.utc);
         let cells: Vec<_> = replays.iter().map(|replay| cells(replay, zone)).collect();
@@ -80,10 +80,13 @@ async fn give_up(
         return Err(Failure::new(FailureKind::Local, what, hint).into());
     }
     note(&format!("{of}: {}", replay.words()));
-    note(&format!(
-        "it may have arrived, or still may: look there first, and at reeltop attempts --message {}",
-        replay.message
-    ));
+    note(&match replay.route {
+        Route::Local => "it may have arrived: look there first".to_owned(),
+        _ => format!(
+            "it may have arrived, or still may: look there first, and at reeltop attempts --message {}",
+            replay.message
+        ),
+    });
     if !args.yes && !confirmed("Give it up? [y/N] ", "it is still waited for").await? {
         return Ok(2);
     }
@@ -129,7 +132,10 @@ async fn look(
     let mut messages: Vec<MessageId> = Vec::new();
     // The newest first: old ones that never end must not keep the others from being asked about.
     for replay in listed.into_iter().rev() {
-        let is_asked = replay.state.is_open() && replay.sent.is_some();
+        let is_asked = replay.state.is_open()
+            && replay.sent.is_some()
+            // Of what was posted from here it knows nothing.
+            && replay.route != Route::Local;
         if is_asked && !messages.contains(&replay.message) && messages.len() < MAX_ASKED {
             messages.push(replay.message);
         }
@@ -209,6 +215,7 @@ fn cells(replay: &Replay, zone: i32) -> Vec<String> {
         replay.state.name().to_owned(),
         replay.message.to_string(),
         replay.endpoint.to_string(),
+        replay.route.name().to_owned(),
         attempt.unwrap_or_default(),
         by.unwrap_or_default(),
         replay.reason().unwrap_or_default(),

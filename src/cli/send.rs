@@ -13,14 +13,10 @@ use serde_json::{Value, json};
 use super::args::{SendArgs, SourceArgs};
 use super::output::{Outcome, Output, Stop, usage};
 use super::{hosts, secrets, source};
-use crate::domain::time::SECOND;
 use crate::domain::{Time, masked_url};
 use crate::io::Clock;
 use crate::io::config::is_read_only;
-use crate::io::post::{Answer, Headers, Outgoing, Poster};
-use crate::wire::signature::key::Key;
-
-pub const AGENT: &str = concat!("Reeltop-Webhooks/", env!("CARGO_PKG_VERSION"));
+use crate::io::post::{Answer, Outgoing, Poster, signed};
 
 /// Sends one event, or the whole check. 0 if it was taken (or all passed), 1 if not, 2 if another
 /// host was not confirmed.
@@ -44,7 +40,7 @@ pub async fn run(args: SendArgs, from: SourceArgs) -> Outcome {
     let now = Clock::new().now().wall;
     let body = event::body(name, task.as_ref(), now)?;
     let id = message_id();
-    let headers = signed_headers(&key, &id, now, body.as_bytes());
+    let headers = signed(&key, &id, now, body.as_bytes());
     let out = Outgoing {
         url: url.clone(),
         headers: headers.clone(),
@@ -67,26 +63,6 @@ pub async fn run(args: SendArgs, from: SourceArgs) -> Outcome {
 /// An id as the service makes them: no receiver should take it apart.
 pub fn message_id() -> String {
     format!("msg_{}", uuid::Uuid::now_v7().simple())
-}
-
-/// The headers of a webhook, signed at this time.
-pub fn signed_headers(key: &Key, id: &str, at: Time, body: &[u8]) -> Headers {
-    let seconds = at.0.div_euclid(SECOND);
-    // Keys that cannot sign were refused before.
-    let signature = key.sign(id, seconds, body).unwrap_or_default();
-    headers(id, seconds, &signature)
-}
-
-pub fn headers(id: &str, seconds: i64, signature: &str) -> Headers {
-    [
-        ("content-type", "application/json"),
-        ("user-agent", AGENT),
-        ("svix-id", id),
-        ("svix-timestamp", &seconds.to_string()),
-        ("svix-signature", signature),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .into()
 }
 
 pub fn millis(took: Duration) -> u64 {

@@ -48,6 +48,15 @@ impl Route {
         }
     }
 
+    /// Who sends by it and how, where that is not the service's resend of one message.
+    pub fn words(self) -> Option<&'static str> {
+        match self {
+            Self::Server | Self::Svix => None,
+            Self::Local => Some("posted from here"),
+            Self::Recover => Some("by Svix's recover"),
+        }
+    }
+
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|route| route.name() == name)
     }
@@ -73,6 +82,26 @@ impl<T: Into<Arc<[AttemptId]>>> From<T> for Before {
     }
 }
 
+/// What a receiver answered to a request of our own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reply {
+    /// Its status code.
+    pub code: u16,
+    /// Milliseconds from the request to its answer.
+    pub duration_ms: u32,
+}
+
+impl Reply {
+    pub fn is_success(self) -> bool {
+        (200..300).contains(&self.code)
+    }
+
+    /// `answered 204 in 12 ms`.
+    pub fn words(self) -> String {
+        format!("answered {} in {} ms", self.code, self.duration_ms)
+    }
+}
+
 /// How far the sending of a replay has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stage {
@@ -85,6 +114,8 @@ pub enum Stage {
     Looking,
     /// The service took it (202).
     Accepted,
+    /// The receiver itself answered: there is no attempt of the service to look for.
+    Answered(Reply),
     /// Its sender looked, and not all attempts could be read: its own may be among those.
     Blurred,
     /// Its sender has looked once more after it saw an end, or gave up looking.
@@ -113,6 +144,8 @@ pub enum ReplayState {
         attempt: AttemptId,
         found_later: bool,
     },
+    /// The receiver itself answered, which ends it: delivered or failed by the code.
+    Answered(Reply),
     Refused(Failure),
     Unknown(String),
     /// More manual attempts appeared than we sent, or what was there before is not wholly known:
@@ -132,7 +165,8 @@ impl ReplayState {
             Self::Accepted => "accepted",
             Self::AttemptSeen(_) => "attempt seen",
             Self::Delivered { .. } => "delivered",
-            Self::Failed { .. } => "failed",
+            Self::Answered(reply) if reply.is_success() => "delivered",
+            Self::Failed { .. } | Self::Answered(_) => "failed",
             Self::Refused(_) => "refused",
             Self::Unknown(_) => "unknown",
             Self::Ambiguous(_) => "ambiguous",
@@ -171,6 +205,7 @@ impl ReplayState {
             Self::AttemptSeen(_) => 4,
             Self::Delivered { .. }
             | Self::Failed { .. }
+            | Self::Answered(_)
             | Self::Refused(_)
             | Self::Ambiguous(_)
             | Self::Cancelled(_)
@@ -265,6 +300,7 @@ impl Replay {
         let is_over = matches!(
             self.state,
             ReplayState::Ambiguous(_)
+                | ReplayState::Answered(_)
                 | ReplayState::Cancelled(_)
                 | ReplayState::Refused(_)
                 | ReplayState::GivenUp(_)
@@ -283,6 +319,7 @@ impl Replay {
             }
             Stage::Looking | Stage::Blurred | Stage::Looked => return,
             Stage::Accepted => ReplayState::Accepted,
+            Stage::Answered(reply) => ReplayState::Answered(reply),
             Stage::Refused(failure) => ReplayState::Refused(failure),
             Stage::Unknown(why) => {
                 self.was_unknown = true;
@@ -350,6 +387,13 @@ impl Replay {
         }
     }
 
+    /// The URL that it was posted to from here, secrets masked, where it is to no endpoint of the
+    /// service.
+    pub fn url(&self) -> Option<String> {
+        let to = self.endpoint.to_string();
+        (self.route == Route::Local && to.contains("://")).then_some(to)
+    }
+
     /// Why it stands as it does, where its state alone does not say it.
     pub fn reason(&self) -> Option<String> {
         match &self.state {
@@ -357,6 +401,7 @@ impl Replay {
                 Some(why.clone())
             }
             ReplayState::Refused(failure) => Some(failure.what.clone()),
+            ReplayState::Answered(reply) => Some(reply.words()),
             ReplayState::Ambiguous(candidates) => {
                 let ids: Vec<String> = candidates.iter().map(ToString::to_string).collect();
                 Some(format!(
@@ -387,7 +432,11 @@ impl Replay {
                 found_later: true, ..
             } => "failed again, found later".into(),
             ReplayState::Failed { .. } => "failed again".into(),
+            ReplayState::Answered(reply) => format!("{}, {}", self.state.name(), reply.words()),
             ReplayState::Refused(failure) => format!("not sent: {failure}"),
+            ReplayState::Unknown(why) if self.route == Route::Local => format!(
+                "unknown: {why}; never sent again by itself, and only the receiver can tell"
+            ),
             ReplayState::Unknown(why) => {
                 format!("unknown: {why}; never sent again by itself, watching for a manual attempt")
             }

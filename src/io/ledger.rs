@@ -197,7 +197,7 @@ impl Ledger {
                     Ok(())
                 };
             }
-            if is_sending {
+            if is_sending && held.replay.route != Route::Local {
                 // Who sends it looks for its attempt as well.
                 held.replay.step(Stage::Looking, now);
             }
@@ -516,6 +516,6 @@ fn is_open(open: &Replay) -> Failure {
         .map(|who| format!(" by {}", who.words()))
         .unwrap_or_default();
     let what = format!("a replay of it{who} is open: {}", open.words());
-    let hint = "it is never sent twice; reeltop replays lists them";
+    let hint = "it is never sent twice; reeltop replays lists them, and --give-up closes one";
     Failure::new(FailureKind::Local, what, hint)
 }

@@ -128,6 +128,7 @@ pub fn change(kind: &ChangeKind) {
                 Stage::Sending { .. } => "sending".to_owned(),
                 Stage::Looking => "looking".to_owned(),
                 Stage::Accepted => "accepted".to_owned(),
+                Stage::Answered(reply) => reply.words(),
                 Stage::Blurred => "not all attempts could be read".to_owned(),
                 Stage::Looked => "looked".to_owned(),
                 Stage::Refused(failure) => format!("refused: {failure}"),

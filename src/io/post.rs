@@ -13,13 +13,41 @@ use reqwest::{Body, Client, Url};
 
 use super::client::failure;
 use super::config::is_loopback;
-use crate::domain::{Failure, FailureKind};
+use crate::domain::time::SECOND;
+use crate::domain::{Failure, FailureKind, Time};
+use crate::wire::signature::key::Key;
 
 /// Of an answer no more is read than Svix keeps, in bytes.
 const MAX_ANSWER: usize = 20_000;
 
 /// Names and values, in the order in which they are sent.
 pub type Headers = Vec<(String, String)>;
+
+/// Who says that it posts them.
+pub const AGENT: &str = concat!("Reeltop-Webhooks/", env!("CARGO_PKG_VERSION"));
+
+/// The headers of a webhook, signed at this time. Without a signature where the key cannot sign.
+pub fn signed(key: &Key, id: &str, at: Time, body: &[u8]) -> Headers {
+    let seconds = at.0.div_euclid(SECOND);
+    headers_of(
+        id,
+        seconds,
+        &key.sign(id, seconds, body).unwrap_or_default(),
+    )
+}
+
+/// The headers of a webhook with this signature.
+pub fn headers_of(id: &str, seconds: i64, signature: &str) -> Headers {
+    [
+        ("content-type", "application/json"),
+        ("user-agent", AGENT),
+        ("svix-id", id),
+        ("svix-timestamp", &seconds.to_string()),
+        ("svix-signature", signature),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
 
 /// What is posted.
 #[derive(Debug, Clone)]
@@ -67,12 +95,18 @@ impl Poster {
         }
     }
 
-    /// Sends it once and reads the answer, whatever its status.
-    pub async fn send(&self, out: Outgoing) -> Result<Answer, Failure> {
+    /// Whether anything may be posted: the one place where read-only mode refuses it.
+    pub fn gate(&self) -> Result<(), Failure> {
         if self.is_read_only {
             let hint = "read_only in the profile or --read-only forbids it";
             return Err(Failure::new(FailureKind::Local, "read-only mode", hint));
         }
+        Ok(())
+    }
+
+    /// Sends it once and reads the answer, whatever its status.
+    pub async fn send(&self, out: Outgoing) -> Result<Answer, Failure> {
+        self.gate()?;
         let headers = headers(&out)?;
         let url = out.url.clone();
         let body = match out.pause {

@@ -1,5 +1,6 @@
 //! Sends one replay, at most once, and follows it to the attempt that it caused.
 
+mod local;
 mod recover;
 
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ use crate::domain::{
     FailureKind, Grounds, MessageId, Origin, ReplayStep, Route, Stage, Trigger,
 };
 
+pub use local::{Parcel, post_here};
 pub use recover::{not_offered, recover};
 
 /// How long an attempt is looked for at a quick pace.

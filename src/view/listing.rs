@@ -273,6 +273,9 @@ fn replay_cells(
     if let Some(attempt) = replay.state.attempt() {
         words = format!("{words} by {}", attempt.short(20));
     }
+    if let Some(route) = replay.route.words() {
+        words = format!("{words}, {route}");
+    }
     if let Some(who) = &replay.by {
         words = format!("{words} ({})", who.words());
     }

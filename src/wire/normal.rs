@@ -11,7 +11,9 @@ use super::rest::{
     MESSAGE_IDS, MESSAGE_TIMES, OF_MESSAGE, PAYLOADS, RATES, RESPONSES, Row, STATUSES, TRIGGERS,
     UPDATED, URLS, WANTED, response_text, unquoted,
 };
-use crate::domain::{Answers, Attempt, CauseSummary, Endpoint, Health, Observation, Replay, Time};
+use crate::domain::{
+    Answers, Attempt, CauseSummary, Endpoint, Health, Observation, Replay, ReplayState, Route, Time,
+};
 
 type Line = Map<String, Value>;
 
@@ -247,15 +249,30 @@ fn health(health: &Health) -> Value {
 
 /// A replay's line: the state it is in now, by which attempt, and why.
 pub fn replay(replay: &Replay) -> Value {
-    json!({
+    let mut line = json!({
         "message_id": replay.message.to_string(),
-        "endpoint_id": replay.endpoint.to_string(),
+        "endpoint_id": replay.url().is_none().then(|| replay.endpoint.to_string()),
         "route": replay.route.name(),
         "state": replay.state.name(),
         "attempt_id": replay.state.attempt().map(ToString::to_string),
         "timestamp": replay.since.wall.rfc3339(),
         "reason": replay.reason(),
-    })
+    });
+    if let (Route::Local, Some(line)) = (replay.route, line.as_object_mut()) {
+        let answer = match &replay.state {
+            ReplayState::Answered(answer) => Some(answer),
+            _ => None,
+        };
+        put(line, "url", json!(replay.url()));
+        put(
+            line,
+            "response_status_code",
+            json!(answer.map(|it| it.code)),
+        );
+        let took = answer.map(|it| it.duration_ms);
+        put(line, "response_duration_ms", json!(took));
+    }
+    line
 }
 
 fn put(line: &mut Line, name: &str, value: Value) {

@@ -293,7 +293,10 @@ fn given_up(replay: &Replay) -> Option<i64> {
 fn told(number: u64, state: &ReplayState) -> Option<RunState> {
     match state {
         ReplayState::Delivered { .. } => Some(RunState::Delivered(number)),
-        ReplayState::Failed { .. } | ReplayState::Refused(_) => Some(RunState::Failed(number)),
+        ReplayState::Answered(answer) if answer.is_success() => Some(RunState::Delivered(number)),
+        ReplayState::Failed { .. } | ReplayState::Answered(_) | ReplayState::Refused(_) => {
+            Some(RunState::Failed(number))
+        }
         // What was read just before the request spoke against it.
         ReplayState::Cancelled(why) => Some(RunState::PassedOver(why.clone())),
         ReplayState::Ambiguous(_) | ReplayState::GivenUp(_) => Some(RunState::Unknown(number)),

@@ -6,12 +6,12 @@ use bytes::Bytes;
 use reqwest::Url;
 use serde_json::json;
 
-use super::{event, headers, message_id, millis, signed_headers};
+use super::{event, message_id, millis};
 use crate::cli::output::{Outcome, Output, Stop, note};
 use crate::domain::Time;
 use crate::domain::time::SECOND;
 use crate::io::Clock;
-use crate::io::post::{Headers, Outgoing, Poster};
+use crate::io::post::{Headers, Outgoing, Poster, headers_of, signed};
 use crate::wire::signature::key::Key;
 use crate::wire::signature::{Secret, TOLERANCE_S};
 
@@ -134,7 +134,7 @@ fn checks(url: &Url, key: &Key, now: Time) -> Result<Vec<Check>, Stop> {
     };
     let signed_at = |at: Time| {
         let id = message_id();
-        outgoing(signed_headers(key, &id, at, body.as_bytes()), &body)
+        outgoing(signed(key, &id, at, body.as_bytes()), &body)
     };
     let mut all = accepted(key, now, &outgoing)?;
     let seconds = now.0.div_euclid(SECOND);
@@ -156,7 +156,7 @@ fn checks(url: &Url, key: &Key, now: Time) -> Result<Vec<Check>, Stop> {
         (
             "wrong signature",
             "compare the signature, and refuse with 400 or 401 where none fits",
-            outgoing(headers(&id, seconds, &wrong), &body),
+            outgoing(headers_of(&id, seconds, &wrong), &body),
         ),
         ("old timestamp", stale, signed_at(now.plus(-far))),
         ("future timestamp", stale, signed_at(now.plus(far))),
@@ -181,12 +181,11 @@ fn accepted(
     now: Time,
     outgoing: &dyn Fn(Headers, &str) -> Outgoing,
 ) -> Result<Vec<Check>, Stop> {
-    let signed =
-        |id: &str, body: &str| outgoing(signed_headers(key, id, now, body.as_bytes()), body);
+    let made = |id: &str, body: &str| outgoing(signed(key, id, now, body.as_bytes()), body);
     let body = event::body("task.failed", None, now)?;
     let id = message_id();
     let spaced = body.replace("\":", "\": ").replace(",\"", ", \"");
-    let mut rotated = signed(&message_id(), &body);
+    let mut rotated = made(&message_id(), &body);
     for (name, value) in &mut rotated.headers {
         if name == "svix-signature" {
             *value = format!("v1,{} {value}", "A".repeat(43) + "=");
@@ -195,7 +194,7 @@ fn accepted(
     let task = event::task(r#"{"id":"01890a5d-ac96-774b-bcce-b302099a8057"}"#)?;
     let newer = event::body("task.completed", Some(&task), now)?;
     let older = event::body("task.progress", Some(&task), now.plus(-30 * SECOND))?;
-    let mut slow = signed(&message_id(), &body);
+    let mut slow = made(&message_id(), &body);
     slow.pause = Some(PAUSE);
     let mut large = event::task("{}")?;
     large.insert("note".to_owned(), "x".repeat(LARGE).into());
@@ -204,17 +203,17 @@ fn accepted(
         (
             "signed",
             "the secret is another one, or the body was parsed before the check: reeltop listen and reeltop verify say which",
-            vec![signed(&id, &body)],
+            vec![made(&id, &body)],
         ),
         (
             "duplicate id",
             "answer a message that you know with 2xx and do nothing: each is delivered at least once",
-            vec![signed(&id, &body), signed(&id, &body)],
+            vec![made(&id, &body), made(&id, &body)],
         ),
         (
             "out of order",
             "take the state with the later updated, and answer 2xx to the earlier one",
-            vec![signed(&message_id(), &newer), signed(&message_id(), &older)],
+            vec![made(&message_id(), &newer), made(&message_id(), &older)],
         ),
         (
             "two signatures",
@@ -224,7 +223,7 @@ fn accepted(
         (
             "blanks in the JSON",
             "check the signature over the raw body: writing it again loses its blanks",
-            vec![signed(&message_id(), &spaced)],
+            vec![made(&message_id(), &spaced)],
         ),
         (
             "slow body",
@@ -234,7 +233,7 @@ fn accepted(
         (
             "2 MB body",
             "take it, or refuse it with 413 instead of breaking the connection",
-            vec![signed(&message_id(), &large)],
+            vec![made(&message_id(), &large)],
         ),
     ];
     Ok(checks

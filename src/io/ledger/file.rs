@@ -16,7 +16,7 @@ use super::owner::Owner;
 use super::place::Service;
 use crate::domain::{
     AttemptId, Before, EndpointId, Failure, FailureKind, LedgerRow, MessageId, Moment, Replay,
-    ReplayState, Route, Time, Who,
+    ReplayState, Reply, Route, Time, Who,
 };
 use crate::io::config::LedgerKeeping;
 
@@ -26,7 +26,7 @@ const APPLICATION: i64 = 0x7265_6574;
 const BUSY: Duration = Duration::from_secs(5);
 
 /// Each step takes a file from one version to the next.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     "CREATE TABLE replay (
         n INTEGER PRIMARY KEY AUTOINCREMENT,
         id TEXT NOT NULL UNIQUE,
@@ -51,11 +51,14 @@ const STEPS: [&str; 4] = [
     "ALTER TABLE replay ADD COLUMN before_is_partial INTEGER NOT NULL DEFAULT 0;",
     // Whether its sender is still looking.
     "ALTER TABLE replay ADD COLUMN is_followed INTEGER NOT NULL DEFAULT 0;",
+    // What the receiver itself answered to what was posted from here.
+    "ALTER TABLE replay ADD COLUMN code INTEGER;
+     ALTER TABLE replay ADD COLUMN duration_ms INTEGER;",
 ];
 
 const COLUMNS: &str = "n, id, message, endpoint, route, state, planned, since, sent, before, attempt, \
                        candidates, was_unknown, reason, hint, owner, pid, host, rev, scope, via, \
-                       before_is_partial, is_followed";
+                       before_is_partial, is_followed, code, duration_ms";
 
 /// A row, and who wrote it.
 #[derive(Debug, Clone)]
@@ -239,10 +242,15 @@ fn write(db: &Transaction<'_>, held: &Held, rev: i64) -> rusqlite::Result<usize>
         ReplayState::Ambiguous(candidates) => Some(id_list(candidates)),
         _ => None,
     };
+    let answer = match &replay.state {
+        ReplayState::Answered(answer) => Some(answer),
+        _ => None,
+    };
     db.execute(
         "UPDATE replay SET state = ?1, is_open = ?2, since = ?3, sent = ?4, before = ?5,
                 attempt = ?6, candidates = ?7, was_unknown = ?8, reason = ?9, hint = ?10, rev = ?11,
-                before_is_partial = ?12, is_followed = ?15
+                before_is_partial = ?12, is_followed = ?15,
+                code = ?16, duration_ms = ?17
          WHERE id = ?13 AND rev = ?14",
         params![
             replay.state.name(),
@@ -263,6 +271,8 @@ fn write(db: &Transaction<'_>, held: &Held, rev: i64) -> rusqlite::Result<usize>
             &*held.id,
             held.rev,
             replay.is_followed,
+            answer.map(|it| it.code),
+            answer.map(|it| it.duration_ms),
         ],
     )
 }
@@ -369,6 +379,10 @@ fn state(
             attempt,
             found_later,
         },
+        ("delivered" | "failed", None) => match (row.get("code")?, row.get("duration_ms")?) {
+            (Some(code), Some(duration_ms)) => ReplayState::Answered(Reply { code, duration_ms }),
+            _ => unreadable(&name),
+        },
         ("refused", _) => {
             let hint: Option<String> = row.get("hint")?;
             let hint = hint.unwrap_or_default();
@@ -381,9 +395,13 @@ fn state(
         ("cancelled", _) => ReplayState::Cancelled(reason),
         ("given up", _) => ReplayState::GivenUp(reason),
         ("unknown", _) => ReplayState::Unknown(reason),
-        // What cannot be read may have been sent.
-        (other, _) => ReplayState::Unknown(format!("its state is {other:?} in the ledger")),
+        (other, _) => unreadable(other),
     })
+}
+
+/// What cannot be read may have been sent.
+fn unreadable(state: &str) -> ReplayState {
+    ReplayState::Unknown(format!("its state is {state:?} in the ledger"))
 }
 
 fn id_list(ids: &[AttemptId]) -> String {

@@ -210,7 +210,10 @@ pub fn replay_glyph(state: &ReplayState) -> (&'static str, Tone) {
         ReplayState::Planned | ReplayState::Sending => ("▶", Tone::Info),
         ReplayState::Accepted | ReplayState::AttemptSeen(_) => ("↻", Tone::Info),
         ReplayState::Delivered { .. } => ("✓", Tone::Ok),
-        ReplayState::Failed { .. } | ReplayState::Refused(_) => ("✗", Tone::Bad),
+        ReplayState::Answered(answer) if answer.is_success() => ("✓", Tone::Ok),
+        ReplayState::Failed { .. } | ReplayState::Answered(_) | ReplayState::Refused(_) => {
+            ("✗", Tone::Bad)
+        }
         ReplayState::Unknown(_) | ReplayState::Ambiguous(_) | ReplayState::GivenUp(_) => {
             ("?", Tone::Warn)
         }

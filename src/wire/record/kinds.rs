@@ -8,8 +8,8 @@ use super::unreadable::{read_unreadable, write_unreadable};
 use crate::domain::{
     AssetId, Attempt, AttemptId, AttemptStatus, Before, ChangeKind, Endpoint, EndpointId, Event,
     EventId, EventType, Example, Failure, FailureKind, Feature, FeatureState, Features, LinkState,
-    Message, MessageId, Observation, Payload, Proof, Repair, RepairedBy, ReplayStep, Route, Stage,
-    TaskId, TaskState, Time, Trigger, UserId, WORD_KINDS, WordSeen, masked_url,
+    Message, MessageId, Observation, Payload, Proof, Repair, RepairedBy, ReplayStep, Reply, Route,
+    Stage, TaskId, TaskState, Time, Trigger, UserId, WORD_KINDS, WordSeen, masked_url,
 };
 
 /// The bits of the packed features that mean something.
@@ -497,6 +497,11 @@ fn write_step(step: &ReplayStep, to: &mut Writer) {
             }
         }
         Stage::Accepted => to.number(5, 2),
+        Stage::Answered(reply) => {
+            to.number(5, 9);
+            to.number(10, i64::from(reply.code));
+            to.number(11, i64::from(reply.duration_ms));
+        }
         Stage::Looking => to.number(5, 6),
         Stage::Looked => to.number(5, 7),
         Stage::Blurred => to.number(5, 8),
@@ -527,6 +532,10 @@ fn read_step(from: Fields<'_>) -> Option<ReplayStep> {
         6 => Stage::Looking,
         7 => Stage::Looked,
         8 => Stage::Blurred,
+        9 => Stage::Answered(Reply {
+            code: u16::try_from(from.number(10)?).ok()?,
+            duration_ms: u32::try_from(from.number(11)?).ok()?,
+        }),
         _ => return None,
     };
     Some(ReplayStep {

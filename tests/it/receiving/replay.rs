@@ -1,20 +1,35 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
 
 use super::send::{receiver, strict};
 use super::{BODY, ID, Ran, SECRET, command, ended, file, http, signed};
 use crate::server::support::{create_endpoint, only_message, start_fast};
 
-async fn run(arguments: &[&str], environment: &[(&str, String)]) -> Ran {
+async fn run(state: &TempDir, arguments: &[&str], environment: &[(&str, String)]) -> Ran {
     let mut command = command(arguments);
+    command.env("XDG_STATE_HOME", state.path());
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     tokio::task::spawn_blocking(move || ended(command))
         .await
         .unwrap()
 }
 
+/// The lines of JSON that were printed.
+fn states(ran: &Ran) -> Vec<Value> {
+    let lines = ran.stdout.lines();
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn captured_bytes_are_sent_as_they_were_with_a_fresh_signature() {
-    let folder = tempfile::tempdir().unwrap();
+    let (folder, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let secret = file(&folder, "secret", SECRET.as_bytes());
     let spaced = BODY.replace("\":", "\": ");
     // An old delivery: only a fresh signature is taken now.
@@ -40,9 +55,9 @@ async fn captured_bytes_are_sent_as_they_were_with_a_fresh_signature() {
             captured,
             "--json",
         ];
-        let ran = run(&arguments, &[]).await;
+        let ran = run(&state, &arguments, &[]).await;
         assert_eq!(ran.code, 0, "{}", ran.stderr);
-        let line: Value = serde_json::from_str(&ran.stdout).unwrap();
+        let line = states(&ran).pop().unwrap();
         assert_eq!(
             (
                 &line["state"],
@@ -68,9 +83,9 @@ async fn captured_bytes_are_sent_as_they_were_with_a_fresh_signature() {
         "--captured",
         &saved,
     ];
-    let ran = run(&arguments, &[]).await;
+    let ran = run(&state, &arguments, &[]).await;
     assert_eq!(ran.stdout, "");
-    let ran_without = run(&["replay", ID, "--secret-file", &secret], &[]).await;
+    let ran_without = run(&state, &["replay", ID, "--secret-file", &secret], &[]).await;
     assert!(ran_without.code == 2 && ran_without.stderr.contains("--to"));
     // What was not captured is asked for at a server, and none is configured.
     assert_eq!(ran.code, 2, "{}", ran.stderr);
@@ -78,7 +93,7 @@ async fn captured_bytes_are_sent_as_they_were_with_a_fresh_signature() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_api_gives_is_labelled_as_rebuilt() {
-    let folder = tempfile::tempdir().unwrap();
+    let (folder, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let secret = file(&folder, "secret", SECRET.as_bytes());
     let server = start_fast().await;
     create_endpoint(&server, "http://127.0.0.1:1/", &["task.*"]).await;
@@ -107,25 +122,108 @@ async fn what_the_api_gives_is_labelled_as_rebuilt() {
         all.extend(more.iter().map(|&word| word.to_owned()));
         all
     };
-    for (arguments, code, state) in [
+    for (arguments, code, state_name) in [
         (to(&app, &["--dry-run"]), 0, Some("planned")),
         (to(&app, &[]), 0, Some("delivered")),
         (to(&format!("{app}/elsewhere"), &[]), 1, Some("failed")),
-        (to(&app, &["--read-only"]), 1, Some("failed")),
-        (to("http://127.0.0.1:1/", &[]), 1, Some("failed")),
+        (to(&app, &["--read-only"]), 1, Some("refused")),
+        (to("http://127.0.0.1:1/", &[]), 1, Some("refused")),
         (to("http://hooks.invalid/", &[]), 2, None),
     ] {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let ran = run(&arguments, &environment).await;
+        let ran = run(&state, &arguments, &environment).await;
         assert_eq!(ran.code, code, "{arguments:?}: {}", ran.stderr);
-        let line = ran
-            .stdout
-            .lines()
-            .next()
-            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let line = states(&ran).pop();
         let seen = line.as_ref().and_then(|line| line["state"].as_str());
-        assert_eq!(seen, state, "{arguments:?}");
+        assert_eq!(seen, state_name, "{arguments:?}");
         assert!(line.is_none_or(|line| line["body"] == "rebuilt"));
     }
+    // Each that was to be sent stands in the ledger with what the receiver answered, and what
+    // read-only mode refused does not.
+    let listed = run(&state, &["replays", "--json"], &environment).await;
+    assert_eq!(listed.code, 0, "{}", listed.stderr);
+    let listed = states(&listed);
+    let told: Vec<_> = (listed.iter())
+        .map(|line| {
+            assert_eq!(
+                (&line["route"], &line["endpoint_id"], &line["attempt_id"]),
+                (&json!("local"), &Value::Null, &Value::Null)
+            );
+            let code = line["response_status_code"].as_u64();
+            (line["state"].as_str().unwrap(), code)
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("refused", None),
+            ("failed", Some(404)),
+            ("delivered", Some(204))
+        ]
+    );
+    server.stop().await;
+}
+
+/// One that takes every request and cuts the connection instead of an answer. Gives how many came.
+async fn cutting() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let seen = Arc::new(AtomicUsize::new(0));
+    let counted = seen.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut bytes = vec![0; 64 << 10];
+            let n = stream.read(&mut bytes).await.unwrap_or(0);
+            counted.fetch_add(usize::from(n > 0), Ordering::SeqCst);
+        }
+    });
+    (url, seen)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_answer_is_unknown_and_never_sent_again_until_it_is_given_up() {
+    let (folder, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let secret = file(&folder, "secret", SECRET.as_bytes());
+    let saved = http(1_700_000_000, &signed(SECRET, 1_700_000_000, BODY), BODY);
+    let saved = file(&folder, "1.http", saved.as_bytes());
+    let (app, seen) = cutting().await;
+    // What stands in a URL as a secret stands nowhere else.
+    let url = format!("{app}?token=hunter2");
+    let rest = ["--secret-file", &secret, "--captured", &saved, "--json"];
+    let arguments = [&["replay", ID, "--to", &url][..], &rest].concat();
+    let first = run(&state, &arguments, &[]).await;
+    assert_eq!(first.code, 3, "{}", first.stderr);
+    let names = |ran: &Ran| {
+        let lines = states(ran).into_iter();
+        let names = lines.map(|line| line["state"].as_str().unwrap().to_owned());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(names(&first), ["planned", "sending", "unknown"]);
+    let again = run(&state, &arguments, &[]).await;
+    assert_eq!((again.code, names(&again)), (1, vec!["refused".to_owned()]));
+    let reason = states(&again)[0]["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("is open: unknown"), "{reason}");
+    assert_eq!(seen.load(Ordering::SeqCst), 1, "it was sent once");
+    let ledger = std::fs::read(state.path().join("reeltop/replays.db")).unwrap();
+    let holds = |text: &str| {
+        ledger
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
+    };
+    assert!(holds("token=***") && !holds("hunter2") && !holds(&SECRET[6..]));
+    // Whoever looked at the receiver may close it, and send it again.
+    let server = start_fast().await;
+    let environment = [
+        ("ASPECT_BASE_URL", server.url()),
+        ("ASPECT_API_KEY", server.api_key().to_owned()),
+    ];
+    let listed = run(&state, &["replays", "--json", "--open"], &environment).await;
+    assert_eq!(listed.code, 3, "{}", listed.stderr);
+    let id = states(&listed)[0]["replay_id"].as_str().unwrap().to_owned();
+    let given_up = ["replays", "--give-up", &id, "--yes", "--json"];
+    let given_up = run(&state, &given_up, &environment).await;
+    assert_eq!(given_up.code, 0, "{}", given_up.stderr);
+    assert_eq!(run(&state, &arguments, &[]).await.code, 3);
+    assert_eq!(seen.load(Ordering::SeqCst), 2);
     server.stop().await;
 }

@@ -3,7 +3,7 @@
 use super::Replays;
 use crate::domain::attempt::{Attempt, AttemptStatus, Trigger};
 use crate::domain::id::{AttemptId, EndpointId, MessageId};
-use crate::domain::replay::{Replay, ReplayState};
+use crate::domain::replay::{Replay, ReplayState, Route};
 use crate::domain::schedule::{Forecast, RetrySchedule};
 use crate::domain::time::{Moment, Time};
 
@@ -43,7 +43,13 @@ impl Replays {
         let Some(mut replay) = self.get(number).cloned() else {
             return false;
         };
-        if replay.state == ReplayState::Planned {
+        // What was refused for certain has caused nothing, whoever else sends it now; and the
+        // service has no attempt of what was posted from here.
+        let is_without = matches!(
+            replay.state,
+            ReplayState::Planned | ReplayState::Refused(_) | ReplayState::Cancelled(_)
+        );
+        if is_without || replay.route == Route::Local {
             return false;
         }
         let Some(before) = replay.before.clone() else {
@@ -168,7 +174,8 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
     use super::*;
-    use crate::domain::replay::{Before, ReplayStep, Route, Stage};
+    use crate::domain::failure::{Failure, FailureKind};
+    use crate::domain::replay::{Before, ReplayStep, Reply, Stage};
     use crate::domain::time::SECOND;
 
     fn at(seconds: i64) -> Moment {
@@ -324,6 +331,36 @@ mod tests {
         replays.take(told);
         assert_eq!(first(&replays).sent, known.sent);
         assert!(first(&replays).since.mono >= known.since.mono);
+    }
+
+    #[test]
+    fn what_was_refused_or_posted_from_here_takes_no_attempt_for_its_own() {
+        let theirs = manual("a1", AttemptStatus::Success);
+        let failure = Failure::new(FailureKind::Invalid, "422", "");
+        let reply = Reply {
+            code: 500,
+            duration_ms: 3,
+        };
+        for (route, last) in [
+            (Route::Server, Stage::Refused(failure)),
+            (Route::Local, Stage::Answered(reply)),
+            (Route::Local, Stage::Unknown("it was cut".into())),
+        ] {
+            let mut replays = Replays::default();
+            let before = Before::from([]);
+            for stage in [Stage::Planned, Stage::Sending { before }, last] {
+                let step = ReplayStep {
+                    replay: 1,
+                    message: theirs.message.clone(),
+                    endpoint: theirs.endpoint.clone(),
+                    route,
+                    stage,
+                };
+                replays.step(step, at(0));
+            }
+            let state = replays.get(1).unwrap().state.clone();
+            assert_eq!(settle(&mut replays, &[&theirs], 1), state);
+        }
     }
 
     #[test]

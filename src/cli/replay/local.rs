@@ -1,26 +1,36 @@
-//! `reeltop replay MESSAGE… --to URL`: messages posted to a receiver of one's own, signed anew.
+//! `reeltop replay MESSAGE… --to URL`: messages posted to a receiver of one's own, signed anew, each
+//! a replay of the ledger.
 //!
 //! The service knows nothing of it. The body is the one that was delivered where `listen` saved it,
 //! else what the API gives for it, which may be other bytes and is labelled so.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use reqwest::Url;
 use serde_json::json;
 
-use super::args::{ReplayArgs, SourceArgs};
-use super::output::{Outcome, Output, Stop, note, usage};
-use super::reading::find_messages;
-use super::send::{millis, signed_headers};
-use super::{hosts, secrets, source};
+use super::end;
+use crate::cli::args::{ReplayArgs, SourceArgs};
+use crate::cli::output::{Outcome, Output, Stop, note, usage};
+use crate::cli::reading::find_messages;
+use crate::cli::{INTERRUPTED, hosts, journal, secrets, source};
 use crate::domain::time::SECOND;
-use crate::domain::{Failure, FailureKind, Payload, Time, masked_url};
+use crate::domain::{
+    ChangeKind, EndpointId, Failure, FailureKind, Grounds, MessageId, Payload, Replay, ReplayState,
+    ReplayStep, Replays, Route, Stage, Time, masked_url,
+};
 use crate::io::Clock;
 use crate::io::config::is_read_only;
-use crate::io::post::{Answer, Outgoing, Poster};
+use crate::io::outlet::{Ends, Outlet};
+use crate::io::post::Poster;
+use crate::io::sender::{Parcel, Posts, ReplayOrder, post_here};
+use crate::wire::normal;
 use crate::wire::saved::Saved;
 use crate::wire::signature::key::Key;
 
@@ -69,43 +79,123 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     let held = gather(&args, &from).await?;
     let mut out = Output::new();
     if args.dry_run {
-        for message in &held {
-            say(&mut out, &args, message, &url, None)?;
+        let mut replays = Replays::default();
+        let now = Clock::new().now();
+        for (message, number) in held.iter().zip(1..) {
+            let step = ReplayStep {
+                replay: number,
+                message: MessageId::new(&message.id),
+                endpoint: EndpointId::new(&masked_url(url.as_str())),
+                route: Route::Local,
+                stage: Stage::Planned,
+            };
+            replays.step(step, now);
+            if let Some(replay) = replays.get(number) {
+                say(&mut out, &args, message, replay)?;
+            }
         }
-        out.flush()?;
         return Ok(0);
     }
     if !hosts::confirmed(&url, args.yes).await? {
         return Ok(2);
     }
-    let poster = Poster::new(is_read_only, args.wait);
-    let (mut all_taken, mut is_unknown) = (true, false);
-    for message in &held {
-        let answer = post(&poster, &url, &key, message).await;
-        all_taken &= answer.as_ref().is_ok_and(Answer::is_success);
-        let is_broken = |failure: &Failure| failure.kind == FailureKind::Broken;
-        is_unknown |= answer.as_ref().is_err_and(is_broken);
-        say(&mut out, &args, message, &url, Some(&answer))?;
-        out.flush()?;
-        // Nobody is there, or nothing may be sent: that is the same for the rest.
-        if let Err(failure) = answer
-            && matches!(failure.kind, FailureKind::Unreachable | FailureKind::Local)
-        {
-            return Err(failure.into());
+    let ledger = journal::local_ledger(&from);
+    let (outlet, Ends { mut changes, .. }) = Outlet::new(Clock::new(), None, ledger);
+    let poster = Arc::new(Poster::new(is_read_only, args.wait));
+    let posts = Posts::default();
+    let sending = async {
+        let parcels = held.iter().map(|message| parcel(&url, &key, message));
+        let failure = post_all(&outlet, &poster, &posts, parcels).await;
+        drop(outlet);
+        failure
+    };
+    let mut replays = Replays::default();
+    let telling = async {
+        let mut said = HashSet::new();
+        let mut printed = Ok::<(), io::Error>(());
+        while let Some(batch) = changes.recv().await {
+            for change in batch {
+                let ChangeKind::Replay(step) = change.kind else {
+                    continue;
+                };
+                let number = step.replay;
+                replays.step(*step, change.received);
+                let told = replays.get(number).zip(nth(&held, number));
+                if let Some((replay, message)) = told
+                    && said.insert((number, replay.state.name()))
+                {
+                    printed = printed.and_then(|()| say(&mut out, &args, message, replay));
+                }
+            }
         }
+        printed
+    };
+    let ended = {
+        let mut work = pin!(async { tokio::join!(sending, telling) });
+        tokio::select! {
+            biased;
+            ended = &mut work => Some(ended),
+            _ = tokio::signal::ctrl_c() => {
+                end(&posts, work).await;
+                None
+            }
+        }
+    };
+    match ended {
+        Some((Some(failure), printed)) => {
+            printed?;
+            Err(failure.into())
+        }
+        Some((None, printed)) => {
+            printed?;
+            if replays.all().any(|replay| replay.state.is_open()) {
+                return Ok(3);
+            }
+            let is_taken = |replay: &Replay| replay.state.name() == "delivered";
+            Ok(u8::from(!replays.all().all(is_taken)))
+        }
+        None => Ok(INTERRUPTED),
     }
-    Ok(if is_unknown { 3 } else { u8::from(!all_taken) })
 }
 
-async fn post(poster: &Poster, url: &Url, key: &Key, message: &Held) -> Result<Answer, Failure> {
-    let now = Clock::new().now().wall;
-    let out = Outgoing {
+fn nth(held: &[Held], number: u64) -> Option<&Held> {
+    held.get(usize::try_from(number).ok()?.checked_sub(1)?)
+}
+
+fn parcel(url: &Url, key: &Key, message: &Held) -> (MessageId, Parcel) {
+    let parcel = Parcel {
         url: url.clone(),
-        headers: signed_headers(key, &message.id, now, &message.body),
+        key: key.clone(),
         body: message.body.clone(),
-        pause: None,
     };
-    poster.send(out).await
+    (MessageId::new(&message.id), parcel)
+}
+
+/// Posts one after another. Gives why nothing more can be sent, where that is the same for the rest.
+async fn post_all(
+    outlet: &Outlet,
+    poster: &Arc<Poster>,
+    posts: &Posts,
+    parcels: impl Iterator<Item = (MessageId, Parcel)>,
+) -> Option<Failure> {
+    for ((message, parcel), number) in parcels.zip(1..) {
+        let order = ReplayOrder {
+            number,
+            message,
+            // The pair of the ledger: a URL takes a message once at a time.
+            endpoint: EndpointId::new(&masked_url(parcel.url.as_str())),
+            route: Route::Local,
+            grounds: Grounds::default(),
+        };
+        match post_here(outlet, &order, poster, parcel, posts).await {
+            Stage::Refused(failure) if failure.kind == FailureKind::Unreachable => {
+                return Some(failure);
+            }
+            _ if posts.stop.is_cancelled() => return None,
+            _ => {}
+        }
+    }
+    None
 }
 
 /// The messages asked for, each once, oldest first.
@@ -194,55 +284,25 @@ fn captured(path: &Path, wanted: &[String]) -> io::Result<Vec<Held>> {
     Ok(held)
 }
 
-fn say(
-    out: &mut Output,
-    args: &ReplayArgs,
-    message: &Held,
-    url: &Url,
-    answer: Option<&Result<Answer, Failure>>,
-) -> io::Result<()> {
-    let shown = masked_url(url.as_str());
-    let code = answer
-        .and_then(|answer| answer.as_ref().ok())
-        .map(|answer| answer.code);
-    let took = answer
-        .and_then(|answer| answer.as_ref().ok())
-        .map(|answer| millis(answer.took));
-    let reason = answer
-        .and_then(|answer| answer.as_ref().err())
-        .map(ToString::to_string);
-    let state = match answer {
-        None => "planned",
-        Some(Ok(answer)) if answer.is_success() => "delivered",
-        // It may have arrived before the connection broke.
-        Some(Err(failure)) if failure.kind == FailureKind::Broken => "unknown",
-        Some(_) => "failed",
-    };
+/// Prints a state that a replay came into: each as a line of JSON, else how it ended.
+fn say(out: &mut Output, args: &ReplayArgs, message: &Held, replay: &Replay) -> io::Result<()> {
     if args.json {
-        let line = json!({
-            "message_id": message.id,
-            "endpoint_id": null,
-            "route": "local",
-            "state": state,
-            "attempt_id": null,
-            "timestamp": Clock::new().now().wall.rfc3339(),
-            "url": shown,
-            "body": message.label(),
-            "captured_in": message.captured,
-            "response_status_code": code,
-            "response_duration_ms": took,
-            "reason": reason,
-        });
-        return out.line(&line.to_string());
+        let mut line = normal::replay(replay);
+        if let Some(line) = line.as_object_mut() {
+            line.insert("body".to_owned(), json!(message.label()));
+            line.insert("captured_in".to_owned(), json!(message.captured));
+        }
+        out.line(&line.to_string())?;
+        return out.flush();
     }
-    let how = match (code, took, reason) {
-        (Some(code), Some(took), _) => format!(" ({code} in {took} ms)"),
-        (_, _, Some(reason)) => format!(" ({reason})"),
-        _ => String::new(),
+    let is_told = match &replay.state {
+        ReplayState::Planned => args.dry_run,
+        ReplayState::Sending => false,
+        _ => true,
     };
-    out.line(&format!(
-        "{} → {shown}: {state}{how}; {}",
-        message.id,
-        message.words()
-    ))
+    if is_told {
+        let (id, to, how) = (&message.id, &replay.endpoint, replay.words());
+        out.line(&format!("{id} → {to}: {how}; {}", message.words()))?;
+    }
+    out.flush()
 }
