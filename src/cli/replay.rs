@@ -341,7 +341,9 @@ async fn send(by: Sending) -> Outcome {
                 endpoint,
                 orders,
                 since,
-            } => sender::recover(&client, &outlet, &endpoint, orders, since, wait).await,
+            } => {
+                sender::recover(&client, &outlet, &endpoint, orders, since, wait, &posts).await;
+            }
         }
         // What was found goes into the ledger before this ends.
         if let Err(failure) = keeper::look(&outlet, &|_| {}).await {

@@ -7,14 +7,19 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use super::{Followed, ReplayOrder, Written, find, tell, tell_attempts};
+use super::{Followed, Posts, ReplayOrder, Written, find, tell, tell_attempts};
 use crate::domain::{Attempt, AttemptId, Before, EndpointId, Failure, FailureKind, Stage, Time};
 use crate::io::attempts::Attempts;
 use crate::io::client::Client;
 use crate::io::client::http::NotDone;
 use crate::io::outlet::Outlet;
 
+/// Why nothing was asked for.
+const ENDED: &str = "reeltop was ended before the request was made";
+const NOT_ALL: &str =
+    "another message could not be written down; what is said of that one tells why";
 /// Messages whose attempts are read at once.
 const READS: usize = 8;
 
@@ -34,37 +39,77 @@ pub async fn recover(
     orders: Vec<ReplayOrder>,
     since: Time,
     follow: Duration,
+    posts: &Posts,
 ) {
     let Some(known) = write_down(client, outlet, orders).await else {
         return;
     };
-    let Some(key) = known.first().map(|first| first.written.id.clone()) else {
-        return;
-    };
-    let begun = match &client.svix {
-        Some(svix) => svix.recover(endpoint, since, None, &key).await.map(|_| ()),
-        None => Err(NotDone::Refused(not_offered())),
-    };
-    let stage = match begun {
-        Ok(()) => Stage::Accepted,
-        Err(NotDone::Refused(failure)) => Stage::Refused(failure),
-        Err(NotDone::Unknown(why)) => Stage::Unknown(why),
-    };
-    for one in &known {
-        one.written.note(stage.clone()).await;
-    }
-    if matches!(stage, Stage::Refused(_)) {
-        return;
-    }
-    let begun = match stage {
-        Stage::Unknown(why) => why,
-        _ => "the recovery was accepted".to_owned(),
+    let rows = known
+        .iter()
+        .map(|one| (one.written.clone(), one.before.clone()));
+    let asking = ask(
+        client.clone(),
+        endpoint.clone(),
+        rows.collect(),
+        since,
+        posts.stop.clone(),
+    );
+    let begun = match posts.tracker.spawn(asking).await {
+        Ok(Stage::Accepted) => "the recovery was accepted".to_owned(),
+        Ok(Stage::Unknown(why)) => why,
+        Ok(_) => return,
+        Err(error) => format!("it was broken off: {error}"),
     };
     let until = Instant::now() + follow.min(Duration::from_hours(24));
     let mut following = stream::iter(known)
         .map(|one| follow_one(client, one, &begun, until, follow))
         .buffer_unordered(READS);
     while following.next().await.is_some() {}
+}
+
+/// Writes each down as being sent, makes the one request and tells how it ended; a task of its own,
+/// as the request goes on where whoever asked is dropped. What was not begun when the program ends,
+/// or not all of which could be written down, is not asked for any more.
+async fn ask(
+    client: Client,
+    endpoint: EndpointId,
+    rows: Vec<(Written, Before)>,
+    since: Time,
+    stop: CancellationToken,
+) -> Stage {
+    let all = || rows.iter().map(|(written, _)| written);
+    let mut why = stop.is_cancelled().then_some(ENDED);
+    for (written, before) in rows.iter().take_while(|_| !stop.is_cancelled()) {
+        let before = before.clone();
+        if let Err(failure) = written.step(Stage::Sending { before }).await {
+            written.note(Stage::Refused(failure)).await;
+            why = Some(NOT_ALL);
+            break;
+        }
+    }
+    if let Some(why) = why.or(stop.is_cancelled().then_some(ENDED)) {
+        return note_all(all(), Stage::Cancelled(why.to_owned())).await;
+    }
+    for (written, _) in &rows {
+        tell(&written.outlet, &written.order, Stage::Looking).await;
+    }
+    let begun = match (&client.svix, rows.first()) {
+        (Some(svix), Some((first, _))) => svix.recover(&endpoint, since, None, &first.id).await,
+        _ => Err(NotDone::Refused(not_offered())),
+    };
+    let stage = match begun {
+        Ok(_) => Stage::Accepted,
+        Err(NotDone::Refused(failure)) => Stage::Refused(failure),
+        Err(NotDone::Unknown(why)) => Stage::Unknown(why),
+    };
+    note_all(all(), stage).await
+}
+
+async fn note_all(rows: impl Iterator<Item = &Written>, stage: Stage) -> Stage {
+    for written in rows {
+        written.note(stage.clone()).await;
+    }
+    stage
 }
 
 /// Where there is no Svix to ask.
@@ -95,10 +140,11 @@ async fn follow_one(client: &Client, one: Known, begun: &str, until: Instant, fo
         };
         written.note(Stage::Unknown(why)).await;
     }
+    written.note(Stage::Looked).await;
 }
 
-/// Writes every order down, first as planned, then with the attempts that are there as about to be
-/// sent. Where one cannot be, all are taken back, and the reason is told.
+/// Writes every order down as planned, and reads the attempts that are there. Where one cannot be,
+/// all are taken back, and the reason is told.
 async fn write_down(
     client: &Client,
     outlet: &Outlet,
@@ -152,25 +198,10 @@ async fn write_down(
         take_back(&written).await;
         return None;
     }
-    for one in &known {
-        let before = one.before.clone();
-        if let Err(failure) = one.written.step(Stage::Sending { before }).await {
-            one.written.note(Stage::Refused(failure)).await;
-            take_back(&written).await;
-            return None;
-        }
-    }
     Some(known)
 }
 
-/// Nothing was asked for: what is not over yet is refused.
+/// Nothing was asked for: what is not over yet is taken back.
 async fn take_back(written: &[Written]) {
-    for one in written {
-        let failure = Failure::new(
-            FailureKind::Local,
-            "nothing was recovered, as another message could not be written down",
-            "what is said of that one tells why",
-        );
-        one.note(Stage::Refused(failure)).await;
-    }
+    note_all(written.iter(), Stage::Cancelled(NOT_ALL.to_owned())).await;
 }

@@ -4,19 +4,38 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::{APP, attempts, publish, svix_of, svix_server};
-use crate::server::support::{Receiver, answer, create_endpoint};
+use reeltop::domain::{Grounds, Route};
+use reeltop::io::Clock;
+use reeltop::io::client::Client;
+use reeltop::io::ledger::Ledger;
+use reeltop::io::outlet::Outlet;
+use reeltop::io::sender::{Posts, ReplayOrder, recover};
+use reeltop::server::Running;
+use tempfile::TempDir;
+
+use super::sending::hour_ago;
+use super::{APP, alone, attempts, endpoint_id, publish, svix_of, svix_server};
+use crate::server::support::{PATIENCE, Receiver, answer, create_endpoint};
 
 /// Runs `reeltop replay` on the server; its exit code, its lines, and what it said.
 async fn replay(url: &str, key: &str, arguments: &[&str]) -> (i32, Vec<String>, String) {
     let state = tempfile::tempdir().unwrap();
+    let arguments = [&["replay"], arguments].concat();
+    reeltop(&state, url, key, &arguments).await
+}
+
+async fn reeltop(
+    state: &TempDir,
+    url: &str,
+    key: &str,
+    arguments: &[&str],
+) -> (i32, Vec<String>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_reeltop"));
     command
         .env_clear()
         .env("SVIX_TOKEN", key)
         .env("HOME", "/nonexistent")
         .env("XDG_STATE_HOME", state.path())
-        .arg("replay")
         .args(arguments)
         .args(["--svix-url", url, "--svix-app", APP])
         .stdin(Stdio::null());
@@ -61,7 +80,8 @@ async fn what_failed_is_recovered_once_and_each_is_followed() {
     assert!(receiver.is_quiet().await, "nothing was sent yet");
 
     let all = recover(&["--since", "1h", "--yes", "--json"]);
-    let (code, lines, said) = replay(&url, key, &all).await;
+    let state = tempfile::tempdir().unwrap();
+    let (code, lines, said) = reeltop(&state, &url, key, &[&["replay"], &all[..]].concat()).await;
     assert_eq!(code, 0, "{lines:?} {said}");
     let delivered = lines.iter().filter(|line| {
         line.contains("\"route\":\"recover\"") && line.contains("\"state\":\"delivered\"")
@@ -71,10 +91,140 @@ async fn what_failed_is_recovered_once_and_each_is_followed() {
         receiver.next().await;
     }
     assert!(receiver.is_quiet().await, "each was posted once");
+    // Each was followed to its end while it was watched: nothing is left to find later.
+    let listed = ["replays", "--json", "--offline"];
+    let (code, lines, said) = reeltop(&state, &url, key, &listed).await;
+    assert_eq!((code, lines.len()), (0, 3), "{lines:?} {said}");
+    for line in &lines {
+        let has = |what: &str| line.contains(what);
+        assert!(
+            has("\"state\":\"delivered\"")
+                && has("\"route\":\"recover\"")
+                && has("\"reason\":null"),
+            "{line}"
+        );
+    }
+    let (_, lines, _) = reeltop(&state, &url, key, &["replays", "--offline"]).await;
+    assert!(
+        lines.iter().all(|line| !line.contains("found later")),
+        "{lines:?}"
+    );
     let (code, _, said) = replay(&url, key, &all).await;
     assert!(
         code == 0 && said.contains("nothing to recover"),
         "{code} {said}"
     );
     server.stop().await;
+}
+
+/// Three messages that failed at one endpoint, and what recovers them.
+struct Failed {
+    server: Running,
+    receiver: Receiver,
+    client: Client,
+    orders: Vec<ReplayOrder>,
+}
+
+async fn failed() -> Failed {
+    let server = svix_server().await;
+    let receiver = Receiver::always(500).await;
+    let endpoint = create_endpoint(&server, &receiver.url, &["task.*"]).await;
+    let svix = svix_of(&server);
+    let mut orders = Vec::new();
+    for (message, number) in publish(&server, &svix, 3).await.into_iter().zip(1..) {
+        attempts(&svix, &message, 1).await;
+        receiver.next().await;
+        orders.push(ReplayOrder {
+            number,
+            message,
+            endpoint: endpoint_id(&endpoint.id),
+            route: Route::Recover,
+            grounds: Grounds::default(),
+        });
+    }
+    let client = Client::new(&alone(&server.url(), server.api_key())).unwrap();
+    Failed {
+        server,
+        receiver,
+        client,
+        orders,
+    }
+}
+
+/// Recovers them; how each stands in the ledger afterwards.
+async fn recovered(failed: &Failed, ledger: Ledger, posts: &Posts) -> Vec<String> {
+    let clock = Clock::new();
+    let (outlet, mut ends) = Outlet::new(clock, None, ledger.clone());
+    let reading = async { while ends.changes.recv().await.is_some() {} };
+    let asking = async {
+        let endpoint = failed.orders[0].endpoint.clone();
+        let (orders, since) = (failed.orders.clone(), hour_ago());
+        let follow = Duration::from_millis(100);
+        recover(
+            &failed.client,
+            &outlet,
+            &endpoint,
+            orders,
+            since,
+            follow,
+            posts,
+        )
+        .await;
+        drop(outlet);
+    };
+    tokio::join!(asking, reading);
+    let rows = ledger.list(10, clock.now()).unwrap();
+    rows.iter().map(|row| row.state.name().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn what_ends_before_the_request_is_cancelled_and_nothing_is_asked_for() {
+    let failed = failed().await;
+    let posts = Posts::default();
+    posts.stop.cancel();
+    let states = recovered(&failed, Ledger::in_memory(), &posts).await;
+    assert_eq!(states, ["cancelled"; 3]);
+    assert!(failed.receiver.is_quiet().await);
+    failed.server.stop().await;
+}
+
+#[tokio::test]
+async fn where_one_cannot_be_written_down_the_others_are_taken_back() {
+    let failed = failed().await;
+    let ledger = Ledger::in_memory();
+    let last = &failed.orders[2];
+    let pair = (last.message.clone(), last.endpoint.clone());
+    let now = Clock::new().now();
+    ledger.plan(9, &pair, Route::Svix, now).unwrap();
+    let states = recovered(&failed, ledger, &Posts::default()).await;
+    assert_eq!(states, ["planned", "cancelled", "cancelled"]);
+    assert!(failed.receiver.is_quiet().await);
+    failed.server.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_asked_for_ends_though_whoever_asked_is_gone() {
+    let failed = failed().await;
+    let (ledger, posts) = (Ledger::in_memory(), Posts::default());
+    {
+        let asking = recovered(&failed, ledger.clone(), &posts);
+        tokio::pin!(asking);
+        // Dropped as soon as its request is under way.
+        tokio::select! {
+            _ = &mut asking => {}
+            () = async { while posts.tracker.is_empty() { tokio::task::yield_now().await; } } => {}
+        }
+    }
+    posts.tracker.close();
+    tokio::time::timeout(PATIENCE, posts.tracker.wait())
+        .await
+        .unwrap();
+    let rows = ledger.list(10, Clock::new().now()).unwrap();
+    let states: Vec<_> = rows.iter().map(|row| row.state.name()).collect();
+    assert_eq!(states, ["accepted"; 3]);
+    for _ in 0..3 {
+        failed.receiver.next().await;
+    }
+    assert!(failed.receiver.is_quiet().await, "each was posted once");
+    failed.server.stop().await;
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{APP, alone, attempts, endpoint_id, publish, refused, svix_of, svix_server};
 use crate::server::support::{Receiver, answer, call, create_endpoint, eventually, health};
 
-fn hour_ago() -> Time {
+pub fn hour_ago() -> Time {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     Time(i64::try_from(now.unwrap().as_micros()).unwrap() - 3_600_000_000)
 }
