@@ -41,6 +41,10 @@ pub fn history(from: &SourceArgs) -> Result<History, Stop> {
             hole.words()
         ));
     }
+    if let Some(alive) = file.facts().unwrap_or_default().alive {
+        let end = alive.rfc3339();
+        note(&format!("as of {end}, where the journal ends"));
+    }
     if let Some(trouble) = &found.broken {
         note(&format!("not all of the journal could be read: {trouble}"));
     }

@@ -93,7 +93,8 @@ pub struct Journal {
     pub bytes: u64,
     /// Changes that this run recorded.
     pub n_recorded: u64,
-    /// Changes of this run that are not in the file.
+    /// Changes of this run that are not in the file. Those that came while another reeltop recorded
+    /// are that one's, and do not count.
     pub n_missed: u64,
     /// Changes of earlier runs that were read at the start.
     pub n_restored: u64,

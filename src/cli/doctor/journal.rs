@@ -21,8 +21,16 @@ pub fn examine(source: &Source, args: &SourceArgs) -> Line {
     match found {
         Ok(None) => Line::ok(CHECK, format!("none yet; it will be {path}")),
         Ok(Some(n)) => {
+            let is_recorded = is_recorded(&settings.file);
+            if !is_recorded && let Err(trouble) = File::check_writable(&settings.file) {
+                return Line::warning(
+                    CHECK,
+                    format!("{path}, {n} changes; {trouble}"),
+                    "the dashboard reads it and records nothing: see who may write it and its folder",
+                );
+            }
             let bytes = size(&settings.file);
-            let used = if is_recorded(&settings.file) {
+            let used = if is_recorded {
                 ", recorded by another reeltop now"
             } else {
                 ""

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::super::journal;
 use super::super::output::{Stop, note};
 use super::print::Printer;
-use crate::domain::{ChangeKind, Origin, Time};
+use crate::domain::{ChangeKind, Origin, Proof};
 use crate::io::clock::Clock;
 use crate::io::journal::since;
 use crate::wire::sse::Frame;
@@ -27,6 +27,10 @@ pub fn print(file: &Path, ago: Duration, printer: &mut Printer) -> Result<Option
     let mut before: Option<Arc<[u8]>> = None;
     for block in found.by_ref() {
         for record in block {
+            if let ChangeKind::Proof(proof) = &record.kind {
+                printer.flush()?;
+                note_gap(proof);
+            }
             let (ChangeKind::Event(_), Origin::Stream, Some(raw)) =
                 (&record.kind, record.origin, record.raw)
             else {
@@ -65,11 +69,36 @@ pub fn print(file: &Path, ago: Duration, printer: &mut Printer) -> Result<Option
         ));
     }
     let id = facts.last_event_id.filter(|id| !id.is_empty());
-    if id.is_none() {
-        let end = facts.alive.map(Time::rfc3339).unwrap_or_default();
-        note(&format!(
-            "the stream names no event to go on from: what came between the journal's end ({end}) and now is missing"
-        ));
-    }
+    let end = match facts.alive {
+        Some(alive) => format!("the journal ends at {}", alive.rfc3339()),
+        None => "nobody knows when the journal ends".to_owned(),
+    };
+    note(&match &id {
+        None => format!(
+            "{end}; the stream names no event to go on from: what came between then and now is missing"
+        ),
+        Some(_) => format!(
+            "{end}; what came since is asked of the stream by the last event's id, and a server that \
+             keeps no events leaves it out"
+        ),
+    });
     Ok(id)
+}
+
+/// Says from when to when nothing was received, and what is known of that time.
+fn note_gap(proof: &Proof) {
+    let words = proof.words();
+    match proof.gap {
+        Some((from, to)) => note(&format!(
+            "nothing was received from {} to {}; {} events of that time came later ({words})",
+            from.rfc3339(),
+            to.rfc3339(),
+            proof.backfilled
+        )),
+        None if proof.is_gap_unknown => note(&format!(
+            "nothing was received until {}, and nobody knows since when ({words})",
+            proof.at.rfc3339()
+        )),
+        None => {}
+    }
 }

@@ -9,6 +9,7 @@ use reqwest::{StatusCode, Url};
 
 use crate::domain::time::SECOND;
 use crate::domain::{Failure, FailureKind, Time, Unreadable, visible};
+use crate::io::reach::{self, Proxy};
 use crate::wire::lenient::error_text;
 
 /// A failed request: what happened, and what the server said about trying again.
@@ -64,6 +65,9 @@ pub fn transport(error: &reqwest::Error, url: &Url, answer: Duration) -> Failure
     let cause = visible(cause);
     let unreachable = |what: String, hint: &str| Failure::new(FailureKind::Unreachable, what, hint);
     if error.is_connect() {
+        if let Some(proxy) = reach::proxy(url, |name| std::env::var(name).ok()) {
+            return through(&proxy, url, &lower, &cause);
+        }
         if lower.contains("dns error") || lower.contains("lookup address") {
             return unreachable(
                 format!(
@@ -121,6 +125,30 @@ pub fn transport(error: &reqwest::Error, url: &Url, answer: Duration) -> Failure
     }
     let what = format!("the connection to {server} broke: {cause}");
     Failure::new(FailureKind::Broken, what, "try again")
+}
+
+/// No connection where a proxy is on the way: which of the two is away is not known, but that the
+/// proxy was asked first.
+fn through(proxy: &Proxy, url: &Url, lower: &str, cause: &str) -> Failure {
+    let Proxy { name, address } = proxy;
+    let (server, address) = (origin(url), visible(address));
+    let host = visible(url.host_str().unwrap_or_default());
+    // The certificate is the server's: the tunnel stood.
+    let what = if lower.contains("certificate") || lower.contains("unknownissuer") {
+        let (what, hint) = certificate(lower);
+        let what = format!("the certificate of {server}, through {address}, {what}: {cause}");
+        return Failure::new(FailureKind::Unreachable, what, hint);
+    } else if lower.contains("dns error") || lower.contains("lookup address") {
+        format!(
+            "the host name of the proxy {address} could not be resolved, on the way to {server}"
+        )
+    } else if lower.contains("connection refused") {
+        format!("nothing listens at the proxy {address}, on the way to {server}")
+    } else {
+        format!("no connection to {server} through the proxy {address}: {cause}")
+    };
+    let hint = format!("check {name}; NO_PROXY={host} goes there without it");
+    Failure::new(FailureKind::Unreachable, what, hint)
 }
 
 /// From an answer whose headers are larger than a limit.
@@ -367,6 +395,41 @@ mod tests {
         assert_eq!(retry_after(&headers), Some(7 * SECOND));
         headers.insert(RETRY_AFTER, "soon".parse().unwrap());
         assert_eq!(retry_after(&headers), None);
+    }
+
+    #[test]
+    fn where_a_proxy_is_on_the_way_it_is_named() {
+        let url = Url::parse("https://api.example.com/x").unwrap();
+        let proxy = Proxy {
+            name: "HTTPS_PROXY",
+            address: "http://proxy.example:3128".to_owned(),
+        };
+        for (said, words, advice) in [
+            (
+                "tcp connect error: connection refused (os error 111)",
+                "nothing listens at the proxy http://proxy.example:3128",
+                "check HTTPS_PROXY; NO_PROXY=api.example.com",
+            ),
+            (
+                "dns error: failed to lookup address",
+                "the host name of the proxy http://proxy.example:3128",
+                "check HTTPS_PROXY",
+            ),
+            (
+                "tunnel error: proxy authorization required",
+                "no connection to https://api.example.com through the proxy",
+                "check HTTPS_PROXY",
+            ),
+            (
+                "invalid peer certificate: unknownissuer",
+                "the certificate of https://api.example.com, through",
+                "--ca-file",
+            ),
+        ] {
+            let failure = through(&proxy, &url, said, said);
+            assert!(failure.what.contains(words), "{}", failure.what);
+            assert!(failure.hint.contains(advice), "{}", failure.hint);
+        }
     }
 
     #[test]

@@ -182,6 +182,16 @@ impl File {
         Self::with(db).map(Some)
     }
 
+    /// Whether the file, which is there, could be written to now; nothing is.
+    pub fn check_writable(path: &Path) -> Result<(), Trouble> {
+        // SQLite falls back to reading where it may not write, and says so only when it should.
+        fs::OpenOptions::new().write(true).open(path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(path, flags)?;
+        db.busy_timeout(std::time::Duration::from_secs(1))?;
+        Ok(db.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?)
+    }
+
     fn with(db: Connection) -> Result<Self, Trouble> {
         let last = "SELECT first + n FROM block ORDER BY first DESC LIMIT 1";
         let next: Option<i64> = db.query_row(last, [], |row| row.get(0)).optional()?;

@@ -33,6 +33,12 @@ const TRIED_AGAIN: Duration = Duration::from_millis(50);
 /// How often figures are told while nothing else about them changes.
 const TOLD_EVERY: Duration = Duration::from_secs(5);
 
+/// Why changes are missing where nothing else is known: there was no room for them.
+const TOO_FAST: &str = "they came faster than they could be written";
+/// Why those may be that came until this reeltop noticed that it is the one to record.
+const HANDED_OVER: &str =
+    "the reeltop that recorded before this one ended meanwhile; some of them may be in the journal";
+
 /// The thread's state.
 pub(super) struct Writer {
     settings: Settings,
@@ -53,6 +59,10 @@ pub(super) struct Writer {
     stream_path: Option<Arc<str>>,
     noted_alive: i64,
     noted_missed: u64,
+    /// Missed changes that are not missing: another reeltop recorded them.
+    n_elsewhere: u64,
+    /// Why changes that are not noted yet were missed.
+    why_missed: String,
     pruned: Option<Instant>,
     told: Option<Instant>,
     ended: Option<oneshot::Sender<()>>,
@@ -90,6 +100,8 @@ impl Writer {
             stream_path: None,
             noted_alive: 0,
             noted_missed: 0,
+            n_elsewhere: 0,
+            why_missed: TOO_FAST.to_owned(),
             pruned: None,
             told: None,
             ended: None,
@@ -235,7 +247,7 @@ impl Writer {
                 true
             }
             Err(fs::TryLockError::WouldBlock) => {
-                self.give_up(NotRecording::Another);
+                self.leave_to_another();
                 false
             }
             Err(fs::TryLockError::Error(error)) => {
@@ -270,7 +282,20 @@ impl Writer {
         }
     }
 
+    /// Another reeltop has the lock: up to now it recorded what this one has not.
+    fn leave_to_another(&mut self) {
+        self.take_out(true);
+        self.intake.dropped(&mut self.waiting);
+        self.n_elsewhere = self.intake.n_missed();
+        self.noted_missed = self.n_elsewhere;
+        self.give_up(NotRecording::Another);
+    }
+
     fn give_up(&mut self, why: NotRecording) {
+        self.why_missed = match &why {
+            NotRecording::Another => HANDED_OVER.to_owned(),
+            other => other.to_string(),
+        };
         self.retry_at = match why {
             NotRecording::Foreign | NotRecording::Newer => None,
             _ => Some(Instant::now() + AGAIN),
@@ -373,13 +398,13 @@ impl Writer {
         let Some(file) = &mut self.file else {
             return;
         };
-        let why = "they came faster than they could be written";
+        let hole = (now, missed - self.noted_missed, self.why_missed.as_str());
         let entry = Entry {
             blocks: self.waiting.iter().map(|piece| &piece.block).collect(),
             last_event_id: alive.and(self.last_event_id.as_deref()),
             stream_path: alive.and(self.stream_path.as_deref()),
             alive: alive.filter(|alive| *alive != self.noted_alive).map(Time),
-            hole: (missed > self.noted_missed).then(|| (now, missed - self.noted_missed, why)),
+            hole: (missed > self.noted_missed).then_some(hole),
         };
         let outcome = file.append(&entry);
         match outcome {
@@ -390,6 +415,7 @@ impl Writer {
                 self.state.n_recorded += n_rows.sum::<u64>();
                 self.state.recording = Recording::On;
                 self.noted_missed = missed;
+                TOO_FAST.clone_into(&mut self.why_missed);
                 if let Some(alive) = alive {
                     self.noted_alive = alive;
                     (self.last_event_id, self.stream_path) = (None, None);
@@ -431,7 +457,12 @@ impl Writer {
 
     /// Says how it stands: at once where that matters, else now and then.
     fn tell(&mut self, is_news: bool) {
-        self.state.n_missed = self.intake.n_missed() + self.n_stuck();
+        let n_missed = self.intake.n_missed().saturating_sub(self.n_elsewhere);
+        self.state.n_missed = match self.state.recording {
+            // The other one has them.
+            Recording::Not(NotRecording::Another) => 0,
+            _ => n_missed + self.n_stuck(),
+        };
         let is_other = {
             let told = self.tell.borrow();
             told.recording != self.state.recording

@@ -204,6 +204,48 @@ async fn a_disk_that_takes_no_more_and_a_folder_that_takes_nothing_are_said_and_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_journal_does_not_hold_is_said_by_tail_and_doctor() {
+    let server = start(Options::default()).await;
+    let home = Home::new(&server, &server.url());
+    let mut before = home.dashboard();
+    before.sees("● live");
+    let task = server.backend().create_task("asset", &["proxy"]).unwrap();
+    let file = home.file().await;
+    until_records(&file, 1).await;
+    before.keys("q");
+    before.end();
+    let step = |state| assert!(server.backend().set_feature(&task, "proxy", state));
+    step(FeatureState::Processing);
+    let mut after = home.dashboard();
+    after.sees("converged");
+    after.sees(" · gap ");
+    after.keys("q");
+    after.end();
+    let n_before = events_in(&file).len();
+    step(FeatureState::Completed);
+    let limit = (n_before + 1).to_string();
+    let arguments = ["tail", "--since", "10m", "--limit", &limit];
+    let (code, out, words) = home.run(&arguments).await;
+    assert_eq!((code, out.lines().count()), (0, n_before + 1), "{words}");
+    let gaps = words.matches("nothing was received from ").count();
+    assert_eq!(gaps, 1, "{words}");
+    assert!(words.contains("the journal ends at "), "{words}");
+    let (_, _, words) = home.run(&["tasks", "--offline"]).await;
+    assert!(words.contains("where the journal ends"), "{words}");
+
+    let (_, out, _) = home.run(&["doctor", "--wait", "0s"]).await;
+    assert!(!out.contains("cannot be written"), "{out}");
+    // What SQLite keeps beside the file finds no place there.
+    for kept in ["-wal", "-shm"] {
+        let path = PathBuf::from(format!("{}{kept}", file.display()));
+        let _ = fs::remove_file(&path);
+        fs::create_dir(&path).unwrap();
+    }
+    let (_, out, _) = home.run(&["doctor", "--wait", "0s"]).await;
+    assert!(out.contains("it cannot be written"), "{out}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_switched_off_leaves_no_file_and_the_demo_leaves_none_either() {
     let server = start(Options::default()).await;
     let home = Home::new(&server, &server.url());
