@@ -104,7 +104,11 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
                     .retain(|item| means_endpoint(&history, &meant, message, &item.endpoint));
                 plan
             } else {
-                plan(&history, message, only.as_ref(), source.read_only, now)
+                let mut plan = plan(&history, message, only.as_ref(), source.read_only, now);
+                for item in &mut plan.items {
+                    item.grounds.overlook_newer();
+                }
+                plan
             }
         })
         .collect();
@@ -441,7 +445,7 @@ async fn send_all(
         tokio::select! {
             Some((job, followed)) = under_way.next() => {
                 match followed {
-                    Followed::NotNeeded => queue.not_needed(&job),
+                    Followed::CalledOff => queue.not_needed(&job),
                     how => queue.ended(&job, how == Followed::Delivered),
                 }
             }

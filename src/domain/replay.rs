@@ -414,6 +414,21 @@ impl Replay {
         }
     }
 
+    /// Why no other of its pair is sent while it is open.
+    pub fn open_words(&self) -> String {
+        match &self.by {
+            Some(who) if who.is_running => {
+                format!("{} is replaying it: {}", who.words(), self.words())
+            }
+            Some(who) => format!(
+                "a replay of it by {} is open: {}",
+                who.words(),
+                self.words()
+            ),
+            None => format!("a replay of it is open: {}", self.words()),
+        }
+    }
+
     /// Where it stands, in a sentence's words.
     pub fn words(&self) -> String {
         match &self.state {

@@ -56,6 +56,15 @@ pub struct Ledger {
     news: Arc<Notify>,
 }
 
+/// What came of an order to send a replay.
+#[derive(Debug)]
+pub enum Planned {
+    /// It stands there, under this id, which is its idempotency key.
+    As(Arc<str>),
+    /// Another of its pair is open, so that it does not.
+    Open(Box<Replay>),
+}
+
 enum Place {
     File(PathBuf),
     /// Nobody shares it.
@@ -121,15 +130,15 @@ impl Ledger {
         }
     }
 
-    /// Writes down that a replay is planned, and gives its id, which is its idempotency key. Fails
-    /// if it cannot be written or a replay of the pair is open: then nothing may be sent.
+    /// Writes down that a replay is planned, unless one of the pair is open. Fails if it cannot be
+    /// written. Only what was written down may be sent.
     pub fn plan(
         &self,
         number: u64,
         pair: &Pair,
         route: Route,
         now: Moment,
-    ) -> Result<Arc<str>, Failure> {
+    ) -> Result<Planned, Failure> {
         // What is found by now may have ended an earlier replay.
         self.keep(now)?;
         let mut inner = self.lock();
@@ -162,11 +171,14 @@ impl Ledger {
         }
         match file.insert(&id, &replay, owner) {
             Ok(()) => {}
-            Err(Refusal::Open(open)) => return Err(is_open(&self.shown_one(&inner, *open))),
+            Err(Refusal::Open(open)) => {
+                let open = self.shown_one(&inner, *open);
+                return Ok(Planned::Open(Box::new(open)));
+            }
             Err(Refusal::Trouble(error)) => return Err(self.failed(&error)),
         }
         inner.numbers.insert(id.clone(), number);
-        Ok(id)
+        Ok(Planned::As(id))
     }
 
     /// Writes down the next stage of a replay of ours. Where that fails, the request of a replay
@@ -507,15 +519,4 @@ fn changed(file: &File, told: Option<i64>) -> Result<Vec<Held>, file::Trouble> {
 fn number_of(id: &str) -> u64 {
     let low = uuid::Uuid::parse_str(id).map_or(0, |id| id.as_u64_pair().1);
     low | 1 << 63
-}
-
-fn is_open(open: &Replay) -> Failure {
-    let who = open
-        .by
-        .as_ref()
-        .map(|who| format!(" by {}", who.words()))
-        .unwrap_or_default();
-    let what = format!("a replay of it{who} is open: {}", open.words());
-    let hint = "it is never sent twice; reeltop replays lists them, and --give-up closes one";
-    Failure::new(FailureKind::Local, what, hint)
 }

@@ -2,6 +2,7 @@
 
 mod local;
 mod recover;
+mod weighing;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use super::attempts::Attempts;
 use super::client::Client;
 use super::client::http::Sent;
 use super::clock::Clock;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Planned};
 use super::outlet::Outlet;
 use crate::domain::bulk::FOLLOWED;
 use crate::domain::{
@@ -26,6 +27,7 @@ use crate::domain::{
 
 pub use local::{Parcel, post_here};
 pub use recover::{not_offered, recover};
+use weighing::objection;
 
 /// How long an attempt is looked for at a quick pace.
 pub const FOLLOW: Duration = Duration::from_micros(FOLLOWED.unsigned_abs());
@@ -44,7 +46,8 @@ pub struct ReplayOrder {
     pub message: MessageId,
     pub endpoint: EndpointId,
     pub route: Route,
-    /// What the decision rests on: an attempt that delivered it since ends this before its request.
+    /// What the decision rests on: what came since and speaks against it ends this before its
+    /// request.
     pub grounds: Grounds,
 }
 
@@ -59,21 +62,29 @@ struct Written {
 }
 
 impl Written {
-    /// Writes the order into the ledger; nothing may be sent if that fails.
-    async fn new(outlet: &Outlet, order: &ReplayOrder) -> Result<Self, Failure> {
+    /// Writes the order into the ledger; nothing may be sent if that fails, for the reason that is
+    /// given as its last stage.
+    async fn new(outlet: &Outlet, order: &ReplayOrder) -> Result<Self, Stage> {
         let now = outlet.clock().now();
         let (number, route) = (order.number, order.route);
         let pair = (order.message.clone(), order.endpoint.clone());
-        let id = outlet
+        let planned = outlet
             .ledger()
-            .wait(move |ledger| ledger.plan(number, &pair, route, now))
-            .await?;
-        Ok(Self {
-            outlet: outlet.clone(),
-            order: order.clone(),
-            id,
-            n_noted: Arc::default(),
-        })
+            .wait(move |ledger| ledger.plan(number, &pair, route, now));
+        match planned.await {
+            Ok(Planned::As(id)) => Ok(Self {
+                outlet: outlet.clone(),
+                order: order.clone(),
+                id,
+                n_noted: Arc::default(),
+            }),
+            Ok(Planned::Open(open)) => {
+                let why = open.open_words();
+                let hint = "reeltop replays lists it, and --give-up closes it";
+                Err(Stage::Cancelled(format!("{why}; {hint}")))
+            }
+            Err(failure) => Err(Stage::Refused(failure)),
+        }
     }
 
     /// Writes a stage down, then tells it. Fails if it could not be written.
@@ -129,8 +140,8 @@ pub enum Followed {
     Delivered,
     /// Its attempt was seen and failed, or it was refused.
     Failed,
-    /// It was delivered meanwhile, so that nothing was sent.
-    NotNeeded,
+    /// What is known just before its request spoke against it, so that nothing was sent.
+    CalledOff,
     /// Attempts were seen of which none is certainly its own.
     Unclear,
     /// Nothing was seen; it stays open.
@@ -166,13 +177,18 @@ pub async fn replay(
 ) -> Followed {
     let written = match Written::new(outlet, order).await {
         Ok(written) => written,
-        Err(failure) => {
-            tell(outlet, order, Stage::Refused(failure)).await;
-            return Followed::Failed;
+        Err(stage) => {
+            let followed = match stage {
+                Stage::Cancelled(_) => Followed::CalledOff,
+                _ => Followed::Failed,
+            };
+            tell(outlet, order, stage).await;
+            return followed;
         }
     };
     tell(outlet, order, Stage::Planned).await;
-    let Ability::Offered(route) = outlet.abilities().resend else {
+    let abilities = outlet.abilities();
+    let Ability::Offered(route) = abilities.resend.clone() else {
         let failure = Failure::new(
             FailureKind::NotOffered,
             "this server offers no resend",
@@ -181,6 +197,10 @@ pub async fn replay(
         written.note(Stage::Refused(failure)).await;
         return Followed::Failed;
     };
+    if let Some(why) = Box::pin(objection(client, &abilities, order)).await {
+        written.note(Stage::Cancelled(why)).await;
+        return Followed::CalledOff;
+    }
     let before = match Attempts::of(client, &order.message).await {
         Ok(attempts) => attempts,
         Err(failure) => {
@@ -203,7 +223,7 @@ pub async fn replay(
     if let Some(attempt) = refuted {
         let why = format!("delivered meanwhile, by attempt {attempt}");
         written.note(Stage::Cancelled(why)).await;
-        return Followed::NotNeeded;
+        return Followed::CalledOff;
     }
     let sending = post(
         client.clone(),

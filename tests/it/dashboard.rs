@@ -46,7 +46,7 @@ pub fn request(number: u64) -> Effect {
     let (message, endpoint) = (MessageId::new("msg_failed"), EndpointId::new("ep_staging"));
     Effect::Replay(ReplayRequest {
         number,
-        grounds: Grounds::of(told().history.deliveries.get(&message), &endpoint),
+        grounds: Grounds::of(&told().history, &message, &endpoint),
         message,
         endpoint,
         route: Route::Server,

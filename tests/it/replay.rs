@@ -2,6 +2,7 @@
 
 mod meanwhile;
 mod unasked;
+mod weighed;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -131,7 +132,7 @@ async fn a_replay_whose_answer_is_lost_is_unknown_then_found_and_never_sent_twic
         message: message.clone(),
         endpoint: endpoint.clone(),
         route: Route::Server,
-        grounds: Grounds::of(watcher.history.deliveries.get(&message), &endpoint),
+        grounds: Grounds::of(&watcher.history, &message, &endpoint),
     });
     watcher
         .until("unknown", |history| {
@@ -188,7 +189,7 @@ async fn a_replay_that_is_answered_is_followed_to_its_attempt() {
         message: message.clone(),
         endpoint: endpoint.clone(),
         route: Route::Server,
-        grounds: Grounds::of(watcher.history.deliveries.get(&message), &endpoint),
+        grounds: Grounds::of(&watcher.history, &message, &endpoint),
     });
     watcher
         .until("accepted", |history| {

@@ -88,7 +88,7 @@ pub(super) async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Read
         message: plan.message.clone(),
         endpoint: endpoint.clone(),
         route: Route::Recover,
-        grounds: Grounds::of(history.deliveries.get(&plan.message), &endpoint),
+        grounds: Grounds::of(&history, &plan.message, &endpoint),
     };
     let orders = (1..).zip(&plans).map(order).collect();
     let work = Work::Recover {

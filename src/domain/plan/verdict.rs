@@ -10,6 +10,10 @@ use crate::domain::replay::Replay;
 use crate::domain::schedule::Forecast;
 use crate::domain::time::{Time, duration_words, rough_words};
 
+pub(super) const DISABLED: &str =
+    "the endpoint is disabled: the service would accept it and silently send nothing";
+pub(super) const DELETED: &str = "the endpoint was deleted";
+
 /// Why nothing can be sent anywhere.
 pub(super) fn general_refusal(
     history: &History,
@@ -46,7 +50,7 @@ pub(super) fn item(
     let refusal = general
         .map(str::to_owned)
         .or_else(|| endpoint_refusal(history, id))
-        .or_else(|| history.replays.open_of(message, id).map(open_words));
+        .or_else(|| history.replays.open_of(message, id).map(Replay::open_words));
     let (verdict, mut warnings) = match refusal {
         Some(why) => (Verdict::Refuse(why), Vec::new()),
         None => weigh(history, delivery, id, is_named, now),
@@ -73,7 +77,7 @@ pub(super) fn item(
         is_chosen: verdict == Verdict::Send,
         is_failing: outcome.is_some_and(|outcome| outcome.state == OutcomeState::Failed),
         retry: delivery.and_then(|delivery| next_retry(history, delivery, id)),
-        grounds: Grounds::of(delivery, id),
+        grounds: Grounds::of(history, message, id),
         verdict,
         warnings,
     }
@@ -87,27 +91,10 @@ fn next_retry(history: &History, delivery: &Delivery, endpoint: &EndpointId) -> 
     }
 }
 
-fn open_words(open: &Replay) -> String {
-    match &open.by {
-        Some(who) if who.is_running => {
-            format!("{} is replaying it: {}", who.words(), open.words())
-        }
-        Some(who) => format!(
-            "a replay of it by {} is open: {}",
-            who.words(),
-            open.words()
-        ),
-        None => format!("a replay of it is open: {}", open.words()),
-    }
-}
-
 fn endpoint_refusal(history: &History, id: &EndpointId) -> Option<String> {
     match history.endpoints.get(id) {
-        Some(endpoint) if endpoint.disabled => Some(
-            "the endpoint is disabled: the service would accept it and silently send nothing"
-                .into(),
-        ),
-        None if history.is_unlisted(id) => Some("the endpoint was deleted".into()),
+        Some(endpoint) if endpoint.disabled => Some(DISABLED.into()),
+        None if history.is_unlisted(id) => Some(DELETED.into()),
         _ => None,
     }
 }

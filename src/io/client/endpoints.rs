@@ -178,6 +178,29 @@ impl Client {
         read.map(|row| row.value)
     }
 
+    /// An endpoint as it is now; `None` if there is none of this id. Where only the list tells, and
+    /// not all of it can be read, nobody knows: that fails.
+    pub async fn endpoint_now(&self, id: &EndpointId) -> Result<Option<Endpoint>, Failure> {
+        if let Some(svix) = &self.svix {
+            return match svix.endpoint(&id.to_string()).await {
+                Ok(row) => Ok(Some(row.value)),
+                Err(failure) if failure.kind == FailureKind::NotFound => Ok(None),
+                Err(failure) => Err(failure),
+            };
+        }
+        let listed = self.endpoints().await?;
+        let is_whole = listed.is_last && listed.unreadable.is_empty();
+        let mut rows = listed.rows.into_iter().map(|row| row.value);
+        match rows.find(|endpoint| endpoint.id == *id) {
+            None if !is_whole => Err(Failure::new(
+                FailureKind::TooLarge,
+                format!("not all endpoints could be read, and {id} is not among those that were"),
+                "",
+            )),
+            found => Ok(found),
+        }
+    }
+
     /// An endpoint as the service has it, its URL not masked.
     async fn endpoint_to_edit(&self, id: &EndpointId) -> Result<EndpointDraft, Failure> {
         let mut cursor: Option<String> = None;

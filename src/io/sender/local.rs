@@ -32,12 +32,11 @@ pub async fn post_here(
 ) -> Stage {
     let written = match poster.gate() {
         Ok(()) => Written::new(outlet, order).await,
-        Err(refusal) => Err(refusal),
+        Err(refusal) => Err(Stage::Refused(refusal)),
     };
     let written = match written {
         Ok(written) => written,
-        Err(failure) => {
-            let stage = Stage::Refused(failure);
+        Err(stage) => {
             tell(outlet, order, stage.clone()).await;
             return stage;
         }

@@ -157,8 +157,8 @@ async fn write_down(
                 tell(outlet, &order, Stage::Planned).await;
                 written.push(one);
             }
-            Err(failure) => {
-                tell(outlet, &order, Stage::Refused(failure)).await;
+            Err(stage) => {
+                tell(outlet, &order, stage).await;
                 take_back(&written).await;
                 return None;
             }

@@ -12,7 +12,7 @@ use reeltop::domain::{
     Replay, ReplayState, Replays, Route, Stage, Time, Trigger,
 };
 use reeltop::io::config::LedgerKeeping;
-use reeltop::io::ledger::{Ledger, Service};
+use reeltop::io::ledger::{Ledger, Planned, Service};
 use rusqlite::Connection;
 
 const UNIQUE: &str = "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk";
@@ -35,9 +35,11 @@ fn ledger(folder: &Path, url: &str) -> Ledger {
 
 fn plan(ledger: &Ledger, number: u64, message: &str, now: Moment) -> Result<String, String> {
     let planned = ledger.plan(number, &pair(message), Route::Server, now);
-    planned
-        .map(|id| id.to_string())
-        .map_err(|failure| failure.to_string())
+    match planned {
+        Ok(Planned::As(id)) => Ok(id.to_string()),
+        Ok(Planned::Open(open)) => Err(open.open_words()),
+        Err(failure) => Err(failure.to_string()),
+    }
 }
 
 fn send(ledger: &Ledger, id: &str, now: Moment) -> Result<(), String> {

@@ -200,7 +200,10 @@ async fn a_cut_answer_is_unknown_and_never_sent_again_until_it_is_given_up() {
     };
     assert_eq!(names(&first), ["planned", "sending", "unknown"]);
     let again = run(&state, &arguments, &[]).await;
-    assert_eq!((again.code, names(&again)), (1, vec!["refused".to_owned()]));
+    assert_eq!(
+        (again.code, names(&again)),
+        (1, vec!["cancelled".to_owned()])
+    );
     let reason = states(&again)[0]["reason"].as_str().unwrap().to_owned();
     assert!(reason.contains("is open: unknown"), "{reason}");
     assert_eq!(seen.load(Ordering::SeqCst), 1, "it was sent once");

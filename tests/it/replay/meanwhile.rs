@@ -114,7 +114,7 @@ async fn what_was_delivered_since_the_decision_is_not_sent() {
             history.deliveries.get(&message).unwrap().is_delivered()
         })
         .await;
-    let known = Grounds::of(watcher.history.deliveries.get(&message), &endpoint);
+    let known = Grounds::of(&watcher.history, &message, &endpoint);
     watcher.hose.replay(order(2, known));
     watcher
         .until("delivered again", |history| {
