@@ -19,6 +19,7 @@ pub mod opinion;
 pub mod outlet;
 pub mod poller;
 pub mod post;
+pub mod proxy;
 pub mod reach;
 pub mod sender;
 pub mod stream;

@@ -179,7 +179,7 @@ const ONLY_IN: [(&str, &str, &[&str]); 10] = [
         &["io/journal/file.rs", "io/journal/file/writing.rs"],
     ),
     // The rules of proxies are those of the HTTP library below reqwest.
-    ("io", "hyper_util", &["io/reach.rs"]),
+    ("io", "hyper_util", &["io/proxy.rs"]),
     ("io", "reqwest_eventsource", &["io/opinion.rs"]),
     ("io", "tracing_subscriber", &["io/log.rs"]),
     ("server", "reqwest", &["server/engine.rs"]),

@@ -13,7 +13,8 @@ use crate::domain::{Ability, FailureKind};
 use crate::io::client::Client;
 use crate::io::config::{Source, is_loopback};
 use crate::io::discover::discover;
-use crate::io::reach::{self, Proxy};
+use crate::io::proxy::{self, Proxy};
+use crate::io::reach;
 
 /// A clock that is off by more makes ages wrong on the screen…
 const NOTICEABLE: i64 = 5 * SECOND;
@@ -29,7 +30,7 @@ pub async fn examine(
     report: &mut Report,
 ) -> io::Result<()> {
     let url = client.http.base().clone();
-    let proxy = reach::proxy(&url, |name| std::env::var(name).ok());
+    let proxy = proxy::proxy(&url, |name| std::env::var(name).ok());
     report.say(&address(source, &url, proxy.as_ref()))?;
     match (
         reach::addresses(&url, client.http.waits.connect).await,

@@ -9,7 +9,7 @@ use reqwest::{StatusCode, Url};
 
 use crate::domain::time::SECOND;
 use crate::domain::{Failure, FailureKind, Time, Unreadable, visible};
-use crate::io::reach::{self, Proxy};
+use crate::io::proxy::{Proxy, proxy};
 use crate::wire::lenient::error_text;
 
 /// A failed request: what happened, and what the server said about trying again.
@@ -65,7 +65,7 @@ pub fn transport(error: &reqwest::Error, url: &Url, answer: Duration) -> Failure
     let cause = visible(cause);
     let unreachable = |what: String, hint: &str| Failure::new(FailureKind::Unreachable, what, hint);
     if error.is_connect() {
-        if let Some(proxy) = reach::proxy(url, |name| std::env::var(name).ok()) {
+        if let Some(proxy) = proxy(url, |name| std::env::var(name).ok()) {
             return through(&proxy, url, &lower, &cause);
         }
         if lower.contains("dns error") || lower.contains("lookup address") {
