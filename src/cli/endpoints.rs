@@ -15,8 +15,9 @@ use super::args::{
     RotateArgs, SourceArgs, TellArgs, UpdateArgs,
 };
 use super::output::{Outcome, Output, Stop, note, usage};
-use super::prompt::confirmed;
+use super::prompt::{Reply, confirmed};
 use super::source;
+use crate::domain::time::duration_words;
 use crate::domain::{EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind, header_fault};
 use crate::io::client::Client;
 use crate::io::client::endpoints::Changed;
@@ -28,7 +29,7 @@ use crate::wire::openapi::EndpointRoutes;
 /// The longest text read from a file or from standard input, in bytes.
 const MOST_INPUT: u64 = 64 << 10;
 
-/// 0 done, 1 refused or not known to be done, 2 not confirmed.
+/// 0 done, 1 refused, declined or not known to be done, 2 nobody could be asked.
 pub async fn run(command: EndpointCommand, from: SourceArgs) -> Outcome {
     if matches!(command, EndpointCommand::Update(_)) {
         refuse_another_server(&from)?;
@@ -167,23 +168,36 @@ impl Desk {
     async fn delete(&self, args: &DeleteArgs) -> Outcome {
         let id = EndpointId::new(&args.id);
         if !args.yes {
-            let page = self.client.endpoints().await;
-            let found = page.ok().and_then(|page| {
-                let mut rows = page.rows.into_iter();
-                rows.find(|row| row.value.id == id)
+            let reply = self.confirmed(&id, |what| {
+                format!("Delete the endpoint {what}, with its secret?")
             });
-            let what = found.map_or_else(
-                || args.id.clone(),
-                |row| format!("{} ({}, {})", row.value.label(), row.value.url, args.id),
-            );
-            let question = format!("Delete the endpoint {what}, with its secret? [y/N] ");
-            if !confirmed(&question, "nothing was deleted").await? {
-                return Ok(2);
-            }
+            reply.await?.or_stop("nothing was deleted")?;
         }
         done(self.client.delete_endpoint(&id).await)?;
         note(&format!("{} is deleted", args.id));
         Ok(0)
+    }
+
+    /// Asks before what cannot be undone, naming the endpoint as the service knows it. What
+    /// read-only mode refuses anyway is not asked about.
+    async fn confirmed(
+        &self,
+        id: &EndpointId,
+        question: impl FnOnce(&str) -> String,
+    ) -> Result<Reply, Stop> {
+        if self.source.read_only {
+            return Ok(Reply::Yes);
+        }
+        let page = self.client.endpoints().await;
+        let found = page.ok().and_then(|page| {
+            let mut rows = page.rows.into_iter();
+            rows.find(|row| row.value.id == *id)
+        });
+        let what = found.map_or_else(
+            || id.to_string(),
+            |row| format!("{} ({}, {id})", row.value.label(), row.value.url),
+        );
+        confirmed(&question(&what)).await
     }
 
     async fn rotate(&self, args: &RotateArgs) -> Outcome {
@@ -195,6 +209,16 @@ impl Desk {
         let route = offered(routes.rotate, "rotating a secret")?;
         let id = EndpointId::new(&args.id);
         let grace = args.grace;
+        let valid = duration_words(i64::try_from(grace.as_micros()).unwrap_or(i64::MAX));
+        if !args.yes {
+            let reply = self.confirmed(&id, |what| {
+                format!(
+                    "The signing secret of {what} is replaced: both sign for {valid}, then only \
+                     the new one. Rotate it?"
+                )
+            });
+            reply.await?.or_stop("the secret was not rotated")?;
+        }
         done(
             self.client
                 .rotate_secret(&route, &id, secret.as_ref(), grace)
@@ -202,11 +226,7 @@ impl Desk {
         )?;
         note(&format!(
             "{} has another secret; the one before stays valid for {}; reeltop endpoints secret {} shows it",
-            args.id,
-            crate::domain::time::duration_words(
-                i64::try_from(grace.as_micros()).unwrap_or(i64::MAX)
-            ),
-            args.id
+            args.id, valid, args.id
         ));
         Ok(0)
     }

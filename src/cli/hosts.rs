@@ -1,11 +1,9 @@
 //! Where a webhook may be posted: this machine at once, any other only when its name was confirmed.
 
-use std::io::{self, IsTerminal};
-
 use reqwest::Url;
 
-use super::output::{Stop, note, usage};
-use super::prompt::asked;
+use super::output::{Stop, usage};
+use super::prompt::{Reply, asked};
 use crate::domain::visible;
 use crate::io::config::is_loopback;
 
@@ -23,25 +21,19 @@ pub fn receiver(option: &str, text: &str) -> Result<Url, Stop> {
     Ok(url)
 }
 
-/// Whether a webhook may go there. On a terminal the name of another host is typed; without one,
-/// `--yes` says that it is meant.
-pub async fn confirmed(url: &Url, is_yes: bool) -> Result<bool, Stop> {
-    let host = url.host_str().unwrap_or_default().to_owned();
+/// Goes on where a webhook may go there. On a terminal the name of another host is typed; without
+/// one, `--yes` says that it is meant.
+pub async fn confirmed(url: &Url, is_yes: bool) -> Result<(), Stop> {
     if is_yes || is_loopback(url) {
-        return Ok(true);
+        return Ok(());
     }
-    let shown = visible(&host).into_owned();
-    if !io::stdin().is_terminal() {
-        note(&format!(
-            "nothing was sent: {shown} is not this machine; confirm with --yes"
-        ));
-        return Ok(false);
-    }
+    let host = url.host_str().unwrap_or_default();
+    let shown = visible(host);
     let question = format!("{shown} is not this machine. Type its name to send there: ");
-    let answer = asked(&question).await?;
-    let is_meant = answer.trim() == host;
-    if !is_meant {
-        note("nothing was sent");
+    match asked(&question, |answer| answer == host).await? {
+        Reply::NoTerminal => {
+            Reply::NoTerminal.or_stop(&format!("nothing was sent: {shown} is not this machine"))
+        }
+        reply => reply.or_stop("nothing was sent"),
     }
-    Ok(is_meant)
 }

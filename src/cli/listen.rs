@@ -44,8 +44,10 @@ pub async fn run(args: ListenArgs, from: SourceArgs) -> Outcome {
     let local = |what: String| Failure::new(FailureKind::Local, what, "");
     let mut signals =
         Signals::install().map_err(|error| local(format!("cannot listen for signals: {error}")))?;
-    let Some(mut desk) = desk(&args, &from).await? else {
-        return Ok(2);
+    let mut desk = tokio::select! {
+        biased;
+        desk = desk(&args, &from) => desk?,
+        code = signals.wait() => return Ok(code),
     };
     let shelf = args.save.as_deref().map(Shelf::new).transpose();
     let shelf = shelf.map_err(|error| usage("--save", error))?;
@@ -93,8 +95,8 @@ pub async fn run(args: ListenArgs, from: SourceArgs) -> Outcome {
     outcome
 }
 
-/// All that a delivery is judged and answered by; `None` if another host was not confirmed.
-async fn desk(args: &ListenArgs, from: &SourceArgs) -> Result<Option<Desk>, Stop> {
+/// All that a delivery is judged and answered by.
+async fn desk(args: &ListenArgs, from: &SourceArgs) -> Result<Desk, Stop> {
     let secrets = secrets::given(&args.secrets, from)?;
     let mut onward = None;
     if let Some(url) = &args.forward {
@@ -111,21 +113,19 @@ async fn desk(args: &ListenArgs, from: &SourceArgs) -> Result<Option<Desk>, Stop
             )?)?),
             None => None,
         };
-        if !hosts::confirmed(&url, args.yes).await? {
-            return Ok(None);
-        }
+        hosts::confirmed(&url, args.yes).await?;
         onward = Some(Onward {
             url,
             key,
             poster: Poster::new(false, PATIENCE),
         });
     }
-    Ok(Some(Desk {
+    Ok(Desk {
         secrets,
         onward,
         status: args.status,
         delay: args.delay,
-    }))
+    })
 }
 
 /// Where deliveries arrive.

@@ -13,6 +13,8 @@ use crate::domain::{Failure, Time, visible};
 pub enum Stop {
     /// Usage or configuration: exit code 2.
     Usage(String),
+    /// Asked, the user said no; the words say what was not done: exit code 1.
+    Declined(String),
     /// It did not succeed: exit code 1.
     Failed(Failure),
     /// The output cannot be written; a closed pipe is no error.
@@ -41,6 +43,10 @@ pub fn conclude(outcome: Outcome) -> ExitCode {
         Err(Stop::Usage(text)) => {
             note(&text);
             ExitCode::from(2)
+        }
+        Err(Stop::Declined(text)) => {
+            note(&text);
+            ExitCode::FAILURE
         }
         Err(Stop::Failed(failure)) => {
             note(&failure.to_string());

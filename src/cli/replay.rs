@@ -44,7 +44,7 @@ const GRACE: Duration = Duration::from_secs(3);
 /// … and for what they told.
 const FOLDED: Duration = Duration::from_millis(100);
 
-/// Replays messages. 0 delivered, 1 failed or refused, 2 not confirmed, 3 unknown.
+/// Replays messages. 0 delivered, 1 failed, refused or declined, 2 nobody could be asked, 3 unknown.
 pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     if args.is_local() {
         return local::run(args, from).await;
@@ -129,15 +129,14 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
     if args.dry_run {
         return Ok(Ready::Ended(0));
     }
-    let question = format!("Send {n_chosen}? [y/N] ");
-    let is_meant = args.yes
-        || if n_chosen > MANY {
-            counted(n_chosen, "nothing was sent").await?
+    let question = format!("Send {n_chosen}?");
+    if !args.yes {
+        let reply = if n_chosen > MANY {
+            counted(n_chosen).await?
         } else {
-            confirmed(&question, "nothing was sent").await?
+            confirmed(&question).await?
         };
-    if !is_meant {
-        return Ok(Ready::Ended(2));
+        reply.or_stop("nothing was sent")?;
     }
     Ok(Ready::Send(Box::new(Sending {
         work: Work::Many(Queue::new(jobs(&plans, &history), args.rate)),

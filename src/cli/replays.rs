@@ -22,7 +22,7 @@ const MAX_ASKED: usize = 50;
 const ID: usize = 8;
 
 /// Lists replays, newest first. 0 if all is known, 3 if a replay's outcome is not. Or gives one up:
-/// 0 if it is, 1 if it cannot be, 2 if that was not confirmed.
+/// 0 if it is, 1 if it cannot be or that was declined, 2 if nobody could be asked.
 pub async fn run(args: ReplaysArgs, from: SourceArgs) -> Outcome {
     let source = source::configured(&from)?;
     let ledger = journal::ledger(&source);
@@ -87,8 +87,9 @@ async fn give_up(
             replay.message
         ),
     });
-    if !args.yes && !confirmed("Give it up? [y/N] ", "it is still waited for").await? {
-        return Ok(2);
+    if !args.yes {
+        let said = confirmed("Give it up?").await?;
+        said.or_stop("nothing was given up, it is still waited for")?;
     }
     let (number, now) = (replay.number, clock.now());
     let given_up = ledger

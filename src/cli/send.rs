@@ -18,17 +18,15 @@ use crate::io::Clock;
 use crate::io::config::is_read_only;
 use crate::io::post::{Answer, Outgoing, Poster, signed};
 
-/// Sends one event, or the whole check. 0 if it was taken (or all passed), 1 if not, 2 if another
-/// host was not confirmed.
+/// Sends one event, or the whole check. 0 if it was taken (or all passed), 1 if not, or if
+/// another host was not confirmed.
 pub async fn run(args: SendArgs, from: SourceArgs) -> Outcome {
     let url = hosts::receiver("--to", &args.to)?;
     let key = secrets::signer(&args.secrets, &from)?;
     let task = args.task.as_deref().map(event::task).transpose()?;
     let is_read_only = is_read_only(&source::flags(&from));
     let is_read_only = is_read_only.map_err(|error| Stop::Usage(error.to_string()))?;
-    if !hosts::confirmed(&url, args.yes).await? {
-        return Ok(2);
-    }
+    hosts::confirmed(&url, args.yes).await?;
     let poster = Poster::new(is_read_only, args.timeout);
     if args.check {
         return check::run(&poster, &url, &key, args.json).await;

@@ -228,7 +228,7 @@ async fn secrets_are_rotated_saved_and_printed() {
     let (code, out, _) = shop.run(&["secret", &created.id], "").await;
     assert_eq!((code, out.trim()), (0, created.secret.as_str()));
     let (code, _, words) = shop
-        .run(&["rotate", &created.id, "--grace", "30m"], "")
+        .run(&["rotate", &created.id, "--grace", "30m", "--yes"], "")
         .await;
     assert_eq!(code, 0, "{words}");
     assert!(words.contains("stays valid for 30m"), "{words}");

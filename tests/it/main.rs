@@ -15,6 +15,7 @@ mod limits;
 mod log;
 mod manage;
 mod planted;
+mod prompts;
 mod proxy;
 mod pty;
 mod readonly;

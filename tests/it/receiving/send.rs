@@ -223,7 +223,7 @@ fn another_host_is_confirmed_by_its_name() {
         "HOOK",
     ];
     for (typed, code, words) in [
-        ("yes\r", 2, "nothing was sent"),
+        ("yes\r", 1, "nothing was sent"),
         ("hooks.invalid\r", 1, "could not be resolved"),
     ] {
         let mut pty = Pty::start(&arguments, &[("HOOK", SECRET)], 120, 20);
