@@ -9,7 +9,6 @@ use crossterm::event::KeyEvent;
 use super::action::Action;
 use super::list::Step;
 use super::prompt::Prompt;
-use super::subject::means_endpoint;
 use super::{Effect, Overlay, State, Tone};
 use crate::domain::bulk::{MANY, PER_SECOND, oldest_first, order_words, plan_of_many};
 use crate::domain::{EndpointId, History, Job, MessageId, PlanItem, TaskId, Time, Verdict};
@@ -135,20 +134,18 @@ pub enum ShownBulk {
 impl BulkOverlay {
     fn new(history: &History, scope: &Scope, is_read_only: bool, now: Time) -> Self {
         let pairs = scope.pairs(history);
-        let (endpoint, query) = (pairs.endpoint, pairs.query);
         let (messages, _) = oldest_first(history, pairs.messages);
         let mut rows = Vec::new();
         let mut n_fine = 0;
         let mut route = None;
         for message in &messages {
-            let only = endpoint.as_ref();
+            let only = pairs.endpoint.as_ref();
             let plan = plan_of_many(history, message, only, is_read_only, now);
             let n_before = rows.len();
             let held = history.deliveries.get(message);
             let task = held.and_then(|held| held.message.as_ref()?.task.clone());
-            let is_meant = |item: &PlanItem| {
-                item.is_failing && means_endpoint(history, &query, message, &item.endpoint)
-            };
+            let is_meant =
+                |item: &PlanItem| item.is_failing && scope.means(history, message, &item.endpoint);
             for item in plan.items.into_iter().filter(is_meant) {
                 rows.push(BulkRow {
                     message: message.clone(),

@@ -1,60 +1,107 @@
-//! Marks: messages picked out one by one, for what is to be done with all of them.
+//! Marks: messages picked out one by one, for what is to be done with all of them. Each means the
+//! endpoints that were meant when it was set.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::filter::Filter;
 use super::list::Step;
 use super::page::{Page, task_messages};
+use super::subject::means_endpoint;
 use super::{Overlay, Screen, State, Tone};
-use crate::domain::{History, MessageId};
+use crate::domain::{EndpointId, History, MessageId};
+
+/// What a mark says of the endpoints of its message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Meant {
+    /// Those that the filter means by which the list was filtered: all where it names none.
+    Filtered(Arc<Filter>),
+    Endpoint(EndpointId),
+}
+
+impl Meant {
+    fn is_everywhere(&self) -> bool {
+        matches!(self, Self::Filtered(filter) if filter.query.of_attempts().is_empty())
+    }
+
+    fn means(&self, history: &History, message: &MessageId, endpoint: &EndpointId) -> bool {
+        match self {
+            Self::Filtered(filter) => means_endpoint(history, &filter.query, message, endpoint),
+            Self::Endpoint(only) => only == endpoint,
+        }
+    }
+}
 
 /// The marked messages, by id: they stay marked wherever they are listed, and where no row is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Marks {
-    ids: BTreeSet<MessageId>,
+    /// Each means the endpoints that any of these means.
+    marked: BTreeMap<MessageId, Vec<Meant>>,
     /// Messages that had left memory when this was last looked at.
     evicted: u64,
 }
 
 impl Marks {
     pub fn len(&self) -> usize {
-        self.ids.len()
+        self.marked.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.ids.is_empty()
+        self.marked.is_empty()
     }
 
     pub fn has(&self, id: &MessageId) -> bool {
-        self.ids.contains(id)
+        self.marked.contains_key(id)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &MessageId> + '_ {
-        self.ids.iter()
+        self.marked.keys()
     }
 
-    pub fn add(&mut self, id: MessageId) {
-        self.ids.insert(id);
+    /// Whether a mark of the message means this endpoint.
+    pub fn means(&self, history: &History, message: &MessageId, endpoint: &EndpointId) -> bool {
+        let mut meant = self.marked.get(message).into_iter().flatten();
+        meant.any(|meant| meant.means(history, message, endpoint))
     }
 
-    fn toggle(&mut self, id: MessageId) {
-        if !self.ids.remove(&id) {
-            self.ids.insert(id);
+    /// Marks a message for what it is at one endpoint.
+    pub fn add(&mut self, id: MessageId, endpoint: EndpointId) {
+        self.set(id, Meant::Endpoint(endpoint));
+    }
+
+    fn set(&mut self, id: MessageId, meant: Meant) {
+        let held = self.marked.entry(id).or_default();
+        if !held.contains(&meant) {
+            held.push(meant);
         }
     }
 
-    /// Takes the marks of these away if all of them have one; else marks them all.
-    fn toggle_all(&mut self, ids: Vec<MessageId>) {
-        if ids.iter().all(|id| self.ids.contains(id)) {
+    fn toggle(&mut self, id: MessageId, filter: Filter) {
+        if self.marked.remove(&id).is_none() {
+            self.set(id, Meant::Filtered(Arc::new(filter)));
+        }
+    }
+
+    /// Takes the marks of these away if all of them have this one; else gives it to them all.
+    fn toggle_all(&mut self, ids: Vec<MessageId>, filter: Filter) {
+        let meant = Meant::Filtered(Arc::new(filter));
+        let has_it = |id| {
+            let held = self.marked.get(id);
+            held.is_some_and(|held: &Vec<Meant>| held.contains(&meant))
+        };
+        if ids.iter().all(has_it) {
             for id in &ids {
-                self.ids.remove(id);
+                self.marked.remove(id);
             }
         } else {
-            self.ids.extend(ids);
+            for id in ids {
+                self.set(id, meant.clone());
+            }
         }
     }
 
     fn clear(&mut self) -> usize {
-        std::mem::take(&mut self.ids).len()
+        std::mem::take(&mut self.marked).len()
     }
 
     /// Takes the marks away of what left memory. Gives how many.
@@ -64,9 +111,30 @@ impl Marks {
             return 0;
         }
         self.evicted = evicted;
-        let n = self.ids.len();
-        self.ids.retain(|id| history.deliveries.get(id).is_some());
-        n - self.ids.len()
+        let n = self.marked.len();
+        self.marked
+            .retain(|id, _| history.deliveries.get(id).is_some());
+        n - self.marked.len()
+    }
+
+    /// How many there are, and which endpoints they mean where that is not all.
+    pub fn words(&self) -> String {
+        let n = self.len();
+        let mut meant = self.marked.values().flatten();
+        let Some(first) = meant.next() else {
+            return format!("{n} marked");
+        };
+        let is_alike = meant.all(|other| other == first);
+        let is_narrow = |meant: &Meant| !meant.is_everywhere();
+        match first {
+            Meant::Filtered(filter) if is_alike && is_narrow(first) => {
+                format!("{n} marked, only where /{} means", filter.text)
+            }
+            _ if self.marked.values().flatten().any(is_narrow) => {
+                format!("{n} marked, each only where it was meant")
+            }
+            _ => format!("{n} marked"),
+        }
     }
 }
 
@@ -101,7 +169,8 @@ impl State {
         let Some(message) = message else {
             return self.say(Tone::Info, NOT_HERE);
         };
-        self.marks.toggle(message);
+        let filter = self.marking_filter();
+        self.marks.toggle(message, filter);
         self.step(Step::Down(1));
     }
 
@@ -116,13 +185,21 @@ impl State {
             return self.say(Tone::Info, NOT_HERE);
         }
         if let Some(Page::Task(page)) = self.pages.last() {
-            self.marks
-                .toggle_all(task_messages(&self.history, &page.task));
-            return;
+            let all = task_messages(&self.history, &page.task);
+            return self.marks.toggle_all(all, Filter::default());
         }
         match self.deliveries.ids(&self.history) {
-            Some(ids) => self.marks.toggle_all(ids),
+            Some(ids) => self.marks.toggle_all(ids, self.marking_filter()),
             None => self.say(Tone::Info, super::deliveries::STILL_FILTERING),
+        }
+    }
+
+    /// The filter of the rows that are marked: none at a task's messages.
+    fn marking_filter(&self) -> Filter {
+        if self.pages.is_empty() {
+            self.deliveries.filter.clone()
+        } else {
+            Filter::default()
         }
     }
 

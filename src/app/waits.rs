@@ -184,7 +184,8 @@ impl State {
                 self.say(Tone::Ok, words);
             }
             Ended::Failed => {
-                self.marks.add(attempt.message.clone());
+                self.marks
+                    .add(attempt.message.clone(), attempt.endpoint.clone());
                 let words = format!(
                     "the service's own retry of {pair}: failed again; it is marked, R on Deliveries \
                      replays it"
@@ -210,8 +211,8 @@ impl State {
             };
             let mut words = format!("the wait for {what} is over: {}", moot.words());
             let tone = if moot.is_open() {
-                for (message, _) in pairs {
-                    self.marks.add(message);
+                for (message, endpoint) in pairs {
+                    self.marks.add(message, endpoint);
                 }
                 words.push_str("; what was left to it is marked");
                 Tone::Bad

@@ -3,16 +3,18 @@
 use super::super::deliveries::STILL_FILTERING;
 use super::super::filter::Filter;
 use super::super::listing::Entry;
+use super::super::marks::Marks;
 use super::super::page::{Page, task_messages};
+use super::super::subject::means_endpoint;
 use super::super::{Screen, State};
 use crate::domain::{
-    CauseId, Delivery, EndpointId, History, MessageId, OutcomeState, Query, TaskId, visible,
+    CauseId, Delivery, EndpointId, History, MessageId, OutcomeState, TaskId, visible,
 };
 
 /// What is to be replayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
-    Marked(Vec<MessageId>),
+    Marked(Marks),
     /// All that a filter lets pass, and the filter; it is empty where there is none.
     Listed(Vec<MessageId>, Filter),
     Cause(CauseId),
@@ -24,8 +26,6 @@ pub enum Scope {
 pub struct Pairs {
     pub messages: Vec<MessageId>,
     pub endpoint: Option<EndpointId>,
-    /// What was said of the endpoints that are meant.
-    pub query: Query,
 }
 
 impl Scope {
@@ -42,30 +42,37 @@ impl Scope {
                 .map(|delivery| delivery.id.clone())
                 .collect(),
             endpoint: Some(endpoint.clone()),
-            query: Query::default(),
         };
-        let anywhere = |messages: Vec<MessageId>, query: Query| Pairs {
+        let anywhere = |messages: Vec<MessageId>| Pairs {
             messages,
             endpoint: None,
-            query,
         };
         match self {
-            Self::Marked(messages) => anywhere(messages.clone(), Query::default()),
-            Self::Listed(messages, filter) => anywhere(messages.clone(), filter.query.clone()),
-            Self::Task(task) => anywhere(task_messages(history, task), Query::default()),
+            Self::Marked(marks) => anywhere(marks.iter().cloned().collect()),
+            Self::Listed(messages, _) => anywhere(messages.clone()),
+            Self::Task(task) => anywhere(task_messages(history, task)),
             Self::Endpoint(endpoint) => failed_at(endpoint, &|_| true),
             Self::Cause(id) => match history.deliveries.cause(*id) {
                 Some(sum) => failed_at(&sum.cause.endpoint, &|delivery| {
                     last_cause(delivery, &sum.cause.endpoint) == Some(*id)
                 }),
-                None => anywhere(Vec::new(), Query::default()),
+                None => anywhere(Vec::new()),
             },
+        }
+    }
+
+    /// Whether an endpoint of such a message is meant, by what was said of endpoints.
+    pub fn means(&self, history: &History, message: &MessageId, endpoint: &EndpointId) -> bool {
+        match self {
+            Self::Marked(marks) => marks.means(history, message, endpoint),
+            Self::Listed(_, filter) => means_endpoint(history, &filter.query, message, endpoint),
+            Self::Cause(_) | Self::Endpoint(_) | Self::Task(_) => true,
         }
     }
 
     pub fn words(&self, history: &History) -> String {
         let words = match self {
-            Self::Marked(messages) => format!("{} marked", messages.len()),
+            Self::Marked(marks) => marks.words(),
             Self::Listed(_, filter) if !filter.is_active() => {
                 "every message of the list".to_owned()
             }
@@ -101,7 +108,7 @@ impl State {
         const NOT_HERE: &str =
             "R replays many: on Deliveries, a cause (e), an endpoint, or at a task's messages";
         if self.has_markable() && !self.marks.is_empty() {
-            return Ok(Scope::Marked(self.marks.iter().cloned().collect()));
+            return Ok(Scope::Marked(self.marks.clone()));
         }
         match self.pages.last() {
             Some(Page::Task(page)) => Ok(Scope::Task(page.task.clone())),

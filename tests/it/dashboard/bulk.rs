@@ -235,6 +235,48 @@ fn a_filter_that_names_an_endpoint_means_that_endpoint() {
 }
 
 #[test]
+fn a_mark_means_the_endpoint_that_the_filter_named_when_it_was_set() {
+    let sends = |state: &mut State| {
+        let shown = picture(state, 120, 36);
+        let n = shown.lines().filter(|line| line.contains("SEND")).count();
+        (n, shown)
+    };
+    for mark in ["*", "space"] {
+        let mut state = failing(2);
+        let also = attempt("also", "msg_000", "ep_prod", 5, (410, "gone"), false);
+        update(&mut state, Msg::Changed(vec![also]));
+        press(
+            &mut state,
+            &format!("/ e n d p o i n t : p r o d space m s g _ 0 enter {mark} R"),
+        );
+        let (n, shown) = sends(&mut state);
+        assert!(n == 1 && shown.contains("prod           SEND"), "{shown}");
+        let words = "1 marked, only where /endpoint:prod msg_0 means";
+        assert!(shown.contains(words), "{shown}");
+        // What is sent is what stood there.
+        let sent = {
+            press(&mut state, "enter");
+            pass(&mut state, 3 * SECONDS)
+        };
+        assert_eq!(sent.len(), 1);
+        assert_eq!(sent[0].endpoint, EndpointId::new("ep_prod"));
+    }
+    // Marked again without a filter, it means every endpoint.
+    let mut state = failing(2);
+    let also = attempt("also", "msg_000", "ep_prod", 5, (410, "gone"), false);
+    update(&mut state, Msg::Changed(vec![also]));
+    press(&mut state, "* R");
+    let all = sends(&mut state).0;
+    press(&mut state, "esc esc");
+    press(&mut state, "/ e n d p o i n t : p r o d enter *");
+    state.deliveries.set_filter("");
+    press(&mut state, "* R");
+    let (n, shown) = sends(&mut state);
+    assert_eq!(n, all, "{shown}");
+    assert!(shown.contains("each only where it was meant"), "{shown}");
+}
+
+#[test]
 fn what_came_since_the_plan_is_weighed_when_it_would_leave() {
     let mut state = failing(2);
     press(
