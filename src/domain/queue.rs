@@ -64,7 +64,9 @@ impl Queue {
 
     /// When the next may be sent; `None` while none may be, whatever the time.
     pub fn due(&self) -> Option<i64> {
-        let may_send = !self.is_stopped() && self.under_way.len() < AT_ONCE;
+        // Never more than may still fail: a bulk that fails from its begin sends so many and no more.
+        let may_fail = MAX_FAILURES.saturating_sub(self.failures);
+        let may_send = self.under_way.len() < AT_ONCE.min(may_fail);
         (may_send && self.free().is_some()).then_some(self.next)
     }
 
@@ -170,6 +172,25 @@ mod tests {
         assert_eq!(queue.cancel().count(), 19);
         assert_eq!(queue.take_next(0), None);
         assert_eq!(queue.under_way(), &jobs[..1]);
+    }
+
+    #[test]
+    fn where_all_fail_no_more_are_sent_than_the_failures_that_stop_it() {
+        let jobs: Vec<Job> = (0..20).map(|n| job(&format!("m{n}"), None)).collect();
+        let mut queue = Queue::new(jobs, 1e9);
+        let mut n_sent = 0;
+        loop {
+            while queue.take_next(0).is_some() {
+                n_sent += 1;
+            }
+            let Some(job) = queue.under_way().first().cloned() else {
+                break;
+            };
+            queue.ended(&job, false);
+        }
+        assert_eq!((n_sent, queue.is_stopped()), (MAX_FAILURES, true));
+        queue.resume();
+        assert_eq!(queue.due(), Some(0));
     }
 
     #[test]

@@ -402,6 +402,12 @@ impl Replay {
             }
             ReplayState::Refused(failure) => Some(failure.what.clone()),
             ReplayState::Answered(reply) => Some(reply.words()),
+            ReplayState::Delivered {
+                found_later: true, ..
+            }
+            | ReplayState::Failed {
+                found_later: true, ..
+            } => Some("found later".to_owned()),
             ReplayState::Ambiguous(candidates) => {
                 let ids: Vec<String> = candidates.iter().map(ToString::to_string).collect();
                 Some(format!(

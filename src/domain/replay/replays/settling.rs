@@ -412,6 +412,8 @@ mod tests {
             found_later: true,
         };
         assert_eq!(settle(&mut replays, &[&done], 99), found_later);
+        let reason = replays.all().next_back().and_then(Replay::reason);
+        assert_eq!(reason.as_deref(), Some("found later"));
     }
 
     #[test]
