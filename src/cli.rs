@@ -34,7 +34,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tokio::runtime::{self, Runtime};
 
-use args::{Args, Command, EndpointsArgs};
+use args::{Args, Command, DemoArgs, EndpointsArgs, ServeArgs};
 use output::{Outcome, conclude, usage};
 
 /// Exit code of a command that ctrl-c ended.
@@ -58,6 +58,11 @@ pub fn main() -> ExitCode {
         return conclude(Err(usage("--listen", why)));
     }
     match command {
+        Command::Serve(ServeArgs { chaos, .. }) | Command::Demo(DemoArgs { chaos, .. })
+            if chaos.iter().any(|name| name == "list") =>
+        {
+            conclude(generate::faults())
+        }
         Command::Serve(serve) => block_on(serve::run(serve, source)),
         Command::Demo(demo) => block_on(dashboard::demo(demo, source)),
         Command::Tail(args) => headless(tail::run(args, source)),

@@ -2,6 +2,7 @@
 //! on secrecy for what must not be shown.
 
 mod endpoints;
+mod id;
 mod number;
 mod receiving;
 
@@ -21,6 +22,7 @@ pub use endpoints::{
 };
 pub use receiving::{ListenArgs, SecretArgs, SendArgs, VerifyArgs};
 
+use id::id;
 use number::{ago, duration, event_bytes, per_second, tasks_per_minute, time_scale};
 
 /// top for media-processing tasks and their webhooks
@@ -155,7 +157,7 @@ pub struct DemoArgs {
     /// Tasks created per minute
     #[arg(long, default_value_t = 30.0, allow_hyphen_values = true, value_parser = tasks_per_minute, value_name = "TASKS_PER_MINUTE")]
     pub rate: f64,
-    /// Faults of the demo's server, or `all` for a changing mix (see the README)
+    /// Faults of the demo's server, or `all` for a changing mix; `list` prints them all
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     pub chaos: Vec<String>,
     /// Key of the demo's server, for other tools that look at it too; made if absent
@@ -203,7 +205,7 @@ pub struct ServeArgs {
     /// Messages to hold with their attempts; beyond it the oldest go
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     pub max_messages: u32,
-    /// Faults to misbehave with, or `all` for a changing mix; an unknown name lists them all
+    /// Faults to misbehave with, or `all` for a changing mix; `list` prints them all
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     pub chaos: Vec<String>,
     /// Answer below /api/v1 as a Svix server too, with one application of this uid: to try
@@ -247,7 +249,7 @@ pub struct TailArgs {
 #[derive(Debug, Clone, ClapArgs)]
 pub struct TasksArgs {
     /// Tasks to show; without any, the active ones are listed
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = id)]
     pub ids: Vec<String>,
     /// Only tasks that this query matches, e.g. `failed` or `visual:processing`
     #[arg(short, long, value_name = "QUERY")]
@@ -266,7 +268,7 @@ pub struct TasksArgs {
 #[derive(Debug, Clone, ClapArgs)]
 pub struct MessagesArgs {
     /// Messages to show; without any, the latest are listed
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = id)]
     pub ids: Vec<String>,
     /// Only messages that this query matches, e.g. `type:task.failed`
     #[arg(short, long, value_name = "QUERY")]
@@ -285,10 +287,10 @@ pub struct MessagesArgs {
 #[derive(Debug, Clone, ClapArgs)]
 pub struct AttemptsArgs {
     /// Attempts of this message
-    #[arg(long, value_name = "ID", conflicts_with = "endpoint")]
+    #[arg(long, value_name = "ID", conflicts_with = "endpoint", value_parser = id)]
     pub message: Option<String>,
     /// Attempts at this endpoint
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = id)]
     pub endpoint: Option<String>,
     /// Only attempts that this query matches, e.g. `fail` or `!endpoint:ep_…`
     #[arg(short, long, value_name = "QUERY")]
@@ -330,7 +332,7 @@ pub struct ConfigArgs {
 #[derive(Debug, Clone, ClapArgs)]
 pub struct ReplayArgs {
     /// Messages to replay
-    #[arg(required_unless_present_any = ["query", "since"], value_name = "MESSAGE")]
+    #[arg(required_unless_present_any = ["query", "since"], value_name = "MESSAGE", value_parser = id)]
     pub messages: Vec<String>,
     /// Instead of ids: every message that matches this query, where it failed
     #[arg(long, value_name = "QUERY", conflicts_with_all = ["messages", "to"])]
@@ -342,7 +344,7 @@ pub struct ReplayArgs {
     #[arg(long, default_value_t = crate::domain::bulk::PER_SECOND, value_parser = per_second, value_name = "N")]
     pub rate: f64,
     /// Only to this endpoint; of named messages whatever their last attempt was
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = id)]
     pub endpoint: Option<String>,
     /// With --endpoint and --since: one request to Svix, which sends everything again that failed there
     #[arg(long, requires = "endpoint", requires = "since", conflicts_with_all = ["messages", "query", "to"])]
@@ -382,7 +384,7 @@ impl ReplayArgs {
 pub struct ReplaysArgs {
     /// Having looked yourself, stop waiting for the outcome of this replay (the ID of the list, or
     /// its beginning): it is closed as given up, and its message may be replayed there again
-    #[arg(long, value_name = "ID", conflicts_with_all = ["open", "limit"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["open", "limit"], value_parser = id)]
     pub give_up: Option<String>,
     /// With --give-up: without asking
     #[arg(long, requires = "give_up")]

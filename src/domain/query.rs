@@ -139,9 +139,19 @@ impl Query {
     }
 
     /// Reads a query that nobody sees the matches of while it is typed: a word that looks like a
-    /// field but is none, which would stand for a text, is an error. Quoted, it is a text.
+    /// field but is none, which would stand for a text, is an error, and so is a `!` or a pair of
+    /// quotes with nothing in it. Quoted, a word is a text.
     pub fn parse_strictly(text: &str) -> Result<Self, String> {
-        for word in words(text)?.iter().filter(|word| !word.is_quoted) {
+        let words = words(text)?;
+        // Half a word stands for everything while it is typed, and was not meant so here.
+        if let Some(empty) = words.iter().find(|word| word.text.is_empty()) {
+            return Err(if empty.is_negated && !empty.is_quoted {
+                "nothing stands after the !, which negates the word it is written to".to_owned()
+            } else {
+                "nothing stands between the quotes".to_owned()
+            });
+        }
+        for word in words.iter().filter(|word| !word.is_quoted) {
             let Some((name, value)) = word.text.split_once(':') else {
                 continue;
             };
@@ -419,7 +429,14 @@ mod tests {
         );
         assert!(Query::parse("state:nonsense").is_err());
         assert!(Query::parse("\"open").is_err());
-        for text in ["failed !endpont:prod", "visal:failing"] {
+        for text in [
+            "failed !endpont:prod",
+            "visal:failing",
+            "!",
+            "! failed",
+            "!\"\"",
+            "\"\"",
+        ] {
             assert!(Query::parse(text).is_ok());
             assert!(Query::parse_strictly(text).is_err(), "{text}");
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, Subcommand};
 
+use super::id::id;
 use super::number::{grace, rate_limit};
 
 #[derive(Debug, Clone, ClapArgs)]
@@ -84,7 +85,7 @@ pub struct KeepArgs {
 #[derive(Debug, Clone, ClapArgs)]
 pub struct UpdateArgs {
     /// The endpoint
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = id)]
     pub id: String,
     /// Where messages are sent; - reads it from standard input, as it may hold a password
     #[arg(long, value_name = "URL")]
@@ -107,14 +108,14 @@ pub struct RateLimit(pub Option<u64>);
 #[derive(Debug, Clone, ClapArgs)]
 pub struct OneArgs {
     /// The endpoint
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = id)]
     pub id: String,
 }
 
 #[derive(Debug, Clone, ClapArgs)]
 pub struct DeleteArgs {
     /// The endpoint
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = id)]
     pub id: String,
     /// Delete without asking
     #[arg(long)]
@@ -124,7 +125,7 @@ pub struct DeleteArgs {
 #[derive(Debug, Clone, ClapArgs)]
 pub struct RotateArgs {
     /// The endpoint
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = id)]
     pub id: String,
     /// File with the new secret (whsec_…); the server makes one if this is left out
     #[arg(long, value_name = "FILE")]
@@ -140,7 +141,7 @@ pub struct RotateArgs {
 #[derive(Debug, Clone, ClapArgs)]
 pub struct TellArgs {
     /// The endpoint
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = id)]
     pub id: String,
     #[command(flatten)]
     pub keep: KeepArgs,
@@ -149,7 +150,7 @@ pub struct TellArgs {
 #[derive(Debug, Clone, ClapArgs)]
 pub struct HeadersArgs {
     /// The endpoint
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = id)]
     pub id: String,
     /// Replace them all by what this file holds, a `name: value` a line; - is standard input
     #[arg(long, value_name = "FILE")]
@@ -162,7 +163,7 @@ pub struct HeadersArgs {
 #[derive(Debug, Clone, ClapArgs)]
 pub struct ExampleArgs {
     /// The endpoint
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = id)]
     pub id: String,
     /// The type of the event
     #[arg(value_name = "EVENT", default_value = "task.completed")]

@@ -122,7 +122,19 @@ fn url_fault(url: &str) -> Option<String> {
     if host.is_none_or(is_bare) || url.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Some(needed.to_owned());
     }
+    let port = host.and_then(port);
+    if port.is_some_and(|port| !port.parse::<u16>().is_ok_and(|port| port > 0)) {
+        return Some("the port behind the host is a number from 1 to 65535".to_owned());
+    }
     length_fault(url)
+}
+
+/// What stands behind the colon after a host's name or address.
+fn port(host: &str) -> Option<&str> {
+    // An IPv6 address has colons of its own, in brackets.
+    let name = host.rfind(']').map_or(0, |end| end + 1);
+    let (_, port) = host.get(name..)?.split_once(':')?;
+    (!port.is_empty()).then_some(port)
 }
 
 fn length_fault(text: &str) -> Option<String> {
@@ -176,6 +188,10 @@ mod tests {
     fn urls_need_http_and_a_host() {
         for url in [
             "http://127.0.0.1:1/x",
+            "https://user:99999@a:65535?b=c:99999",
+            "http://[::1]:8080/x",
+            "http://[::1]/",
+            "http://a:/",
             "https://user:key@example.com/hooks?a=b",
         ] {
             assert_eq!(fields(&draft(url)), [""; 0], "{url}");
@@ -187,6 +203,10 @@ mod tests {
             "http://",
             "http:///x",
             "http://:80/",
+            "http://a:99999/x",
+            "https://u:p@a:0",
+            "http://a:8o/",
+            "http://[::1]:65536/",
             "http://user@/x",
             "http://a b/",
             "http://a/\u{7}",

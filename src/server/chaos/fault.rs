@@ -369,7 +369,10 @@ impl Default for Choice {
 
 /// A name that is no fault's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no fault {name:?}; there are {}, {ALL}", known())]
+#[error(
+    "there is no fault {name:?}; there are {}, {ALL}; --chaos list says what each does",
+    known()
+)]
 pub struct UnknownFault {
     pub name: String,
 }

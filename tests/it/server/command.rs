@@ -163,6 +163,24 @@ fn numbers_and_names_that_are_no_use_are_refused_by_name() {
     }
 }
 
+#[test]
+fn the_faults_are_listed_for_who_asks() {
+    for command in ["serve", "demo"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_reeltop"))
+            .args([command, "--chaos", "list"])
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{command}: {text}");
+        let n_faults = reeltop::server::chaos::FAULTS.len();
+        assert_eq!(text.lines().count(), n_faults + 1, "{text}");
+        assert!(
+            text.contains("stale-snapshot ") && text.contains("\nall "),
+            "{text}"
+        );
+    }
+}
+
 /// The most memory that a process ever had, in bytes.
 #[cfg(target_os = "linux")]
 fn peak_of(child: &Child) -> u64 {
