@@ -2,8 +2,12 @@
 
 use std::collections::{HashMap, VecDeque};
 
-/// Rows of one answer that are kept to be looked at; of more, only the number is.
+/// Rows of one answer that are kept to be looked at.
 const MOST_OF_ONE: usize = 200;
+/// Rows of one answer beyond these that are told from each other; of more, only the number is.
+const MOST_TOLD: usize = 4096;
+/// What stands for the beginning of a row that is not kept.
+const NOT_KEPT: &str = "not kept: many more of the same answer could not be read";
 /// Rows that are known when they are met again. Of more than these the oldest count anew.
 const MOST_KNOWN: usize = 16_384;
 
@@ -59,6 +63,9 @@ fn digest(parts: &[&[u8]]) -> u64 {
 pub struct Unread {
     rows: Vec<Unreadable>,
     at: HashMap<u64, usize>,
+    /// By what they are known: which of an answer's rows are kept differs from look to look, and
+    /// none is to count twice for that.
+    told: HashMap<u64, Unreadable>,
     n_more: u64,
 }
 
@@ -74,21 +81,42 @@ impl Unread {
             }
             self.rows.push(what);
         } else {
-            self.n_more += what.count;
+            self.tell(what);
         }
     }
 
-    /// All of them, the last one standing for those that are not kept.
-    pub fn into_rows(mut self, place: &'static str) -> Vec<Unreadable> {
+    fn tell(&mut self, what: Unreadable) {
+        let n_told = self.told.len();
+        match what.known_by {
+            Some(known_by) if n_told < MOST_TOLD || self.told.contains_key(&known_by) => {
+                let count = what.count;
+                let held = self.told.entry(known_by).or_insert(Unreadable {
+                    excerpt: NOT_KEPT.to_owned(),
+                    count: 0,
+                    ..what
+                });
+                held.count += count;
+            }
+            _ => self.n_more += what.count,
+        }
+    }
+
+    /// All of them, those that are kept after those that are not, as the latest are looked at. The
+    /// last one stands for those that are not told from each other: what the most was that one look
+    /// found is an estimate of how many there were.
+    pub fn into_rows(self, place: &'static str) -> Vec<Unreadable> {
+        let mut rows: Vec<Unreadable> = self.told.into_values().collect();
+        rows.sort_by_key(|what| what.known_by);
+        rows.extend(self.rows);
         if self.n_more > 0 {
-            let why = "more rows that could not be read";
+            let why = "about so many more rows that could not be read";
             let more = Unreadable::new(place, why, "").known_by(why.as_bytes());
-            self.rows.push(Unreadable {
+            rows.push(Unreadable {
                 count: self.n_more,
                 ..more
             });
         }
-        self.rows
+        rows
     }
 }
 
@@ -109,9 +137,16 @@ pub struct KnownRows {
     counts: HashMap<u64, u64>,
     /// Oldest first.
     order: VecDeque<u64>,
+    has_forgotten: bool,
 }
 
 impl KnownRows {
+    /// Whether some were forgotten, so that one of them that is met again counts anew: what is
+    /// counted is the most that there can have been.
+    pub fn has_forgotten(&self) -> bool {
+        self.has_forgotten
+    }
+
     /// How much of this is new; all of it where each is a loss of its own.
     pub fn news(&mut self, what: &Unreadable) -> u64 {
         let Some(known_by) = what.known_by else {
@@ -126,6 +161,7 @@ impl KnownRows {
             && let Some(oldest) = self.order.pop_front()
         {
             self.counts.remove(&oldest);
+            self.has_forgotten = true;
         }
         self.counts.insert(known_by, what.count);
         self.order.push_back(known_by);
@@ -152,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_are_alike_are_one_with_their_number_and_of_too_many_the_number_is_kept() {
+    fn rows_that_are_alike_are_one_with_their_number_and_of_too_many_no_beginning_is_kept() {
         let mut all = Unread::default();
         for _ in 0..3 {
             all.add(row("7"));
@@ -167,8 +203,32 @@ mod tests {
             all.add(row("7"));
         }
         let rows = all.into_rows("tasks");
-        assert_eq!((rows.len(), Unreadable::sum(&rows)), (201, 2006));
-        assert_eq!((rows[0].count, rows[200].count), (1003, 804));
+        assert_eq!((rows.len(), Unreadable::sum(&rows)), (1004, 2006));
+        assert!(rows[0].excerpt == NOT_KEPT && rows[804].excerpt == "7");
+        assert_eq!(rows[804].count, 1003);
+        let mut all = Unread::default();
+        for n in 0..MOST_OF_ONE + MOST_TOLD + 7 {
+            all.add(row(&format!("row {n}")));
+        }
+        let rows = all.into_rows("tasks");
+        assert_eq!(rows.len(), MOST_OF_ONE + MOST_TOLD + 1);
+        assert_eq!(rows.last().map(|more| more.count), Some(7));
+    }
+
+    #[test]
+    fn whichever_rows_an_answer_begins_with_each_counts_once() {
+        let mut known = KnownRows::default();
+        let mut total = 0;
+        for turn in 0..5 {
+            let mut all = Unread::default();
+            for n in 0..1000 {
+                all.add(row(&format!("row {}", (n + turn * 150) % 1000)));
+            }
+            let rows = all.into_rows("tasks");
+            total += rows.iter().map(|what| known.news(what)).sum::<u64>();
+        }
+        assert_eq!(total, 1000);
+        assert!(!known.has_forgotten());
     }
 
     #[test]
@@ -193,6 +253,7 @@ mod tests {
         for n in 0..=MOST_KNOWN {
             assert_eq!(known.news(&row(&n.to_string())), 1);
         }
+        assert!(known.has_forgotten());
         assert_eq!(known.counts.len(), MOST_KNOWN);
         assert_eq!(known.order.len(), MOST_KNOWN);
         assert_eq!(known.news(&row("0")), 1, "the oldest is not known any more");

@@ -59,6 +59,11 @@ pub fn title(state: &State, what: Listing) -> String {
 /// `dropped 0 · unreadable 0`: zero is said as zero.
 pub fn loss_words(state: &State, part: crate::domain::Part) -> Pieces<'static> {
     let losses = &state.history.losses;
+    let unreadable = if state.history.is_unreadable_at_most() {
+        "unreadable at most"
+    } else {
+        "unreadable"
+    };
     let count = |words: &str, n: u64| {
         let tone = if n == 0 { Tone::Dim } else { Tone::Warn };
         piece(tone, format!("{words} {n}"))
@@ -66,7 +71,7 @@ pub fn loss_words(state: &State, part: crate::domain::Part) -> Pieces<'static> {
     vec![
         count("dropped", losses.dropped(part)),
         dim(" · "),
-        count("unreadable", losses.unreadable(part)),
+        count(unreadable, losses.unreadable(part)),
     ]
 }
 

@@ -135,6 +135,12 @@ impl Losses {
 
 impl History {
     /// Counts what is new of it. A row that was met before is kept once, as it is now.
+    /// Whether what could not be read is counted as the most that there can have been, as too many
+    /// different rows were met to know each of them again.
+    pub fn is_unreadable_at_most(&self) -> bool {
+        self.known_rows.has_forgotten()
+    }
+
     pub(super) fn take_unreadable(&mut self, what: Unreadable, received: Moment) -> Applied {
         let n_new = self.known_rows.news(&what);
         if n_new == 0 {
