@@ -216,9 +216,9 @@ impl Source {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Waits {
-    #[serde(deserialize_with = "file::duration")]
+    #[serde(deserialize_with = "file::wait")]
     pub connect: Duration,
-    #[serde(deserialize_with = "file::duration")]
+    #[serde(deserialize_with = "file::wait")]
     pub answer: Duration,
     #[serde(deserialize_with = "file::duration")]
     pub floor: Duration,
@@ -230,17 +230,17 @@ pub struct Waits {
     pub max_retry_after: Duration,
     #[serde(deserialize_with = "file::duration")]
     pub health: Duration,
-    #[serde(deserialize_with = "file::duration")]
+    #[serde(deserialize_with = "file::wait")]
     pub stale: Duration,
-    #[serde(deserialize_with = "file::duration")]
+    #[serde(deserialize_with = "file::wait")]
     pub idle: Duration,
-    #[serde(deserialize_with = "file::duration")]
+    #[serde(deserialize_with = "file::wait")]
     pub stopped: Duration,
-    #[serde(deserialize_with = "file::duration")]
+    #[serde(deserialize_with = "file::wait")]
     pub poll: Duration,
-    #[serde(deserialize_with = "file::duration")]
+    #[serde(deserialize_with = "file::wait")]
     pub poll_quick: Duration,
-    #[serde(deserialize_with = "file::duration")]
+    #[serde(deserialize_with = "file::wait")]
     pub delivery_timeout: Duration,
 }
 

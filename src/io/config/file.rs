@@ -146,6 +146,15 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D
     Duration::try_from_secs_f64(seconds).map_err(D::Error::custom)
 }
 
+/// The same where no time at all would be of no use.
+pub(super) fn wait<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    let wait = duration(from)?;
+    if wait.is_zero() {
+        return Err(D::Error::custom("a wait of no time is of no use here"));
+    }
+    Ok(wait)
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
@@ -182,6 +191,7 @@ mod tests {
             ("[limits]\n\ntasks = -1", 3, "not from 16 to"),
             ("[limits]\nline_bytes = 99999999999", 2, "not from 16 to"),
             ("\n[waits]\nidle = \"soon\"", 3, "no time"),
+            ("[waits]\nstale = \"0s\"", 2, "of no use"),
             ("profile = ", 1, ""),
         ] {
             let error = File::parse(text, Path::new("/x/config.toml"))
