@@ -156,6 +156,8 @@ impl Writer {
             }
         };
         let why = match outcome {
+            // A file of ours is never empty but while it is made: it was cut short.
+            Ok((_, None)) if is_empty(&self.settings.file) => "it is empty".to_owned(),
             Ok(found) => return found,
             // Nothing of ours was ever there.
             Err(Trouble::Unusable(NotRecording::Foreign)) => return (Start::default(), None),
@@ -486,6 +488,11 @@ impl Writer {
             _ => 0,
         }
     }
+}
+
+/// Whether a file is there and holds nothing.
+fn is_empty(file: &std::path::Path) -> bool {
+    fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.len() == 0)
 }
 
 /// Where the link goes on, as the file says.

@@ -157,29 +157,31 @@ async fn the_key_is_in_no_part_of_the_file() {
 
 #[tokio::test]
 async fn a_journal_that_cannot_be_read_makes_the_time_away_a_gap_of_unknown_length() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = file_in(folder.path());
-    let server = start(Options::default()).await;
-    let source = || crate::client::intake::source_of(&server, &server.url());
-    let mut first = Watcher::recording(source(), Some(Settings::new(&file)));
-    first.until_live(1).await;
-    first.hose.close().await;
-    // What is left is no journal.
-    std::fs::write(&file, b"not a journal").unwrap();
-    let mut second = Watcher::recording(source(), Some(Settings::new(&file)));
-    let proof = second.until_live(1).await;
-    assert!(proof.is_gap_unknown, "{proof:?}");
-    let caveat = proof.caveat.clone().unwrap();
-    assert!(caveat.contains("away is not known"), "{caveat}");
-    assert!(proof.summary().contains("gap of unknown length"));
-    assert!(second.history.journal.unread.is_some());
-    second.hose.close().await;
-    // It was proved, and the next time is known again.
-    let mut third = Watcher::recording(source(), Some(Settings::new(&file)));
-    let proof = third.until_live(2).await;
-    assert!(proof.gap.is_some() && !proof.is_gap_unknown, "{proof:?}");
-    third.hose.close().await;
-    server.stop().await;
+    for left in ["not a journal", ""] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = file_in(folder.path());
+        let server = start(Options::default()).await;
+        let source = || crate::client::intake::source_of(&server, &server.url());
+        let mut first = Watcher::recording(source(), Some(Settings::new(&file)));
+        first.until_live(1).await;
+        first.hose.close().await;
+        // What is left is no journal.
+        std::fs::write(&file, left).unwrap();
+        let mut second = Watcher::recording(source(), Some(Settings::new(&file)));
+        let proof = second.until_live(1).await;
+        assert!(proof.is_gap_unknown, "{proof:?}");
+        let caveat = proof.caveat.clone().unwrap();
+        assert!(caveat.contains("away is not known"), "{caveat}");
+        assert!(proof.summary().contains("gap of unknown length"));
+        assert!(second.history.journal.unread.is_some());
+        second.hose.close().await;
+        // It was proved, and the next time is known again.
+        let mut third = Watcher::recording(source(), Some(Settings::new(&file)));
+        let proof = third.until_live(2).await;
+        assert!(proof.gap.is_some() && !proof.is_gap_unknown, "{proof:?}");
+        third.hose.close().await;
+        server.stop().await;
+    }
 }
 
 #[tokio::test]
