@@ -32,6 +32,7 @@ pub mod update;
 pub mod waits;
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 
 use crossterm::event::KeyEvent;
 
@@ -154,6 +155,8 @@ pub enum Msg {
 pub enum Effect {
     /// Send a message to an endpoint once.
     Replay(ReplayRequest),
+    /// Post a replay from here, signed with its endpoint's secret.
+    PostHere(PostRequest),
     /// Close an open replay, by its number, though its outcome is not known; what came of it is
     /// [`Msg::GaveUp`].
     GiveUp(u64),
@@ -196,6 +199,14 @@ pub struct ReplayRequest {
     pub grounds: Grounds,
 }
 
+/// A replay to be posted from here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostRequest {
+    pub replay: ReplayRequest,
+    pub url: Arc<str>,
+    pub body: Arc<[u8]>,
+}
+
 /// One thing to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sight {
@@ -228,6 +239,7 @@ pub struct Viewport {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShownPlan {
     pub message: MessageId,
+    pub route: Route,
     /// The chosen endpoints, in the order of the plan.
     pub chosen: Vec<EndpointId>,
 }

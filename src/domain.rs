@@ -62,7 +62,7 @@ pub use link::{
 pub use mask::{MASK, masked_url, masked_urls, without};
 pub use message::{Message, Payload};
 pub use offer::{OFFERS, Offer};
-pub use plan::{Grounds, Plan, PlanItem, Verdict, plan};
+pub use plan::{Grounds, Plan, PlanItem, PostBody, Verdict, plan, plan_local};
 pub use query::Query;
 pub use queue::{Job, MAX_FAILURES, Queue};
 pub use received::{Finding, Receipt, Receipts, Received};

@@ -6,6 +6,7 @@ mod manage;
 mod screen;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
@@ -15,11 +16,12 @@ use tracing::info;
 
 use crate::app::keymap::Keymap;
 use crate::app::manage::EndpointAction;
-use crate::app::{Effect, Msg, Session, Sight, State, update};
+use crate::app::{Effect, Msg, PostRequest, ReplayRequest, Session, Sight, State, update};
 use crate::domain::time::SECOND;
 use crate::domain::{Bounds, Change, Failure, Received};
 use crate::io::clock::Clock;
 use crate::io::intake::{Hose, Look, ReplayOrder};
+use crate::io::post::Poster;
 use crate::io::terminal::{self, Asked, Keys, Signals, Terminal};
 use crate::view::theme::{Theme, ThemeName};
 use screen::Screen;
@@ -32,6 +34,8 @@ const FRAME_AFTER_KEY: Duration = Duration::from_millis(4);
 const DRAIN: Duration = Duration::from_millis(10);
 /// Answers that may wait.
 const ANSWERS: usize = 16;
+/// How long a receiver on this machine has to answer what is posted from here: as long as Svix gives it.
+const ANSWERED: Duration = Duration::from_secs(30);
 /// Keys taken at once.
 const MAX_KEYS: usize = 64;
 
@@ -113,6 +117,7 @@ pub async fn run(
         changes: Some(changes),
         answers: channel(ANSWERS),
         secrets: settings.secrets,
+        poster: Arc::new(Poster::new(settings.is_read_only, ANSWERED)),
         rechecks: settings.listening.map(|it| it.rechecks),
         clock,
         screen: Screen::new(terminal, theme)?,
@@ -161,6 +166,7 @@ struct Loop {
     /// What the service says of changes that the user asked for.
     answers: (Sender<Msg>, Receiver<Msg>),
     secrets: Option<PathBuf>,
+    poster: Arc<Poster>,
     rechecks: Option<Sender<Recheck>>,
     clock: Clock,
     screen: Screen,
@@ -300,13 +306,13 @@ impl Loop {
 
     fn run_effect(&mut self, effect: Effect) -> anyhow::Result<()> {
         match effect {
-            Effect::Replay(request) => self.hose.replay(ReplayOrder {
-                number: request.number,
-                message: request.message,
-                endpoint: request.endpoint,
-                route: request.route,
-                grounds: request.grounds,
-            }),
+            Effect::Replay(request) => self.hose.replay(order(request)),
+            Effect::PostHere(PostRequest { replay, url, body }) => self.hose.post_here(
+                order(replay),
+                (url, body),
+                &self.poster,
+                self.secrets.clone(),
+            ),
             Effect::GiveUp(number) => self.give_up(number),
             Effect::Look(Sight::Task(task)) => self.hose.look(Look::Task(task)),
             Effect::Look(Sight::Message(message)) => self.hose.look(Look::Message(message)),
@@ -398,6 +404,16 @@ impl Loop {
         }
         self.is_dirty = false;
         Ok(())
+    }
+}
+
+fn order(request: ReplayRequest) -> ReplayOrder {
+    ReplayOrder {
+        number: request.number,
+        message: request.message,
+        endpoint: request.endpoint,
+        route: request.route,
+        grounds: request.grounds,
     }
 }
 

@@ -38,6 +38,7 @@ impl State {
             Action::Open => return self.open(),
             Action::Replay => self.replay(),
             Action::Bulk => self.plan_bulk(),
+            Action::Route => self.turn_route(),
             Action::Undo => self.undo(),
             Action::Await => self.leave_to_retry(),
             Action::Send if matches!(self.overlay, Some(Overlay::Manage(_))) => {

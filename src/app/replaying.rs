@@ -4,12 +4,12 @@
 use std::collections::{HashMap, HashSet};
 
 use super::list::Pick;
-use super::{Effect, ReplayRequest, ShownPlan, State, TOAST, Tone};
+use super::{Effect, PostRequest, ReplayRequest, ShownPlan, State, TOAST, Tone};
 use crate::app::Overlay;
 use crate::domain::time::SECOND;
 use crate::domain::{
-    Change, ChangeKind, EndpointId, Grounds, History, MessageId, Origin, Plan, Replay, ReplayState,
-    ReplayStep, Route, Stage, Time, Verdict, plan, visible,
+    Change, ChangeKind, EndpointId, Grounds, History, MessageId, Origin, Plan, PostBody, Replay,
+    ReplayState, ReplayStep, Route, Stage, Time, Verdict, plan, plan_local, visible,
 };
 
 /// How long what is to be sent can be taken back, in microseconds.
@@ -23,6 +23,7 @@ pub struct Leaving {
     /// then.
     chosen: Vec<(EndpointId, bool, Grounds)>,
     only: Option<EndpointId>,
+    route: Route,
     /// Monotonic microseconds.
     pub until: i64,
 }
@@ -32,6 +33,8 @@ pub struct Leaving {
 pub struct ReplayOverlay {
     pub message: MessageId,
     only: Option<EndpointId>,
+    /// The service's resend, or a POST from here.
+    pub route: Route,
     pub plan: Plan,
     pub pick: Pick<EndpointId>,
     /// What the user chose against the plan's proposal.
@@ -60,6 +63,7 @@ impl ReplayOverlay {
     pub fn shown(&self) -> Option<ShownPlan> {
         self.is_planning().then(|| ShownPlan {
             message: self.message.clone(),
+            route: self.route,
             chosen: self
                 .plan
                 .chosen()
@@ -93,7 +97,8 @@ impl ReplayOverlay {
             .map(|item| item.endpoint.clone())
             .collect();
         let is_new = std::mem::take(&mut self.is_new);
-        self.plan = plan(
+        let planned = by(self.route);
+        self.plan = planned(
             history,
             &self.message,
             self.only.as_ref(),
@@ -110,7 +115,37 @@ impl ReplayOverlay {
     }
 }
 
+/// How a replay by this route is planned.
+fn by(route: Route) -> fn(&History, &MessageId, Option<&EndpointId>, bool, Time) -> Plan {
+    match route {
+        Route::Local => plan_local,
+        _ => plan,
+    }
+}
+
 impl State {
+    /// Plans the other route: the service's resend, or a POST from here.
+    pub(super) fn turn_route(&mut self) {
+        match &mut self.overlay {
+            Some(Overlay::Replay(overlay)) if overlay.is_planning() && self.leaving.is_none() => {
+                overlay.route = match overlay.route {
+                    Route::Local => Route::Server,
+                    _ => Route::Local,
+                };
+                overlay.renew();
+                overlay.refresh(&self.history, self.session.is_read_only, self.now.wall);
+                self.viewport.plan = None;
+            }
+            Some(Overlay::Replay(_)) => {
+                self.say(Tone::Info, "it is sent, or about to be; u takes it back");
+            }
+            _ => self.say(
+                Tone::Info,
+                "many go by the service's resend; r on one message has another route",
+            ),
+        }
+    }
+
     /// Opens the plan for a message, or what runs already.
     pub(super) fn plan_replay(&mut self, message: MessageId, only: Option<EndpointId>) {
         let running: Vec<u64> = self
@@ -130,6 +165,7 @@ impl State {
             },
             message,
             only,
+            route: Route::Server,
             pick: Pick::default(),
             choices: HashMap::new(),
             sent: Vec::new(),
@@ -243,6 +279,7 @@ impl State {
             self.leaving = Some(Leaving {
                 message: overlay.message.clone(),
                 only: overlay.only.clone(),
+                route: overlay.route,
                 chosen,
                 until: self.now.mono + UNDO,
             });
@@ -258,9 +295,10 @@ impl State {
         let Some(leaving) = self.leaving.take_if(is_due) else {
             return Vec::new();
         };
-        let (message, only) = (leaving.message, leaving.only);
+        let (message, only, route) = (leaving.message, leaving.only, leaving.route);
         let is_read_only = self.session.is_read_only;
-        let plan = plan(
+        let body = PostBody::of(&self.history, &message);
+        let plan = by(route)(
             &self.history,
             &message,
             only.as_ref(),
@@ -277,15 +315,25 @@ impl State {
                 Some(Verdict::Refuse(why)) => self.say_not_sent(&endpoint, why),
                 None => self.say_not_sent(&endpoint, "it is in the plan no more"),
                 Some(Verdict::Send | Verdict::Skip(_)) => {
-                    let number = self.number_replay(&message, &endpoint);
+                    let number = self.number_replay(&message, &endpoint, route);
                     numbers.push(number);
-                    effects.push(Effect::Replay(ReplayRequest {
+                    let known = self.history.endpoints.get(&endpoint);
+                    let url = known.map(|known| known.url.clone());
+                    let replay = ReplayRequest {
                         number,
                         message: message.clone(),
                         endpoint,
-                        route: Route::Server,
+                        route,
                         grounds,
-                    }));
+                    };
+                    effects.push(match (route, url, &body) {
+                        (Route::Local, Some(url), Some(body)) => Effect::PostHere(PostRequest {
+                            replay,
+                            url,
+                            body: body.bytes.clone(),
+                        }),
+                        _ => Effect::Replay(replay),
+                    });
                 }
             }
         }
@@ -316,7 +364,12 @@ impl State {
 
     /// Gives a replay its number and writes down that it is planned, before its effect is given
     /// out: no second press and no second overlay can send the same pair then.
-    pub(super) fn number_replay(&mut self, message: &MessageId, endpoint: &EndpointId) -> u64 {
+    pub(super) fn number_replay(
+        &mut self,
+        message: &MessageId,
+        endpoint: &EndpointId,
+        route: Route,
+    ) -> u64 {
         let number = self.next_replay;
         self.next_replay += 1;
         self.fold(Change {
@@ -328,7 +381,7 @@ impl State {
                 replay: number,
                 message: message.clone(),
                 endpoint: endpoint.clone(),
-                route: Route::Server,
+                route,
                 stage: Stage::Planned,
             })),
         });

@@ -1,6 +1,7 @@
 //! The plan of a replay: what would be sent where, and every reason not to.
 
 mod grounds;
+mod local;
 mod verdict;
 
 use super::history::{Delivery, History};
@@ -8,6 +9,7 @@ use super::id::{EndpointId, MessageId};
 use super::link::Ability;
 use super::time::Time;
 pub use grounds::Grounds;
+pub use local::{PostBody, plan_local};
 use verdict::{general_refusal, item};
 
 /// What a replay of one message would do.

@@ -175,6 +175,11 @@ impl Receipts {
         true
     }
 
+    /// What came of a message.
+    pub fn of(&self, message: &MessageId) -> Option<&Receipt> {
+        self.get(*self.by_message.get(message)?)
+    }
+
     pub fn get(&self, number: u64) -> Option<&Receipt> {
         self.rows.get(self.latest.get(&number)?)
     }

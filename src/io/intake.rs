@@ -3,9 +3,12 @@
 
 mod earlier;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use reqwest::Url;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
@@ -16,7 +19,7 @@ use super::attempts::Attempts;
 use super::client::svix::Svix;
 use super::client::{Client, NO_ASPECT};
 use super::clock::Clock;
-use super::config::Source;
+use super::config::{Source, is_loopback};
 use super::journal::{self, Recorder, Resume, Start};
 use super::keeper;
 use super::ledger::Ledger;
@@ -24,8 +27,9 @@ use super::link::{Link, Settings};
 use super::names;
 use super::outlet::Outlet;
 use super::poller::{OpenReplays, Poller};
+use super::post::Poster;
 pub use super::sender::ReplayOrder;
-use super::sender::{self, Posts};
+use super::sender::{self, Parcel, Posts};
 use crate::domain::{
     Ability, AssetId, Change, ChangeKind, Failure, FailureKind, LinkState, MessageId, Origin,
     ReplayStep, Stage, TaskId,
@@ -318,13 +322,47 @@ impl Hose {
             ..order
         };
         let outlet = self.inner.outlet.clone();
-        let posts = Posts {
-            tracker: self.inner.tracker.clone(),
-            stop: self.inner.stop.clone(),
-        };
+        let posts = self.posts();
         self.inner.spawn(async move {
             sender::replay(&client, &outlet, &order, sender::FOLLOW, &posts).await;
         });
+    }
+
+    /// Posts a replay from here, at most once, to this machine alone, signed with the endpoint's
+    /// secret: that of this folder, else the one that the service tells.
+    pub fn post_here(
+        &self,
+        order: ReplayOrder,
+        to: (Arc<str>, Arc<[u8]>),
+        poster: &Arc<Poster>,
+        folder: Option<PathBuf>,
+    ) {
+        let (url, body) = to;
+        let Some(url) = Url::parse(&url).ok().filter(is_loopback) else {
+            let what = "its URL does not lead to this machine";
+            let hint = "reeltop replay MESSAGE --to URL posts it, its host confirmed by name";
+            return self.refuse(order, Failure::new(FailureKind::Local, what, hint));
+        };
+        let (hose, poster) = (self.clone(), poster.clone());
+        let posts = self.posts();
+        self.inner.spawn(async move {
+            let client = hose.inner.client.as_ref();
+            match sender::key_of(client, folder, &order.endpoint).await {
+                Ok(key) => {
+                    let body = Bytes::from_owner(body);
+                    let parcel = Parcel { url, key, body };
+                    sender::post_here(&hose.inner.outlet, &order, &poster, parcel, &posts).await;
+                }
+                Err(failure) => hose.refuse(order, failure),
+            }
+        });
+    }
+
+    fn posts(&self) -> Posts {
+        Posts {
+            tracker: self.inner.tracker.clone(),
+            stop: self.inner.stop.clone(),
+        }
     }
 
     /// Closes an open replay, by its number, though its outcome is not known; that it is arrives as

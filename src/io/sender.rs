@@ -25,7 +25,7 @@ use crate::domain::{
     FailureKind, Grounds, MessageId, Origin, ReplayStep, Route, Stage, Trigger,
 };
 
-pub use local::{Parcel, post_here};
+pub use local::{Parcel, key_of, post_here};
 pub use recover::{not_offered, recover};
 use weighing::objection;
 

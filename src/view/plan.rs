@@ -27,7 +27,10 @@ pub fn draw(
     let inner_width = usize::from(width).saturating_sub(4);
     let mut lines = vec![(about(state, overlay), false)];
     if overlay.is_planning() {
-        lines.push((vec![dim(format!("by {}", overlay.plan.route))], false));
+        lines.push((
+            vec![dim(format!("by {} · p other route", overlay.plan.route))],
+            false,
+        ));
     }
     lines.push((Vec::new(), false));
     let foot = if overlay.is_planning() {

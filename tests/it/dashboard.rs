@@ -7,8 +7,8 @@ mod replays;
 use ratatui::crossterm::event::KeyEvent;
 use reeltop::app::{Effect, Msg, ReplayRequest, RowKey, Sight, State, update};
 use reeltop::domain::{
-    Attempt, ChangeKind, EndpointId, FailureKind, Grounds, LinkState, MessageId, ReplayStep, Route,
-    Stage,
+    Attempt, ChangeKind, EndpointId, FailureKind, Grounds, LinkState, MessageId, Payload,
+    ReplayStep, Route, Stage,
 };
 
 use crate::support::{
@@ -105,6 +105,45 @@ fn esc_goes_back_one_level_and_never_quits() {
     }
     assert_eq!(press(&mut state, "q"), [Effect::Quit]);
     assert_eq!(press(&mut state, "ctrl-c"), [Effect::Quit]);
+}
+
+#[test]
+fn the_other_route_posts_what_is_shown_and_only_to_this_machine() {
+    let mut state = told();
+    press(&mut state, "3 j r p");
+    let plan = picture(&mut state, 120, 36);
+    assert!(
+        plan.contains("by a POST from here, signed anew, rebuilt from the payload"),
+        "{plan}"
+    );
+    assert!(
+        plan.contains("[x] staging") && plan.contains("CANNOT"),
+        "{plan}"
+    );
+    assert!(plan.contains("its host is not this machine"), "{plan}");
+    assert!(plan.contains("it comes all the same"), "{plan}");
+    let effects = press(&mut state, "enter enter");
+    let [Effect::PostHere(posted)] = effects.as_slice() else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(posted.replay.route, Route::Local);
+    assert_eq!(&*posted.url, "http://127.0.0.1:41233/flaky");
+    let held = state
+        .history
+        .deliveries
+        .get(&posted.replay.message)
+        .unwrap();
+    let Payload::Json(payload) = &held.message.as_ref().unwrap().payload else {
+        panic!("it has a payload");
+    };
+    assert_eq!(&*posted.body, payload.as_bytes());
+    // It stands in the way of the other route too: the receiver is the same.
+    let open = state.history.replays.get(1).unwrap();
+    assert!(open.state.is_open() && open.route == Route::Local);
+    assert_eq!(press(&mut state, "r p enter enter p enter enter"), []);
+    // And back again, before anything is sent.
+    let mut state = told();
+    assert_eq!(press(&mut state, "3 j r p p enter enter"), [request(1)]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A replay happens at most once, and what became of it is found, by the real client.
 
+mod here;
 mod meanwhile;
 mod unasked;
 mod weighed;

@@ -56,7 +56,11 @@ impl State {
             };
             match self.last_word(&row) {
                 Ok(()) => {
-                    let number = self.number_replay(&row.job.message, &row.job.endpoint);
+                    let number = self.number_replay(
+                        &row.job.message,
+                        &row.job.endpoint,
+                        crate::domain::Route::Server,
+                    );
                     run.sent(at, number);
                     effects.push(Effect::Replay(ReplayRequest {
                         number,

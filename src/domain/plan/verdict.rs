@@ -13,6 +13,8 @@ use crate::domain::time::{Time, duration_words, rough_words};
 pub(super) const DISABLED: &str =
     "the endpoint is disabled: the service would accept it and silently send nothing";
 pub(super) const DELETED: &str = "the endpoint was deleted";
+/// What a resend may do to automatic retries that are pending.
+pub(super) const MAY_END: &str = "a resend may end that schedule";
 
 /// Why nothing can be sent anywhere.
 pub(super) fn general_refusal(
@@ -84,7 +86,11 @@ pub(super) fn item(
 }
 
 /// When the service tries again by itself, if that is known.
-fn next_retry(history: &History, delivery: &Delivery, endpoint: &EndpointId) -> Option<Time> {
+pub(super) fn next_retry(
+    history: &History,
+    delivery: &Delivery,
+    endpoint: &EndpointId,
+) -> Option<Time> {
     match delivery.forecast(&history.schedule, endpoint) {
         Forecast::Next { at, .. } => Some(at),
         _ => None,
@@ -99,7 +105,7 @@ fn endpoint_refusal(history: &History, id: &EndpointId) -> Option<String> {
     }
 }
 
-fn weigh(
+pub(super) fn weigh(
     history: &History,
     delivery: Option<&Delivery>,
     id: &EndpointId,
@@ -130,9 +136,7 @@ fn weigh(
             } else {
                 format!("overdue by {}", rough_words(now.since(at)))
             };
-            warnings.push(format!(
-                "an automatic retry is {due}{estimate}; a resend may end that schedule"
-            ));
+            warnings.push(format!("an automatic retry is {due}{estimate}; {MAY_END}"));
         }
         Forecast::Over { .. } => {
             warnings.push("the service plans no more attempts by itself".into());
