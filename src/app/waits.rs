@@ -4,10 +4,19 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::bulk::BulkOverlay;
 use super::{State, Tone};
+use crate::domain::time::SECOND;
 use crate::domain::{
-    Attempt, AttemptId, AttemptStatus, EndpointId, Forecast, History, MessageId, Time, Trigger,
-    visible,
+    Attempt, AttemptId, AttemptStatus, EndpointId, Forecast, History, MessageId, Moment, Time,
+    Trigger, visible,
 };
+
+/// How long after its time a retry may still come, in microseconds, where a manual attempt may have
+/// ended the schedule, …
+const LATE_IF_UNCERTAIN: i64 = 600 * SECOND;
+/// … and where nothing did, as its time is an estimate.
+const LATE: i64 = 3600 * SECOND;
+/// With so many waits they are looked through once a second.
+const MANY: usize = 100;
 
 /// An attempt that ended a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,11 +37,20 @@ enum Moot {
     Deleted,
     Left,
     Over,
+    /// It did not come at its time, and a manual attempt may have ended the schedule.
+    Ended,
+    /// It did not come at its time, for whatever reason.
+    Overdue,
 }
 
 impl Moot {
     /// Why no retry of the pair comes; `None` while one still may.
-    fn of(history: &History, message: &MessageId, endpoint: &EndpointId) -> Option<Self> {
+    fn of(
+        history: &History,
+        message: &MessageId,
+        endpoint: &EndpointId,
+        now: Time,
+    ) -> Option<Self> {
         let Some(delivery) = history.deliveries.get(message) else {
             return Some(Self::Left);
         };
@@ -47,7 +65,10 @@ impl Moot {
             _ => {}
         }
         match delivery.forecast(&history.schedule, endpoint) {
-            Forecast::Next { .. } | Forecast::Uncertain { .. } => None,
+            Forecast::Uncertain { at, .. } => {
+                (now.since(at) > LATE_IF_UNCERTAIN).then_some(Self::Ended)
+            }
+            Forecast::Next { at, .. } => (now.since(at) > LATE).then_some(Self::Overdue),
             Forecast::Nothing | Forecast::Exhausted { .. } | Forecast::Over { .. } => {
                 Some(Self::Over)
             }
@@ -61,12 +82,20 @@ impl Moot {
             Self::Deleted => "the endpoint was deleted",
             Self::Left => "the message left memory; what became of it is not known here",
             Self::Over => "the service plans no more attempts",
+            Self::Ended => {
+                "the retry did not come at its time; a manual attempt may have ended the service's \
+                 retries"
+            }
+            Self::Overdue => "the retry did not come in the hour after its time",
         }
     }
 
     /// Whether it is left undelivered, and can still be replayed.
     fn is_open(self) -> bool {
-        matches!(self, Self::Disabled | Self::Deleted | Self::Over)
+        matches!(
+            self,
+            Self::Disabled | Self::Deleted | Self::Over | Self::Ended | Self::Overdue
+        )
     }
 }
 
@@ -83,6 +112,8 @@ struct Wait {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Waits {
     pairs: HashMap<(MessageId, EndpointId), Wait>,
+    /// When they were last looked through; monotonic microseconds.
+    looked: Option<i64>,
 }
 
 impl Waits {
@@ -111,10 +142,19 @@ impl Waits {
     }
 
     /// Takes the waits off for which no retry comes any more, by why.
-    fn end_moot(&mut self, history: &History) -> BTreeMap<Moot, Vec<(MessageId, EndpointId)>> {
+    fn end_moot(
+        &mut self,
+        history: &History,
+        now: Moment,
+    ) -> BTreeMap<Moot, Vec<(MessageId, EndpointId)>> {
         let mut ended: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        let is_new = |looked| now.mono - looked >= SECOND;
+        if self.pairs.len() > MANY && !self.looked.is_none_or(is_new) {
+            return ended;
+        }
+        self.looked = Some(now.mono);
         self.pairs.retain(|pair, _| {
-            let moot = Moot::of(history, &pair.0, &pair.1);
+            let moot = Moot::of(history, &pair.0, &pair.1, now.wall);
             if let Some(moot) = moot {
                 ended.entry(moot).or_default().push(pair.clone());
             }
@@ -201,7 +241,7 @@ impl State {
         if self.frozen.is_some() || self.waits.is_empty() {
             return;
         }
-        for (moot, pairs) in self.waits.end_moot(&self.history) {
+        for (moot, pairs) in self.waits.end_moot(&self.history, self.now) {
             let what = match pairs.as_slice() {
                 [(message, endpoint)] => {
                     let label = self.history.endpoint_label(endpoint);

@@ -52,7 +52,7 @@ impl Answers {
 pub struct Failing {
     /// The first one.
     pub since: Time,
-    /// No success is known before it, so that the row may be longer.
+    /// No success is known before it, or failures between left memory, so that the row may be longer.
     pub is_at_least: bool,
     pub n_failures: usize,
     /// When the service disables the endpoint if nothing succeeds, as an estimate; `None` where it
@@ -78,7 +78,8 @@ impl Health {
         let disabling = history.schedule.disabling();
         let failing = tries.failing().map(|(since, n_failures)| Failing {
             since,
-            is_at_least: last_success.is_none(),
+            // Of what left memory since the last success, all failed.
+            is_at_least: last_success.is_none_or(|last| tries.gone_until() > Some(last)),
             n_failures,
             disabled_at: match disabling {
                 Disabling::After(seconds) if !endpoint.disabled => {
@@ -271,6 +272,17 @@ mod tests {
         assert_eq!(failing.map(|failing| failing.is_at_least), Some(true));
         held = history(100, told.into_iter().chain([attempt(6, 6, Success, 5)]));
         assert_eq!(health(&held, 6).failing, None);
+    }
+
+    #[test]
+    fn a_row_whose_beginning_left_memory_is_longer_than_is_known() {
+        use AttemptStatus::{Fail, Success};
+        let first = attempt(0, 0, Success, 5);
+        let failed = (1..40_usize).map(|n| attempt(n, n as i64, Fail, 5));
+        let held = history(30, [first].into_iter().chain(failed));
+        assert!(held.deliveries.evicted() > 1);
+        let failing = health(&held, 40).failing;
+        assert!(failing.is_some_and(|it| it.since > at(1) && it.is_at_least));
     }
 
     #[test]

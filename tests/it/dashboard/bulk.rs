@@ -449,6 +449,37 @@ fn a_wait_ends_where_no_retry_comes_any_more() {
     assert!(shown.contains("the message left memory"), "{shown}");
 }
 
+#[test]
+fn a_wait_ends_once_its_time_is_long_past() {
+    for (is_by_hand, minutes, why) in [
+        (
+            true,
+            10,
+            "a manual attempt may have ended the service's retries",
+        ),
+        (
+            false,
+            60,
+            "the retry did not come in the hour after its time",
+        ),
+    ] {
+        let mut state = waiting();
+        if is_by_hand {
+            let by_hand = attempt("hand", "msg_failed", "ep_staging", 0, (500, ""), true);
+            update(&mut state, Msg::Changed(vec![by_hand]));
+        }
+        let due = state.waits.next().unwrap();
+        let late = due.since(state.now.wall) + minutes * 60 * SECONDS;
+        pass(&mut state, late);
+        assert_eq!(state.waits.len(), 1, "{why}");
+        pass(&mut state, SECONDS);
+        assert!(state.waits.is_empty(), "{why}");
+        assert!(state.marks.has(&MessageId::new("msg_failed")), "{why}");
+        let shown = picture(&mut state, 200, 36);
+        assert!(shown.contains(why), "{why}: {shown}");
+    }
+}
+
 fn last_at_staging(state: &State) -> AttemptId {
     let delivery = state.history.deliveries.get(&MessageId::new("msg_failed"));
     let outcome = delivery.and_then(|it| it.outcome(&EndpointId::new("ep_staging")));
