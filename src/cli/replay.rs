@@ -124,7 +124,7 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
     }
     out.flush()?;
     if n_chosen == 0 {
-        return Ok(Ready::Ended(nothing_to_send(&plans)));
+        return Ok(Ready::Ended(nothing_to_send(&plans, only.is_some())));
     }
     if args.dry_run {
         return Ok(Ready::Ended(0));

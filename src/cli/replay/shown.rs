@@ -33,7 +33,7 @@ pub fn plan_text(plans: &[Plan], rate: f64, is_bulk: bool) -> String {
         }
     }
     let n_chosen = plans.iter().flat_map(Plan::chosen).count();
-    if is_bulk || n_chosen > 1 {
+    if n_chosen > 1 || is_bulk && n_chosen > 0 {
         let how = order_words(n_chosen, rate);
         let _ = writeln!(text, "{n_chosen} to send, {how}");
     }
@@ -69,8 +69,9 @@ pub fn print_plan_lines(
     Ok(())
 }
 
-/// 1 where something was refused, 0 where all of it is delivered.
-pub fn nothing_to_send(plans: &[Plan]) -> u8 {
+/// 1 where something was refused, 0 where all of it is delivered. `is_named` is whether the command
+/// names the endpoint.
+pub fn nothing_to_send(plans: &[Plan], is_named: bool) -> u8 {
     let mut items = plans.iter().flat_map(|plan| &plan.items).peekable();
     let is_empty = items.peek().is_none();
     let refusal = items.find_map(|item| match &item.verdict {
@@ -82,16 +83,25 @@ pub fn nothing_to_send(plans: &[Plan]) -> u8 {
             note(&format!("nothing can be sent: {why}"));
             1
         }
+        None if plans.is_empty() => {
+            note("nothing can be sent: no message was found");
+            1
+        }
         None if is_empty => {
-            note(
-                "nothing can be sent: no endpoint was sent it or wants it; name one with --endpoint",
-            );
+            note(if is_named {
+                "nothing can be sent: that endpoint was never sent it"
+            } else {
+                "nothing can be sent: no endpoint was sent it or wants it; name one with --endpoint"
+            });
             1
         }
         None => {
-            note(
-                "nothing to send: every endpoint has it; name one with --endpoint to send it again",
-            );
+            note(if is_named {
+                "nothing to send: all that was found is delivered there, or a newer message is; \
+                 a message named by its id is sent again"
+            } else {
+                "nothing to send: every endpoint has it; name one with --endpoint to send it again"
+            });
             0
         }
     }

@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::{event, message_id, millis};
 use crate::cli::output::{Outcome, Output, Stop, note};
-use crate::domain::Time;
 use crate::domain::time::SECOND;
+use crate::domain::{FailureClass, Time};
 use crate::io::Clock;
 use crate::io::post::{Headers, Outgoing, Poster, headers_of, signed};
 use crate::wire::signature::key::Key;
@@ -62,7 +62,14 @@ pub async fn run(poster: &Poster, url: &Url, key: &Key, is_json: bool) -> Outcom
     let mut rows = Vec::new();
     let mut hints = Vec::new();
     for check in checks(url, key, now)? {
-        let (answer, took, passed) = try_out(poster, &check, rows.is_empty()).await?;
+        let tried = try_out(poster, &check, rows.is_empty()).await?;
+        let advice = advice(&check, tried.code);
+        let Tried {
+            answer,
+            took,
+            passed,
+            ..
+        } = tried;
         if is_json {
             let line = json!({
                 "check": check.name.replace(' ', "_"),
@@ -70,7 +77,7 @@ pub async fn run(poster: &Poster, url: &Url, key: &Key, is_json: bool) -> Outcom
                 "answer": answer,
                 "response_duration_ms": took,
                 "passed": passed,
-                "advice": if passed { "" } else { check.hint },
+                "advice": if passed { "" } else { advice },
             });
             out.line(&line.to_string())?;
             out.flush()?;
@@ -83,7 +90,7 @@ pub async fn run(poster: &Poster, url: &Url, key: &Key, is_json: bool) -> Outcom
             if passed { "pass" } else { "FAIL" }.to_owned(),
         ]);
         if !passed {
-            hints.push(format!("{}: {}", check.name, check.hint));
+            hints.push(format!("{}: {advice}", check.name));
         }
     }
     if !is_json {
@@ -100,28 +107,63 @@ pub async fn run(poster: &Poster, url: &Url, key: &Key, is_json: bool) -> Outcom
     Ok(u8::from(!hints.is_empty()))
 }
 
-/// The last answer in words, how long it took in milliseconds, and whether all were as they should
-/// be. Where not even the first check has a connection, there is nothing to check.
-async fn try_out(
-    poster: &Poster,
-    check: &Check,
-    is_first: bool,
-) -> Result<(String, u64, bool), Stop> {
-    let mut last = (String::new(), 0, true);
+/// How a check went.
+struct Tried {
+    /// The last answer in words.
+    answer: String,
+    /// Its status; none where the connection broke.
+    code: Option<u16>,
+    /// Milliseconds until it came.
+    took: u64,
+    /// Whether all answers were as they should be.
+    passed: bool,
+}
+
+/// Makes the requests of a check up to the first that fails it. Where not even the first check has a
+/// connection, there is nothing to check.
+async fn try_out(poster: &Poster, check: &Check, is_first: bool) -> Result<Tried, Stop> {
+    let mut last = Tried {
+        answer: String::new(),
+        code: None,
+        took: 0,
+        passed: true,
+    };
     for request in &check.requests {
-        match poster.send(request.clone()).await {
-            Ok(answer) => {
-                let passed = check.expected.holds(answer.code);
-                last = (answer.code.to_string(), millis(answer.took), passed);
-            }
+        last = match poster.send(request.clone()).await {
+            Ok(answer) => Tried {
+                answer: answer.code.to_string(),
+                code: Some(answer.code),
+                took: millis(answer.took),
+                passed: check.expected.holds(answer.code),
+            },
             Err(failure) if is_first => return Err(failure.into()),
-            Err(failure) => last = (failure.what, 0, false),
-        }
-        if !last.2 {
+            Err(failure) => Tried {
+                answer: failure.what,
+                code: None,
+                took: 0,
+                passed: false,
+            },
+        };
+        if !last.passed {
             break;
         }
     }
     Ok(last)
+}
+
+/// What to do where a check failed. What it tries can only be at fault where the answer may come of
+/// it: a path that is not there, or a receiver that broke, was not asked at all.
+fn advice(check: &Check, code: Option<u16>) -> &'static str {
+    match code {
+        None | Some(200..=299) => check.hint,
+        Some(code) => match FailureClass::of(code, "") {
+            FailureClass::Unauthorized
+            | FailureClass::NotUnderstood
+            | FailureClass::TooLarge
+            | FailureClass::ClientError => check.hint,
+            class => class.hint(),
+        },
+    }
 }
 
 fn checks(url: &Url, key: &Key, now: Time) -> Result<Vec<Check>, Stop> {

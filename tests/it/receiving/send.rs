@@ -162,6 +162,36 @@ async fn the_check_tells_a_right_receiver_from_wrong_ones() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_to_do_fits_the_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = file(&folder, "secret", SECRET.as_bytes());
+    for (judge, words, is_signature) in [
+        (
+            (|_, _| StatusCode::UNAUTHORIZED) as fn(&HeaderMap, &[u8]) -> StatusCode,
+            "signed: the secret is another one",
+            true,
+        ),
+        (
+            |_, _| StatusCode::NOT_FOUND,
+            "signed: the receiver has no such path",
+            false,
+        ),
+        (
+            |_, _| StatusCode::INTERNAL_SERVER_ERROR,
+            "signed: the receiver broke",
+            false,
+        ),
+    ] {
+        let url = receiver(judge).await;
+        let ran = run(&["send", "--check", "--to", &url, "--secret-file", &secret]).await;
+        assert_eq!(ran.code, 1, "{}", ran.stderr);
+        assert!(ran.stderr.contains(words), "{}", ran.stderr);
+        let blames = ran.stderr.contains("the secret is another one");
+        assert_eq!(blames, is_signature, "{}", ran.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_goes_where_it_was_not_meant_to() {
     let folder = tempfile::tempdir().unwrap();
     let secret = file(&folder, "secret", SECRET.as_bytes());
