@@ -69,11 +69,14 @@ pub async fn messages(args: MessagesArgs, from: SourceArgs) -> Outcome {
     let client = &client;
     let mut code = 0;
     let rows = if args.ids.is_empty() {
-        paged(args.limit, |limit, cursor| async move {
+        let (rows, is_all) = paged(args.limit, |limit, cursor| async move {
             client.messages(limit, cursor.as_deref()).await
         })
-        .await?
-        .0
+        .await?;
+        if !(is_all || query.is_empty()) {
+            say_searched(rows.len(), "messages");
+        }
+        rows
     } else {
         let found = find_messages(client, &args.ids).await?;
         for id in &args.ids {
@@ -93,6 +96,26 @@ pub async fn messages(args: MessagesArgs, from: SourceArgs) -> Outcome {
     code |= u8::from(!lens.end());
     print_messages(&rows, args.json, &from)?;
     Ok(code)
+}
+
+/// Says how far a query was looked for, where there may be more: an empty answer would else be
+/// taken for "there is none".
+fn say_searched(n: usize, what: &str) {
+    note(&format!(
+        "the query was asked of the latest {n} {what} alone; --limit N looks further"
+    ));
+}
+
+/// Whether attempts were left out, or may have been, because of the limit.
+fn is_at_limit(rows: &[Row<Attempt>], args: &AttemptsArgs) -> bool {
+    if args.endpoint.is_some() || args.message.is_some() {
+        return rows.len() >= args.limit;
+    }
+    let mut of_each: HashMap<&EndpointId, usize> = HashMap::new();
+    for row in rows {
+        *of_each.entry(&row.value.endpoint).or_default() += 1;
+    }
+    of_each.values().any(|n| *n >= args.limit)
 }
 
 /// Prints messages as a table or as JSON lines.
@@ -137,6 +160,14 @@ pub async fn attempts(args: AttemptsArgs, from: SourceArgs) -> Outcome {
         }
         (None, None) => everywhere(&client, args.limit).await?,
     };
+    if !query.is_empty() && is_at_limit(&rows, &args) {
+        let of = if args.endpoint.is_none() && args.message.is_none() {
+            "attempts of each endpoint"
+        } else {
+            "attempts"
+        };
+        say_searched(args.limit, of);
+    }
     let mut lens = Lens::new(&query, &client, rows.len());
     lens.take_attempts(rows.iter().map(|row| &row.value)).await;
     let rows: Vec<&Row<Attempt>> = rows

@@ -464,6 +464,32 @@ async fn replay_plans_confirms_sends_and_follows() {
     server.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_the_limit_ended_says_how_far_it_was_asked() {
+    let server = start_fast().await;
+    let receiver = Receiver::always(204).await;
+    let endpoint = create_endpoint(&server, &receiver.url, &["task.*"]).await;
+    for _ in 0..3 {
+        server.backend().create_task("asset", &["proxy"]).unwrap();
+    }
+    attempts(&server, &format!("endpoint_id={}", endpoint.id), 3).await;
+    for (list, what) in [
+        ("messages", "the latest 2 messages alone"),
+        ("attempts", "the latest 2 attempts of each endpoint alone"),
+    ] {
+        let asked = [list, "--query", "failed", "--json", "--limit"];
+        let (code, lines, errors) = on(&server, &[&asked[..], &["2"]].concat()).await;
+        assert_eq!((code, lines.len()), (0, 0), "{errors}");
+        assert!(errors.contains(what), "{list}: {errors}");
+        assert!(errors.contains("--limit N looks further"), "{errors}");
+        let (_, _, errors) = on(&server, &[&asked[..], &["100"]].concat()).await;
+        assert_eq!(errors, "", "{list}");
+        let (_, _, errors) = on(&server, &[list, "--limit", "2"]).await;
+        assert!(!errors.contains("looks further"), "{list}: {errors}");
+    }
+    server.stop().await;
+}
+
 /// A word of the query language means in a command what it means on the screen of the same rows.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_means_here_what_it_means_on_the_screens() {

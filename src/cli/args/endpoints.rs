@@ -28,7 +28,8 @@ pub struct EndpointsArgs {
 pub enum EndpointCommand {
     /// Create an endpoint; its signing secret is shown this once
     Create(CreateArgs),
-    /// Change an endpoint; what is not named stays as it is
+    /// Change an endpoint; what is not named stays as it is. --to is its address: a --url (the server)
+    /// that is not the configured one is refused
     Update(UpdateArgs),
     /// Have messages sent to an endpoint again
     Enable(OneArgs),

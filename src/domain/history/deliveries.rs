@@ -6,6 +6,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::super::attempt::Attempt;
 use super::super::cause::CauseId;
+use super::super::event::EventType;
 use super::super::id::{EndpointId, EventId, MessageId, TaskId};
 use super::super::message::{Message, Payload};
 use super::super::schedule::NextTry;
@@ -137,6 +138,20 @@ impl Deliveries {
             .collect();
         known.sort_by(|a, b| (b.time(), &b.id).cmp(&(a.time(), &a.id)));
         known.into_iter()
+    }
+
+    /// The messages that decide whether a task's endpoints know how it stands, newest first: the
+    /// latest one, and the latest that told its end. Who got a later message of progress alone was
+    /// not told of the end.
+    pub fn deciding(&self, task: &TaskId) -> impl Iterator<Item = &Delivery> + '_ {
+        let mut is_end_seen = false;
+        self.of_task(task).enumerate().filter_map(move |(n, row)| {
+            let kind = row.message.as_ref().map(|message| &message.kind);
+            let is_end = matches!(kind, Some(EventType::TaskCompleted | EventType::TaskFailed));
+            let is_last_end = is_end && !is_end_seen;
+            is_end_seen |= is_end;
+            (n == 0 || is_last_end).then_some(row)
+        })
     }
 
     /// Newest first.

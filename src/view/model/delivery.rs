@@ -16,9 +16,17 @@ const DAY: i64 = 86_400 * SECOND;
 /// From so long after its estimated time on, a retry counts as overdue in a row.
 const OVERDUE: i64 = 60 * SECOND;
 
-/// Whether the endpoints got a task's latest event: `✓ 3 of 3`.
+/// Whether the endpoints got a task's latest event and its end: `✓ 3 of 3`, of the one that fares
+/// worse.
 pub fn notified(history: &History, task: &TaskId) -> Said {
-    let Some(delivery) = history.deliveries.of_task(task).next() else {
+    let mut found: Option<(&Delivery, u8)> = None;
+    for delivery in history.deliveries.deciding(task) {
+        let (.., rank) = ranked(history, delivery);
+        if found.is_none_or(|(_, worst)| rank > worst) {
+            found = Some((delivery, rank));
+        }
+    }
+    let Some((delivery, _)) = found else {
         return (Tone::Dim, "·".to_owned());
     };
     let of = delivery.outcomes.len();
@@ -37,9 +45,15 @@ pub fn notified(history: &History, task: &TaskId) -> Said {
 /// Glyph and tone of a message's worst outcome: failed and no more tries, failed and retrying,
 /// under way, delivered.
 pub fn worst(history: &History, delivery: &Delivery) -> (&'static str, Tone) {
+    let (glyph, tone, _) = ranked(history, delivery);
+    (glyph, tone)
+}
+
+/// The same, and how bad it is: 0 where nothing is missing that was tried.
+fn ranked(history: &History, delivery: &Delivery) -> (&'static str, Tone, u8) {
     let mut found = ("✓", Tone::Ok, 0);
     if delivery.outcomes.is_empty() {
-        return ("·", Tone::Dim);
+        return ("·", Tone::Dim, 0);
     }
     for outcome in &delivery.outcomes {
         let (glyph, tone) = outcome_glyph(outcome.state);
@@ -56,7 +70,7 @@ pub fn worst(history: &History, delivery: &Delivery) -> (&'static str, Tone) {
             found = next;
         }
     }
-    (found.0, found.1)
+    found
 }
 
 /// What the service will do by itself.

@@ -4,13 +4,16 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use reeltop::app::{Msg, State, update};
 use reeltop::domain::{
-    Change, ChangeKind, Failure, FailureKind, LinkState, Origin, Proof, Repair, RepairedBy,
-    TaskState, Unreadable,
+    Change, ChangeKind, Failure, FailureKind, History, LinkState, Origin, Proof, Repair,
+    RepairedBy, TaskState, Unreadable,
 };
+use reeltop::view::model::delivery;
 use reeltop::view::theme::{Theme, ThemeName};
 
 use super::snapshots;
-use crate::support::{before, change, event, fresh, picture, press, seen, task_id, told, world};
+use crate::support::{
+    attempt, before, change, event, fresh, message, picture, press, seen, task_id, told, world,
+};
 
 fn link(ago: i64, state: LinkState) -> Change {
     change(ago, ChangeKind::Link(Box::new(state)))
@@ -458,4 +461,37 @@ fn where_there_is_no_stream_the_header_tells_the_age_of_the_last_poll() {
     // With a stream, a poll says nothing of it.
     update(&mut state, Msg::Changed(vec![link(0, LinkState::Live)]));
     assert!(picture(&mut state, 120, 24).contains("last  2s ago"));
+}
+
+#[test]
+fn an_end_that_did_not_arrive_is_not_hidden_by_later_progress() {
+    let told_by = |kinds: [(&str, u16); 2], is_reversed: bool| {
+        let mut changes = Vec::new();
+        for (n, (kind, code)) in kinds.into_iter().enumerate() {
+            let (id, ago) = (format!("msg_n{n}"), 100 - n as i64);
+            changes.push(message(&id, 900 + n, kind, 77, ago, "{}"));
+            let try_id = format!("atmpt_n{n}");
+            changes.push(attempt(&try_id, &id, "ep_n", ago, (code, ""), false));
+        }
+        if is_reversed {
+            changes.reverse();
+        }
+        let mut history = History::default();
+        for change in changes {
+            history.apply(change);
+        }
+        delivery::notified(&history, &task_id(77)).1
+    };
+    for is_reversed in [false, true] {
+        let told = |before, after| told_by([before, after], is_reversed);
+        let late = told(("task.failed", 500), ("task.progress", 204));
+        assert!(late.ends_with(" 0 of 1"), "{late}");
+        // Who got a later end needs no earlier one, and progress is overtaken by what follows.
+        let ended = told(("task.failed", 500), ("task.completed", 204));
+        assert_eq!(ended, "✓ 1 of 1");
+        let overtaken = told(("task.progress", 500), ("task.failed", 204));
+        assert_eq!(overtaken, "✓ 1 of 1");
+        let newest = told(("task.failed", 204), ("task.progress", 500));
+        assert!(newest.ends_with(" 0 of 1"), "{newest}");
+    }
 }
