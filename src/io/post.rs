@@ -104,7 +104,8 @@ impl Poster {
         Ok(())
     }
 
-    /// Sends it once and reads the answer, whatever its status.
+    /// Sends it once and reads the answer, whatever its status. A failure is [`FailureKind::Broken`]
+    /// where the request may have arrived; with any other kind it has not.
     pub async fn send(&self, out: Outgoing) -> Result<Answer, Failure> {
         self.gate()?;
         let headers = headers(&out)?;
@@ -120,7 +121,14 @@ impl Poster {
             .timeout(self.within)
             .body(body);
         let began = Instant::now();
-        let broken = |error: reqwest::Error| failure::transport(&error, &url, self.within);
+        let broken = |error: reqwest::Error| {
+            let mut failure = failure::transport(&error, &url, self.within);
+            // Once a connection stood the request may have arrived, whatever came back.
+            if !(error.is_connect() || error.is_builder()) {
+                failure.kind = FailureKind::Broken;
+            }
+            failure
+        };
         let mut response = request.send().await.map_err(broken)?;
         let code = response.status().as_u16();
         let mut body = Vec::new();

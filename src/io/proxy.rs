@@ -10,7 +10,7 @@ use super::config::is_loopback;
 pub struct Proxy {
     /// The variable that names it.
     pub name: &'static str,
-    /// Scheme, host and port, without user name and password.
+    /// Scheme, host and port, without user name and password; words where it cannot be read.
     pub address: String,
 }
 
@@ -38,7 +38,11 @@ pub fn proxy(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Option<Pro
         .find_map(|(name, value)| {
             let matcher = Matcher::builder().all(value).no(exempt.as_str()).build();
             let address = matcher.intercept(&uri)?.uri().to_string();
-            let address = address.trim_end_matches('/').to_owned();
+            // What is no host with a port may be a user with a password.
+            let address = match Url::parse(&address) {
+                Ok(_) => address.trim_end_matches('/').to_owned(),
+                Err(_) => "whose address cannot be read".to_owned(),
+            };
             Some(Proxy { name, address })
         })
 }
@@ -99,6 +103,11 @@ mod tests {
                 None,
             ),
             ("http://localhost:8/", &[("ALL_PROXY", P)], None),
+            (
+                FAR,
+                &[("ALL_PROXY", "user:secret")],
+                Some(("ALL_PROXY", "whose address cannot be read".to_owned())),
+            ),
             (PLAIN, &[("HTTP_PROXY", P), ("REQUEST_METHOD", "GET")], None),
         ] {
             assert_eq!(taken(url, set), expected, "{url} {set:?}");

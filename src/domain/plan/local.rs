@@ -10,6 +10,7 @@ use crate::domain::id::{EndpointId, MessageId};
 use crate::domain::mask::MASK;
 use crate::domain::message::Payload;
 use crate::domain::plan::Grounds;
+use crate::domain::received::Finding;
 use crate::domain::replay::Replay;
 use crate::domain::time::Time;
 
@@ -22,11 +23,15 @@ pub struct PostBody {
 }
 
 impl PostBody {
-    /// The body of a message, if it is here: as a receiver beside the dashboard got it at first, else
-    /// as the service tells its payload.
+    /// The body of a message, if it is here: as a receiver beside the dashboard got it first with a
+    /// signature that verified, else as the service tells its payload. What anybody may have sent
+    /// there is never signed.
     pub fn of(history: &History, message: &MessageId) -> Option<Self> {
         let received = history.received.of(message);
-        if let Some((_, first)) = received.and_then(|receipt| receipt.requests.front()) {
+        let mut requests = received.into_iter().flat_map(|receipt| &receipt.requests);
+        if let Some((_, first)) =
+            requests.find(|(_, it)| matches!(it.finding, Finding::Verified(_)))
+        {
             return Some(Self {
                 bytes: first.body.clone(),
                 is_captured: true,

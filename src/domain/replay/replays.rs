@@ -4,7 +4,7 @@ mod rows;
 mod settling;
 
 use self::rows::Rows;
-use super::{Replay, ReplayState, ReplayStep};
+use super::{Replay, ReplayState, ReplayStep, Route};
 use crate::domain::id::{AttemptId, EndpointId, MessageId};
 use crate::domain::time::Moment;
 
@@ -86,23 +86,40 @@ impl Replays {
                     }
             )
         };
-        self.latest(message, endpoint).filter(is_doubtful)
+        let latest = self.latest(message, endpoint).filter(is_doubtful);
+        // What was posted from here says nothing of what the service may still bring.
+        latest.or_else(|| self.latest_resend(message, endpoint).filter(is_doubtful))
     }
 
-    /// The number of the latest replay of this pair that caused something, or may yet.
+    /// The number of the latest replay of this pair that caused an attempt of the service, or may
+    /// yet. What was posted from here has none there, and ends nothing of a resend.
     pub fn latest_of(&self, message: &MessageId, endpoint: &EndpointId) -> Option<u64> {
-        let latest = self.latest(message, endpoint);
+        let latest = self.latest_resend(message, endpoint);
         latest.map(|replay| replay.number)
     }
 
     /// What was refused for certain or taken back has caused nothing, whoever else sends it: it
     /// neither ends nor hides what is to be known of an earlier one.
     fn latest(&self, message: &MessageId, endpoint: &EndpointId) -> Option<&Replay> {
+        self.effective(message, endpoint).next()
+    }
+
+    /// The same among those that the service was asked for.
+    fn latest_resend(&self, message: &MessageId, endpoint: &EndpointId) -> Option<&Replay> {
+        let mut newest = self.effective(message, endpoint);
+        newest.find(|replay| replay.route != Route::Local)
+    }
+
+    fn effective(
+        &self,
+        message: &MessageId,
+        endpoint: &EndpointId,
+    ) -> impl Iterator<Item = &Replay> + '_ {
         let caused_nothing = |state: &ReplayState| {
             matches!(state, ReplayState::Refused(_) | ReplayState::Cancelled(_))
         };
-        let mut newest = self.of(message, endpoint).rev();
-        newest.find(|replay| !caused_nothing(&replay.state))
+        let newest = self.of(message, endpoint).rev();
+        newest.filter(move |replay| !caused_nothing(&replay.state))
     }
 
     /// The replay that caused the attempt, if one of ours did.

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::send::{receiver, strict};
@@ -164,8 +164,9 @@ async fn what_the_api_gives_is_labelled_as_rebuilt() {
     server.stop().await;
 }
 
-/// One that takes every request and cuts the connection instead of an answer. Gives how many came.
-async fn cutting() -> (String, Arc<AtomicUsize>) {
+/// One that takes every request, answers this, whatever it is, and cuts the connection. Gives how
+/// many came.
+async fn cutting(answer: &'static [u8]) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let seen = Arc::new(AtomicUsize::new(0));
@@ -175,9 +176,26 @@ async fn cutting() -> (String, Arc<AtomicUsize>) {
             let mut bytes = vec![0; 64 << 10];
             let n = stream.read(&mut bytes).await.unwrap_or(0);
             counted.fetch_add(usize::from(n > 0), Ordering::SeqCst);
+            let _ = stream.write_all(answer).await;
         }
     });
     (url, seen)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_answered_by_no_http_may_have_arrived_all_the_same() {
+    let (folder, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let secret = file(&folder, "secret", SECRET.as_bytes());
+    let saved = http(1_700_000_000, &signed(SECRET, 1_700_000_000, BODY), BODY);
+    let saved = file(&folder, "1.http", saved.as_bytes());
+    let (url, seen) = cutting(b"220 ready for mail\r\n\r\n").await;
+    let rest = ["--secret-file", &secret, "--captured", &saved, "--json"];
+    let arguments = [&["replay", ID, "--to", &url][..], &rest].concat();
+    let first = run(&state, &arguments, &[]).await;
+    let last = states(&first).pop().unwrap();
+    assert_eq!((first.code, &last["state"]), (3, &"unknown".into()));
+    assert_eq!(run(&state, &arguments, &[]).await.code, 1);
+    assert_eq!(seen.load(Ordering::SeqCst), 1, "it was sent once");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,7 +204,7 @@ async fn a_cut_answer_is_unknown_and_never_sent_again_until_it_is_given_up() {
     let secret = file(&folder, "secret", SECRET.as_bytes());
     let saved = http(1_700_000_000, &signed(SECRET, 1_700_000_000, BODY), BODY);
     let saved = file(&folder, "1.http", saved.as_bytes());
-    let (app, seen) = cutting().await;
+    let (app, seen) = cutting(b"").await;
     // What stands in a URL as a secret stands nowhere else.
     let url = format!("{app}?token=hunter2");
     let rest = ["--secret-file", &secret, "--captured", &saved, "--json"];

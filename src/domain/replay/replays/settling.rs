@@ -37,19 +37,21 @@ impl Replays {
             .collect();
         let rivals: Vec<Replay> = self
             .of(message, endpoint)
-            .filter(|replay| matches!(replay.state, ReplayState::GivenUp(_)))
+            // The service has no attempt of what was posted from here.
+            .filter(|replay| {
+                matches!(replay.state, ReplayState::GivenUp(_)) && replay.route != Route::Local
+            })
             .cloned()
             .collect();
         let Some(mut replay) = self.get(number).cloned() else {
             return false;
         };
-        // What was refused for certain has caused nothing, whoever else sends it now; and the
-        // service has no attempt of what was posted from here.
+        // What was refused for certain has caused nothing, whoever else sends it now.
         let is_without = matches!(
             replay.state,
             ReplayState::Planned | ReplayState::Refused(_) | ReplayState::Cancelled(_)
         );
-        if is_without || replay.route == Route::Local {
+        if is_without {
             return false;
         }
         let Some(before) = replay.before.clone() else {
@@ -414,6 +416,55 @@ mod tests {
         assert_eq!(settle(&mut replays, &[&done], 99), found_later);
         let reason = replays.all().next_back().and_then(Replay::reason);
         assert_eq!(reason.as_deref(), Some("found later"));
+    }
+
+    #[test]
+    fn what_is_posted_from_here_hides_no_resend_and_is_no_rival_of_one() {
+        let pair = (MessageId::new("msg_1"), EndpointId::new("ep_1"));
+        let moment = |at| Moment {
+            wall: Time(at),
+            mono: at,
+        };
+        let mut replays = Replays::default();
+        let mut tell = |number, route, stage, at| {
+            replays.step(
+                ReplayStep {
+                    replay: number,
+                    message: pair.0.clone(),
+                    endpoint: pair.1.clone(),
+                    route,
+                    stage,
+                },
+                moment(at),
+            );
+        };
+        let sending = || Stage::Sending {
+            before: Before::from([]),
+        };
+        for (number, route) in [(1, Route::Server), (2, Route::Local)] {
+            tell(number, route, sending(), 10);
+            tell(number, route, Stage::Unknown("cut".into()), 10);
+        }
+        let mut local = replays.get(2).cloned().unwrap();
+        local.enter(ReplayState::GivenUp("looked".into()), moment(30));
+        replays.put(local);
+        let doubtful = replays.doubtful_of(&pair.0, &pair.1);
+        assert_eq!(doubtful.map(|replay| replay.number), Some(2));
+        // The attempt of the resend comes all the same, and nobody else has made it.
+        let done = manual("a1", AttemptStatus::Success);
+        let schedule = RetrySchedule::default();
+        assert!(replays.settle(&pair.0, &pair.1, &[&done], &schedule, moment(40)));
+        let found = &replays.get(1).unwrap().state;
+        assert!(
+            matches!(
+                found,
+                ReplayState::Delivered {
+                    found_later: true,
+                    ..
+                }
+            ),
+            "{found:?}"
+        );
     }
 
     #[test]
