@@ -143,6 +143,12 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     match ended {
         Some((Some(failure), printed)) => {
             printed?;
+            let n_left = held.len().saturating_sub(replays.len());
+            if n_left > 0 {
+                note(&format!(
+                    "left unposted: {n_left} more, as nothing can be sent there"
+                ));
+            }
             Err(failure.into())
         }
         Some((None, printed)) => {
@@ -153,7 +159,18 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
             let is_taken = |replay: &Replay| replay.state.name() == "delivered";
             Ok(u8::from(!replays.all().all(is_taken)))
         }
-        None => Ok(INTERRUPTED),
+        None => {
+            for replay in replays.open() {
+                note(&format!(
+                    "replay of {} to {}: {}, and may have arrived: look there; reeltop replays --open \
+                     lists it",
+                    replay.message,
+                    replay.endpoint,
+                    replay.state.name()
+                ));
+            }
+            Ok(INTERRUPTED)
+        }
     }
 }
 

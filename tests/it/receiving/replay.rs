@@ -1,3 +1,4 @@
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,7 +9,7 @@ use tokio::net::TcpListener;
 
 use super::send::{receiver, strict};
 use super::{BODY, ID, Ran, SECRET, command, ended, file, http, signed};
-use crate::server::support::{create_endpoint, only_message, start_fast};
+use crate::server::support::{PATIENCE, create_endpoint, only_message, start_fast};
 
 async fn run(state: &TempDir, arguments: &[&str], environment: &[(&str, String)]) -> Ran {
     let mut command = command(arguments);
@@ -196,6 +197,64 @@ async fn what_was_answered_by_no_http_may_have_arrived_all_the_same() {
     assert_eq!((first.code, &last["state"]), (3, &"unknown".into()));
     assert_eq!(run(&state, &arguments, &[]).await.code, 1);
     assert_eq!(seen.load(Ordering::SeqCst), 1, "it was sent once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_end_leaves_behind_is_said() {
+    let (folder, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let secret = file(&folder, "secret", SECRET.as_bytes());
+    let saved = http(1_700_000_000, &signed(SECRET, 1_700_000_000, BODY), BODY);
+    for (n, id) in [(1, ID), (2, "msg_other")] {
+        file(
+            &folder,
+            &format!("{n}.http"),
+            saved.replace(ID, id).as_bytes(),
+        );
+    }
+    let folder = folder.path().to_str().unwrap();
+    let rest = ["--secret-file", &secret, "--captured", folder];
+    // Nobody is there: neither of them goes.
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", nobody.local_addr().unwrap());
+    drop(nobody);
+    let arguments = [&["replay", ID, "msg_other", "--to", &url][..], &rest].concat();
+    let ran = run(&state, &arguments, &[]).await;
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.stderr.contains("left unposted: 1 more"),
+        "{}",
+        ran.stderr
+    );
+    // It takes the request and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", silent.local_addr().unwrap());
+    let arguments = [&["replay", ID, "--to", &url][..], &rest].concat();
+    let mut command = command(&arguments);
+    command.env("XDG_STATE_HOME", state.path());
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut stream, _) = tokio::time::timeout(PATIENCE, silent.accept())
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(stream.read(&mut [0; 64]).await.unwrap() > 0);
+    let pid = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
+    let output = output.await.unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert!(words.contains("sending, and may have arrived"), "{words}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
