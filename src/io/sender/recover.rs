@@ -44,6 +44,9 @@ pub async fn recover(
     let Some(known) = write_down(client, outlet, orders).await else {
         return;
     };
+    if known.is_empty() {
+        return;
+    }
     let rows = known
         .iter()
         .map(|one| (one.written.clone(), one.before.clone()));
@@ -143,8 +146,8 @@ async fn follow_one(client: &Client, one: Known, begun: &str, until: Instant, fo
     written.note(Stage::Looked).await;
 }
 
-/// Writes every order down as planned, and reads the attempts that are there. Where one cannot be,
-/// all are taken back, and the reason is told.
+/// Writes every order down as planned, and reads the attempts that are there; what was delivered
+/// meanwhile is taken back. Where one cannot be read or written, all are, and the reason is told.
 async fn write_down(
     client: &Client,
     outlet: &Outlet,
@@ -174,21 +177,7 @@ async fn write_down(
     while let Some((one, attempts)) = read.next().await {
         let failure = match attempts {
             Ok(attempts) => {
-                let endpoint = &one.order.endpoint;
-                let before = Before {
-                    ids: (attempts.rows.iter())
-                        .filter(|attempt| attempt.endpoint == *endpoint)
-                        .map(|attempt| attempt.id.clone())
-                        .collect(),
-                    is_whole: attempts.is_whole(),
-                };
-                let mut told = HashMap::new();
-                tell_attempts(outlet, attempts, &mut told).await;
-                known.push(Known {
-                    written: one,
-                    before,
-                    told,
-                });
+                known.extend(still_failing(outlet, one, attempts).await);
                 continue;
             }
             Err(failure) => failure,
@@ -199,6 +188,32 @@ async fn write_down(
         return None;
     }
     Some(known)
+}
+
+/// One of the messages with its attempts, unless one of these delivered it since it was planned: the
+/// service sends only what failed, so that there would be nothing to follow.
+async fn still_failing(outlet: &Outlet, written: Written, attempts: Attempts) -> Option<Known> {
+    let order = &written.order;
+    let rows = attempts.rows.iter();
+    let at_endpoint = || (rows.clone()).filter(|attempt| attempt.endpoint == order.endpoint);
+    let before = Before {
+        ids: at_endpoint().map(|attempt| attempt.id.clone()).collect(),
+        is_whole: attempts.is_whole(),
+    };
+    let refuted = order.grounds.refuted(at_endpoint());
+    let refuted = refuted.map(|attempt| attempt.id.to_string());
+    let mut told = HashMap::new();
+    tell_attempts(outlet, attempts, &mut told).await;
+    if let Some(attempt) = refuted {
+        let why = format!("delivered meanwhile, by attempt {attempt}");
+        written.note(Stage::Cancelled(why)).await;
+        return None;
+    }
+    Some(Known {
+        written,
+        before,
+        told,
+    })
 }
 
 /// Nothing was asked for: what is not over yet is taken back.

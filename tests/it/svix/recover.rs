@@ -4,9 +4,10 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use reeltop::domain::{Grounds, Route};
+use reeltop::domain::{AttemptStatus, Grounds, Route};
 use reeltop::io::Clock;
 use reeltop::io::client::Client;
+use reeltop::io::client::http::Sent;
 use reeltop::io::ledger::Ledger;
 use reeltop::io::outlet::Outlet;
 use reeltop::io::sender::{Posts, ReplayOrder, recover};
@@ -15,7 +16,7 @@ use tempfile::TempDir;
 
 use super::sending::hour_ago;
 use super::{APP, alone, attempts, endpoint_id, publish, svix_of, svix_server};
-use crate::server::support::{PATIENCE, Receiver, answer, create_endpoint};
+use crate::server::support::{PATIENCE, Receiver, answer, create_endpoint, eventually};
 
 /// Runs `reeltop replay` on the server; its exit code, its lines, and what it said.
 async fn replay(url: &str, key: &str, arguments: &[&str]) -> (i32, Vec<String>, String) {
@@ -126,8 +127,11 @@ struct Failed {
 }
 
 async fn failed() -> Failed {
+    failed_at(Receiver::always(500).await).await
+}
+
+async fn failed_at(receiver: Receiver) -> Failed {
     let server = svix_server().await;
-    let receiver = Receiver::always(500).await;
     let endpoint = create_endpoint(&server, &receiver.url, &["task.*"]).await;
     let svix = svix_of(&server);
     let mut orders = Vec::new();
@@ -199,6 +203,43 @@ async fn where_one_cannot_be_written_down_the_others_are_taken_back() {
     let states = recovered(&failed, ledger, &Posts::default()).await;
     assert_eq!(states, ["planned", "cancelled", "cancelled"]);
     assert!(failed.receiver.is_quiet().await);
+    failed.server.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_delivered_meanwhile_is_called_off_and_not_waited_for() {
+    let receiver = Receiver::start(|number| {
+        let status = if number < 3 { 500 } else { 204 };
+        (Duration::ZERO, answer(status, ""))
+    });
+    let failed = failed_at(receiver.await).await;
+    let (ledger, svix) = (Ledger::in_memory(), svix_of(&failed.server));
+    let first = &failed.orders[0];
+    let sent = svix.resend(&first.message, &first.endpoint, "k").await;
+    assert_eq!(sent, Sent::Accepted);
+    failed.receiver.next().await;
+    eventually("it is delivered", || async {
+        let known = svix.attempts_of(&first.message, 250, None).await.unwrap();
+        let mut known = known.rows.iter();
+        known.find(|it| it.value.status == AttemptStatus::Success)?;
+        Some(())
+    })
+    .await;
+    recovered(&failed, ledger.clone(), &Posts::default()).await;
+    for _ in 0..2 {
+        failed.receiver.next().await;
+    }
+    assert!(failed.receiver.is_quiet().await, "the others alone");
+    for row in ledger.list(10, Clock::new().now()).unwrap() {
+        let is_first = row.message == first.message;
+        let why = row.reason().unwrap_or_default();
+        assert_eq!(
+            why.starts_with("delivered meanwhile, by "),
+            is_first,
+            "{row:?}"
+        );
+        assert_eq!(row.state.name() == "cancelled", is_first, "{row:?}");
+    }
     failed.server.stop().await;
 }
 
