@@ -195,6 +195,24 @@ impl ReplayState {
         )
     }
 
+    /// Whether it is closed without a certain outcome: it may have arrived, or still be on its way.
+    /// What was found later may be an attempt of somebody else.
+    pub fn is_doubtful(&self) -> bool {
+        matches!(
+            self,
+            Self::Ambiguous(_)
+                | Self::GivenUp(_)
+                | Self::Failed {
+                    found_later: true,
+                    ..
+                }
+                | Self::Delivered {
+                    found_later: true,
+                    ..
+                }
+        )
+    }
+
     /// How far on its way a state is, so that older word of it is told from newer.
     fn rank(&self) -> u8 {
         match self {

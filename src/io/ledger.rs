@@ -507,11 +507,11 @@ impl Inner {
     }
 }
 
-/// The rows that changed since the last look, or at the first all that is open or new.
+/// The rows that changed since the last look, or at the first all that is open, new or in doubt.
 fn changed(file: &File, told: Option<i64>) -> Result<Vec<Held>, file::Trouble> {
     match told {
         Some(told) => file.after(told),
-        None => file.newest(TOLD),
+        None => file.worth_telling(TOLD),
     }
 }
 

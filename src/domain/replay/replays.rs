@@ -71,21 +71,7 @@ impl Replays {
     /// The latest replay of this pair, if it is closed without a certain outcome: it may have
     /// arrived, or still be on its way. What was found later may be an attempt of somebody else.
     pub fn doubtful_of(&self, message: &MessageId, endpoint: &EndpointId) -> Option<&Replay> {
-        let is_doubtful = |replay: &&Replay| {
-            matches!(
-                replay.state,
-                ReplayState::Ambiguous(_)
-                    | ReplayState::GivenUp(_)
-                    | ReplayState::Failed {
-                        found_later: true,
-                        ..
-                    }
-                    | ReplayState::Delivered {
-                        found_later: true,
-                        ..
-                    }
-            )
-        };
+        let is_doubtful = |replay: &&Replay| replay.state.is_doubtful();
         let latest = self.latest(message, endpoint).filter(is_doubtful);
         // What was posted from here says nothing of what the service may still bring.
         latest.or_else(|| self.latest_resend(message, endpoint).filter(is_doubtful))

@@ -56,6 +56,8 @@ const STEPS: [&str; 5] = [
      ALTER TABLE replay ADD COLUMN duration_ms INTEGER;",
 ];
 
+/// Rows without a certain outcome that are told at a start, at most.
+const MAX_DOUBTFUL: i64 = 5000;
 const COLUMNS: &str = "n, id, message, endpoint, route, state, planned, since, sent, before, attempt, \
                        candidates, was_unknown, reason, hint, owner, pid, host, rev, scope, via, \
                        before_is_partial, is_followed, code, duration_ms";
@@ -133,6 +135,23 @@ impl File {
         );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         rows(&self.db, &sql, params![limit, self.service.name()])
+    }
+
+    /// The same, and the newest of those that were closed without a certain outcome: a plan for their
+    /// pair warns of them, however many came since.
+    pub fn worth_telling(&self, limit: usize) -> rusqlite::Result<Vec<Held>> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM replay WHERE scope IN ('', ?2) AND (is_open OR n IN
+             (SELECT n FROM replay WHERE scope IN ('', ?2) ORDER BY n DESC LIMIT ?1) OR n IN
+             (SELECT n FROM replay WHERE scope IN ('', ?2) AND (state IN ('ambiguous', 'given up')
+              OR was_unknown AND attempt IS NOT NULL) ORDER BY n DESC LIMIT ?3)) ORDER BY n"
+        );
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        rows(
+            &self.db,
+            &sql,
+            params![limit, self.service.name(), MAX_DOUBTFUL],
+        )
     }
 
     /// Rows that wait for their reeltop to go on.

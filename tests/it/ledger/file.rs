@@ -308,6 +308,27 @@ fn a_clock_that_was_set_back_does_not_make_an_older_replay_the_latest() {
 }
 
 #[test]
+fn what_is_in_doubt_is_told_however_many_came_since() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = ledger(folder.path(), "https://a.example");
+    let id = plan(&ledger, 1, "msg_1", at(0)).unwrap();
+    send(&ledger, &id, at(0)).unwrap();
+    let cut = Stage::Unknown("no answer".to_owned());
+    ledger.step(&id, &cut, at(0)).unwrap();
+    ledger.give_up(1, at(0)).unwrap();
+    for number in 2..600 {
+        let id = plan(&ledger, number, &format!("msg_{number}"), at(0)).unwrap();
+        let taken_back = Stage::Cancelled("taken back".to_owned());
+        ledger.step(&id, &taken_back, at(0)).unwrap();
+    }
+    let (message, endpoint) = pair("msg_1");
+    let reader = self::ledger(folder.path(), "https://a.example");
+    let told: Replays = reader.keep(at(0)).unwrap().into_iter().collect();
+    assert_eq!(told.len(), 501);
+    assert!(told.doubtful_of(&message, &endpoint).is_some());
+}
+
+#[test]
 fn rows_of_a_file_that_took_the_place_of_another_come_after_those_of_that_one() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = ledger(folder.path(), "https://a.example");

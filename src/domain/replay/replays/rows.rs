@@ -109,7 +109,7 @@ impl Rows {
         }
         if replay.state.is_open() {
             self.open.insert(place);
-        } else if replay.by.is_some() {
+        } else if replay.by.is_some() && !replay.state.is_doubtful() {
             self.ended_of_others.insert(place);
         }
         self.all.insert(place, replay);
