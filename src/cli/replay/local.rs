@@ -160,17 +160,21 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
             Ok(u8::from(!replays.all().all(is_taken)))
         }
         None => {
-            for replay in replays.open() {
-                note(&format!(
-                    "replay of {} to {}: {}, and may have arrived: look there; reeltop replays --open \
-                     lists it",
-                    replay.message,
-                    replay.endpoint,
-                    replay.state.name()
-                ));
-            }
+            note_open(&replays);
             Ok(INTERRUPTED)
         }
+    }
+}
+
+/// Says what ctrl-c leaves behind that may have arrived.
+fn note_open(replays: &Replays) {
+    for replay in replays.open() {
+        note(&format!(
+            "replay of {} to {}: {}, and may have arrived: look there; reeltop replays --open lists it",
+            replay.message,
+            replay.endpoint,
+            replay.state.name()
+        ));
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -84,6 +85,17 @@ pub fn size(path: &Path) -> u64 {
     let size = |path: PathBuf| fs::metadata(path).map_or(0, |meta| meta.len());
     let [file, wal, _] = parts(path);
     size(file) + size(wal)
+}
+
+/// Whether the file, or what `SQLite` keeps beside it, was written within this time.
+pub(super) fn is_written(path: &Path, within: Duration) -> bool {
+    let [file, wal, _] = parts(path);
+    let mut times = [file, wal].into_iter().filter_map(|path| {
+        let at = fs::metadata(path).and_then(|meta| meta.modified()).ok()?;
+        // A time to come was set by a clock that was put back since.
+        Some(at.elapsed().unwrap_or_default())
+    });
+    times.any(|ago| ago <= within)
 }
 
 /// Gives a corrupt file and its parts another name, and says which: nothing is ever deleted.

@@ -24,6 +24,9 @@ use crate::wire::record;
 const EVERY: Duration = Duration::from_millis(500);
 /// Between two tries where recording is not possible.
 const AGAIN: Duration = Duration::from_secs(2);
+/// A reeltop that records has written so lately, where there was anything to write. Longer than a
+/// slow disk takes, as what waits there is written later all the same.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(10);
 /// Between two looks at what is too old or too much.
 const PRUNED_EVERY: Duration = Duration::from_mins(1);
 /// How often a file that cannot be read is tried, …
@@ -37,7 +40,7 @@ const TOLD_EVERY: Duration = Duration::from_secs(5);
 const TOO_FAST: &str = "they came faster than they could be written";
 /// Why those may be that came until this reeltop noticed that it is the one to record.
 const HANDED_OVER: &str =
-    "the reeltop that recorded before this one ended meanwhile; some of them may be in the journal";
+    "the reeltop that was to record them has ended; some of them may be in the journal";
 
 /// The thread's state.
 pub(super) struct Writer {
@@ -61,6 +64,10 @@ pub(super) struct Writer {
     noted_missed: u64,
     /// Missed changes that are not missing: another reeltop recorded them.
     n_elsewhere: u64,
+    /// The changes missed in all at the last try to record, …
+    tried_at: u64,
+    /// … and those of them of which it is decided whether another reeltop recorded them.
+    weighed: u64,
     /// Why changes that are not noted yet were missed.
     why_missed: String,
     pruned: Option<Instant>,
@@ -101,6 +108,8 @@ impl Writer {
             noted_alive: 0,
             noted_missed: 0,
             n_elsewhere: 0,
+            tried_at: 0,
+            weighed: 0,
             why_missed: TOO_FAST.to_owned(),
             pruned: None,
             told: None,
@@ -284,12 +293,16 @@ impl Writer {
         }
     }
 
-    /// Another reeltop has the lock: up to now it recorded what this one has not.
+    /// Another reeltop has the lock. What this one has not recorded up to the try before is the
+    /// other's to record, if it writes at all: its disk may be full, or the file too new for it.
     fn leave_to_another(&mut self) {
         self.take_out(true);
         self.intake.dropped(&mut self.waiting);
-        self.n_elsewhere = self.intake.n_missed();
-        self.noted_missed = self.n_elsewhere;
+        if place::is_written(&self.settings.file, WRITTEN_WITHIN) {
+            self.n_elsewhere += self.tried_at - self.weighed;
+        }
+        self.weighed = self.tried_at;
+        self.tried_at = self.intake.n_missed();
         self.give_up(NotRecording::Another);
     }
 
@@ -395,7 +408,7 @@ impl Writer {
     }
 
     fn try_write(&mut self, alive: Option<i64>) {
-        let missed = self.intake.n_missed();
+        let missed = self.intake.n_missed().saturating_sub(self.n_elsewhere);
         let now = self.clock.now().wall;
         let Some(file) = &mut self.file else {
             return;
@@ -461,8 +474,8 @@ impl Writer {
     fn tell(&mut self, is_news: bool) {
         let n_missed = self.intake.n_missed().saturating_sub(self.n_elsewhere);
         self.state.n_missed = match self.state.recording {
-            // The other one has them.
-            Recording::Not(NotRecording::Another) => 0,
+            // Of the last ones it is not decided.
+            Recording::Not(NotRecording::Another) => self.weighed.saturating_sub(self.n_elsewhere),
             _ => n_missed + self.n_stuck(),
         };
         let is_other = {

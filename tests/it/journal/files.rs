@@ -99,8 +99,8 @@ async fn two_at_once_one_records_and_the_other_says_so_and_takes_over() {
         .await;
     second.recorder.record(&[named("the other's")]);
     first.recorder.record(&[named("kept")]);
-    // Each try is told. After one, the other still records: what came until then is its own.
-    for _ in 0..2 {
+    // Each try is told. After two, the other still records: what came before them is its own.
+    for _ in 0..3 {
         let told = tokio::time::timeout(PATIENCE, second.state.changed());
         told.await.unwrap().unwrap();
     }
@@ -125,8 +125,33 @@ async fn two_at_once_one_records_and_the_other_says_so_and_takes_over() {
     } else {
         assert_eq!(names, ["kept", "later"]);
         assert_eq!((holes.len(), holes[0].n), (1, 1), "{holes:?}");
-        assert!(holes[0].words().contains("ended meanwhile"), "{holes:?}");
+        assert!(holes[0].words().contains("was to record them"), "{holes:?}");
     }
+}
+
+#[tokio::test]
+async fn what_another_should_have_recorded_and_did_not_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = file_in(folder.path());
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let lock = fs::File::create(file.with_extension("db.lock")).unwrap();
+    lock.lock().unwrap();
+    let mut diary = Diary::open(Settings::new(&file)).await;
+    let another = Recording::Not(NotRecording::Another);
+    diary
+        .until("another", |state| state.recording == another)
+        .await;
+    diary.recorder.record(&[named("nobody's")]);
+    diary.until("said", |state| state.n_missed == 1).await;
+    drop(lock);
+    diary
+        .until("taking over", |state| state.recording == Recording::On)
+        .await;
+    diary.recorder.record(&[named("later")]);
+    diary.end().await;
+    let holes = File::open_to_read(&file).unwrap().unwrap();
+    let holes = holes.holes(Time(0)).unwrap();
+    assert_eq!((holes.len(), holes[0].n), (1, 1), "{holes:?}");
 }
 
 async fn written(folder: &std::path::Path, n: usize) -> std::path::PathBuf {
