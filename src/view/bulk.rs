@@ -9,7 +9,7 @@ use super::help::centered;
 use super::list;
 use super::model::asset_label;
 use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role};
-use super::text::{cut_middle, wrap};
+use super::text::{cut_middle, hints, wrap};
 use super::theme::Role;
 use crate::app::bulk::{BulkOverlay, BulkRow, Counts, ShownBulk};
 use crate::app::prompt::Prompt;
@@ -74,7 +74,7 @@ pub fn draw(
     if inner.height >= 1 {
         let foot = match &overlay.typed {
             Some(typed) => count_line(typed, counts.send),
-            None => vec![dim(foot(counts))],
+            None => vec![dim(foot(counts, inner_width))],
         };
         canvas.line(inner, inner.height - 1, &foot);
     }
@@ -319,13 +319,15 @@ fn facts(row: &BulkRow, width: usize) -> Vec<Pieces<'static>> {
     lines
 }
 
-fn foot(counts: Counts) -> String {
+fn foot(counts: Counts, room: usize) -> String {
     let enter = match (counts.send, counts.waiting) {
-        (0, 0) => String::new(),
-        (0, n) => format!("Enter send nothing, wait for {n}     "),
-        (n, _) => format!("Enter send {n}     "),
+        (0, 0) => None,
+        (0, n) => Some(format!("Enter wait for {n}, send nothing")),
+        (n, _) => Some(format!("Enter send {n}")),
     };
-    format!("{enter}Space choose     * all or none     Esc back, nothing sent")
+    let mut parts: Vec<&str> = enter.as_deref().into_iter().collect();
+    parts.extend(["Space choose", "* all or none", "Esc back, nothing sent"]);
+    hints(&parts, room)
 }
 
 /// Where the number is typed.

@@ -130,7 +130,7 @@ fn tab_count(state: &State, screen: Screen) -> Option<Piece<'static>> {
                 .values()
                 .filter(|endpoint| endpoint.disabled)
                 .count();
-            (n > 0).then(|| dim(format!(" ⊘ {n}")))
+            (n > 0).then(|| piece(Tone::Bad, format!(" ⊘ {n}")))
         }
         Screen::Received => match history.received.n_refused() {
             0 => (!history.received.is_empty())

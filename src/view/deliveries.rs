@@ -36,14 +36,14 @@ fn layout(width: u16) -> list::Layout {
             &["EVENT", "ENDPOINTS"],
         ),
         57..97 => (
-            Columns::new(width, &[(9, Left), (16, Left), (0, Left), (16, Left)], 2),
-            &["WHEN", "EVENT", "ENDPOINTS", "NEXT"],
+            Columns::new(width, &[(10, Left), (16, Left), (0, Left), (16, Left)], 2),
+            &[" WHEN", "EVENT", "ENDPOINTS", "NEXT"],
         ),
         _ => (
             Columns::new(
                 width,
                 &[
-                    (9, Left),
+                    (10, Left),
                     (18, Left),
                     (width / 5 + 2, Left),
                     (0, Left),
@@ -51,7 +51,7 @@ fn layout(width: u16) -> list::Layout {
                 ],
                 3,
             ),
-            &["WHEN", "EVENT", "ASSET", "ENDPOINTS", "NEXT"],
+            &[" WHEN", "EVENT", "ASSET", "ENDPOINTS", "NEXT"],
         ),
     };
     list::Layout { columns, titles }
@@ -83,7 +83,8 @@ fn cells(
     let outcomes = said(outcomes);
     let (next_tone, next) = delivery::next(history, row, now);
     let next = vec![piece(next_tone, next)];
-    let when = vec![dim(ago(now, row.time()))];
+    // A blank keeps it apart from the user's mark.
+    let when = vec![plain(" "), dim(ago(now, row.time()))];
     match layout.titles.len() {
         2 => vec![kind, outcomes],
         4 => vec![when, kind, outcomes, next],

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use super::help::centered;
 use super::model::delivery::label;
 use super::paint::{Canvas, Pieces, dim, piece, plain, role};
-use super::text::{width, wrap};
+use super::text::{hints, width, wrap};
 use super::theme::Role;
 use crate::app::manage::{CHOICES, CONFIRM_WORD, Choice, Field, Form, HeadersForm, Manage, Stage};
 use crate::app::prompt::Prompt;
@@ -43,6 +43,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, manage: &Manage)
         }
     }
     if inner.height >= 2 {
+        let foot = hints(foot, usize::from(inner.width));
         canvas.line(inner, inner.height - 1, &[dim(foot)]);
     }
 }
@@ -64,27 +65,27 @@ fn lines(
     manage: &Manage,
     known: Option<&Endpoint>,
     room: usize,
-) -> (Vec<Line>, &'static str) {
+) -> (Vec<Line>, &'static [&'static str]) {
     match &manage.stage {
         Stage::Menu(at) => (
             menu(known, *at),
-            "Enter do it     Esc back, nothing is changed",
+            &["Enter do it", "Esc back, nothing is changed"],
         ),
         Stage::Form(form) => (
             self::form(form, room),
-            "Enter send     Tab next field     Esc back, nothing sent",
+            &["Enter send", "Tab next field", "Esc back, nothing sent"],
         ),
         Stage::Headers(form) => (
             headers(form, room),
-            "Enter send all     Tab next line     Esc back, nothing sent",
+            &["Enter send all", "Tab next line", "Esc back, nothing sent"],
         ),
         Stage::Confirm(prompt) => (
             confirm(known, prompt, room),
-            "Enter delete     Esc back, nothing is deleted",
+            &["Enter delete", "Esc back, nothing is deleted"],
         ),
         Stage::Waiting => (
             vec![(vec![dim("Waiting for the service's answer …")], false)],
-            "Esc closes this; the answer is told all the same",
+            &["Esc closes this; the answer is told all the same"],
         ),
         Stage::Secret { secret, is_new } => {
             let words = if *is_new {
@@ -101,10 +102,14 @@ fn lines(
                 ],
                 false,
             ));
-            let foot = if state.session.is_demo {
-                "y copy     Esc closes this"
+            let foot: &[&str] = if state.session.is_demo {
+                &["y copy", "Esc closes this"]
             } else {
-                "y copy     w save it in a file that only you can read     Esc closes this"
+                &[
+                    "y copy",
+                    "w save it in a file that only you can read",
+                    "Esc closes this",
+                ]
             };
             (lines, foot)
         }

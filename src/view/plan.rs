@@ -7,7 +7,7 @@ use super::model::delivery::{label, replay_glyph};
 use super::model::sending::leaving_words;
 use super::model::{ago, asset_label, millis};
 use super::paint::{Canvas, Pieces, dim, piece, plain, role};
-use super::text::wrap;
+use super::text::{hints, width as cells, wrap};
 use super::theme::Role;
 use crate::app::replaying::ReplayOverlay;
 use crate::app::{ShownPlan, State, Tone};
@@ -27,21 +27,21 @@ pub fn draw(
     let inner_width = usize::from(width).saturating_sub(4);
     let mut lines = vec![(about(state, overlay), false)];
     if overlay.is_planning() {
-        lines.push((
-            vec![dim(format!("by {} · p other route", overlay.plan.route))],
-            false,
-        ));
+        lines.push((vec![dim(route(overlay, inner_width))], false));
     }
     lines.push((Vec::new(), false));
     let foot = if overlay.is_planning() {
         lines.extend(plan_lines(overlay, inner_width));
         match &state.leaving {
-            Some(leaving) => leaving_foot(state, leaving.until),
-            None => plan_foot(overlay),
+            Some(leaving) => leaving_foot(state, leaving.until, inner_width),
+            None => plan_foot(overlay, inner_width),
         }
     } else {
         lines.extend(sent_lines(state, overlay, inner_width));
-        "Esc closes this; it is followed all the same".to_owned()
+        hints(
+            &["Esc closes this; it is followed all the same"],
+            inner_width,
+        )
     };
     let n_lines = lines.len() as u16;
     let place = centered(area, width, n_lines + 4);
@@ -65,6 +65,17 @@ pub fn draw(
         canvas.line(inner, inner.height - 1, &[dim(foot)]);
     }
     overlay.shown().filter(|_| room >= 1)
+}
+
+/// How it would be sent; where room is short, without what is said of it last.
+fn route(overlay: &ReplayOverlay, room: usize) -> String {
+    let mut words = format!("by {}", overlay.plan.route);
+    while cells(&words) > room
+        && let Some(at) = words.rfind(", ")
+    {
+        words.truncate(at);
+    }
+    words
 }
 
 fn about(state: &State, overlay: &ReplayOverlay) -> Pieces<'static> {
@@ -147,20 +158,20 @@ fn item_line(item: &PlanItem, is_left_out: bool) -> Pieces<'static> {
     ]
 }
 
-fn plan_foot(overlay: &ReplayOverlay) -> String {
-    let rest = "Space choose     Esc back, nothing sent";
-    match overlay.plan.chosen().count() {
-        0 => rest.to_owned(),
-        n => format!("Enter send {n}     {rest}"),
-    }
+fn plan_foot(overlay: &ReplayOverlay, room: usize) -> String {
+    let enter = match overlay.plan.chosen().count() {
+        0 => None,
+        n => Some(format!("Enter send {n}")),
+    };
+    let mut parts: Vec<&str> = enter.as_deref().into_iter().collect();
+    parts.extend(["Space choose", "p other route", "Esc back, nothing sent"]);
+    hints(&parts, room)
 }
 
 /// `sending in 3s     Enter now     u takes it back`.
-pub fn leaving_foot(state: &State, until: i64) -> String {
-    format!(
-        "{}     Enter now     u takes it back",
-        leaving_words(state, until)
-    )
+fn leaving_foot(state: &State, until: i64, room: usize) -> String {
+    let leaving = leaving_words(state, until);
+    hints(&[leaving.as_str(), "Enter now", "u takes it back"], room)
 }
 
 fn sent_lines(state: &State, overlay: &ReplayOverlay, width: usize) -> Vec<Line> {

@@ -80,6 +80,35 @@ pub fn wrap(text: &str, limit: usize) -> Vec<String> {
     lines
 }
 
+/// What keys do, in a line at the foot of a pane. Where room is short the hints move together, then
+/// lose what follows a comma, then those in the middle go: how to go on and how to go back stay.
+pub fn hints(parts: &[&str], room: usize) -> String {
+    let mut brief: Vec<&str> = parts
+        .iter()
+        .map(|part| part.split([',', ';']).next().unwrap_or(part))
+        .collect();
+    for (words, gap) in [(parts, 5), (parts, 3), (&brief, 3)] {
+        let line = words.join(&" ".repeat(gap));
+        if width(&line) <= room {
+            return line;
+        }
+    }
+    while brief.len() > 2 {
+        brief.remove(brief.len() - 2);
+        let line = brief.join("   ");
+        if width(&line) <= room {
+            return line;
+        }
+    }
+    match brief[..] {
+        [first, last] => {
+            let first = cut(first, room.saturating_sub(width(last) + 1));
+            cut(&format!("{first} {last}"), room).into_owned()
+        }
+        _ => cut(&brief.concat(), room).into_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +123,30 @@ mod tests {
         assert_eq!(cut("e\u{301}xyz", 2), "e\u{301}…");
         assert_eq!(cut_middle("interview_raw_04.mov", 13), "intervie….mov");
         assert_eq!(cut("名前", 3), "名…");
+    }
+
+    #[test]
+    fn hints_keep_how_to_go_on_and_how_to_go_back() {
+        let parts = ["Enter send 2", "Space choose", "Esc back, nothing sent"];
+        assert_eq!(
+            hints(&parts, 60),
+            "Enter send 2     Space choose     Esc back, nothing sent"
+        );
+        assert_eq!(
+            hints(&parts, 52),
+            "Enter send 2   Space choose   Esc back, nothing sent"
+        );
+        assert_eq!(hints(&parts, 40), "Enter send 2   Space choose   Esc back");
+        assert_eq!(hints(&parts, 32), "Enter send 2   Esc back");
+        assert_eq!(hints(&parts, 18), "Enter se… Esc back");
+        for room in 0..60 {
+            assert!(width(&hints(&parts, room)) <= room, "{room}");
+        }
+        assert_eq!(
+            hints(&["Esc closes this; and so on"], 20),
+            "Esc closes this"
+        );
+        assert_eq!(hints(&[], 20), "");
     }
 
     #[test]

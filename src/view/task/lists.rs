@@ -107,7 +107,7 @@ fn messages(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &TaskPage,
             let mut words: Pieces<'_> = vec![
                 role(name_role, format!("{:<15} ", id.short(15))),
                 mark,
-                dim(format!("{kind:<14} ")),
+                dim(format!(" {kind:<14} ")),
             ];
             words.extend(said(delivery::outcomes(&state.history, message)));
             Some(words)
