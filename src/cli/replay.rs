@@ -401,7 +401,9 @@ async fn send(by: Sending) -> Outcome {
 
 /// Gives requests that were begun some time to end, unless ctrl-c comes a second time.
 async fn end<T>(posts: &Posts, mut work: impl Future<Output = T> + Unpin) {
-    if !posts.tracker.is_empty() {
+    if !posts.unbegun.is_empty() {
+        note("nothing is asked for any more; what was written down for it is taken back first");
+    } else if !posts.tracker.is_empty() {
         note("no request is begun any more; the one under way has 3s to end");
     }
     tokio::select! {

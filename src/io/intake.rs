@@ -362,6 +362,7 @@ impl Hose {
         Posts {
             tracker: self.inner.tracker.clone(),
             stop: self.inner.stop.clone(),
+            ..Posts::default()
         }
     }
 

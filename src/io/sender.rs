@@ -153,15 +153,21 @@ pub enum Followed {
 #[derive(Debug, Clone, Default)]
 pub struct Posts {
     pub tracker: TaskTracker,
+    /// Those of which many rows are written down, one by one, before the request is made.
+    pub unbegun: TaskTracker,
     /// Once cancelled, no request is begun any more.
     pub stop: CancellationToken,
 }
 
 impl Posts {
-    /// Lets no request begin any more and waits so long for those under way.
+    /// Lets no request begin any more and waits so long for those under way. What is written down
+    /// as being sent, and now is not, is taken back first, however long that takes: nobody could
+    /// tell it later from what was sent.
     pub async fn end(&self, within: Duration) {
         self.stop.cancel();
         self.tracker.close();
+        self.unbegun.close();
+        self.unbegun.wait().await;
         let _ = timeout(within, self.tracker.wait()).await;
     }
 }

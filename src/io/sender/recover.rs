@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::{Followed, Posts, ReplayOrder, Written, find, tell, tell_attempts};
 use crate::domain::{Attempt, AttemptId, Before, EndpointId, Failure, FailureKind, Stage, Time};
@@ -55,7 +54,7 @@ pub async fn recover(
         endpoint.clone(),
         rows.collect(),
         since,
-        posts.stop.clone(),
+        posts.clone(),
     );
     let begun = match posts.tracker.spawn(asking).await {
         Ok(Stage::Accepted) => "the recovery was accepted".to_owned(),
@@ -78,8 +77,10 @@ async fn ask(
     endpoint: EndpointId,
     rows: Vec<(Written, Before)>,
     since: Time,
-    stop: CancellationToken,
+    posts: Posts,
 ) -> Stage {
+    let stop = posts.stop;
+    let unbegun = posts.unbegun.token();
     let all = || rows.iter().map(|(written, _)| written);
     let mut why = stop.is_cancelled().then_some(ENDED);
     for (written, before) in rows.iter().take_while(|_| !stop.is_cancelled()) {
@@ -96,6 +97,7 @@ async fn ask(
     for (written, _) in &rows {
         tell(&written.outlet, &written.order, Stage::Looking).await;
     }
+    drop(unbegun);
     let begun = match (&client.svix, rows.first()) {
         (Some(svix), Some((first, _))) => svix.recover(&endpoint, since, None, &first.id).await,
         _ => Err(NotDone::Refused(not_offered())),

@@ -4,6 +4,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use reeltop::domain::{AttemptStatus, Grounds, Route};
 use reeltop::io::Clock;
 use reeltop::io::client::Client;
@@ -187,6 +188,51 @@ async fn what_ends_before_the_request_is_cancelled_and_nothing_is_asked_for() {
     let posts = Posts::default();
     posts.stop.cancel();
     let states = recovered(&failed, Ledger::in_memory(), &posts).await;
+    assert_eq!(states, ["cancelled"; 3]);
+    assert!(failed.receiver.is_quiet().await);
+    failed.server.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_written_down_as_being_sent_is_taken_back_before_the_end() {
+    let failed = failed().await;
+    let (ledger, posts) = (Ledger::in_memory(), Posts::default());
+    let clock = Clock::new();
+    let (outlet, mut ends) = Outlet::new(clock, None, ledger.clone());
+    let asking = async {
+        let (orders, since) = (failed.orders.clone(), hour_ago());
+        let (client, endpoint) = (&failed.client, &failed.orders[0].endpoint);
+        recover(client, &outlet, endpoint, orders, since, PATIENCE, &posts).await;
+        std::future::pending::<()>().await;
+    };
+    // Room for what is told of three that are planned and for the attempts of each, and no more:
+    // then it waits amid its rows until somebody reads.
+    while outlet.tell_polled(None).now_or_never().is_some() {}
+    for _ in 0..6 {
+        ends.changes.recv().await.unwrap();
+    }
+    let ending = async {
+        let is_sending = || async {
+            let rows = ledger.list(10, clock.now()).unwrap();
+            rows.iter()
+                .any(|row| row.state.name() == "sending")
+                .then_some(())
+        };
+        eventually("one stands as being sent", is_sending).await;
+        let reading = async { while ends.changes.recv().await.is_some() {} };
+        tokio::select! {
+            biased;
+            // As ctrl-c does, with no time left for a request.
+            () = posts.end(Duration::ZERO) => {}
+            () = reading => {}
+        }
+    };
+    tokio::select! {
+        () = asking => {}
+        ended = tokio::time::timeout(PATIENCE, ending) => ended.unwrap(),
+    }
+    let rows = ledger.list(10, clock.now()).unwrap();
+    let states: Vec<_> = rows.iter().map(|row| row.state.name()).collect();
     assert_eq!(states, ["cancelled"; 3]);
     assert!(failed.receiver.is_quiet().await);
     failed.server.stop().await;
