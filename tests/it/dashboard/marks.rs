@@ -45,7 +45,7 @@ fn the_messages_of_a_task_can_be_marked_and_nothing_else() {
     press(&mut state, "G k enter space tab *");
     let shown = picture(&mut state, 120, 36);
     assert!(!state.marks.is_empty(), "{shown}");
-    assert!(shown.contains(" ●task."), "{shown}");
+    assert!(shown.contains(" ● task."), "{shown}");
 }
 
 #[test]
