@@ -77,43 +77,41 @@ impl fmt::Debug for Id {
     }
 }
 
-const NOT_HEX: u8 = 0xff;
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
-
-const HEX_VALUE: [u8; 256] = {
-    let mut table = [NOT_HEX; 256];
-    let mut digit = 0;
-    while digit < 10 {
-        table[b'0' as usize + digit] = digit as u8;
-        digit += 1;
-    }
-    let mut letter = 0;
-    while letter < 6 {
-        table[b'a' as usize + letter] = 10 + letter as u8;
-        letter += 1;
-    }
-    table
-};
 
 /// Offsets of the sixteen byte pairs in `8-4-4-4-12`.
 const PAIRS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
 
+/// The id of a UUID in lower case with hyphens. Every event has about ten of them to be read, so
+/// this has no branches and no tables: the compiler makes vectors of it.
 fn packed_uuid(text: &[u8]) -> Option<[u8; 16]> {
     let text: &[u8; 36] = text.try_into().ok()?;
-    if HYPHENS.iter().any(|&at| text[at] != b'-') {
-        return None;
+    let mut digits = [0; 32];
+    for (to, from) in [
+        (0..8, 0),
+        (8..12, 9),
+        (12..16, 14),
+        (16..20, 19),
+        (20..32, 24),
+    ] {
+        let end = from + to.len();
+        digits[to].copy_from_slice(&text[from..end]);
+    }
+    let mut bad = HYPHENS.iter().fold(0, |bad, &at| bad | (text[at] ^ b'-'));
+    for digit in &mut digits {
+        let (number, letter) = (digit.wrapping_sub(b'0'), digit.wrapping_sub(b'a'));
+        bad |= u8::from(number > 9) & u8::from(letter > 5);
+        *digit = if number > 9 {
+            letter.wrapping_add(10)
+        } else {
+            number
+        };
     }
     let mut bytes = [0; 16];
-    let mut bad = 0;
-    for (byte, &at) in bytes.iter_mut().zip(&PAIRS) {
-        let (high, low) = (
-            HEX_VALUE[text[at] as usize],
-            HEX_VALUE[text[at + 1] as usize],
-        );
-        bad |= high | low;
+    for (byte, [high, low]) in bytes.iter_mut().zip(digits.as_chunks().0) {
         *byte = high << 4 | low & 0x0f;
     }
-    (bad & 0xf0 == 0).then_some(bytes)
+    (bad == 0).then_some(bytes)
 }
 
 fn uuid_text<'a>(bytes: &[u8; 16], buffer: &'a mut [u8; 36]) -> &'a str {
@@ -212,6 +210,22 @@ mod tests {
             "",
         ] {
             assert_eq!(Id::new(text), Id::Text(text.into()));
+        }
+    }
+
+    #[test]
+    fn any_byte_at_any_place_of_a_uuid_is_read_as_the_uuid_library_reads_it() {
+        let good = *b"2e1c7e42-0f3a-4b6d-9c55-01a2b3c4d5e6";
+        for at in 0..good.len() {
+            for byte in 0..=u8::MAX {
+                let mut text = good;
+                text[at] = byte;
+                let parsed = uuid::Uuid::try_parse_ascii(&text).ok();
+                // Only what comes back letter by letter may be packed.
+                let canonical = parsed.filter(|uuid| uuid.to_string().as_bytes() == text);
+                let expected = canonical.map(|uuid| Id::Uuid(uuid.into_bytes()));
+                assert_eq!(Id::from_uuid(&text), expected, "{byte:#x} at {at}");
+            }
         }
     }
 

@@ -88,9 +88,16 @@ pub fn decode_within(
     shape
         .check(frame.data)
         .map_err(|beyond| beyond.to_string())?;
-    if let Some((event, named)) = documented_by_serde(frame.data) {
+    if let Some(Documented {
+        event,
+        named,
+        has_more,
+    }) = documented_by_serde(frame.data)
+    {
         let n_changes = 1 + usize::from(named.is_some());
-        tell_new_fields(&event.id, frame.data, &mut sink);
+        if has_more {
+            tell_new_fields(&event.id, frame.data, &mut sink);
+        }
         if let Some(named) = named {
             sink(named);
         }
@@ -175,8 +182,20 @@ fn tell_new_fields(event: &EventId, data: &[u8], sink: &mut impl FnMut(ChangeKin
     }
 }
 
-fn documented_by_serde(data: &[u8]) -> Option<(Event, Option<ChangeKind>)> {
-    let body: EnvelopeBody<'_> = serde_json::from_slice(data).ok()?;
+/// An envelope that has all that is documented.
+struct Documented {
+    event: Event,
+    /// The name of the asset that it tells.
+    named: Option<ChangeKind>,
+    /// Whether it has fields beside those that were read.
+    has_more: bool,
+}
+
+fn documented_by_serde(data: &[u8]) -> Option<Documented> {
+    let mut has_more = false;
+    let mut from = serde_json::Deserializer::from_slice(data);
+    let body: EnvelopeBody<'_> = serde_ignored::deserialize(&mut from, |_| has_more = true).ok()?;
+    from.end().ok()?;
     if body.event_id.0 == Id::Text("".into()) {
         return None;
     }
@@ -206,7 +225,11 @@ fn documented_by_serde(data: &[u8]) -> Option<(Event, Option<ChangeKind>)> {
         task,
         asset_name: None,
     };
-    Some((event, named))
+    Some(Documented {
+        event,
+        named,
+        has_more,
+    })
 }
 
 /// What a frame holds, and how much of it was passed over.
@@ -388,6 +411,52 @@ mod tests {
     }
 
     #[test]
+    fn fields_are_told_as_new_where_they_are_and_only_there() {
+        // Another order of keys, so that serde reads it and not the quick scan.
+        let whole = r#"{"event_id":"e1","event_type":"task.failed","timestamp":"2026-11-22T14:02:26Z","data":{"asset":{"id":"a","name":"n"},"task":TASK}}"#
+            .replace("TASK", TASK);
+        let told = |data: &str| -> Vec<String> {
+            let changes = read("task.failed", data).1;
+            assert!(
+                matches!(changes.last(), Some(ChangeKind::Event(_))),
+                "{data}"
+            );
+            let words = changes.into_iter().filter_map(|change| match change {
+                ChangeKind::NewWord(seen) => Some(seen.word.to_string()),
+                _ => None,
+            });
+            words.collect()
+        };
+        for (before, after, expected) in [
+            ("", "", &[][..]),
+            (
+                r#"{"event_id""#,
+                r#"{"trace":{"a":[1]},"event_id""#,
+                &["trace"],
+            ),
+            (r#"{"asset""#, r#"{"index":null,"asset""#, &["data.index"]),
+            (
+                r#""asset_id""#,
+                r#""priority":3,"asset_id""#,
+                &["task.priority"],
+            ),
+            (
+                r#""failed"}"#,
+                r#""failed","eta":7}"#,
+                &["task.features.*.eta"],
+            ),
+            // Known by another name, or of what is not listed.
+            (r#"{"event_id""#, r#"{"version":1,"event_id""#, &[]),
+            (r#""failed"}"#, r#""failed","storage_variant":"hls"}"#, &[]),
+            (r#""name":"n""#, r#""name":"n","size":1"#, &[]),
+        ] {
+            let data = whole.replace(before, after);
+            let data = if before.is_empty() { &whole } else { &data };
+            assert_eq!(told(data), expected, "{data}");
+        }
+    }
+
+    #[test]
     fn the_quick_scan_takes_the_documented_form_and_agrees_with_serde() {
         let whole = envelope().replace("captions", "preview");
         assert!(super::super::envelope::scan(whole.as_bytes()).is_some());
@@ -395,7 +464,7 @@ mod tests {
         let mut agree = |text: &[u8]| {
             if let Some(event) = super::super::envelope::scan(text) {
                 n_taken += 1;
-                let by_serde = documented_by_serde(text).map(|(event, _)| event);
+                let by_serde = documented_by_serde(text).map(|found| found.event);
                 assert_eq!(Some(event), by_serde, "{}", String::from_utf8_lossy(text));
             }
         };
