@@ -157,6 +157,8 @@ pub enum Effect {
     Replay(ReplayRequest),
     /// Post a replay from here, signed with its endpoint's secret.
     PostHere(PostRequest),
+    /// Have Svix recover what failed at an endpoint, by one request.
+    Recover(RecoverRequest),
     /// Close an open replay, by its number, though its outcome is not known; what came of it is
     /// [`Msg::GaveUp`].
     GiveUp(u64),
@@ -197,6 +199,15 @@ pub struct ReplayRequest {
     pub route: Route,
     /// What the decision to send it rests on.
     pub grounds: Grounds,
+}
+
+/// What failed at an endpoint since a time, to be sent again by the service alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecoverRequest {
+    pub endpoint: EndpointId,
+    pub since: Time,
+    /// What is known of it, a replay each.
+    pub replays: Vec<ReplayRequest>,
 }
 
 /// A replay to be posted from here.

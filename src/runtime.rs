@@ -307,6 +307,10 @@ impl Loop {
     fn run_effect(&mut self, effect: Effect) -> anyhow::Result<()> {
         match effect {
             Effect::Replay(request) => self.hose.replay(order(request)),
+            Effect::Recover(request) => {
+                let orders = request.replays.into_iter().map(order).collect();
+                self.hose.recover(request.endpoint, request.since, orders);
+            }
             Effect::PostHere(PostRequest { replay, url, body }) => self.hose.post_here(
                 order(replay),
                 (url, body),

@@ -59,7 +59,7 @@ actions! {
     Choose "choose" "mark a message; in a plan, choose or leave out";
     MarkAll "mark_all" "mark every message of the list, or none";
     Await "await" "in a plan, leave to the service what it tries again by itself";
-    Route "route" "in a plan, by the service's resend or by a POST from here";
+    Route "route" "in a plan, another route: the service's resend, a POST from here, Svix's recover";
     Undo "undo" "take back what is not sent yet";
     Send "send" "send what is chosen, once";
     Manage "manage" "manage the endpoint: edit, disable, secret, example, delete";

@@ -1,5 +1,6 @@
 //! The plan of many replays: what was asked for, what would be sent of it, what the user left out.
 
+mod route;
 pub mod run;
 mod scope;
 pub mod sending;
@@ -10,8 +11,9 @@ use super::action::Action;
 use super::list::Step;
 use super::prompt::Prompt;
 use super::{Effect, Overlay, State, Tone};
-use crate::domain::bulk::{MANY, PER_SECOND, oldest_first, order_words, plan_of_many};
-use crate::domain::{EndpointId, History, Job, MessageId, PlanItem, TaskId, Time, Verdict};
+use crate::domain::bulk::{MANY, PER_SECOND, Recovery, oldest_first, order_words, plan_of_many};
+use crate::domain::{EndpointId, History, Job, MessageId, PlanItem, Route, TaskId, Time, Verdict};
+use route::ALL_OR_NONE;
 use run::RunRow;
 pub use scope::Scope;
 
@@ -53,14 +55,19 @@ impl BulkRow {
 
     /// Weighs the pair again. What did not stand there chosen never becomes chosen by itself, as
     /// the user may be about to press Enter.
-    fn weigh(&mut self, history: &History, is_read_only: bool, now: Time) {
+    fn weigh(&mut self, history: &History, by: Route, is_read_only: bool, now: Time) {
         let stood = self.item.is_chosen;
         let endpoint = self.item.endpoint.clone();
-        if let Some(item) = weighed(history, &self.message, &endpoint, is_read_only, now) {
-            self.item = item;
-        } else {
-            self.item.verdict = Verdict::Refuse(GONE.to_owned());
-            self.item.is_chosen = false;
+        match weighed(history, by, &self.message, &endpoint, is_read_only, now) {
+            Some(item) => self.item = item,
+            None if by == Route::Recover => {
+                self.item.verdict = Verdict::Skip(FAILS_NO_MORE.to_owned());
+                self.item.is_chosen = false;
+            }
+            None => {
+                self.item.verdict = Verdict::Refuse(GONE.to_owned());
+                self.item.is_chosen = false;
+            }
         }
         self.item.is_chosen = match self.choice {
             Some(Choice::Send) => !self.is_refused(),
@@ -75,16 +82,19 @@ impl BulkRow {
 }
 
 const GONE: &str = "the message left memory";
+/// Why Svix's recover leaves one alone.
+const FAILS_NO_MORE: &str = "it did not fail there last any more, so that it is not recovered";
 
 /// One pair as a bulk would send it.
 fn weighed(
     history: &History,
+    by: Route,
     message: &MessageId,
     endpoint: &EndpointId,
     is_read_only: bool,
     now: Time,
 ) -> Option<PlanItem> {
-    let plan = plan_of_many(history, message, Some(endpoint), is_read_only, now);
+    let plan = plan_of_many(history, by, message, Some(endpoint), is_read_only, now);
     plan.items.into_iter().next()
 }
 
@@ -107,7 +117,13 @@ pub struct Counts {
 pub struct BulkOverlay {
     /// What was asked for, in words.
     pub title: String,
+    scope: Scope,
+    /// How it is sent, …
+    pub by: Route,
+    /// … in words.
     pub route: String,
+    /// The one request, if it is sent by Svix's recover.
+    pub recovery: Option<Recovery>,
     pub rows: Vec<BulkRow>,
     /// Messages that are asked for, and those of them that did not fail last where it is meant.
     pub n_messages: usize,
@@ -132,7 +148,8 @@ pub enum ShownBulk {
 }
 
 impl BulkOverlay {
-    fn new(history: &History, scope: &Scope, is_read_only: bool, now: Time) -> Self {
+    /// By every route but Svix's recover.
+    fn new(history: &History, scope: Scope, by: Route, is_read_only: bool, now: Time) -> Self {
         let pairs = scope.pairs(history);
         let (messages, _) = oldest_first(history, pairs.messages);
         let mut rows = Vec::new();
@@ -140,7 +157,7 @@ impl BulkOverlay {
         let mut route = None;
         for message in &messages {
             let only = pairs.endpoint.as_ref();
-            let plan = plan_of_many(history, message, only, is_read_only, now);
+            let plan = plan_of_many(history, by, message, only, is_read_only, now);
             let n_before = rows.len();
             let held = history.deliveries.get(message);
             let task = held.and_then(|held| held.message.as_ref()?.task.clone());
@@ -159,7 +176,10 @@ impl BulkOverlay {
         }
         Self {
             title: scope.words(history),
+            scope,
+            by,
             route: route.unwrap_or_default(),
+            recovery: None,
             n_messages: messages.len(),
             n_fine,
             rows,
@@ -210,7 +230,7 @@ impl BulkOverlay {
         self.next = if next.end == n { 0 } else { next.end };
         for at in near.chain(next) {
             if let Some(row) = self.rows.get_mut(at) {
-                row.weigh(history, is_read_only, now);
+                row.weigh(history, self.by, is_read_only, now);
             }
         }
     }
@@ -230,6 +250,9 @@ impl BulkOverlay {
         let Some(row) = self.rows.get_mut(self.at) else {
             return Err("there is no row".to_owned());
         };
+        if self.by == Route::Recover {
+            return Err(ALL_OR_NONE.to_owned());
+        }
         if let Verdict::Refuse(why) = &row.item.verdict {
             return Err(why.clone());
         }
@@ -307,7 +330,8 @@ impl State {
         };
         let overlay = BulkOverlay::new(
             &self.history,
-            &scope,
+            scope,
+            Route::Server,
             self.session.is_read_only,
             self.now.wall,
         );
@@ -333,8 +357,12 @@ impl State {
 
     /// The star in the plan of many.
     pub(super) fn choose_all_bulk(&mut self) {
-        if let Some(Overlay::Bulk(overlay)) = &mut self.overlay {
-            overlay.toggle_all();
+        match &mut self.overlay {
+            Some(Overlay::Bulk(overlay)) if overlay.by == Route::Recover => {
+                self.say(Tone::Warn, ALL_OR_NONE);
+            }
+            Some(Overlay::Bulk(overlay)) => overlay.toggle_all(),
+            _ => {}
         }
     }
 
@@ -342,6 +370,7 @@ impl State {
     pub(super) fn leave_to_retry(&mut self) {
         let words = match &mut self.overlay {
             Some(Overlay::Replay(_)) => return self.leave_one_to_retry(),
+            Some(Overlay::Bulk(overlay)) if overlay.by == Route::Recover => Some(ALL_OR_NONE),
             Some(Overlay::Bulk(overlay)) => {
                 let had_any = overlay.rows.iter().any(BulkRow::is_waiting);
                 match (overlay.toggle_waits(), had_any) {
@@ -381,6 +410,10 @@ impl State {
         let Some(Overlay::Bulk(mut overlay)) = self.overlay.take() else {
             return;
         };
+        if let Some(why) = overlay.obstacle() {
+            self.overlay = Some(Overlay::Bulk(overlay));
+            return self.say(Tone::Warn, why);
+        }
         let n = overlay.counts().send;
         let is_typed = match &overlay.typed {
             Some(typed) if typed.text().trim() == n.to_string() => true,

@@ -139,10 +139,8 @@ impl State {
             Some(Overlay::Replay(_)) => {
                 self.say(Tone::Info, "it is sent, or about to be; u takes it back");
             }
-            _ => self.say(
-                Tone::Info,
-                "many go by the service's resend; r on one message has another route",
-            ),
+            Some(Overlay::Bulk(_)) => self.turn_bulk_route(),
+            _ => self.say(Tone::Info, "p turns the route of a plan; r or R makes one"),
         }
     }
 
@@ -297,7 +295,6 @@ impl State {
         };
         let (message, only, route) = (leaving.message, leaving.only, leaving.route);
         let is_read_only = self.session.is_read_only;
-        let body = PostBody::of(&self.history, &message);
         let plan = by(route)(
             &self.history,
             &message,
@@ -317,23 +314,13 @@ impl State {
                 Some(Verdict::Send | Verdict::Skip(_)) => {
                     let number = self.number_replay(&message, &endpoint, route);
                     numbers.push(number);
-                    let known = self.history.endpoints.get(&endpoint);
-                    let url = known.map(|known| known.url.clone());
-                    let replay = ReplayRequest {
+                    effects.push(self.sending(ReplayRequest {
                         number,
                         message: message.clone(),
                         endpoint,
                         route,
                         grounds,
-                    };
-                    effects.push(match (route, url, &body) {
-                        (Route::Local, Some(url), Some(body)) => Effect::PostHere(PostRequest {
-                            replay,
-                            url,
-                            body: body.bytes.clone(),
-                        }),
-                        _ => Effect::Replay(replay),
-                    });
+                    }));
                 }
             }
         }
@@ -344,6 +331,24 @@ impl State {
             overlay.sent.extend(numbers);
         }
         effects
+    }
+
+    /// The effect that sends a replay by its route.
+    pub(super) fn sending(&self, replay: ReplayRequest) -> Effect {
+        let known = self.history.endpoints.get(&replay.endpoint);
+        let body = || PostBody::of(&self.history, &replay.message);
+        match (replay.route, known) {
+            (Route::Local, Some(known)) => match body() {
+                Some(body) => Effect::PostHere(PostRequest {
+                    url: known.url.clone(),
+                    body: body.bytes,
+                    replay,
+                }),
+                // It is refused there, as it has no body.
+                None => Effect::Replay(replay),
+            },
+            _ => Effect::Replay(replay),
+        }
     }
 
     fn say_not_sent(&mut self, endpoint: &EndpointId, why: &str) {

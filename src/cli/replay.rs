@@ -24,7 +24,8 @@ use crate::app::subject::means_endpoint;
 use crate::domain::bulk::{MANY, jobs, oldest_first, plan_of_many};
 use crate::domain::{
     Applied, Change, ChangeKind, EndpointId, Failure, FailureKind, History, MAX_FAILURES,
-    MessageId, Moment, Origin, OutcomeState, Plan, Queue, Replay, ReplayState, Time, Trigger, plan,
+    MessageId, Moment, Origin, OutcomeState, Plan, Queue, Replay, ReplayState, Route, Time,
+    Trigger, plan,
 };
 use crate::io::attempts::Attempts;
 use crate::io::client::{Client, ENDPOINTS};
@@ -98,8 +99,14 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
         .iter()
         .map(|message| {
             if is_bulk {
-                let mut plan =
-                    plan_of_many(&history, message, only.as_ref(), source.read_only, now);
+                let mut plan = plan_of_many(
+                    &history,
+                    Route::Server,
+                    message,
+                    only.as_ref(),
+                    source.read_only,
+                    now,
+                );
                 plan.items
                     .retain(|item| means_endpoint(&history, &meant, message, &item.endpoint));
                 plan

@@ -2,10 +2,13 @@
 
 use std::collections::HashSet;
 
-use super::history::{Delivery, History};
+use super::history::{Delivery, History, OutcomeState};
 use super::id::{EndpointId, MessageId};
-use super::plan::{Plan, Verdict, plan_tried};
+use super::link::Ability;
+use super::offer::Offer;
+use super::plan::{Plan, PlanItem, Verdict, plan_local_tried, plan_tried};
 use super::queue::{Job, MAX_FAILURES};
+use super::replay::Route;
 use super::time::{SECOND, Time, rough_words};
 
 /// More than so many are confirmed by typing their number.
@@ -15,6 +18,8 @@ pub const MANY: usize = 20;
 pub const FOLLOWED: i64 = 60 * SECOND;
 /// So many are sent in a second, where nothing else is asked for.
 pub const PER_SECOND: f64 = 5.0;
+/// How far back Svix recovers, in microseconds (Svix API, "Recover Failed Webhooks").
+pub const RECOVERED: i64 = 14 * 24 * 3600 * SECOND;
 
 /// The messages as they happened, the oldest first, each once, and how many were named again.
 pub fn oldest_first(
@@ -39,18 +44,46 @@ pub fn oldest_first(
 }
 
 /// The plan of a message among many, at the endpoints that were tried: only where it failed, and
-/// not where the endpoint has heard of a newer state of the task since.
+/// not where the endpoint has heard of a newer state of the task since. Svix's recover asks nobody
+/// which of them it sends, so that what would be skipped is warned of there.
 pub fn plan_of_many(
     history: &History,
+    route: Route,
     message: &MessageId,
     only: Option<&EndpointId>,
     is_read_only: bool,
     now: Time,
 ) -> Plan {
-    let mut plan = plan_tried(history, message, only, is_read_only, now);
+    let mut plan = match route {
+        Route::Local => plan_local_tried(history, message, only, is_read_only, now),
+        Route::Server | Route::Svix | Route::Recover => {
+            plan_tried(history, message, only, is_read_only, now)
+        }
+    };
+    leave_out_stale(history, &mut plan);
+    if route == Route::Recover {
+        "Svix's recover, one request".clone_into(&mut plan.route);
+        plan.items.retain(|item| item.is_failing);
+        plan.items.iter_mut().for_each(send_all_the_same);
+    }
+    plan
+}
+
+fn send_all_the_same(item: &mut PlanItem) {
+    if let Verdict::Skip(why) = &item.verdict {
+        if !item.warnings.contains(why) {
+            item.warnings.push(why.clone());
+        }
+        item.verdict = Verdict::Send;
+        item.is_chosen = true;
+    }
+}
+
+/// Takes what needs no replay out of what is chosen.
+fn leave_out_stale(history: &History, plan: &mut Plan) {
     let deliveries = &history.deliveries;
     for item in plan.items.iter_mut().filter(|item| item.is_chosen) {
-        let delivery = deliveries.get(message);
+        let delivery = deliveries.get(&plan.message);
         if !item.is_failing {
             let why = "it was delivered there before, whatever came of a later try";
             item.verdict = Verdict::Skip(why.to_owned());
@@ -61,7 +94,61 @@ pub fn plan_of_many(
             item.is_chosen = false;
         }
     }
-    plan
+}
+
+/// What Svix's recover would be asked for: everything that failed last at one endpoint since a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovery {
+    pub endpoint: EndpointId,
+    pub since: Time,
+    /// What is known to have failed there last since then.
+    pub messages: Vec<MessageId>,
+}
+
+impl Recovery {
+    /// What one request would have to ask for to send these pairs again, and what else it sends.
+    /// Fails with the reason why none can.
+    pub fn of(
+        history: &History,
+        pairs: &[(MessageId, EndpointId)],
+        now: Time,
+    ) -> Result<Self, String> {
+        match history.abilities.offers.get(&Offer::Recover) {
+            Some(Ability::Offered(_)) => {}
+            Some(Ability::Absent(why)) => return Err(why.clone()),
+            Some(Ability::Unknown) => {
+                return Err("it is not known yet whether it is offered".into());
+            }
+            None => return Err("deliveries are not read from a Svix server here".into()),
+        }
+        let Some((_, endpoint)) = pairs.first() else {
+            return Err("nothing failed".into());
+        };
+        if pairs.iter().any(|(_, other)| other != endpoint) {
+            return Err("it asks for one endpoint, and these failed at several".into());
+        }
+        let times = pairs
+            .iter()
+            .filter_map(|(message, _)| Some(history.deliveries.get(message)?.time()));
+        let Some(oldest) = times.min() else {
+            return Err("these messages left memory".into());
+        };
+        let since = Time(oldest.0 - oldest.0.rem_euclid(SECOND));
+        if now.since(since) > RECOVERED {
+            return Err("it goes back 14 days, and the oldest of these is older".into());
+        }
+        let failed = history.deliveries.newest().filter(|delivery| {
+            let outcome = delivery.outcome(endpoint);
+            delivery.time() >= since
+                && outcome.is_some_and(|outcome| outcome.state == OutcomeState::Failed)
+        });
+        let failed = failed.map(|delivery| delivery.id.clone());
+        Ok(Self {
+            endpoint: endpoint.clone(),
+            since,
+            messages: oldest_first(history, failed).0,
+        })
+    }
 }
 
 /// What is chosen in the plans, in their order.

@@ -9,6 +9,7 @@ use super::id::{EndpointId, MessageId};
 use super::link::Ability;
 use super::time::Time;
 pub use grounds::Grounds;
+pub(super) use local::plan_local_tried;
 pub use local::{PostBody, plan_local};
 use verdict::{general_refusal, item};
 
@@ -103,9 +104,7 @@ pub(super) fn plan_tried(
     is_read_only: bool,
     now: Time,
 ) -> Plan {
-    let delivery = history.deliveries.get(message);
-    let mut endpoints = tried(delivery);
-    endpoints.retain(|endpoint| only.is_none_or(|only| endpoint == only));
+    let endpoints = tried(history.deliveries.get(message), only);
     plan_at(history, message, endpoints, false, is_read_only, now)
 }
 
@@ -145,14 +144,18 @@ fn plan_at(
     }
 }
 
-fn tried(delivery: Option<&Delivery>) -> Vec<EndpointId> {
+/// The endpoints that a message was tried at, or one of these.
+fn tried(delivery: Option<&Delivery>, only: Option<&EndpointId>) -> Vec<EndpointId> {
     let outcomes = delivery.iter().flat_map(|delivery| &delivery.outcomes);
-    outcomes.map(|outcome| outcome.endpoint.clone()).collect()
+    let endpoints = outcomes.map(|outcome| outcome.endpoint.clone());
+    endpoints
+        .filter(|endpoint| only.is_none_or(|only| endpoint == only))
+        .collect()
 }
 
 /// The endpoints that were tried, and those that are told of and take such events.
 fn candidates(history: &History, delivery: Option<&Delivery>) -> Vec<EndpointId> {
-    let mut endpoints = tried(delivery);
+    let mut endpoints = tried(delivery, None);
     let kind = delivery
         .and_then(|delivery| delivery.message.as_ref())
         .map(|message| &message.kind);
@@ -290,7 +293,14 @@ mod tests {
             attempt("a2", "ep_1", 10, 500, Trigger::Scheduled),
             attempt("a3", "ep_2", 20, 204, Trigger::Scheduled),
         ]);
-        let of_many = plan_of_many(&history, &MessageId::new("msg_1"), None, false, NOW);
+        let of_many = plan_of_many(
+            &history,
+            Route::Server,
+            &MessageId::new("msg_1"),
+            None,
+            false,
+            NOW,
+        );
         let tried: Vec<_> = of_many
             .items
             .iter()

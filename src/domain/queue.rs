@@ -109,6 +109,13 @@ impl Queue {
         self.failures = 0;
     }
 
+    /// Takes all at once, whatever is under way: one request sends them.
+    pub fn take_all(&mut self) -> Vec<Job> {
+        let all: Vec<Job> = self.waiting.drain(..).collect();
+        self.under_way.extend(all.iter().cloned());
+        all
+    }
+
     /// Takes back all that was not taken.
     pub fn cancel(&mut self) -> impl Iterator<Item = Job> + '_ {
         self.waiting.drain(..)

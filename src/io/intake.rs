@@ -31,8 +31,8 @@ use super::post::Poster;
 pub use super::sender::ReplayOrder;
 use super::sender::{self, Parcel, Posts};
 use crate::domain::{
-    Ability, AssetId, Change, ChangeKind, Failure, FailureKind, LinkState, MessageId, Origin,
-    ReplayStep, Stage, TaskId,
+    Ability, AssetId, Change, ChangeKind, EndpointId, Failure, FailureKind, LinkState, MessageId,
+    Origin, ReplayStep, Route, Stage, TaskId, Time,
 };
 
 /// Looks under way at once.
@@ -317,14 +317,33 @@ impl Hose {
             let hint = "set the URL to that of an Aspect API";
             return self.refuse(order, Failure::new(FailureKind::Local, what, hint));
         };
-        let order = ReplayOrder {
-            route: client.route(),
-            ..order
+        // Any other route than the service's resend is refused by the sender.
+        let route = match order.route {
+            Route::Server | Route::Svix => client.route(),
+            other @ (Route::Local | Route::Recover) => other,
         };
+        let order = ReplayOrder { route, ..order };
         let outlet = self.inner.outlet.clone();
         let posts = self.posts();
         self.inner.spawn(async move {
             sender::replay(&client, &outlet, &order, sender::FOLLOW, &posts).await;
+        });
+    }
+
+    /// Has Svix recover what failed at an endpoint since a time, by one request, and follows each of
+    /// the orders, which are all that is known of it.
+    pub fn recover(&self, endpoint: EndpointId, since: Time, orders: Vec<ReplayOrder>) {
+        let svix = |client: &Client| client.svix.is_some();
+        let Some(client) = self.inner.client.clone().filter(svix) else {
+            for order in orders {
+                self.refuse(order, sender::not_offered());
+            }
+            return;
+        };
+        let (outlet, posts) = (self.inner.outlet.clone(), self.posts());
+        self.inner.spawn(async move {
+            let follow = sender::FOLLOW;
+            sender::recover(&client, &outlet, &endpoint, orders, since, follow, &posts).await;
         });
     }
 

@@ -14,7 +14,7 @@ use super::theme::Role;
 use crate::app::bulk::{BulkOverlay, BulkRow, Counts, ShownBulk};
 use crate::app::prompt::Prompt;
 use crate::app::{State, Tone};
-use crate::domain::{History, MessageId, Verdict, visible};
+use crate::domain::{History, MessageId, Route, Verdict, visible};
 
 /// The widest that it is.
 const WIDTH: u16 = 124;
@@ -38,7 +38,7 @@ pub fn draw(
         .clamp(20, WIDTH)
         .min(area.width);
     let inner_width = usize::from(width).saturating_sub(4);
-    let above = head(overlay, counts, inner_width);
+    let above = head(overlay, counts, state.session.utc_offset, inner_width);
     let n_rows = overlay.rows.len().min(usize::from(u16::MAX / 2)) as u16;
     let wanted = (above.len() as u16 + 1)
         .saturating_add(n_rows)
@@ -74,7 +74,7 @@ pub fn draw(
     if inner.height >= 1 {
         let foot = match &overlay.typed {
             Some(typed) => count_line(typed, counts.send),
-            None => vec![dim(foot(counts, inner_width))],
+            None => vec![dim(foot(overlay, counts, inner_width))],
         };
         canvas.line(inner, inner.height - 1, &foot);
     }
@@ -122,7 +122,7 @@ fn indented(area: Rect) -> Rect {
     }
 }
 
-fn head(overlay: &BulkOverlay, counts: Counts, width: usize) -> Vec<Pieces<'static>> {
+fn head(overlay: &BulkOverlay, counts: Counts, offset: i32, width: usize) -> Vec<Pieces<'static>> {
     let mut title = vec![role(Role::Title, overlay.title.clone())];
     title.push(dim(format!(" · {}", messages(overlay.n_messages))));
     if overlay.n_fine > 0 {
@@ -153,19 +153,47 @@ fn head(overlay: &BulkOverlay, counts: Counts, width: usize) -> Vec<Pieces<'stat
         ));
     }
     let mut lines = vec![title, sums];
-    if counts.send > 0 {
-        let words = format!("by {}, {}", overlay.route, overlay.order(counts.send));
+    if let Some(why) = overlay.obstacle() {
+        let wrapped = wrap(&visible(&why), width).into_iter();
+        lines.extend(wrapped.map(|text| vec![piece(Tone::Warn, text)]));
+    } else if counts.send > 0 {
+        let words = format!(
+            "by {}, {}",
+            overlay.route,
+            how(overlay, counts.send, offset)
+        );
         lines.extend(wrap(&words, width).into_iter().map(|text| vec![dim(text)]));
     }
     if counts.pending > 0 {
-        let words = format!(
-            "! the service tries {} of them again by itself, which a resend may end; a leaves them to it",
-            counts.pending
-        );
+        let n = counts.pending;
+        let words = match overlay.by {
+            Route::Server | Route::Svix => format!(
+                "! the service tries {n} of them again by itself, which a resend may end; a leaves them to it"
+            ),
+            Route::Recover => format!(
+                "! the service tries {n} of them again by itself, which its recover may end"
+            ),
+            Route::Local => format!(
+                "! the service tries {n} of them again by itself all the same; a leaves them to it"
+            ),
+        };
         let wrapped = wrap(&words, width).into_iter();
         lines.extend(wrapped.map(|text| vec![piece(Tone::Warn, text)]));
     }
     lines
+}
+
+/// In which order and how fast they are sent.
+fn how(overlay: &BulkOverlay, n: usize, offset: i32) -> String {
+    let Some(recovery) = &overlay.recovery else {
+        return overlay.order(n);
+    };
+    format!(
+        "for everything that failed there since {}: the service alone sends it, in its own order and \
+         at its own pace; what else failed is sent as well, and what is not known here is not \
+         followed",
+        recovery.since.date_clock(offset)
+    )
 }
 
 fn messages(n: usize) -> String {
@@ -319,14 +347,17 @@ fn facts(row: &BulkRow, width: usize) -> Vec<Pieces<'static>> {
     lines
 }
 
-fn foot(counts: Counts, room: usize) -> String {
+fn foot(overlay: &BulkOverlay, counts: Counts, room: usize) -> String {
     let enter = match (counts.send, counts.waiting) {
-        (0, 0) => None,
+        _ if !overlay.can_go() => None,
         (0, n) => Some(format!("Enter wait for {n}, send nothing")),
         (n, _) => Some(format!("Enter send {n}")),
     };
     let mut parts: Vec<&str> = enter.as_deref().into_iter().collect();
-    parts.extend(["Space choose", "* all or none", "Esc back, nothing sent"]);
+    if overlay.by != Route::Recover {
+        parts.extend(["Space choose", "* all or none"]);
+    }
+    parts.extend(["p another route", "Esc back, nothing sent"]);
     hints(&parts, room)
 }
 

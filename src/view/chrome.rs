@@ -13,7 +13,7 @@ use crate::app::manage::Stage;
 use crate::app::page::Page;
 use crate::app::prompt::Prompt;
 use crate::app::{Overlay, SCREENS, Screen, State, Tone};
-use crate::domain::{LinkState, visible};
+use crate::domain::{LinkState, Route, visible};
 
 mod crumbs;
 mod header;
@@ -283,9 +283,15 @@ fn is_meant(state: &State, action: Action) -> bool {
         }
         (Some(Overlay::Replay(_)), Action::Undo) => is_leaving,
         (Some(Overlay::Replay(_)), Action::Choose | Action::Await) => !is_leaving,
+        (Some(Overlay::Replay(plan)), Action::Send) => plan.plan.chosen().next().is_some(),
+        (Some(Overlay::Replay(plan)), Action::Route) => plan.is_planning() && !is_leaving,
+        (Some(Overlay::Bulk(plan)), Action::Send) => plan.can_go(),
+        (Some(Overlay::Bulk(plan)), Action::Choose | Action::MarkAll | Action::Await) => {
+            plan.by != Route::Recover
+        }
         (
             Some(Overlay::Run(_)),
-            Action::Send | Action::Choose | Action::MarkAll | Action::Await,
+            Action::Send | Action::Choose | Action::MarkAll | Action::Await | Action::Route,
         )
         | (Some(Overlay::Replay(_)), Action::MarkAll)
         | (Some(Overlay::Bulk(_)), Action::Undo) => false,

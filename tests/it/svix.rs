@@ -5,6 +5,7 @@ mod endpoints;
 mod handed_over;
 mod lists;
 mod recover;
+mod screen;
 mod sending;
 mod source;
 

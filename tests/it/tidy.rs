@@ -23,6 +23,7 @@ const ROOMS: [(&str, &[&str], &[&str]); 11] = [
         &["domain"],
         &[
             "serde",
+            "serde_ignored",
             "serde_json",
             "thiserror",
             "memchr",
@@ -77,6 +78,7 @@ const ROOMS: [(&str, &[&str], &[&str]); 11] = [
             "base64",
             "memchr",
             "serde",
+            "serde_ignored",
             "serde_json",
             "toml",
             "etcetera",
@@ -103,6 +105,7 @@ const ROOMS: [(&str, &[&str], &[&str]); 11] = [
             "tokio_util",
             "futures_util",
             "serde",
+            "serde_ignored",
             "serde_json",
             "fastrand",
             "uuid",

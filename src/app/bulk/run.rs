@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::BulkOverlay;
-use crate::domain::bulk::{FOLLOWED, PER_SECOND};
-use crate::domain::{EndpointId, History, Job, MessageId, Queue, Replay, ReplayState};
+use crate::domain::bulk::{FOLLOWED, PER_SECOND, Recovery};
+use crate::domain::{EndpointId, History, Job, MessageId, Queue, Replay, ReplayState, Route};
 
 /// Where one pair of a run stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +101,10 @@ pub enum Phase {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
     pub title: String,
+    /// How they are sent.
+    pub by: Route,
+    /// The one request that sends them all, if it is sent by Svix's recover.
+    pub(super) recovery: Option<Recovery>,
     pub phase: Phase,
     pub score: Score,
     /// In the order in which they leave.
@@ -121,6 +125,8 @@ impl Run {
         };
         Self {
             title: plan.title.clone(),
+            by: plan.by,
+            recovery: plan.recovery.clone(),
             score: Score {
                 waiting: rows.len(),
                 ..Score::default()
@@ -237,6 +243,15 @@ impl Run {
         let job = self.queue.take_next(now)?;
         let at = self.place_of(&job)?;
         Some((at, self.rows.get(at)?.clone()))
+    }
+
+    /// All of them, and their rows, to be sent at once.
+    pub(super) fn take_all(&mut self) -> Vec<(usize, RunRow)> {
+        let jobs = self.queue.take_all();
+        let places = jobs.iter().filter_map(|job| self.place_of(job));
+        places
+            .filter_map(|at| Some((at, self.rows.get(at)?.clone())))
+            .collect()
     }
 
     pub(super) fn sent(&mut self, at: usize, number: u64) {

@@ -1,10 +1,11 @@
 //! Sending many: what leaves when its time comes, what the user takes back, and what is said of it.
 
-use super::super::{Effect, Overlay, ReplayRequest, State, Tone};
+use super::super::{Effect, Overlay, RecoverRequest, ReplayRequest, State, Tone};
 use super::run::{Phase, Run, RunRow, Score};
-use super::{BulkOverlay, ShownBulk, weighed};
+use super::{BulkOverlay, FAILS_NO_MORE, ShownBulk, weighed};
 use crate::app::replaying::UNDO;
-use crate::domain::{MAX_FAILURES, PlanItem, Verdict};
+use crate::domain::bulk::Recovery;
+use crate::domain::{MAX_FAILURES, PlanItem, Route, Verdict};
 
 /// The overlay of a run: the row that is picked, if it does not follow what leaves next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -51,24 +52,17 @@ impl State {
             if run.phase != Phase::Going {
                 break;
             }
+            if let Some(recovery) = run.recovery.take() {
+                effects.extend(self.recover(&mut run, recovery));
+                continue;
+            }
             let Some((at, row)) = run.take_next(self.now.mono) else {
                 break;
             };
-            match self.last_word(&row) {
+            match self.last_word(run.by, &row) {
                 Ok(()) => {
-                    let number = self.number_replay(
-                        &row.job.message,
-                        &row.job.endpoint,
-                        crate::domain::Route::Server,
-                    );
-                    run.sent(at, number);
-                    effects.push(Effect::Replay(ReplayRequest {
-                        number,
-                        message: row.job.message,
-                        endpoint: row.job.endpoint,
-                        route: crate::domain::Route::Server,
-                        grounds: row.job.grounds,
-                    }));
+                    let request = self.begin_row(&mut run, at, row);
+                    effects.push(self.sending(request));
                 }
                 Err(why) => run.passed_over(at, &row.job, why),
             }
@@ -76,6 +70,45 @@ impl State {
         self.run = Some(run);
         self.note_read();
         effects
+    }
+
+    /// Numbers the replay of a row that leaves now.
+    fn begin_row(&mut self, run: &mut Run, at: usize, row: RunRow) -> ReplayRequest {
+        let number = self.number_replay(&row.job.message, &row.job.endpoint, run.by);
+        run.sent(at, number);
+        ReplayRequest {
+            number,
+            message: row.job.message,
+            endpoint: row.job.endpoint,
+            route: run.by,
+            grounds: row.job.grounds,
+        }
+    }
+
+    /// The one request of a recovery, unless something has come to speak against one of its rows:
+    /// the service would send that one too.
+    fn recover(&mut self, run: &mut Run, recovery: Recovery) -> Option<Effect> {
+        let rows = run.take_all();
+        let words = rows.iter().map(|(_, row)| self.last_word(run.by, row));
+        let words: Vec<Result<(), String>> = words.collect();
+        let against = rows.iter().zip(&words).find_map(|((_, row), word)| {
+            let why = word.as_ref().err().filter(|why| *why != FAILS_NO_MORE)?;
+            let message = row.job.message.short(20);
+            Some(format!("nothing was recovered, as for {message}: {why}"))
+        });
+        let mut replays = Vec::new();
+        for ((at, row), word) in rows.into_iter().zip(words) {
+            match (&against, word) {
+                (Some(why), _) => run.passed_over(at, &row.job, why.clone()),
+                (None, Err(why)) => run.passed_over(at, &row.job, why),
+                (None, Ok(())) => replays.push(self.begin_row(run, at, row)),
+            }
+        }
+        (!replays.is_empty()).then_some(Effect::Recover(RecoverRequest {
+            endpoint: recovery.endpoint,
+            since: recovery.since,
+            replays,
+        }))
     }
 
     /// Takes back all that could still be: who stops the program does not mean it to leave later.
@@ -94,11 +127,12 @@ impl State {
 
     /// Weighs a pair at the moment in which it would leave: what came since the plan may speak
     /// against it.
-    fn last_word(&self, row: &RunRow) -> Result<(), String> {
+    fn last_word(&self, by: Route, row: &RunRow) -> Result<(), String> {
         let (message, endpoint) = (&row.job.message, &row.job.endpoint);
         let is_read_only = self.session.is_read_only;
         let item = weighed(
             &self.history,
+            by,
             message,
             endpoint,
             is_read_only,
@@ -108,6 +142,7 @@ impl State {
             Some(Verdict::Send) => Ok(()),
             Some(Verdict::Skip(_)) if row.is_forced => Ok(()),
             Some(Verdict::Skip(why) | Verdict::Refuse(why)) => Err(why),
+            None if by == Route::Recover => Err(FAILS_NO_MORE.to_owned()),
             None => Err(super::GONE.to_owned()),
         }
     }

@@ -10,16 +10,14 @@ use crate::cli::args::{ReplayArgs, SourceArgs};
 use crate::cli::output::{Output, Stop, note};
 use crate::cli::prompt::{confirmed, counted};
 use crate::cli::{journal, source};
-use crate::domain::bulk::{MANY, oldest_first, plan_of_many};
+use crate::domain::bulk::{MANY, RECOVERED, oldest_first, plan_of_many};
 use crate::domain::time::duration_words;
 use crate::domain::{
-    Ability, EndpointId, Grounds, History, MessageId, Offer, Plan, Route, Time, Verdict, visible,
+    Ability, EndpointId, Grounds, History, MessageId, Offer, Plan, PlanItem, Route, Time, Verdict,
+    visible,
 };
 use crate::io::clock::Clock;
 use crate::io::sender::{ReplayOrder, not_offered};
-
-/// Svix recovers what is no older.
-const FARTHEST: Duration = Duration::from_hours(14 * 24);
 
 /// Plans and confirms a recovery. Ends with 1 where it is refused or declined, with 2 where it
 /// reaches too far back or nobody could be asked.
@@ -28,7 +26,7 @@ pub(super) async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Read
         let what = "--recover wants --endpoint and --since: where to, and since when";
         return Err(Stop::Usage(what.to_owned()));
     };
-    if ago > FARTHEST {
+    if micros(ago) > RECOVERED {
         let what = "--since: Svix recovers the last 14 days; take a later time, or replay without \
                     --recover";
         return Err(Stop::Usage(what.to_owned()));
@@ -119,15 +117,13 @@ fn recoverable(
     let mut n_skipped = 0;
     let mut plans = Vec::new();
     for message in messages {
-        let mut plan = plan_of_many(history, message, Some(endpoint), is_read_only, now);
-        plan.items.retain(|item| item.is_failing);
-        for item in &mut plan.items {
-            if let Verdict::Skip(_) = item.verdict {
-                n_skipped += 1;
-                item.verdict = Verdict::Send;
-                item.is_chosen = true;
-            }
-        }
+        let by = |route| plan_of_many(history, route, message, Some(endpoint), is_read_only, now);
+        let plan = by(Route::Recover);
+        let is_skipped =
+            |item: &PlanItem| item.is_failing && matches!(item.verdict, Verdict::Skip(_));
+        n_skipped += (by(Route::Server).items.iter())
+            .filter(|item| is_skipped(item))
+            .count();
         if !plan.items.is_empty() {
             plans.push(plan);
         }

@@ -4,7 +4,7 @@ use core::net::IpAddr;
 use std::sync::Arc;
 
 use super::verdict::{MAY_END, next_retry, weigh};
-use super::{Plan, PlanItem, Verdict, candidates};
+use super::{Plan, PlanItem, Verdict, candidates, tried};
 use crate::domain::history::{History, OutcomeState};
 use crate::domain::id::{EndpointId, MessageId};
 use crate::domain::mask::MASK;
@@ -40,7 +40,7 @@ impl PostBody {
         let known = history.deliveries.get(message)?.message.as_ref()?;
         match &known.payload {
             Payload::Json(text) => Some(Self {
-                bytes: text.as_bytes().into(),
+                bytes: text.clone().into(),
                 is_captured: false,
             }),
             Payload::Expired | Payload::Absent => None,
@@ -65,16 +65,45 @@ pub fn plan_local(
     is_read_only: bool,
     now: Time,
 ) -> Plan {
-    let delivery = history.deliveries.get(message);
+    let endpoints = match only {
+        Some(endpoint) => vec![endpoint.clone()],
+        None => candidates(history, history.deliveries.get(message)),
+    };
+    plan_at(
+        history,
+        message,
+        endpoints,
+        only.is_some(),
+        is_read_only,
+        now,
+    )
+}
+
+/// The plan at those endpoints alone that were tried, or at one of these.
+pub(in crate::domain) fn plan_local_tried(
+    history: &History,
+    message: &MessageId,
+    only: Option<&EndpointId>,
+    is_read_only: bool,
+    now: Time,
+) -> Plan {
+    let endpoints = tried(history.deliveries.get(message), only);
+    plan_at(history, message, endpoints, false, is_read_only, now)
+}
+
+fn plan_at(
+    history: &History,
+    message: &MessageId,
+    mut endpoints: Vec<EndpointId>,
+    is_named: bool,
+    is_read_only: bool,
+    now: Time,
+) -> Plan {
     let body = PostBody::of(history, message);
     let general = match &body {
         _ if is_read_only => Some("read-only mode"),
         None => Some("neither its payload nor a captured body is here"),
         Some(_) => None,
-    };
-    let mut endpoints = match only {
-        Some(endpoint) => vec![endpoint.clone()],
-        None => candidates(history, delivery),
     };
     endpoints.sort_by_key(|id| (history.endpoint_label(id), id.clone()));
     let items = endpoints.iter().map(|id| {
@@ -82,7 +111,7 @@ pub fn plan_local(
             .map(str::to_owned)
             .or_else(|| refusal_there(history, id))
             .or_else(|| history.replays.open_of(message, id).map(Replay::open_words));
-        item(history, message, id, only.is_some(), refusal, now)
+        item(history, message, id, is_named, refusal, now)
     });
     Plan {
         message: message.clone(),

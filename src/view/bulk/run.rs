@@ -13,7 +13,7 @@ use crate::app::bulk::ShownBulk;
 use crate::app::bulk::run::{Phase, Run, RunRow, RunState};
 use crate::app::bulk::sending::RunView;
 use crate::app::{State, Tone};
-use crate::domain::{MAX_FAILURES, visible};
+use crate::domain::{MAX_FAILURES, Route, visible};
 
 /// Paints the run. Gives whether it said that Enter resumes.
 pub fn draw(
@@ -65,6 +65,9 @@ fn phase(state: &State, run: &Run) -> Pieces<'static> {
             let words = leaving_words(state, *until);
             vec![piece(Tone::Accent, format!("{words}; u takes it back"))]
         }
+        Phase::Going if run.by == Route::Recover => vec![dim(
+            "the service alone sends them, in its own order and at its own pace",
+        )],
         Phase::Going => vec![dim(
             "the oldest first, the next of a task after the one before",
         )],

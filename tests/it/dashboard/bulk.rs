@@ -2,11 +2,12 @@
 //! can be taken back, stopped, resumed and cancelled.
 
 mod any_way;
+mod routes;
 
 use reeltop::app::{Effect, Msg, ReplayRequest, State, update};
 use reeltop::domain::{
     Attempt, AttemptId, AttemptStatus, ChangeKind, EndpointId, History, MessageId, NextTry,
-    ReplayStep, Stage, Time, Trigger,
+    ReplayStep, Route, Stage, Time, Trigger,
 };
 
 use crate::support::{attempt, change, endpoint, key, message, picture, press, told};
@@ -341,7 +342,8 @@ fn what_was_delivered_is_not_among_many_whatever_came_of_a_later_try() {
     update(&mut state, Msg::Changed(later.into()));
     let id = MessageId::new("msg_000");
     let now = state.now.wall;
-    let plan = reeltop::domain::bulk::plan_of_many(&state.history, &id, None, false, now);
+    let plan =
+        reeltop::domain::bulk::plan_of_many(&state.history, Route::Server, &id, None, false, now);
     assert_eq!(plan.chosen().count(), 0, "{plan:?}");
 }
 

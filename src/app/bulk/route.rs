@@ -1,0 +1,112 @@
+//! The route of a plan of many: the service's resend, a POST from here, or Svix's recover.
+
+use super::super::{Overlay, State, Tone};
+use super::{BulkOverlay, BulkRow, Scope};
+use crate::domain::bulk::{Recovery, plan_of_many};
+use crate::domain::{History, Route, Time, Verdict};
+
+/// Why no row of a recovery can be left out.
+pub(super) const ALL_OR_NONE: &str =
+    "Svix's recover sends everything that failed there: none can be left out; p is another route";
+
+impl BulkOverlay {
+    /// The plan of one request that has the service send again what failed at an endpoint.
+    fn recovering(
+        history: &History,
+        scope: Scope,
+        recovery: Recovery,
+        is_read_only: bool,
+        now: Time,
+    ) -> Self {
+        let mut rows = Vec::new();
+        let mut route = String::new();
+        for message in &recovery.messages {
+            let only = Some(&recovery.endpoint);
+            let plan = plan_of_many(history, Route::Recover, message, only, is_read_only, now);
+            let held = history.deliveries.get(message);
+            let task = held.and_then(|held| held.message.as_ref()?.task.clone());
+            rows.extend(plan.items.into_iter().map(|item| BulkRow {
+                message: message.clone(),
+                task: task.clone(),
+                item,
+                choice: None,
+            }));
+            route = plan.route;
+        }
+        let label = history.endpoint_label(&recovery.endpoint);
+        Self {
+            title: format!("everything that failed at {label}"),
+            scope,
+            by: Route::Recover,
+            route,
+            n_messages: rows.len(),
+            n_fine: 0,
+            rows,
+            recovery: Some(recovery),
+            at: 0,
+            typed: None,
+            version: 0,
+            next: 0,
+        }
+    }
+
+    /// Whether Enter does anything.
+    pub fn can_go(&self) -> bool {
+        let counts = self.counts();
+        counts.send + counts.waiting > 0 && self.obstacle().is_none()
+    }
+
+    /// Why nothing of a recovery can be sent: what speaks against one speaks against all, as they
+    /// cannot be told apart in the request.
+    pub fn obstacle(&self) -> Option<String> {
+        if self.by != Route::Recover {
+            return None;
+        }
+        self.rows.iter().find_map(|row| match &row.item.verdict {
+            Verdict::Refuse(why) => Some(format!(
+                "nothing can be recovered, as {} cannot be sent there: {why}",
+                row.message.short(20)
+            )),
+            _ => None,
+        })
+    }
+}
+
+impl State {
+    /// Plans many by the next route that there is.
+    pub(in crate::app) fn turn_bulk_route(&mut self) {
+        let Some(Overlay::Bulk(overlay)) = &mut self.overlay else {
+            return;
+        };
+        let (history, is_read_only) = (&self.history, self.session.is_read_only);
+        let (scope, now) = (overlay.scope.clone(), self.now.wall);
+        let by = |route| BulkOverlay::new(history, scope.clone(), route, is_read_only, now);
+        let mut refusal = None;
+        let mut turned = match overlay.by {
+            Route::Server | Route::Svix => by(Route::Local),
+            Route::Recover => by(Route::Server),
+            Route::Local => {
+                let rows = overlay.rows.iter();
+                let pairs: Vec<_> = rows
+                    .map(|row| (row.message.clone(), row.item.endpoint.clone()))
+                    .collect();
+                match Recovery::of(history, &pairs, now) {
+                    Ok(recovery) => {
+                        BulkOverlay::recovering(history, scope.clone(), recovery, is_read_only, now)
+                    }
+                    Err(why) => {
+                        refusal = Some(format!("Svix's recover is no route here: {why}"));
+                        by(Route::Server)
+                    }
+                }
+            }
+        };
+        // What the last frame showed is not this.
+        turned.version = overlay.version + 1;
+        **overlay = turned;
+        self.viewport.bulk = None;
+        if let Some(words) = refusal {
+            self.say(Tone::Info, words);
+        }
+    }
+}

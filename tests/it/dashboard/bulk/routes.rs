@@ -1,0 +1,265 @@
+//! The routes of a plan of many: each sends what stood in its own plan, by itself and no other.
+
+use reeltop::app::{Effect, Msg, PostRequest, RecoverRequest, State, update};
+use reeltop::domain::{
+    Abilities, Ability, ChangeKind, EndpointId, MessageId, Offer, ReplayState, Reply, Route, Stage,
+};
+
+use super::{SECONDS, end, failing, pass, requests, tell};
+use crate::support::{attempt, change, endpoint, picture, press};
+
+const HERE: &str = "http://127.0.0.1:9/hooks";
+
+/// So many failed at an endpoint on this machine, and the list shows these alone.
+fn failing_here(n: usize) -> State {
+    let mut state = failing(n);
+    let here = endpoint("ep_staging", "staging", HERE, false);
+    update(&mut state, Msg::Changed(vec![here]));
+    press(&mut state, "/ t y p e : t a s k . p r o g r e s s enter");
+    state
+}
+
+fn offering(mut state: State, recover: Option<Ability>) -> State {
+    let mut abilities = Abilities::clone(&state.history.abilities);
+    abilities.offers = recover
+        .map(|ability| (Offer::Recover, ability))
+        .into_iter()
+        .collect();
+    let learned = change(0, ChangeKind::Abilities(Box::new(abilities)));
+    update(&mut state, Msg::Changed(vec![learned]));
+    state
+}
+
+fn offered(state: State) -> State {
+    offering(state, Some(Ability::Offered("POST /recover".into())))
+}
+
+/// Lets time pass, and gives everything that leaves then.
+fn leaving(state: &mut State, micros: i64) -> Vec<Effect> {
+    let mut now = state.now;
+    now.mono += micros;
+    now.wall = reeltop::domain::Time(now.wall.0 + micros);
+    update(state, Msg::Tick(now))
+}
+
+fn posts(effects: Vec<Effect>) -> Vec<PostRequest> {
+    let posted = effects.into_iter().map(|effect| match effect {
+        Effect::PostHere(request) => request,
+        other => panic!("{other:?}"),
+    });
+    posted.collect()
+}
+
+#[test]
+fn many_are_posted_from_here_and_five_failures_in_a_row_stop_them() {
+    let mut state = failing_here(9);
+    press(&mut state, "R p");
+    let plan = picture(&mut state, 120, 36);
+    assert!(plan.contains("by a POST from here, signed anew"), "{plan}");
+    assert!(
+        plan.contains("Enter send 9") && plan.contains("p another route"),
+        "{plan}"
+    );
+    assert!(plan.contains("again by itself all the same"), "{plan}");
+    assert_eq!(press(&mut state, "enter"), []);
+    let mut open = posts(leaving(&mut state, 3 * SECONDS));
+    let mut n_sent = 0;
+    while let Some(request) = open.pop() {
+        n_sent += 1;
+        assert_eq!(&*request.url, HERE);
+        assert_eq!(&*request.body, b"{}");
+        assert_eq!(request.replay.route, Route::Local);
+        tell(
+            &mut state,
+            &request.replay,
+            Stage::Sending { before: [].into() },
+        );
+        let reply = Reply {
+            code: 500,
+            duration_ms: 3,
+        };
+        assert_eq!(
+            tell(&mut state, &request.replay, Stage::Answered(reply)),
+            []
+        );
+        open.extend(posts(leaving(&mut state, 200_000)));
+    }
+    assert_eq!(n_sent, 5);
+    let shown = picture(&mut state, 120, 36);
+    assert!(
+        shown.contains("stopped: 5 in a row failed; 4 are not sent"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn what_is_not_on_this_machine_is_not_posted_from_here() {
+    let mut state = failing(3);
+    let far = endpoint("ep_staging", "staging", "https://hooks.example/", false);
+    update(&mut state, Msg::Changed(vec![far]));
+    press(&mut state, "* R p");
+    let plan = picture(&mut state, 120, 36);
+    assert!(
+        plan.contains("CANNOT") && !plan.contains("Enter send"),
+        "{plan}"
+    );
+    assert_eq!(press(&mut state, "enter"), []);
+    assert_eq!(leaving(&mut state, 60 * SECONDS), []);
+}
+
+#[test]
+fn without_recover_the_routes_are_two_and_the_reason_is_said() {
+    for (ability, why) in [
+        (None, "deliveries are not read from a Svix server here"),
+        (
+            Some(Ability::Absent("this server does not offer recover".into())),
+            "does not offer recover",
+        ),
+        (Some(Ability::Unknown), "not known yet"),
+    ] {
+        let mut state = offering(failing_here(3), ability);
+        press(&mut state, "R p p");
+        let plan = picture(&mut state, 120, 36);
+        assert!(plan.contains(why), "{plan}");
+        assert!(plan.contains("by the server's resend"), "{plan}");
+    }
+}
+
+#[test]
+fn one_request_recovers_everything_that_failed_since_the_oldest() {
+    let mut state = offered(failing_here(5));
+    // One that is not asked for failed since; it will be sent as well, so that it stands there too.
+    let other = attempt("atmpt_x", "msg_later", "ep_staging", 2, (500, "no"), false);
+    let later = crate::support::message("msg_later", 900, "task.failed", 2, 3, "{}");
+    update(&mut state, Msg::Changed(vec![later, other]));
+    press(&mut state, "R p p");
+    let plan = picture(&mut state, 120, 36);
+    assert!(plan.contains("everything that failed at staging"), "{plan}");
+    assert!(plan.contains("Svix's recover, one request"), "{plan}");
+    let n = state.history.deliveries.newest().filter(|delivery| {
+        let outcome = delivery.outcome(&EndpointId::new("ep_staging"));
+        outcome.is_some_and(|outcome| outcome.state == reeltop::domain::OutcomeState::Failed)
+    });
+    let n = n.count();
+    assert!(
+        n > 5 && plan.contains(&format!("Enter send {n}")),
+        "{n} {plan}"
+    );
+    press(&mut state, "space");
+    let plan = picture(&mut state, 120, 36);
+    assert!(plan.contains("none can be left out"), "{plan}");
+    press(&mut state, "enter");
+    let mut effects = leaving(&mut state, 3 * SECONDS);
+    let Some(Effect::Recover(RecoverRequest {
+        endpoint,
+        since,
+        replays,
+    })) = effects.pop()
+    else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(effects, []);
+    assert_eq!(endpoint, EndpointId::new("ep_staging"));
+    assert_eq!(replays.len(), n);
+    assert!(
+        replays
+            .iter()
+            .any(|replay| replay.message == MessageId::new("msg_later"))
+    );
+    for replay in &replays {
+        let held = state.history.deliveries.get(&replay.message).unwrap();
+        assert!(held.time() >= since, "{replay:?}");
+        assert_eq!(replay.route, Route::Recover);
+    }
+    // All are under way at once, and nothing else leaves whatever becomes of them.
+    for replay in &replays {
+        assert_eq!(end(&mut state, replay, 500), []);
+        assert_eq!(pass(&mut state, SECONDS), []);
+    }
+    let shown = picture(&mut state, 120, 36);
+    assert!(shown.contains(&format!("{n} sent")), "{shown}");
+    assert!(!state.run.as_ref().unwrap().is_active(), "{shown}");
+}
+
+#[test]
+fn one_that_cannot_be_sent_speaks_against_the_whole_recovery() {
+    let mut state = offered(failing_here(3));
+    // Under way by another hand before the plan.
+    let open = reeltop::app::ReplayRequest {
+        number: 77,
+        message: MessageId::new("msg_001"),
+        endpoint: EndpointId::new("ep_staging"),
+        route: Route::Server,
+        grounds: reeltop::domain::Grounds::default(),
+    };
+    press(&mut state, "R p p");
+    tell(&mut state, &open, Stage::Planned);
+    leaving(&mut state, SECONDS);
+    let plan = picture(&mut state, 120, 36);
+    assert!(
+        plan.contains("nothing can be recovered") && !plan.contains("Enter send"),
+        "{plan}"
+    );
+    assert_eq!(press(&mut state, "enter"), []);
+    assert_eq!(leaving(&mut state, 60 * SECONDS), []);
+    assert!(state.run.is_none());
+}
+
+#[test]
+fn what_comes_while_it_can_be_taken_back_counts_at_the_last_moment() {
+    // Delivered meanwhile: the service leaves it alone, and the rest is recovered.
+    let mut state = offered(failing_here(3));
+    press(&mut state, "R p p enter");
+    let delivered = attempt("atmpt_y", "msg_001", "ep_staging", 0, (204, ""), false);
+    update(&mut state, Msg::Changed(vec![delivered]));
+    let effects = leaving(&mut state, 3 * SECONDS);
+    let [Effect::Recover(request)] = &effects[..] else {
+        panic!("{effects:?}");
+    };
+    assert!(
+        request
+            .replays
+            .iter()
+            .all(|it| it.message != MessageId::new("msg_001"))
+    );
+    let shown = picture(&mut state, 120, 36);
+    assert!(shown.contains("1 passed over"), "{shown}");
+
+    // Disabled meanwhile: nothing is sent.
+    let mut state = offered(failing_here(3));
+    press(&mut state, "R p p enter");
+    let disabled = endpoint("ep_staging", "staging", HERE, true);
+    update(&mut state, Msg::Changed(vec![disabled]));
+    assert_eq!(leaving(&mut state, 3 * SECONDS), []);
+    let shown = picture(&mut state, 120, 36);
+    assert!(shown.contains("nothing was recovered"), "{shown}");
+    assert!(state.history.replays.is_empty());
+}
+
+#[test]
+fn an_unknown_recovery_is_looked_for_no_longer_than_others() {
+    let mut state = offered(failing_here(2));
+    press(&mut state, "R p p enter");
+    let effects = leaving(&mut state, 3 * SECONDS);
+    let [Effect::Recover(request)] = &effects[..] else {
+        panic!("{effects:?}");
+    };
+    for replay in &request.replays {
+        tell(&mut state, replay, Stage::Sending { before: [].into() });
+        tell(
+            &mut state,
+            replay,
+            Stage::Unknown("the connection broke".into()),
+        );
+    }
+    assert_eq!(requests(leaving(&mut state, 61 * SECONDS)), []);
+    let run = state.run.as_ref().unwrap();
+    assert!(!run.is_active());
+    assert_eq!(run.score.unknown, request.replays.len());
+    let states = state.history.replays.all();
+    assert!(
+        states
+            .into_iter()
+            .all(|it| matches!(it.state, ReplayState::Unknown(_)))
+    );
+}
