@@ -325,7 +325,14 @@ impl Replay {
         );
         // What was seen while nobody knows of the request may be somebody else's.
         self.was_unknown |= self.is_followed && matches!(told, Stage::Unknown(_));
-        if is_over || self.state.attempt().is_some() {
+        // Who made no request, or was refused for certain, has caused nothing: what was seen
+        // meanwhile is somebody else's.
+        let is_void = matches!(told, Stage::Refused(_) | Stage::Cancelled(_))
+            && matches!(
+                self.state,
+                ReplayState::AttemptSeen(_) | ReplayState::Ambiguous(_)
+            );
+        if (is_over || self.state.attempt().is_some()) && !is_void {
             return;
         }
         let state = match told {

@@ -4,19 +4,22 @@
 use proptest::prelude::*;
 use reeltop::domain::{
     Attempt, AttemptId, AttemptStatus, EndpointId, Failure, FailureKind, MessageId, Moment, Replay,
-    ReplayState, ReplayStep, Replays, RetrySchedule, Route, Stage, Time, Trigger,
+    ReplayState, ReplayStep, Replays, Reply, RetrySchedule, Route, Stage, Time, Trigger,
 };
 
 #[derive(Debug, Clone, Copy)]
 enum Op {
-    /// Some reeltop wants to replay the pair.
-    Plan,
+    /// Some reeltop wants to replay the pair, by this route.
+    Plan(Route),
     Send,
-    /// The request reaches the service, which makes an attempt of it.
+    /// The request reaches the service, which makes an attempt of it, or the receiver itself.
     Arrive,
     /// Its answer reaches us, or is lost.
     Answer(bool),
+    /// Nothing is requested after all.
     Refuse,
+    /// The request is refused for certain, as late as that may be told.
+    Reject,
     Crash,
     Retry,
     Foreign,
@@ -32,11 +35,12 @@ enum Op {
 
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        4 => Just(Op::Plan),
+        4 => proptest::sample::select(&Route::ALL).prop_map(Op::Plan),
         4 => Just(Op::Send),
         4 => Just(Op::Arrive),
         3 => any::<bool>().prop_map(Op::Answer),
         1 => Just(Op::Refuse),
+        1 => Just(Op::Reject),
         2 => Just(Op::Crash),
         2 => Just(Op::Retry),
         1 => Just(Op::Foreign),
@@ -52,6 +56,12 @@ struct World {
     replays: Replays,
     attempts: Vec<Attempt>,
     n: u64,
+    /// The route of each.
+    routes: Vec<Route>,
+    /// Whose request arrived.
+    arrived: Vec<u64>,
+    /// What was posted from here, and answered in our sight.
+    heard: Vec<u64>,
     /// The replay whose reeltop is running.
     running: Option<u64>,
     /// The replay whose request has ended while its reeltop looks for its attempt.
@@ -91,13 +101,18 @@ impl World {
         id
     }
 
+    fn route(&self, number: u64) -> Route {
+        self.routes[usize::try_from(number).unwrap() - 1]
+    }
+
     fn step(&mut self, number: u64, stage: Stage) {
         let (message, endpoint) = pair();
+        let route = self.route(number);
         let step = ReplayStep {
             replay: number,
             message,
             endpoint,
-            route: Route::Server,
+            route,
             stage,
         };
         self.replays.step(step, Moment::default());
@@ -129,6 +144,19 @@ impl World {
         self.running = None;
     }
 
+    /// The request is refused before it did anything.
+    fn reject(&mut self) {
+        if let Some(number) = self.running
+            && self.answered.is_none()
+            && self.on_its_way.take_if(|it| *it == number).is_some()
+        {
+            let why = Failure::new(FailureKind::NotFound, "no such endpoint", "");
+            self.step(number, Stage::Refused(why));
+            assert_eq!(self.state(number).name(), "refused");
+            self.running = None;
+        }
+    }
+
     fn give_up(&mut self) {
         let (message, endpoint) = pair();
         let open = self.replays.open_of(&message, &endpoint).cloned();
@@ -142,7 +170,7 @@ impl World {
     fn obey(&mut self, op: Op) {
         let (message, endpoint) = pair();
         match op {
-            Op::Plan => {
+            Op::Plan(route) => {
                 // As the ledger does: what is known is weighed first, one open row at most. And as
                 // a plan does that nobody forces: nothing after an outcome that is in doubt.
                 self.see();
@@ -154,6 +182,7 @@ impl World {
                         "planned while a request may still arrive"
                     );
                     self.n += 1;
+                    self.routes.push(route);
                     self.running = Some(self.n);
                     self.step(self.n, Stage::Planned);
                 }
@@ -162,35 +191,49 @@ impl World {
                 if let Some(number) = self.running
                     && self.state(number) == ReplayState::Planned
                 {
-                    let before: Vec<_> = self.attempts.iter().map(|seen| seen.id.clone()).collect();
+                    let is_local = self.route(number) == Route::Local;
+                    let seen = self.attempts.iter().filter(|_| !is_local);
+                    let before: Vec<_> = seen.map(|seen| seen.id.clone()).collect();
                     let before = before.into();
                     self.step(number, Stage::Sending { before });
-                    self.step(number, Stage::Looking);
+                    if !is_local {
+                        self.step(number, Stage::Looking);
+                    }
                     self.on_its_way = Some(number);
                 }
             }
             Op::Arrive => {
                 if let Some(number) = self.on_its_way.take() {
-                    assert!(
-                        self.caused.iter().all(|(known, _)| *known != number),
-                        "sent twice"
-                    );
-                    let id = self.attempt(Trigger::Manual);
-                    self.caused.push((number, id));
+                    assert!(!self.arrived.contains(&number), "sent twice");
+                    self.arrived.push(number);
+                    if self.route(number) != Route::Local {
+                        let id = self.attempt(Trigger::Manual);
+                        self.caused.push((number, id));
+                    }
                 }
             }
             Op::Answer(is_seen) => {
                 if let Some(number) = self.running
                     && self.state(number) == ReplayState::Sending
                 {
-                    let is_there = self.caused.iter().any(|(known, _)| *known == number);
-                    let stage = if is_seen && is_there {
-                        Stage::Accepted
-                    } else {
-                        Stage::Unknown("the answer was lost".into())
+                    let is_local = self.route(number) == Route::Local;
+                    let stage = match is_seen && self.arrived.contains(&number) {
+                        true if is_local => {
+                            self.heard.push(number);
+                            Stage::Answered(Reply {
+                                code: 204,
+                                duration_ms: 1,
+                            })
+                        }
+                        true => Stage::Accepted,
+                        false => Stage::Unknown("the answer was lost".into()),
                     };
                     self.step(number, stage);
-                    self.answered = Some(number);
+                    if is_local {
+                        self.running = None;
+                    } else {
+                        self.answered = Some(number);
+                    }
                 }
             }
             Op::Look => self.look(),
@@ -204,6 +247,7 @@ impl World {
                     self.step(number, Stage::Refused(why));
                 }
             }
+            Op::Reject => self.reject(),
             Op::Crash => {
                 self.answered = None;
                 if let Some(number) = self.running.take() {
@@ -251,6 +295,17 @@ impl World {
             };
             let is_hedged = is_hedged && !self.foreign.is_empty();
             assert!(found.is_none() || is_right || is_hedged, "{replay:?}");
+            let is_local = replay.route == Route::Local;
+            assert!(
+                found.is_none() || !is_local,
+                "the service has no attempt of it: {replay:?}"
+            );
+            let is_heard = self.heard.contains(&replay.number);
+            assert_eq!(
+                is_heard,
+                matches!(replay.state, ReplayState::Answered(_)),
+                "{replay:?}"
+            );
         }
     }
 
