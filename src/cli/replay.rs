@@ -1,6 +1,7 @@
 //! `reeltop replay`: plan, confirm, send once, follow to the attempt that it caused.
 
 mod local;
+mod overlap;
 mod recover;
 mod select;
 mod shown;

@@ -56,8 +56,12 @@ pub fn saved(source: &SourceArgs) -> Vec<Held> {
 
 /// The one key that signs: of the first secret that is named, else of the profile's.
 pub fn signer(args: &SecretArgs, source: &SourceArgs) -> Result<Key, Stop> {
-    let held = receivers(args, source)?;
-    match held.as_slice() {
+    the_signer(&receivers(args, source)?)
+}
+
+/// The key that signs, where just one secret was named.
+pub fn the_signer(held: &[Held]) -> Result<Key, Stop> {
+    match held {
         [one] => signing(one),
         _ => Err(Stop::Usage(
             "one secret signs: name one --secret-file or --secret-env".to_owned(),

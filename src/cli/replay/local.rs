@@ -15,10 +15,11 @@ use bytes::Bytes;
 use reqwest::Url;
 use serde_json::json;
 
-use super::end;
+use super::{end, overlap};
 use crate::cli::args::{ReplayArgs, SourceArgs};
 use crate::cli::output::{Outcome, Output, Stop, note, usage};
 use crate::cli::reading::find_messages;
+use crate::cli::verify::diagnosis;
 use crate::cli::{INTERRUPTED, hosts, journal, secrets, source};
 use crate::domain::time::SECOND;
 use crate::domain::{
@@ -32,6 +33,7 @@ use crate::io::post::Poster;
 use crate::io::sender::{Parcel, Posts, ReplayOrder, post_here};
 use crate::wire::normal;
 use crate::wire::saved::Saved;
+use crate::wire::signature::doctor::{Held as Secret, Holder};
 use crate::wire::signature::key::Key;
 
 /// A saved request beyond this is not read, in bytes.
@@ -45,8 +47,16 @@ struct Held {
     /// When it was delivered or accepted; the oldest goes first.
     at: Time,
     body: Bytes,
-    /// The file that its body was captured in; `None` if it was made of the API's payload.
-    captured: Option<String>,
+    /// Where its body was captured; `None` if it was made of the API's payload.
+    captured: Option<Captured>,
+}
+
+/// A delivery that was saved.
+struct Captured {
+    file: String,
+    /// Why its signature does not verify with the secrets at hand, its age aside. Anybody may have
+    /// sent it then.
+    doubt: Option<String>,
 }
 
 impl Held {
@@ -59,7 +69,13 @@ impl Held {
 
     fn words(&self) -> String {
         match &self.captured {
-            Some(file) => format!("the body as captured in {file}"),
+            Some(Captured { file, doubt: None }) => format!("the body as captured in {file}"),
+            Some(Captured {
+                file,
+                doubt: Some(why),
+            }) => format!(
+                "the body as captured in {file}, which does not verify with the secrets at hand: {why}"
+            ),
             None => {
                 "the body rebuilt from the API's payload, perhaps other bytes than those delivered"
                     .to_owned()
@@ -74,10 +90,20 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     let to = args.to.as_deref();
     let to = to.ok_or_else(|| usage("--to", "name the URL to post to: the secret is for that"))?;
     let url = hosts::receiver("--to", to)?;
-    let key = secrets::signer(&args.secrets, &from)?;
+    let named = secrets::receivers(&args.secrets, &from)?;
+    let key = secrets::the_signer(&named)?;
     let is_read_only = is_read_only(&source::flags(&from));
     let is_read_only = is_read_only.map_err(|error| Stop::Usage(error.to_string()))?;
-    let held = gather(&args, &from).await?;
+    // Whichever secret of one's own signed it, it came from the service.
+    let saved = secrets::saved(&from).into_iter().map(|secret| Secret {
+        holder: Holder::Receiver,
+        ..secret
+    });
+    let known = named.into_iter().chain(saved).collect();
+    let held = gather(&args, &from, known).await?;
+    let ledger = journal::local_ledger(&from);
+    let ids: Vec<MessageId> = held.iter().map(|it| MessageId::new(&it.id)).collect();
+    overlap::refuse(&ledger, &ids, &url, &from).await?;
     let mut out = Output::new();
     if args.dry_run {
         let mut replays = Replays::default();
@@ -97,8 +123,12 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
         }
         return Ok(0);
     }
+    for message in &held {
+        if let Some(Captured { doubt: Some(_), .. }) = &message.captured {
+            note(&format!("{}: {}", message.id, message.words()));
+        }
+    }
     hosts::confirmed(&url, args.yes).await?;
-    let ledger = journal::local_ledger(&from);
     let (outlet, Ends { mut changes, .. }) = Outlet::new(Clock::new(), None, ledger);
     let poster = Arc::new(Poster::new(is_read_only, args.wait));
     let posts = Posts::default();
@@ -219,7 +249,11 @@ async fn post_all(
 }
 
 /// The messages asked for, each once, oldest first.
-async fn gather(args: &ReplayArgs, from: &SourceArgs) -> Result<Vec<Held>, Stop> {
+async fn gather(
+    args: &ReplayArgs,
+    from: &SourceArgs,
+    secrets: Vec<Secret>,
+) -> Result<Vec<Held>, Stop> {
     let mut wanted: Vec<String> = Vec::new();
     for id in &args.messages {
         if !wanted.contains(id) {
@@ -227,7 +261,7 @@ async fn gather(args: &ReplayArgs, from: &SourceArgs) -> Result<Vec<Held>, Stop>
         }
     }
     let mut held = match &args.captured {
-        Some(path) => captured(path, &wanted)
+        Some(path) => captured(path, &wanted, &secrets)
             .map_err(|error| usage("--captured", format!("{}: {error}", path.display())))?,
         None => Vec::new(),
     };
@@ -265,8 +299,9 @@ async fn gather(args: &ReplayArgs, from: &SourceArgs) -> Result<Vec<Held>, Stop>
     Ok(held)
 }
 
-/// The messages that were captured in a file or folder, the first delivery of each.
-fn captured(path: &Path, wanted: &[String]) -> io::Result<Vec<Held>> {
+/// The messages that were captured in a file or folder: of each the first delivery that verifies,
+/// its age aside, else the first of all.
+fn captured(path: &Path, wanted: &[String], secrets: &[Secret]) -> io::Result<Vec<Held>> {
     let mut files: Vec<PathBuf> = if path.is_dir() {
         let entries = fs::read_dir(path)?.flatten().map(|entry| entry.path());
         let is_saved = |path: &PathBuf| path.extension().is_some_and(|end| end == "http");
@@ -289,16 +324,32 @@ fn captured(path: &Path, wanted: &[String]) -> io::Result<Vec<Held>> {
             let Some(id) = signature.id.map(str::to_owned) else {
                 continue;
             };
-            if !wanted.contains(&id) || held.iter().any(|message| message.id == id) {
+            let before = held.iter().position(|message| message.id == id);
+            let is_sure = |message: &Held| {
+                (message.captured.as_ref()).is_some_and(|captured| captured.doubt.is_none())
+            };
+            if !wanted.contains(&id) || before.is_some_and(|at| is_sure(&held[at])) {
+                continue;
+            }
+            let found = diagnosis(&saved, secrets, None);
+            let doubt = (!found.is_verified()).then(|| found.words());
+            if doubt.is_some() && before.is_some() {
                 continue;
             }
             let seconds = signature.timestamp.and_then(|text| text.parse().ok());
-            held.push(Held {
+            let message = Held {
                 id,
                 at: Time(seconds.unwrap_or(0_i64).saturating_mul(SECOND)),
                 body: Bytes::from(saved.body),
-                captured: Some(file.display().to_string()),
-            });
+                captured: Some(Captured {
+                    file: file.display().to_string(),
+                    doubt,
+                }),
+            };
+            match before {
+                Some(at) => held[at] = message,
+                None => held.push(message),
+            }
         }
     }
     Ok(held)
@@ -310,7 +361,11 @@ fn say(out: &mut Output, args: &ReplayArgs, message: &Held, replay: &Replay) -> 
         let mut line = normal::replay(replay);
         if let Some(line) = line.as_object_mut() {
             line.insert("body".to_owned(), json!(message.label()));
-            line.insert("captured_in".to_owned(), json!(message.captured));
+            let captured = message.captured.as_ref();
+            let file = captured.map(|captured| &captured.file);
+            let doubt = captured.map(|captured| captured.doubt.is_none());
+            line.insert("captured_in".to_owned(), json!(file));
+            line.insert("captured_verifies".to_owned(), json!(doubt));
         }
         out.line(&line.to_string())?;
         return out.flush();

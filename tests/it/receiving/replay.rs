@@ -2,6 +2,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use reeltop::domain::{EndpointId, Failure, FailureKind, MessageId, Route, Stage};
+use reeltop::io::Clock;
+use reeltop::io::config::LedgerKeeping;
+use reeltop::io::ledger::{Ledger, Planned, Service};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -305,5 +309,104 @@ async fn a_cut_answer_is_unknown_and_never_sent_again_until_it_is_given_up() {
     assert_eq!(given_up.code, 0, "{}", given_up.stderr);
     assert_eq!(run(&state, &arguments, &[]).await.code, 3);
     assert_eq!(seen.load(Ordering::SeqCst), 2);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_what_was_captured_the_delivery_that_verifies_is_taken_and_any_other_is_named() {
+    let (folder, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let secret = file(&folder, "secret", SECRET.as_bytes());
+    let at = 1_700_000_000;
+    let forged = http(at, &signed(SECRET, at, BODY), "{\"forged\":true}");
+    file(&folder, "1.http", forged.as_bytes());
+    let app = receiver(strict).await;
+    let path = folder.path().to_str().unwrap();
+    let arguments = [
+        "replay",
+        ID,
+        "--to",
+        &app,
+        "--secret-file",
+        &secret,
+        "--captured",
+        path,
+    ];
+    let json = [&arguments[..], &["--json"]].concat();
+    let ran = run(&state, &json, &[]).await;
+    assert!(
+        ran.stderr
+            .contains("does not verify with the secrets at hand"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(states(&ran).pop().unwrap()["captured_verifies"], false);
+
+    let genuine = file(
+        &folder,
+        "2.http",
+        http(at, &signed(SECRET, at, BODY), BODY).as_bytes(),
+    );
+    let ran = run(&state, &json, &[]).await;
+    assert_eq!(ran.stderr, "");
+    let line = states(&ran).pop().unwrap();
+    assert_eq!(
+        (&line["captured_verifies"], &line["captured_in"]),
+        (&json!(true), &json!(genuine))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_still_arrive_by_the_service_is_not_posted_to_the_same_url() {
+    let (folder, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let secret = file(&folder, "secret", SECRET.as_bytes());
+    let server = start_fast().await;
+    let app = receiver(strict).await;
+    let endpoint = create_endpoint(&server, &app, &["task.failed"]).await;
+    server.backend().create_task("asset", &["proxy"]).unwrap();
+    let id = only_message(&server).await["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let pair = (MessageId::new(&id), EndpointId::new(&endpoint.id));
+    let ledger = Ledger::in_folder(
+        &state.path().join("reeltop"),
+        Service::new(&server.url(), ""),
+        LedgerKeeping::default(),
+    );
+    let now = Clock::new().now();
+    let Ok(Planned::As(row)) = ledger.plan(1, &pair, Route::Server, now) else {
+        panic!("it was not planned");
+    };
+    let before = [].into();
+    ledger.step(&row, &Stage::Sending { before }, now).unwrap();
+    let environment = [
+        ("ASPECT_BASE_URL", server.url()),
+        ("ASPECT_API_KEY", server.api_key().to_owned()),
+    ];
+    let to = |url: &str| {
+        let arguments = ["replay", &id, "--to", url, "--secret-file", &secret];
+        let arguments = arguments.map(str::to_owned);
+        let (state, environment) = (&state, &environment);
+        async move {
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            run(state, &arguments, environment).await
+        }
+    };
+    let ran = to(&app).await;
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("may still arrive there by the service")
+            && ran.stderr.contains(&endpoint.id),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(ran.stdout, "");
+    // Another URL has nothing to do with it.
+    let ran = to(&format!("{app}?other")).await;
+    assert!(!ran.stderr.contains("may still arrive"), "{}", ran.stderr);
+    let failed = Failure::new(FailureKind::NotFound, "no such message", "");
+    ledger.step(&row, &Stage::Refused(failed), now).unwrap();
+    let ran = to(&app).await;
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
     server.stop().await;
 }
