@@ -106,21 +106,7 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     overlap::refuse(&ledger, &ids, &url, &from).await?;
     let mut out = Output::new();
     if args.dry_run {
-        let mut replays = Replays::default();
-        let now = Clock::new().now();
-        for (message, number) in held.iter().zip(1..) {
-            let step = ReplayStep {
-                replay: number,
-                message: MessageId::new(&message.id),
-                endpoint: EndpointId::new(&masked_url(url.as_str())),
-                route: Route::Local,
-                stage: Stage::Planned,
-            };
-            replays.step(step, now);
-            if let Some(replay) = replays.get(number) {
-                say(&mut out, &args, message, replay)?;
-            }
-        }
+        print_planned(&mut out, &args, &held, &url)?;
         return Ok(0);
     }
     for message in &held {
@@ -194,6 +180,26 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
             Ok(INTERRUPTED)
         }
     }
+}
+
+/// What would be posted, a line each.
+fn print_planned(out: &mut Output, args: &ReplayArgs, held: &[Held], url: &Url) -> io::Result<()> {
+    let mut replays = Replays::default();
+    let now = Clock::new().now();
+    for (message, number) in held.iter().zip(1..) {
+        let step = ReplayStep {
+            replay: number,
+            message: MessageId::new(&message.id),
+            endpoint: EndpointId::new(&masked_url(url.as_str())),
+            route: Route::Local,
+            stage: Stage::Planned,
+        };
+        replays.step(step, now);
+        if let Some(replay) = replays.get(number) {
+            say(out, args, message, replay)?;
+        }
+    }
+    Ok(())
 }
 
 /// Says what ctrl-c leaves behind that may have arrived.

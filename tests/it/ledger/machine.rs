@@ -144,6 +144,32 @@ impl World {
         self.running = None;
     }
 
+    /// The answer of the request that was sent comes, or is lost.
+    fn answer(&mut self, is_seen: bool) {
+        if let Some(number) = self.running
+            && self.state(number) == ReplayState::Sending
+        {
+            let is_local = self.route(number) == Route::Local;
+            let stage = match is_seen && self.arrived.contains(&number) {
+                true if is_local => {
+                    self.heard.push(number);
+                    Stage::Answered(Reply {
+                        code: 204,
+                        duration_ms: 1,
+                    })
+                }
+                true => Stage::Accepted,
+                false => Stage::Unknown("the answer was lost".into()),
+            };
+            self.step(number, stage);
+            if is_local {
+                self.running = None;
+            } else {
+                self.answered = Some(number);
+            }
+        }
+    }
+
     /// The request is refused before it did anything.
     fn reject(&mut self) {
         if let Some(number) = self.running
@@ -212,30 +238,7 @@ impl World {
                     }
                 }
             }
-            Op::Answer(is_seen) => {
-                if let Some(number) = self.running
-                    && self.state(number) == ReplayState::Sending
-                {
-                    let is_local = self.route(number) == Route::Local;
-                    let stage = match is_seen && self.arrived.contains(&number) {
-                        true if is_local => {
-                            self.heard.push(number);
-                            Stage::Answered(Reply {
-                                code: 204,
-                                duration_ms: 1,
-                            })
-                        }
-                        true => Stage::Accepted,
-                        false => Stage::Unknown("the answer was lost".into()),
-                    };
-                    self.step(number, stage);
-                    if is_local {
-                        self.running = None;
-                    } else {
-                        self.answered = Some(number);
-                    }
-                }
-            }
+            Op::Answer(is_seen) => self.answer(is_seen),
             Op::Look => self.look(),
             Op::GiveUp => self.give_up(),
             Op::Refuse => {
