@@ -2,6 +2,7 @@
 
 mod causes;
 
+use std::collections::HashSet;
 use std::process::{Command, Output, Stdio};
 
 use reeltop::server::{Options, Running};
@@ -606,6 +607,22 @@ async fn a_bulk_takes_what_failed_and_stops_after_five_failures_in_a_row() {
         .filter(|line| line.contains("\"state\":\"failed\""))
         .count();
     assert!((5..12).contains(&n_failed), "{n_failed}: {lines:?}");
+    // The rest leaves a line each too.
+    let told: Vec<Value> = lines
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let left: HashSet<&str> = (told.iter())
+        .filter(|line| line["state"] == "cancelled")
+        .inspect(|line| {
+            assert!(
+                line["reason"].as_str().unwrap().contains("not sent"),
+                "{line}"
+            )
+        })
+        .map(|line| line["message_id"].as_str().unwrap())
+        .collect();
+    assert_eq!(left.len(), 12 - n_failed, "{lines:?}");
     let (code, lines, _) = run(alone(&["replays", "--json"])).await;
     assert_eq!((code, lines.len()), (0, n_failed));
     server.stop().await;

@@ -1,0 +1,310 @@
+//! What `reeltop replay` sends, told state by state until it has ended.
+
+use std::collections::HashSet;
+use std::io;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::time::{sleep, timeout};
+
+use crate::cli::INTERRUPTED;
+use crate::cli::output::{Outcome, Output, note};
+use crate::domain::{
+    Applied, ChangeKind, EndpointId, History, Job, MAX_FAILURES, Origin, OutcomeState, Queue,
+    Replay, ReplayState, ReplayStep, Route, Stage, Time,
+};
+use crate::io::client::Client;
+use crate::io::clock::Clock;
+use crate::io::keeper;
+use crate::io::ledger::Ledger;
+use crate::io::outlet::{Ends, Outlet};
+use crate::io::sender::{self, Followed, Posts, ReplayOrder};
+use crate::wire::normal;
+
+/// How long ctrl-c waits for requests under way, …
+const GRACE: Duration = Duration::from_secs(3);
+/// … and for what they told.
+const FOLDED: Duration = Duration::from_millis(100);
+
+/// What is to be sent.
+pub(super) enum Work {
+    /// One after another, each by a request of its own.
+    Many(Queue),
+    /// All by one request.
+    Recover {
+        endpoint: EndpointId,
+        orders: Vec<ReplayOrder>,
+        since: Time,
+    },
+}
+
+/// What sends, and what.
+pub(super) struct Sending {
+    pub work: Work,
+    pub client: Client,
+    pub ledger: Ledger,
+    pub clock: Clock,
+    pub wait: Duration,
+    pub is_json: bool,
+    pub history: History,
+    pub out: Output,
+}
+
+pub(super) async fn send(by: Sending) -> Outcome {
+    let Sending {
+        work,
+        client,
+        ledger,
+        clock,
+        wait,
+        is_json,
+        mut history,
+        mut out,
+    } = by;
+    let (outlet, Ends { mut changes, .. }) = Outlet::new(clock, None, ledger);
+    let abilities = history.abilities.clone();
+    let posts = Posts::default();
+    let sending = async {
+        outlet.learn(|held| *held = abilities).await;
+        match work {
+            Work::Many(queue) => {
+                let left = send_all(queue, &client, &outlet, wait, &posts).await;
+                // Among words a note says how many these are.
+                if is_json {
+                    tell_left(&outlet, client.route(), left).await;
+                }
+            }
+            Work::Recover {
+                endpoint,
+                orders,
+                since,
+            } => {
+                sender::recover(&client, &outlet, &endpoint, orders, since, wait, &posts).await;
+            }
+        }
+        // What was found goes into the ledger before this ends.
+        if let Err(failure) = keeper::look(&outlet, &|_| {}).await {
+            note(&failure.to_string());
+        }
+        drop(outlet);
+    };
+    let folding = async {
+        let mut said = HashSet::new();
+        let mut printed = Ok::<(), io::Error>(());
+        // Once nobody reads the output, what was begun is still followed to its end.
+        while let Some(batch) = changes.recv().await {
+            let mut moved = Vec::new();
+            for change in batch {
+                if let Applied::Replay(number) = history.apply(change)
+                    && history
+                        .replays
+                        .get(number)
+                        .is_some_and(|replay| replay.by.is_none())
+                {
+                    moved.push(number);
+                }
+            }
+            for number in moved {
+                printed =
+                    printed.and_then(|()| say(&history, number, is_json, &mut said, &mut out));
+            }
+            printed = printed.and_then(|()| out.flush());
+        }
+        printed
+    };
+    let is_whole = {
+        let mut work = pin!(async { tokio::join!(sending, folding) });
+        tokio::select! {
+            biased;
+            ((), printed) = &mut work => {
+                printed?;
+                true
+            }
+            _ = tokio::signal::ctrl_c() => {
+                end(&posts, work).await;
+                false
+            }
+        }
+    };
+    if is_whole {
+        Ok(code(&history))
+    } else {
+        Ok(interrupted(&history))
+    }
+}
+
+/// Gives requests that were begun some time to end, unless ctrl-c comes a second time.
+pub(super) async fn end<T>(posts: &Posts, mut work: impl Future<Output = T> + Unpin) {
+    if !posts.unbegun.is_empty() {
+        note("nothing is asked for any more; what was written down for it is taken back first");
+    } else if !posts.tracker.is_empty() {
+        note("no request is begun any more; the one under way has 3s to end");
+    }
+    tokio::select! {
+        () = posts.end(GRACE) => {}
+        _ = &mut work => return,
+        _ = tokio::signal::ctrl_c() => return,
+    }
+    // What they told is folded yet.
+    let _ = timeout(FOLDED, work).await;
+}
+
+/// What was not sent.
+struct Left {
+    jobs: Vec<Job>,
+    /// Numbers that were given to what was.
+    n_sent: u64,
+    why: &'static str,
+}
+
+/// Tells that the rest is not sent. It was never written down: nobody could send it a second time.
+async fn tell_left(outlet: &Outlet, route: Route, left: Left) {
+    for (job, number) in left.jobs.into_iter().zip(left.n_sent + 1..) {
+        let step = ReplayStep {
+            replay: number,
+            message: job.message,
+            endpoint: job.endpoint,
+            route,
+            stage: Stage::Cancelled(left.why.to_owned()),
+        };
+        let told = ChangeKind::Replay(Box::new(step));
+        outlet.tell(Origin::User, told).await;
+    }
+}
+
+/// Sends one after another, a few at once, and stops where one after another fails. Gives the rest.
+async fn send_all(
+    mut queue: Queue,
+    client: &Client,
+    outlet: &Outlet,
+    wait: Duration,
+    posts: &Posts,
+) -> Left {
+    let mut under_way = FuturesUnordered::new();
+    let mut number = 0;
+    let clock = outlet.clock();
+    while !posts.stop.is_cancelled() {
+        while let Some(job) = queue.take_next(clock.now().mono) {
+            number += 1;
+            let order = ReplayOrder {
+                number,
+                message: job.message.clone(),
+                endpoint: job.endpoint.clone(),
+                route: client.route(),
+                grounds: job.grounds.clone(),
+            };
+            under_way.push(async move {
+                let followed = sender::replay(client, outlet, &order, wait, posts).await;
+                (job, followed)
+            });
+        }
+        let due = queue.due();
+        let to_due = due.map_or(0, |due| due.saturating_sub(clock.now().mono).max(0));
+        tokio::select! {
+            Some((job, followed)) = under_way.next() => {
+                match followed {
+                    Followed::CalledOff => queue.not_needed(&job),
+                    how => queue.ended(&job, how == Followed::Delivered),
+                }
+            }
+            () = sleep(Duration::from_micros(to_due.unsigned_abs())), if due.is_some() => {}
+            else => break,
+        }
+    }
+    if queue.is_stopped() {
+        note(&format!(
+            "stopped after {MAX_FAILURES} failures one after another; {} were not sent, the same \
+             command goes on with them",
+            queue.n_left()
+        ));
+    }
+    let why = if queue.is_stopped() {
+        "not sent: too many failures in a row stopped the rest"
+    } else {
+        "not sent: reeltop was ended before its turn"
+    };
+    Left {
+        jobs: queue.cancel().collect(),
+        n_sent: number,
+        why,
+    }
+}
+
+/// Says what becomes of the replays that ctrl-c leaves behind.
+fn interrupted(history: &History) -> u8 {
+    for replay in history.replays.open().filter(|replay| replay.by.is_none()) {
+        let (message, endpoint) = (&replay.message, &replay.endpoint);
+        note(&format!(
+            "replay of {message} to {endpoint}: {}, and may still arrive; reeltop attempts --message {message} tells",
+            replay.state.name()
+        ));
+    }
+    INTERRUPTED
+}
+
+/// Prints a replay's state, once for each that it comes into. What is not known of one may be less
+/// by and by: each reason is said.
+fn say(
+    history: &History,
+    number: u64,
+    is_json: bool,
+    said: &mut HashSet<(u64, String)>,
+    out: &mut Output,
+) -> io::Result<()> {
+    let Some(replay) = history.replays.get(number) else {
+        return Ok(());
+    };
+    let state = match &replay.state {
+        ReplayState::Unknown(_) => replay.words(),
+        state => state.name().to_owned(),
+    };
+    if !said.insert((number, state)) {
+        return Ok(());
+    }
+    if is_json {
+        return out.line(&normal::replay(replay).to_string());
+    }
+    let attempt = replay
+        .state
+        .attempt()
+        .and_then(|id| history.deliveries.get(&replay.message)?.attempt(id));
+    let how = attempt.map(|attempt| {
+        let took = attempt
+            .duration_ms
+            .map(|ms| format!(" in {ms} ms"))
+            .unwrap_or_default();
+        format!(" ({}{took})", attempt.outcome_words())
+    });
+    out.line(&format!(
+        "{} → {}: {}{}",
+        replay.message,
+        history.endpoint_label(&replay.endpoint),
+        replay.words(),
+        how.unwrap_or_default()
+    ))
+}
+
+/// 3 if some outcome is unknown, else 1 if some failed, else 0: what the service delivered
+/// meanwhile by itself is delivered too.
+fn code(history: &History) -> u8 {
+    let ours = || history.replays.all().filter(|replay| replay.by.is_none());
+    let is_unknown = |replay: &Replay| {
+        replay.state.is_open() || matches!(replay.state, ReplayState::Ambiguous(_))
+    };
+    let is_delivered = |replay: &Replay| match &replay.state {
+        ReplayState::Delivered { .. } => true,
+        ReplayState::Answered(answer) => answer.is_success(),
+        ReplayState::Cancelled(_) => {
+            let delivery = history.deliveries.get(&replay.message);
+            let outcome = delivery.and_then(|delivery| delivery.outcome(&replay.endpoint));
+            outcome.is_some_and(|outcome| outcome.state == OutcomeState::Delivered)
+        }
+        _ => false,
+    };
+    if ours().any(is_unknown) {
+        3
+    } else {
+        u8::from(!ours().all(is_delivered))
+    }
+}
