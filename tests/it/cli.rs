@@ -615,10 +615,8 @@ async fn a_bulk_takes_what_failed_and_stops_after_five_failures_in_a_row() {
     let left: HashSet<&str> = (told.iter())
         .filter(|line| line["state"] == "cancelled")
         .inspect(|line| {
-            assert!(
-                line["reason"].as_str().unwrap().contains("not sent"),
-                "{line}"
-            )
+            let why = line["reason"].as_str().unwrap();
+            assert!(why.contains("not sent"), "{line}");
         })
         .map(|line| line["message_id"].as_str().unwrap())
         .collect();
