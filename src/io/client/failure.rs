@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{StatusCode, Url};
 
-use crate::domain::time::SECOND;
+use crate::domain::time::{SECOND, rough_words};
 use crate::domain::{Failure, FailureKind, Time, Unreadable, visible};
 use crate::io::proxy::{Proxy, proxy};
 use crate::wire::lenient::error_text;
@@ -260,11 +260,15 @@ pub fn status(
             FailureKind::TooLarge,
             "the server takes no request of this size; send less",
         ),
-        400 | 409 | 422 => with_words(FailureKind::Invalid, "the request was not accepted"),
-        429 => with_words(
-            FailureKind::RateLimited,
-            "too many requests; try again later",
+        409 => with_words(
+            FailureKind::Invalid,
+            "it conflicts with what is there; look at how it stands now, then try again",
         ),
+        400 | 422 => with_words(
+            FailureKind::Invalid,
+            "mend what the server names, then try again",
+        ),
+        429 => with_words(FailureKind::RateLimited, &when_again(headers)),
         408 | 425 | 500..=599 => {
             with_words(FailureKind::Server, "the server has trouble; try again")
         }
@@ -307,6 +311,14 @@ pub fn unreadable(what: &Unreadable, url: &Url) -> Failure {
         ),
         "check that the URL is the base URL of an Aspect API",
     )
+}
+
+/// What to do after too many requests.
+fn when_again(headers: &HeaderMap) -> String {
+    match retry_after(headers) {
+        Some(wait) if wait > 0 => format!("too many requests; try again in {}", rough_words(wait)),
+        _ => "too many requests; try again later".to_owned(),
+    }
 }
 
 /// `Retry-After` in microseconds: seconds, or an HTTP date read against the answer's own `Date`,
@@ -378,6 +390,26 @@ mod tests {
             (418, "", FailureKind::NotAspect, true),
         ] {
             assert_eq!(kind(code, body), (expected, is_final), "{code} {body}");
+        }
+    }
+
+    #[test]
+    fn what_to_do_fits_the_refusal() {
+        let url = Url::parse("http://127.0.0.1:1/x").unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, "90".parse().unwrap());
+        for (code, advice) in [
+            (400, "mend what the server names"),
+            (409, "conflicts with what is there"),
+            (413, "send less"),
+            (422, "mend what the server names"),
+            (429, "try again in 90s"),
+        ] {
+            let code = StatusCode::from_u16(code).unwrap();
+            let body = br#"{"detail":"in its own words"}"#;
+            let Failure { what, hint, .. } = status(code, &headers, body, &url, "KEY").failure;
+            assert!(what.contains("in its own words"), "{what}");
+            assert!(hint.contains(advice), "{hint}");
         }
     }
 
