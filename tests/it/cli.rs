@@ -4,13 +4,14 @@ mod causes;
 
 use std::collections::HashSet;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use reeltop::server::{Options, Running};
 use serde_json::Value;
 
 use crate::scripted::{Reply, Scripted, answer, stream};
 use crate::server::support::{
-    Receiver, attempts, create_endpoint, only_message, start, start_fast,
+    Receiver, attempts, create_endpoint, eventually, only_message, start, start_fast,
 };
 
 fn reeltop(url: &str, key: &str, arguments: &[&str]) -> Command {
@@ -623,6 +624,47 @@ async fn a_bulk_takes_what_failed_and_stops_after_five_failures_in_a_row() {
     assert_eq!(left.len(), 12 - n_failed, "{lines:?}");
     let (code, lines, _) = run(alone(&["replays", "--json"])).await;
     assert_eq!((code, lines.len()), (0, n_failed));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_only_fails_is_disabled_by_the_service_and_gets_no_replay() {
+    // Five days are less than half a second, and a message's eight attempts a tenth.
+    let server = start(Options {
+        time_scale: 1e6,
+        disable_after: Some(Duration::from_hours(5 * 24)),
+        ..Options::default()
+    })
+    .await;
+    let (bad, good) = (Receiver::always(500).await, Receiver::always(204).await);
+    let bad = create_endpoint(&server, &bad.url, &["task.*"]).await;
+    let good = create_endpoint(&server, &good.url, &["task.*"]).await;
+    let listed = || async {
+        let (code, lines, said) = on(&server, &["endpoints", "--json"]).await;
+        assert_eq!(code, 0, "{said}");
+        let lines = lines.iter().map(|line| serde_json::from_str(line).unwrap());
+        lines.collect::<Vec<Value>>()
+    };
+    let is_disabled = |rows: &[Value], id: &str| {
+        let row = rows.iter().find(|row| row["id"] == id).unwrap();
+        row["disabled"].as_bool().unwrap()
+    };
+    let rows = eventually("the endpoint's end", || async {
+        server.backend().create_task("asset", &["proxy"]).unwrap();
+        let rows = listed().await;
+        is_disabled(&rows, &bad.id).then_some(rows)
+    })
+    .await;
+    assert!(!is_disabled(&rows, &good.id), "{rows:?}");
+    // Every message of the time failed there, and none is sent again.
+    let (code, lines, said) = on(&server, &["replay", "--query", "failed", "--dry-run"]).await;
+    assert_eq!(code, 1, "{lines:?} {said}");
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.contains("the endpoint is disabled")),
+        "{lines:?} {said}"
+    );
     server.stop().await;
 }
 
