@@ -2,6 +2,7 @@
 //! to an endpoint is one request, and what became of it is found.
 
 mod ending;
+mod failing;
 mod file;
 mod given_up;
 mod looking;

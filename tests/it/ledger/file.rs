@@ -385,3 +385,61 @@ fn what_ended_long_ago_leaves_and_what_nobody_knows_stays() {
     let left = ["msg_0", "msg_3", "msg_4", "msg_5", "msg_6"];
     assert_eq!(run(91, "msg_6", ended()), left);
 }
+
+/// What each version of the file added to the one before.
+const ADDED: [&str; 4] = [
+    "",
+    "ALTER TABLE replay ADD COLUMN scope TEXT NOT NULL DEFAULT '';
+     ALTER TABLE replay ADD COLUMN via TEXT NOT NULL DEFAULT '';
+     DROP INDEX one_open;
+     CREATE UNIQUE INDEX one_open ON replay (scope, message, endpoint) WHERE is_open;
+     CREATE TABLE adopted (file TEXT PRIMARY KEY, stamp TEXT NOT NULL);",
+    "ALTER TABLE replay ADD COLUMN before_is_partial INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE replay ADD COLUMN is_followed INTEGER NOT NULL DEFAULT 0;",
+];
+
+#[test]
+fn a_ledger_of_every_version_is_read_and_holds_what_it_held() {
+    for version in 2..=ADDED.len() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("replays.db");
+        older(
+            &path,
+            &[
+                ("a1", UNIQUE, "unknown"),
+                ("a2", "msg_27UH4WbU6Z5A5EzD8u03UvzRbpX", "delivered"),
+            ],
+        );
+        let db = Connection::open(&path).unwrap();
+        db.execute_batch("CREATE INDEX by_rev ON replay (rev); CREATE INDEX by_pair ON replay (message, endpoint);")
+            .unwrap();
+        ADDED[..version]
+            .iter()
+            .for_each(|step| db.execute_batch(step).unwrap());
+        db.pragma_update(None, "user_version", version as i64)
+            .unwrap();
+        drop(db);
+        let ledger = ledger(folder.path(), "https://c.example");
+        assert_eq!(states(&ledger), ["unknown", "delivered"], "{version}");
+        let refused = plan(&ledger, 1, UNIQUE, at(0)).unwrap_err();
+        assert!(refused.contains("open"), "{version}: {refused}");
+        // What only the newest version knows can be written beside it.
+        let id = plan(&ledger, 2, "msg_new", at(0)).unwrap();
+        send(&ledger, &id, at(0)).unwrap();
+        let reply = reeltop::domain::Reply {
+            code: 204,
+            duration_ms: 7,
+        };
+        ledger.step(&id, &Stage::Answered(reply), at(1)).unwrap();
+        assert!(states(&ledger).contains(&"delivered"), "{version}");
+        let told = ledger.list(9, at(1)).unwrap();
+        let ours = told
+            .iter()
+            .find(|row| row.message == MessageId::new("msg_new"));
+        assert_eq!(
+            ours.unwrap().state,
+            ReplayState::Answered(reply),
+            "{version}"
+        );
+    }
+}

@@ -1,6 +1,7 @@
 //! `reeltop replay --recover`: one request for all that failed, each of them in the ledger and
 //! followed.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -309,6 +310,71 @@ async fn what_is_asked_for_ends_though_whoever_asked_is_gone() {
     let rows = ledger.list(10, Clock::new().now()).unwrap();
     let states: Vec<_> = rows.iter().map(|row| row.state.name()).collect();
     assert_eq!(states, ["accepted"; 3]);
+    for _ in 0..3 {
+        failed.receiver.next().await;
+    }
+    assert!(failed.receiver.is_quiet().await, "each was posted once");
+    failed.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn control_c_while_they_are_followed_leaves_each_open_and_says_so() {
+    // What is recovered does not end while anybody watches.
+    let receiver = Receiver::start(|number| match number {
+        0..3 => (Duration::ZERO, answer(500, "")),
+        _ => (PATIENCE * 2, answer(204, "")),
+    });
+    let failed = failed_at(receiver.await).await;
+    let endpoint = failed.orders[0].endpoint.to_string();
+    let (url, key) = (failed.server.url(), failed.server.api_key().to_owned());
+    let state = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reeltop"));
+    command
+        .env_clear()
+        .env("SVIX_TOKEN", &key)
+        .env("HOME", "/nonexistent")
+        .env("XDG_STATE_HOME", state.path())
+        .args(["replay", "--recover", "--endpoint", &endpoint])
+        .args(["--since", "1h", "--yes", "--json"])
+        .args(["--svix-url", &url, "--svix-app", APP])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let ended = tokio::task::spawn_blocking(move || {
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let accepted = lines.map_while(Result::ok);
+        let accepted = accepted.filter(|line| line.contains("\"state\":\"accepted\""));
+        assert_eq!(accepted.take(3).count(), 3);
+        let pid = child.id().to_string();
+        let asked = Command::new("kill").args(["-INT", &pid]).status().unwrap();
+        assert!(asked.success());
+        child.wait_with_output().unwrap()
+    });
+    let ended = ended.await.unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(130), "{said}");
+    assert_eq!(said.matches("may still arrive").count(), 3, "{said}");
+    let listed = ["replays", "--json", "--offline", "--open"];
+    let (code, lines, said) = reeltop(&state, &url, &key, &listed).await;
+    assert_eq!((code, lines.len()), (3, 3), "{lines:?} {said}");
+    for line in &lines {
+        assert!(
+            !line.contains("cancelled") && line.contains("\"route\":\"recover\""),
+            "{line}"
+        );
+    }
+    // And the same command does not ask for it a second time.
+    let again = [
+        "--recover",
+        "--endpoint",
+        &endpoint,
+        "--since",
+        "1h",
+        "--yes",
+    ];
+    let (code, _, said) = reeltop(&state, &url, &key, &[&["replay"], &again[..]].concat()).await;
+    assert!(code == 1 && said.contains("open"), "{code} {said}");
     for _ in 0..3 {
         failed.receiver.next().await;
     }
