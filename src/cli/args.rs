@@ -18,7 +18,7 @@ use secrecy::SecretString;
 
 pub use endpoints::{
     CreateArgs, DeleteArgs, EndpointCommand, EndpointsArgs, ExampleArgs, HeadersArgs, KeepArgs,
-    RateLimit, RotateArgs, TellArgs, UpdateArgs,
+    RateLimit, RotateArgs, StatsArgs, TellArgs, UpdateArgs,
 };
 pub use receiving::{ListenArgs, SecretArgs, SendArgs, VerifyArgs};
 

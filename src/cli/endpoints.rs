@@ -1,7 +1,8 @@
 //! `reeltop endpoints create`, `update`, `enable`, `disable`, `delete`, `rotate`, `secret`,
-//! `headers`, `example`. The list itself is in `list`.
+//! `headers`, `example`, `stats`. The list itself is in `list`.
 
 pub mod list;
+mod stats;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -50,6 +51,7 @@ pub async fn run(command: EndpointCommand, from: SourceArgs) -> Outcome {
         EndpointCommand::Secret(args) => desk.secret(&args).await,
         EndpointCommand::Headers(args) => desk.headers(&args).await,
         EndpointCommand::Example(args) => desk.example(&args).await,
+        EndpointCommand::Stats(args) => stats::run(&args, &desk.client).await,
     }
 }
 

@@ -8,6 +8,7 @@ mod recover;
 mod screen;
 mod sending;
 mod source;
+mod stats;
 
 use reeltop::domain::{EndpointId, Failure, MessageId};
 use reeltop::io::client::Client;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, Subcommand};
 
 use super::id::id;
-use super::number::{grace, rate_limit};
+use super::number::{ago, grace, rate_limit};
 
 #[derive(Debug, Clone, ClapArgs)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -45,6 +45,8 @@ pub enum EndpointCommand {
     Headers(HeadersArgs),
     /// Have the server send an example event to an endpoint
     Example(ExampleArgs),
+    /// Show how many attempts at an endpoint succeeded and failed, as the server counts them
+    Stats(StatsArgs),
 }
 
 #[derive(Debug, Clone, ClapArgs)]
@@ -169,4 +171,18 @@ pub struct ExampleArgs {
     /// The type of the event
     #[arg(value_name = "EVENT", default_value = "task.completed")]
     pub event_type: String,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct StatsArgs {
+    /// The endpoint
+    #[arg(value_name = "ID", value_parser = id)]
+    pub id: String,
+    /// Attempts since so long ago, as `2h` or `3d`; 28 days at most, which is also what is counted
+    /// without it
+    #[arg(long, value_parser = ago, value_name = "TIME")]
+    pub since: Option<Duration>,
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
 }

@@ -10,10 +10,13 @@ use serde_json::json;
 
 use super::Client;
 use super::http::{NotDone, Verb};
-use crate::domain::{Endpoint, EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind};
+use crate::domain::{
+    Endpoint, EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind, Time,
+};
 use crate::wire::endpoints::{self, Created, Headers};
 use crate::wire::openapi::EndpointRoutes;
 use crate::wire::rest::one_endpoint;
+use crate::wire::svix::Stats;
 
 /// What became of a change.
 pub type Changed<T> = Result<T, NotDone>;
@@ -120,6 +123,24 @@ impl Client {
         }
         let body = Some(body.to_string());
         self.change(Verb::Post, &url, body).await.map(|_| ())
+    }
+
+    /// Attempts at an endpoint as the service counts them; of its own last 28 days where no time
+    /// is named. Only Svix counts.
+    pub async fn endpoint_stats(
+        &self,
+        id: &EndpointId,
+        since: Option<Time>,
+    ) -> Result<Stats, Failure> {
+        let Some(svix) = &self.svix else {
+            return Err(Failure::absent("stats of an endpoint"));
+        };
+        svix.stats(id, since)
+            .await
+            .map_err(|failure| match failure.kind {
+                FailureKind::NotOffered => Failure::absent("stats of an endpoint"),
+                _ => failure,
+            })
     }
 
     pub async fn endpoint_headers(

@@ -51,11 +51,12 @@ impl Ledger {
             .collect())
     }
 
-    /// Attempts at an endpoint that succeeded and that failed.
-    pub fn stats(&self, endpoint_id: &str) -> Result<(usize, usize), Refusal> {
+    /// Attempts at an endpoint since a time that succeeded and that failed.
+    pub fn stats(&self, endpoint_id: &str, since_us: i64) -> Result<(usize, usize), Refusal> {
         let ids = self.by_endpoint.get(endpoint_id);
         let ids = ids.ok_or(Refusal::NotFound("Endpoint"))?;
         let attempts = ids.iter().filter_map(|id| self.attempts.get(id));
+        let attempts = attempts.filter(|attempt| attempt.at_us >= since_us);
         let (good, bad): (Vec<_>, Vec<_>) = attempts.partition(|attempt| attempt.success);
         Ok((good.len(), bad.len()))
     }

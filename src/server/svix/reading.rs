@@ -8,10 +8,14 @@ use serde_json::{Map, Value, json};
 
 use super::shape::{Refused, camel, endpoint, list, message, page};
 use super::{Answer, Mount};
+use crate::domain::Time;
 use crate::server::clock::{now_us, rfc3339};
 use crate::server::ledger::Attempt;
 use crate::server::port::{AttemptsOf, Delivery, PageQuery};
 use crate::wire::bodies::EndpointBody;
+
+/// The longest time that attempts are counted over, in microseconds.
+const COUNTED_US: i64 = 28 * 24 * 3600 * 1_000_000;
 
 type Parameters = Query<Vec<(String, String)>>;
 
@@ -44,9 +48,30 @@ pub async fn one_endpoint(
     Ok(Json(endpoint(&mount.own.endpoint(id).await?)).into_response())
 }
 
-pub async fn stats(State(mount): State<Mount>, Path((app, id)): Path<(String, String)>) -> Answer {
+/// Attempts since a time, at most 28 days ago, which is also where it begins without one.
+pub async fn stats(
+    State(mount): State<Mount>,
+    Path((app, id)): Path<(String, String)>,
+    Query(query): Parameters,
+) -> Answer {
     mount.check(&app)?;
-    let (success, fail) = mount.own.ledger().stats(&id)?;
+    let earliest = now_us() - COUNTED_US;
+    let since = match query.iter().find(|(name, _)| name == "since") {
+        None => earliest,
+        Some((_, text)) => {
+            let no_time = || Refused::invalid(&["query", "since"], "not a time");
+            let Time(since) = Time::parse(text).ok_or_else(no_time)?;
+            since
+        }
+    };
+    if since < earliest {
+        return Err(Refused::coded(
+            StatusCode::BAD_REQUEST,
+            "invalid_range",
+            "Stats are counted over 28 days at most",
+        ));
+    }
+    let (success, fail) = mount.own.ledger().stats(&id, since)?;
     let body = json!({"success": success, "pending": 0, "sending": 0, "fail": fail, "canceled": 0});
     Ok(Json(body).into_response())
 }

@@ -27,7 +27,7 @@ async fn replay(url: &str, key: &str, arguments: &[&str]) -> (i32, Vec<String>, 
     reeltop(&state, url, key, &arguments).await
 }
 
-async fn reeltop(
+pub(super) async fn reeltop(
     state: &TempDir,
     url: &str,
     key: &str,

@@ -1,0 +1,52 @@
+//! `reeltop endpoints stats`: attempts at an endpoint, as the service itself counts them.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::cli::args::StatsArgs;
+use crate::cli::output::{Outcome, Output, note, usage};
+use crate::domain::{EndpointId, Time};
+use crate::io::client::Client;
+use crate::io::clock::Clock;
+
+/// The longest time that Svix counts over (Svix API, "Endpoint Stats").
+const COUNTED: Duration = Duration::from_hours(28 * 24);
+
+/// 0 shown, 1 where the service does not count or has no such endpoint, 2 where the time is too
+/// long or nobody could be asked.
+pub async fn run(args: &StatsArgs, client: &Client) -> Outcome {
+    if args.since.is_some_and(|ago| ago > COUNTED) {
+        return Err(usage("--since", "Svix counts over 28 days at most"));
+    }
+    let since = args.since.map(|ago| {
+        let ago = i64::try_from(ago.as_micros()).unwrap_or(i64::MAX);
+        Time(Clock::new().now().wall.0.saturating_sub(ago))
+    });
+    let id = EndpointId::new(&args.id);
+    let counted = client.endpoint_stats(&id, since).await?;
+    let rows = [
+        ("success", counted.success),
+        ("fail", counted.fail),
+        ("sending", counted.sending),
+        ("pending", counted.pending),
+        ("canceled", counted.canceled),
+    ];
+    let mut out = Output::new();
+    if args.json {
+        let mut line = json!({"endpoint_id": args.id, "since": since.map(Time::rfc3339)});
+        for (name, n) in rows {
+            line[name] = n.into();
+        }
+        out.line(&line.to_string())?;
+    } else {
+        let rows: Vec<Vec<String>> = rows
+            .into_iter()
+            .map(|(name, n)| vec![name.to_owned(), n.to_string()])
+            .collect();
+        out.table(&["ATTEMPTS", "N"], &rows, "")?;
+        note("these are attempts, not messages: one that was tried six times counts six times");
+    }
+    out.flush()?;
+    Ok(0)
+}
