@@ -72,7 +72,8 @@ impl BulkRow {
         self.item.is_chosen = match self.choice {
             Some(Choice::Send) => !self.is_refused(),
             Some(_) => false,
-            None => stood && self.item.is_chosen,
+            // The service sends whatever fails there: Enter means the number that stands there.
+            None => (stood || by == Route::Recover) && self.item.is_chosen,
         };
         if self.item.retry.is_none() && self.is_waiting() {
             // It is over, or will not come: there is nothing left to wait for.

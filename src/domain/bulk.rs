@@ -6,7 +6,7 @@ use super::history::{Delivery, History, OutcomeState};
 use super::id::{EndpointId, MessageId};
 use super::link::Ability;
 use super::offer::Offer;
-use super::plan::{Plan, PlanItem, Verdict, plan_local_tried, plan_tried};
+use super::plan::{Grounds, Plan, PlanItem, Verdict, plan_local_tried, plan_tried};
 use super::queue::{Job, MAX_FAILURES};
 use super::replay::Route;
 use super::time::{SECOND, Time, rough_words};
@@ -137,17 +137,41 @@ impl Recovery {
         if now.since(since) > RECOVERED {
             return Err("it goes back 14 days, and the oldest of these is older".into());
         }
-        let failed = history.deliveries.newest().filter(|delivery| {
-            let outcome = delivery.outcome(endpoint);
-            delivery.time() >= since
-                && outcome.is_some_and(|outcome| outcome.state == OutcomeState::Failed)
-        });
-        let failed = failed.map(|delivery| delivery.id.clone());
         Ok(Self {
             endpoint: endpoint.clone(),
             since,
-            messages: oldest_first(history, failed).0,
+            messages: failed_since(history, endpoint, since),
         })
+    }
+
+    /// What has failed there meanwhile, which is sent as well.
+    pub fn added(&self, history: &History) -> Vec<Job> {
+        let known: HashSet<&MessageId> = self.messages.iter().collect();
+        let failed = failed_since(history, &self.endpoint, self.since);
+        let added = failed.into_iter().filter(|id| !known.contains(id));
+        added
+            .map(|message| job(history, message, &self.endpoint))
+            .collect()
+    }
+}
+
+/// What is known to have failed last at an endpoint since a time, the oldest first.
+fn failed_since(history: &History, endpoint: &EndpointId, since: Time) -> Vec<MessageId> {
+    let failed = history.deliveries.newest().filter(|delivery| {
+        let outcome = delivery.outcome(endpoint);
+        delivery.time() >= since
+            && outcome.is_some_and(|outcome| outcome.state == OutcomeState::Failed)
+    });
+    oldest_first(history, failed.map(|delivery| delivery.id.clone())).0
+}
+
+fn job(history: &History, message: MessageId, endpoint: &EndpointId) -> Job {
+    let held = history.deliveries.get(&message);
+    Job {
+        task: held.and_then(|held| held.message.as_ref()?.task.clone()),
+        endpoint: endpoint.clone(),
+        grounds: Grounds::of(history, &message, endpoint),
+        message,
     }
 }
 

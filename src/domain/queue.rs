@@ -109,6 +109,11 @@ impl Queue {
         self.failures = 0;
     }
 
+    /// Puts another behind the rest.
+    pub fn add(&mut self, job: Job) {
+        self.waiting.push_back(job);
+    }
+
     /// Takes all at once, whatever is under way: one request sends them.
     pub fn take_all(&mut self) -> Vec<Job> {
         let all: Vec<Job> = self.waiting.drain(..).collect();

@@ -245,6 +245,18 @@ impl Run {
         Some((at, self.rows.get(at)?.clone()))
     }
 
+    /// Puts another behind the rest.
+    pub(super) fn add(&mut self, job: Job) {
+        let pair = (job.message.clone(), job.endpoint.clone());
+        if self.places.contains_key(&pair) {
+            return;
+        }
+        self.places.insert(pair, self.rows.len());
+        self.queue.add(job.clone());
+        self.rows.push(RunRow::new(job, true));
+        self.score.waiting += 1;
+    }
+
     /// All of them, and their rows, to be sent at once.
     pub(super) fn take_all(&mut self) -> Vec<(usize, RunRow)> {
         let jobs = self.queue.take_all();

@@ -88,6 +88,9 @@ impl State {
     /// The one request of a recovery, unless something has come to speak against one of its rows:
     /// the service would send that one too.
     fn recover(&mut self, run: &mut Run, recovery: Recovery) -> Option<Effect> {
+        for job in recovery.added(&self.history) {
+            run.add(job);
+        }
         let rows = run.take_all();
         let words = rows.iter().map(|(_, row)| self.last_word(run.by, row));
         let words: Vec<Result<(), String>> = words.collect();

@@ -237,6 +237,59 @@ fn what_comes_while_it_can_be_taken_back_counts_at_the_last_moment() {
 }
 
 #[test]
+fn what_could_not_be_sent_for_a_while_is_followed_with_the_rest() {
+    let mut state = offered(failing_here(3));
+    let other = reeltop::app::ReplayRequest {
+        number: 77,
+        message: MessageId::new("msg_001"),
+        endpoint: EndpointId::new("ep_staging"),
+        route: Route::Server,
+        grounds: reeltop::domain::Grounds::default(),
+    };
+    press(&mut state, "R p p");
+    tell(&mut state, &other, Stage::Planned);
+    leaving(&mut state, SECONDS);
+    assert!(picture(&mut state, 120, 36).contains("nothing can be recovered"));
+    tell(&mut state, &other, Stage::Cancelled("taken back".into()));
+    leaving(&mut state, SECONDS);
+    picture(&mut state, 120, 36);
+    press(&mut state, "enter");
+    let effects = leaving(&mut state, 3 * SECONDS);
+    let [Effect::Recover(request)] = &effects[..] else {
+        panic!("{effects:?}");
+    };
+    let mut sent = request.replays.iter();
+    assert!(
+        sent.any(|it| it.message == MessageId::new("msg_001")),
+        "{request:?}"
+    );
+}
+
+#[test]
+fn what_fails_before_the_request_is_made_is_followed_with_the_rest() {
+    let mut state = offered(failing_here(3));
+    press(&mut state, "R p p enter");
+    let later = crate::support::message("msg_later", 900, "task.failed", 2, 3, "{}");
+    let failed = attempt("atmpt_x", "msg_later", "ep_staging", 2, (500, "no"), false);
+    update(&mut state, Msg::Changed(vec![later, failed]));
+    let effects = leaving(&mut state, 3 * SECONDS);
+    let [Effect::Recover(request)] = &effects[..] else {
+        panic!("{effects:?}");
+    };
+    let sent: Vec<&MessageId> = request.replays.iter().map(|it| &it.message).collect();
+    assert!(sent.contains(&&MessageId::new("msg_later")), "{sent:?}");
+    assert_eq!(state.run.as_ref().unwrap().score.under_way, sent.len());
+    for replay in &request.replays {
+        end(&mut state, replay, 204);
+    }
+    let shown = picture(&mut state, 120, 36);
+    assert!(
+        shown.contains(&format!("✓ {} delivered", sent.len())),
+        "{shown}"
+    );
+}
+
+#[test]
 fn an_unknown_recovery_is_looked_for_no_longer_than_others() {
     let mut state = offered(failing_here(2));
     press(&mut state, "R p p enter");
