@@ -276,6 +276,10 @@ pub struct MessagesArgs {
     /// How many messages to read
     #[arg(long, default_value_t = 50, value_name = "N")]
     pub limit: usize,
+    /// Do not read the attempts of each message: one request less for each, and how they stand at
+    /// their endpoints is left out
+    #[arg(long)]
+    pub no_attempts: bool,
     /// As the journal has it, without asking the server
     #[arg(long)]
     pub offline: bool,

@@ -11,8 +11,9 @@ use crate::app::subject::{AttemptSubject, DeliverySubject, EndpointSubject, Task
 use crate::domain::query::{Field, Test};
 use crate::domain::time::SECOND;
 use crate::domain::{
-    Abilities, AssetId, Attempt, Bounds, Change, ChangeKind, Endpoint, EndpointId, Event, Failure,
-    Health, History, MessageId, Observation, Origin, OutcomeState, Payload, Query, TaskId, Time,
+    Abilities, AssetId, Attempt, Bounds, Change, ChangeKind, Delivery, Endpoint, EndpointId, Event,
+    Failure, Health, History, MessageId, Observation, Origin, OutcomeState, Payload, Query, TaskId,
+    Time,
 };
 use crate::io::Clock;
 use crate::io::attempts::Attempts;
@@ -36,9 +37,15 @@ pub struct Lens<'a> {
     history: History,
     /// Whether attempts and what they were answered are read whatever the query asks.
     has_answers: bool,
+    /// Whether attempts are read for how each message stands, too, which leaves no row out.
+    has_outcomes: bool,
+    /// Messages whose attempts were read.
+    read: HashSet<MessageId>,
     clock: Clock,
     n_failed: usize,
     first_failure: Option<Failure>,
+    /// Why not all of how the messages stand could be read, which the query does not need.
+    unread: Option<Failure>,
 }
 
 impl<'a> Lens<'a> {
@@ -55,9 +62,12 @@ impl<'a> Lens<'a> {
                 ..usual
             }),
             has_answers: false,
+            has_outcomes: false,
+            read: HashSet::new(),
             clock: Clock::new(),
             n_failed: 0,
             first_failure: None,
+            unread: None,
         }
     }
 
@@ -65,6 +75,18 @@ impl<'a> Lens<'a> {
     pub fn with_answers(mut self) -> Self {
         self.has_answers = true;
         self
+    }
+
+    /// Reads the attempts and the endpoints for how each message stands at them.
+    pub fn with_outcomes(mut self) -> Self {
+        self.has_outcomes = true;
+        self
+    }
+
+    /// A message with how it stands at endpoints, where its attempts could be read.
+    pub fn delivery(&self, id: &MessageId) -> Option<&Delivery> {
+        let found = self.history.deliveries.get(id)?;
+        self.read.contains(id).then_some(found)
     }
 
     /// What was read.
@@ -78,6 +100,11 @@ impl<'a> Lens<'a> {
             note(&format!(
                 "{} answers that the query needs could not be read, so that rows may be missing: {failure}",
                 self.n_failed
+            ));
+        }
+        if let Some(failure) = &self.unread {
+            note(&format!(
+                "how the messages stand at their endpoints could not all be read: {failure}"
             ));
         }
         self.n_failed == 0
@@ -136,15 +163,16 @@ impl<'a> Lens<'a> {
             ids.push(logged.message.id.clone());
             self.take_message(logged);
         }
-        if self.has_answers
+        let is_needed = self.has_answers
             || self.asks(|test| matches!(test, Test::State(_) | Test::Outcome(_) | Test::Text(_)))
-            || self.asks_field(&[Field::Endpoint, Field::Code, Field::Trigger, Field::Cause])
-        {
+            || self.asks_field(&[Field::Endpoint, Field::Code, Field::Trigger, Field::Cause]);
+        if is_needed || self.has_outcomes {
             let client = self.client;
-            let answers = ids
-                .into_iter()
-                .map(|id| async move { Attempts::of(client, &id).await });
-            self.take_answers(answers).await;
+            let answers = ids.into_iter().map(|id| async move {
+                let attempts = Attempts::of(client, &id).await;
+                (Some(id), attempts)
+            });
+            self.take_answers(answers, is_needed).await;
         }
         self.read_endpoints().await;
         self.read_schedule().await;
@@ -200,13 +228,14 @@ impl<'a> Lens<'a> {
         }
         let client = self.client;
         let answers = ids.into_iter().map(|id| async move {
-            let page = client.attempts_at(&id, FULL_PAGE, None).await?;
-            Ok(Attempts {
+            let page = client.attempts_at(&id, FULL_PAGE, None).await;
+            let attempts = page.map(|page| Attempts {
                 rows: page.rows.into_iter().map(|row| row.value).collect(),
                 unreadable: page.unreadable,
-            })
+            });
+            (None, attempts)
         });
-        self.take_answers(answers).await;
+        self.take_answers(answers, true).await;
     }
 
     /// Reads how endpoints fare: their attempts of a day, and when the server disables one. What
@@ -321,22 +350,27 @@ impl<'a> Lens<'a> {
         self.fold(ChangeKind::Attempt(Box::new(attempt)));
     }
 
-    async fn take_answers<F>(&mut self, answers: impl Iterator<Item = F>)
+    /// `is_needed`: whether rows may be missing where one could not be read.
+    async fn take_answers<F>(&mut self, answers: impl Iterator<Item = F>, is_needed: bool)
     where
-        F: Future<Output = Result<Attempts, Failure>>,
+        F: Future<Output = (Option<MessageId>, Result<Attempts, Failure>)>,
     {
         let mut answers = stream::iter(answers).buffer_unordered(AT_ONCE);
         let mut unreadable = Vec::new();
-        while let Some(answer) = answers.next().await {
+        while let Some((message, answer)) = answers.next().await {
             match answer {
                 Ok(attempts) => {
+                    self.read.extend(message);
                     unreadable.extend(attempts.unreadable);
                     attempts
                         .rows
                         .iter()
                         .for_each(|attempt| self.take_attempt(attempt));
                 }
-                Err(failure) => self.note_failure(failure),
+                Err(failure) if is_needed => self.note_failure(failure),
+                Err(failure) => {
+                    self.unread.get_or_insert(failure);
+                }
             }
         }
         say_unreadable(&unreadable);
@@ -347,7 +381,8 @@ impl<'a> Lens<'a> {
         let asks = |test: &Test| {
             matches!(test, Test::Text(_)) || matches!(test, Test::Outcome("disabled" | "enabled"))
         };
-        if !self.has_answers && !self.asks(asks) && !self.asks_field(&[Field::Endpoint]) {
+        let is_needed = self.has_answers || self.asks(asks) || self.asks_field(&[Field::Endpoint]);
+        if !is_needed && !self.has_outcomes {
             return;
         }
         match self.client.endpoints().await {
@@ -357,7 +392,10 @@ impl<'a> Lens<'a> {
                 .for_each(|row| self.fold(ChangeKind::Endpoint(Box::new(row.value)))),
             // Without the list, which is not documented, ids and URLs of attempts are what there is.
             Err(failure) if is_unlisted(&failure) => {}
-            Err(failure) => self.note_failure(failure),
+            Err(failure) if is_needed => self.note_failure(failure),
+            Err(failure) => {
+                self.unread.get_or_insert(failure);
+            }
         }
     }
 

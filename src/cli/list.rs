@@ -1,7 +1,7 @@
 //! `reeltop messages` and `attempts`: pages of the logs, as table or JSON lines.
 
-use std::collections::HashSet;
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 
 use super::args::{AttemptsArgs, MessagesArgs, SourceArgs};
@@ -9,7 +9,10 @@ use super::lens::Lens;
 use super::output::{Outcome, Output, Stop, note, usage, when, zone};
 use super::reading::{find_messages, is_called, is_unlisted, not_found, say_unreadable};
 use super::source;
-use crate::domain::{Attempt, AttemptId, EndpointId, Failure, FailureKind, MessageId, Query};
+use crate::domain::{
+    Attempt, AttemptId, Delivery, EndpointId, EndpointOutcome, Failure, FailureKind, History,
+    MessageId, OutcomeState, Query,
+};
 use crate::io::attempts::Attempts;
 use crate::io::client::{Client, FULL_PAGE};
 use crate::wire::normal;
@@ -88,13 +91,20 @@ pub async fn messages(args: MessagesArgs, from: SourceArgs) -> Outcome {
         found
     };
     let mut lens = Lens::new(&query, client, rows.len());
+    if !args.no_attempts {
+        lens = lens.with_outcomes();
+    }
     lens.take_messages(rows.iter().map(|row| &row.value)).await;
     let rows: Vec<&Row<Logged>> = rows
         .iter()
         .filter(|row| lens.shows_message(&row.value.message.id))
         .collect();
+    let standing = Standing {
+        history: lens.history(),
+        known: &|id| lens.delivery(id).filter(|_| !args.no_attempts),
+    };
+    print_messages(&rows, &standing, args.json, &from)?;
     code |= u8::from(!lens.end());
-    print_messages(&rows, args.json, &from)?;
     Ok(code)
 }
 
@@ -118,12 +128,57 @@ fn is_at_limit(rows: &[Row<Attempt>], args: &AttemptsArgs) -> bool {
     of_each.values().any(|n| *n >= args.limit)
 }
 
+/// How messages stand at endpoints.
+pub struct Standing<'a> {
+    pub history: &'a History,
+    /// A message with its attempts, if they were read.
+    pub known: &'a dyn Fn(&MessageId) -> Option<&'a Delivery>,
+}
+
+impl Standing<'_> {
+    /// In words, what went wrong first: `failed HTTP 500 ×3 at shop.example, delivered at …`.
+    fn words(&self, id: &MessageId) -> String {
+        let Some(delivery) = (self.known)(id) else {
+            return "not read".to_owned();
+        };
+        let mut outcomes: Vec<&EndpointOutcome> = delivery.outcomes.iter().collect();
+        outcomes.sort_by_key(|outcome| Reverse(outcome.state));
+        let silent = self.history.silent(delivery).into_iter();
+        let words: Vec<String> = outcomes
+            .into_iter()
+            .map(|outcome| {
+                let last = delivery.attempt(&outcome.last);
+                let failed = last.filter(|_| outcome.state == OutcomeState::Failed);
+                let why = failed.map(|attempt| format!(" {}", attempt.outcome_words()));
+                let times = match outcome.n_attempts {
+                    0 | 1 => String::new(),
+                    n => format!(" ×{n}"),
+                };
+                let label = self.history.endpoint_label(&outcome.endpoint);
+                let state = outcome.state.name();
+                format!("{state}{}{times} at {label}", why.unwrap_or_default())
+            })
+            .chain(silent.map(|id| format!("disabled: {}", self.history.endpoint_label(&id))))
+            .collect();
+        if words.is_empty() {
+            return "no attempt yet".to_owned();
+        }
+        words.join(", ")
+    }
+}
+
 /// Prints messages as a table or as JSON lines.
-pub fn print_messages(rows: &[&Row<Logged>], is_json: bool, from: &SourceArgs) -> io::Result<()> {
+pub fn print_messages(
+    rows: &[&Row<Logged>],
+    standing: &Standing<'_>,
+    is_json: bool,
+    from: &SourceArgs,
+) -> io::Result<()> {
     let mut out = Output::new();
     if is_json {
         for row in rows {
-            out.line(&normal::message(row).to_string())?;
+            let delivery = (standing.known)(&row.value.message.id);
+            out.line(&normal::message(row, delivery).to_string())?;
         }
     } else {
         let zone = zone(from.utc);
@@ -131,19 +186,18 @@ pub fn print_messages(rows: &[&Row<Logged>], is_json: bool, from: &SourceArgs) -
             .iter()
             .map(|row| {
                 let message = &row.value.message;
+                let task = message.task.as_ref().map(ToString::to_string);
                 vec![
                     when(message.accepted, zone),
                     message.kind.to_string(),
                     message.id.to_string(),
-                    message
-                        .task
-                        .as_ref()
-                        .map(ToString::to_string)
-                        .unwrap_or_default(),
+                    task.unwrap_or_default(),
+                    standing.words(&message.id),
                 ]
             })
             .collect();
-        out.table(&["WHEN", "EVENT", "MESSAGE", "TASK"], &cells, "no messages")?;
+        let head = ["WHEN", "EVENT", "MESSAGE", "TASK", "ENDPOINTS"];
+        out.table(&head, &cells, "no messages")?;
     }
     out.flush()
 }

@@ -2,7 +2,7 @@
 
 use super::args::{AttemptsArgs, EndpointsArgs, MessagesArgs, SourceArgs, TasksArgs};
 use super::endpoints::list::print_endpoints;
-use super::list::{Numbers, number, print_attempts, print_messages, query};
+use super::list::{Numbers, Standing, number, print_attempts, print_messages, query};
 use super::output::{Outcome, Stop, note};
 use super::{journal, source, tasks as online};
 use crate::app::subject::{AttemptSubject, DeliverySubject, EndpointSubject, TaskSubject};
@@ -118,7 +118,11 @@ pub fn messages(args: &MessagesArgs, from: &SourceArgs) -> Outcome {
         .take(limit)
         .map(recorded::message)
         .collect();
-    print_messages(&rows.iter().collect::<Vec<_>>(), args.json, from)?;
+    let standing = Standing {
+        history: &history,
+        known: &|id| history.deliveries.get(id).filter(|_| !args.no_attempts),
+    };
+    print_messages(&rows.iter().collect::<Vec<_>>(), &standing, args.json, from)?;
     Ok(code)
 }
 

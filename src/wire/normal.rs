@@ -12,7 +12,8 @@ use super::rest::{
     UPDATED, URLS, WANTED, response_text, unquoted,
 };
 use crate::domain::{
-    Answers, Attempt, CauseSummary, Endpoint, Health, Observation, Replay, ReplayState, Route, Time,
+    Answers, Attempt, CauseSummary, Delivery, Endpoint, EndpointOutcome, Health, Observation,
+    Replay, ReplayState, Route, Time,
 };
 
 type Line = Map<String, Value>;
@@ -70,8 +71,9 @@ fn features(raw: &Line) -> Value {
     Value::Object(all.collect())
 }
 
-/// A message's line.
-pub fn message(row: &Row<Logged>) -> Value {
+/// A message's line, with how it stands at each endpoint that it was tried at; null where its
+/// attempts were not read.
+pub fn message(row: &Row<Logged>, delivery: Option<&Delivery>) -> Value {
     let message = &row.value.message;
     let raw = &row.raw;
     let mut line = Line::new();
@@ -93,6 +95,11 @@ pub fn message(row: &Row<Logged>) -> Value {
         "payload",
         first(raw, &PAYLOADS).map_or(Value::Null, unquoted),
     );
+    let outcomes = delivery.map(|delivery| {
+        let outcomes = delivery.outcomes.iter();
+        outcomes.map(outcome).collect::<Vec<Value>>()
+    });
+    put(&mut line, "outcomes", json!(outcomes));
     let consumed = [
         &MESSAGE_IDS[..],
         &["messageId"],
@@ -103,6 +110,15 @@ pub fn message(row: &Row<Logged>) -> Value {
     ];
     unknown(&mut line, raw, &consumed.concat());
     Value::Object(line)
+}
+
+fn outcome(outcome: &EndpointOutcome) -> Value {
+    json!({
+        "endpoint_id": outcome.endpoint.to_string(),
+        "state": outcome.state.name(),
+        "attempts": outcome.n_attempts,
+        "last_attempt_id": outcome.last.to_string(),
+    })
 }
 
 /// An attempt's line; `number` counts those of its message and endpoint from 1, if it is known.
@@ -322,8 +338,8 @@ mod tests {
         let body = br#"[{"id":"msg_1","eventId":"e1","eventType":"task.failed","timestamp":"2026-11-22T14:00:00Z","payload":"{\"data\":{\"task\":{\"id\":\"t1\"}}}","channels":null}]"#;
         let page = rest::messages(body).unwrap();
         assert_eq!(
-            message(&page.rows[0]).to_string(),
-            r#"{"id":"msg_1","event_id":"e1","event_type":"task.failed","timestamp":"2026-11-22T14:00:00.000Z","task_id":"t1","payload":{"data":{"task":{"id":"t1"}}},"channels":null}"#
+            message(&page.rows[0], None).to_string(),
+            r#"{"id":"msg_1","event_id":"e1","event_type":"task.failed","timestamp":"2026-11-22T14:00:00.000Z","task_id":"t1","payload":{"data":{"task":{"id":"t1"}}},"outcomes":null,"channels":null}"#
         );
     }
 

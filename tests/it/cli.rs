@@ -105,14 +105,15 @@ async fn lists_are_lines_of_the_contract() {
 
     let (_, lines, _) = on(&server, &["messages", "--json"]).await;
     assert_eq!(
-        keys(&lines[0])[..6],
+        keys(&lines[0])[..7],
         [
             "id",
             "event_id",
             "event_type",
             "timestamp",
             "task_id",
-            "payload"
+            "payload",
+            "outcomes"
         ]
     );
     for arguments in [

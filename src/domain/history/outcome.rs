@@ -31,6 +31,18 @@ pub enum OutcomeState {
     Failed,
 }
 
+impl OutcomeState {
+    /// Its word in queries and machine output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Sending => "sending",
+            Self::Canceled => "canceled",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// How many messages stand how at one endpoint.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Standing {

@@ -8,6 +8,7 @@ use super::super::event::EventType;
 use super::super::id::EndpointId;
 use super::super::message::Message;
 use super::super::words::WordKind;
+use super::delivery::Delivery;
 use super::sightings::example_of;
 use super::{Applied, History, Told};
 
@@ -19,6 +20,23 @@ impl History {
     pub fn endpoint_label(&self, id: &EndpointId) -> String {
         let known = self.endpoints.get(id).or_else(|| self.deleted.get(id));
         known.map_or_else(|| id.short(14), |endpoint| endpoint.label().to_owned())
+    }
+
+    /// Disabled endpoints that wanted the message and were never tried.
+    pub fn silent(&self, delivery: &Delivery) -> Vec<EndpointId> {
+        let Some(message) = &delivery.message else {
+            return Vec::new();
+        };
+        let wants = |endpoint: &&Endpoint| {
+            let types = endpoint.event_types.as_ref();
+            types.is_none_or(|types| types.contains(&message.kind))
+        };
+        self.endpoints
+            .values()
+            .filter(|endpoint| endpoint.disabled && delivery.outcome(&endpoint.id).is_none())
+            .filter(wants)
+            .map(|endpoint| endpoint.id.clone())
+            .collect()
     }
 
     /// Whether the service lists its endpoints and this one is not among them.

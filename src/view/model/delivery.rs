@@ -104,7 +104,7 @@ pub fn outcomes(history: &History, delivery: &Delivery) -> Vec<Said> {
             }
         }
     }
-    for endpoint in silent(history, delivery) {
+    for endpoint in history.silent(delivery) {
         if !words.is_empty() {
             words.push((Tone::Text, "   ".to_owned()));
         }
@@ -117,25 +117,6 @@ pub fn outcomes(history: &History, delivery: &Delivery) -> Vec<Said> {
         words.push((Tone::Dim, "no attempt seen yet".to_owned()));
     }
     words
-}
-
-/// Disabled endpoints that wanted the message and were never tried.
-fn silent(history: &History, delivery: &Delivery) -> Vec<EndpointId> {
-    let Some(message) = &delivery.message else {
-        return Vec::new();
-    };
-    history
-        .endpoints
-        .values()
-        .filter(|endpoint| endpoint.disabled && delivery.outcome(&endpoint.id).is_none())
-        .filter(|endpoint| {
-            endpoint
-                .event_types
-                .as_ref()
-                .is_none_or(|types| types.contains(&message.kind))
-        })
-        .map(|endpoint| endpoint.id.clone())
-        .collect()
 }
 
 /// An endpoint's name, short enough for a row.
@@ -205,7 +186,7 @@ pub fn next(history: &History, delivery: &Delivery, now: Time) -> Said {
             (Tone::Warn, words)
         }
         (None, Some(words)) => (Tone::Bad, words),
-        (None, None) if delivery.outcomes.is_empty() && !silent(history, delivery).is_empty() => {
+        (None, None) if delivery.outcomes.is_empty() && !history.silent(delivery).is_empty() => {
             (Tone::Dim, "never sent".to_owned())
         }
         (None, None) => (Tone::Text, String::new()),

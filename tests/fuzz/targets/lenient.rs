@@ -46,7 +46,7 @@ fuzz_target!(|data: &[u8]| {
     }
     let _ = rest::task(data);
     for row in rest::messages(data).iter().flat_map(|page| &page.rows) {
-        normal::message(row);
+        normal::message(row, None);
     }
     let attempts = rest::attempts(data, Some(&message), Some(&endpoint));
     for row in attempts.iter().flat_map(|page| &page.rows) {

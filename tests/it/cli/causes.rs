@@ -41,3 +41,39 @@ async fn causes_are_listed_and_lead_to_their_messages() {
     assert_eq!(none.len(), 0, "{none:?}");
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_tell_how_they_stand_at_each_endpoint() {
+    let server = start(Options::default()).await;
+    let (broken, well) = (Receiver::always(500).await, Receiver::always(204).await);
+    let failing = create_endpoint(&server, &broken.url, &["task.*"]).await;
+    let healthy = create_endpoint(&server, &well.url, &["task.*"]).await;
+    server.backend().create_task("asset", &["proxy"]).unwrap();
+    attempts(&server, &format!("endpoint_id={}", failing.id), 1).await;
+    attempts(&server, &format!("endpoint_id={}", healthy.id), 1).await;
+
+    let (code, lines, said) = on(&server, &["messages", "--json"]).await;
+    assert_eq!((code, lines.len()), (0, 1), "{lines:?} {said}");
+    let message: Value = serde_json::from_str(&lines[0]).unwrap();
+    let outcomes = message["outcomes"].as_array().unwrap();
+    let standing = |id: &str| {
+        let found = outcomes.iter().find(|it| it["endpoint_id"] == *id).unwrap();
+        assert!(found["last_attempt_id"].is_string(), "{found}");
+        (found["state"].as_str().unwrap(), found["attempts"].as_u64())
+    };
+    assert_eq!(outcomes.len(), 2, "{message}");
+    assert_eq!(standing(&failing.id), ("failed", Some(1)));
+    assert_eq!(standing(&healthy.id), ("delivered", Some(1)));
+
+    let (code, table, _) = on(&server, &["messages"]).await;
+    assert_eq!((code, table.len()), (0, 2), "{table:?}");
+    let column = table[0].find("ENDPOINTS").unwrap();
+    assert!(table[1][column..].starts_with("failed "), "{table:?}");
+    assert!(table[1].contains("500 at "), "{table:?}");
+    assert!(table[1].contains(", delivered at "), "{table:?}");
+
+    let (code, lines, _) = on(&server, &["messages", "--json", "--no-attempts"]).await;
+    let message: Value = serde_json::from_str(&lines[0]).unwrap();
+    assert_eq!((code, &message["outcomes"]), (0, &Value::Null));
+    server.stop().await;
+}
