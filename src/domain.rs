@@ -40,6 +40,7 @@ pub use cause::{Cause, CauseId};
 pub use change::{Change, ChangeKind, Origin};
 pub use endpoint::{
     EVERY_TASK_EVENT, Endpoint, EndpointDraft, EndpointEdit, FieldFault, OwnHeaders, header_fault,
+    refused_field, unknown_type,
 };
 pub use event::{Event, EventType};
 pub use failure::{Failure, FailureKind};

@@ -14,7 +14,8 @@ use super::page::Page;
 use super::prompt::Prompt;
 use super::{Effect, Overlay, Screen, State, Tone};
 use crate::domain::{
-    EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind, Hidden, OwnHeaders, visible,
+    EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind, FieldFault, Hidden, OwnHeaders,
+    refused_field, visible,
 };
 pub use form::{Field, Form};
 pub use headers::HeadersForm;
@@ -41,6 +42,8 @@ pub enum EndpointAnswer {
     Created(EndpointId, Option<Hidden>),
     Secret(Hidden),
     Headers(OwnHeaders),
+    /// A field that it would refuse: nothing was sent.
+    Fault(FieldFault),
 }
 
 /// What can be done with an endpoint, in the order of the menu.
@@ -278,10 +281,16 @@ impl State {
                 }
                 return Vec::new();
             }
+            Ok(EndpointAnswer::Fault(fault)) => {
+                self.say_fault(action, &fault, is_waiting);
+                return Vec::new();
+            }
             Ok(answer) => {
                 self.say(Tone::Ok, done_words(action, &name));
                 let secret = match answer {
-                    EndpointAnswer::Done | EndpointAnswer::Headers(_) => None,
+                    EndpointAnswer::Done
+                    | EndpointAnswer::Headers(_)
+                    | EndpointAnswer::Fault(_) => None,
                     EndpointAnswer::Created(id, secret) => Some((id, secret, true)),
                     EndpointAnswer::Secret(secret) => {
                         let id = action.endpoint().cloned();
@@ -321,14 +330,40 @@ impl State {
         }
         if is_waiting
             && is_certain
-            && let Some(form) = self.retyped(action)
+            && let Some(mut form) = self.retyped(action)
         {
-            self.overlay = Some(Overlay::Manage(Box::new(Manage {
-                endpoint: action.endpoint().cloned(),
-                stage: Stage::Form(Box::new(form)),
-            })));
+            // The notice tells its words, which may name the field as it is called on the wire.
+            if failure.kind == FailureKind::Invalid
+                && let Some(field) = refused_field(&failure.what)
+            {
+                let why = "the service refuses it".to_owned();
+                form.note_fault(&FieldFault { field, why });
+            }
+            self.open_form(action, form);
         }
         vec![Effect::Refresh]
+    }
+
+    /// Something of the form would be refused: it stands there again and names the field.
+    fn say_fault(&mut self, action: &EndpointAction, fault: &FieldFault, is_waiting: bool) {
+        match self.retyped(action) {
+            Some(mut form) if is_waiting => {
+                form.note_fault(fault);
+                self.open_form(action, form);
+            }
+            _ => {
+                let name = self.managed_name(action);
+                let why = visible(&fault.why);
+                self.say(Tone::Bad, format!("{name}: nothing was sent: {why}"));
+            }
+        }
+    }
+
+    fn open_form(&mut self, action: &EndpointAction, form: Form) {
+        self.overlay = Some(Overlay::Manage(Box::new(Manage {
+            endpoint: action.endpoint().cloned(),
+            stage: Stage::Form(Box::new(form)),
+        })));
     }
 
     fn open_headers(&mut self, action: &EndpointAction, form: HeadersForm) {

@@ -19,7 +19,10 @@ use super::output::{Outcome, Output, Stop, note, usage};
 use super::prompt::{Reply, confirmed};
 use super::source;
 use crate::domain::time::duration_words;
-use crate::domain::{EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind, header_fault};
+use crate::domain::{
+    EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind, FieldFault, header_fault,
+    refused_field,
+};
 use crate::io::client::Client;
 use crate::io::client::endpoints::Changed;
 use crate::io::client::http::NotDone;
@@ -92,7 +95,8 @@ impl Desk {
             ..EndpointDraft::default()
         };
         check(&draft)?;
-        let created = done(self.client.create_endpoint(&draft).await)?;
+        self.check_types(draft.event_types.as_deref()).await?;
+        let created = done(self.client.create_endpoint(&draft).await).map_err(by_option)?;
         let row = created.endpoint;
         let id = row.value.id.to_string();
         let secret = created.secret.map(SecretString::from);
@@ -142,13 +146,23 @@ impl Desk {
             ..EndpointDraft::default()
         };
         check(&named.with(&edit))?;
-        done(
-            self.client
-                .edit_endpoint(&EndpointId::new(&args.id), &edit)
-                .await,
-        )?;
+        self.check_types(edit.event_types.as_deref()).await?;
+        let id = EndpointId::new(&args.id);
+        done(self.client.edit_endpoint(&id, &edit).await).map_err(by_option)?;
         note(&format!("{} is changed", args.id));
         Ok(0)
+    }
+
+    /// Event types that the service lists not are not sent to it. Read-only mode asks nothing, as
+    /// it refuses what would be sent.
+    async fn check_types(&self, types: Option<&[String]>) -> Result<(), Stop> {
+        if self.source.read_only {
+            return Ok(());
+        }
+        match self.client.type_fault(types).await {
+            Some(fault) => Err(refused(&[fault])),
+            None => Ok(()),
+        }
     }
 
     async fn set_disabled(&self, id: &str, disabled: bool) -> Outcome {
@@ -346,6 +360,28 @@ pub fn done<T>(changed: Changed<T>) -> Result<T, Stop> {
     })
 }
 
+/// Where the service refuses a field, the option that it came by.
+fn by_option(stop: Stop) -> Stop {
+    match stop {
+        Stop::Failed(failure) if failure.kind == FailureKind::Invalid => {
+            let hint = match refused_field(&failure.what) {
+                Some(field) => format!("it is {} that the service refuses", option(field)),
+                None => failure.hint,
+            };
+            Stop::Failed(Failure { hint, ..failure })
+        }
+        stop => stop,
+    }
+}
+
+/// What a field is called on the command line.
+fn option(field: &str) -> String {
+    match field {
+        "url" => "URL".to_owned(),
+        field => format!("--{}", field.replace('_', "-")),
+    }
+}
+
 fn offered(route: Option<String>, what: &str) -> Result<String, Failure> {
     route.ok_or_else(|| Failure::absent(what))
 }
@@ -356,14 +392,15 @@ fn check(draft: &EndpointDraft) -> Result<(), Stop> {
     if faults.is_empty() {
         return Ok(());
     }
+    Err(refused(&faults))
+}
+
+fn refused(faults: &[FieldFault]) -> Stop {
     let words: Vec<String> = faults
         .iter()
-        .map(|fault| match fault.field {
-            "url" => format!("URL: {}", fault.why),
-            field => format!("--{}: {}", field.replace('_', "-"), fault.why),
-        })
+        .map(|fault| format!("{}: {}", option(fault.field), fault.why))
         .collect();
-    Err(Stop::Usage(words.join("\n")))
+    Stop::Usage(words.join("\n"))
 }
 
 fn url(given: String) -> Result<String, Stop> {

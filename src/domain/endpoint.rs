@@ -9,7 +9,9 @@ use super::event::EventType;
 use super::id::EndpointId;
 use super::time::Time;
 
-pub use draft::{EVERY_TASK_EVENT, EndpointDraft, EndpointEdit, FieldFault};
+pub use draft::{
+    EVERY_TASK_EVENT, EndpointDraft, EndpointEdit, FieldFault, refused_field, unknown_type,
+};
 pub use headers::{OwnHeaders, header_fault};
 
 /// A webhook endpoint (Aspect `Endpoint`).

@@ -20,11 +20,17 @@ const EXAMPLE: &str = "task.completed";
 pub async fn run(client: &Client, action: &EndpointAction) -> Result<EndpointAnswer, Failure> {
     match action {
         EndpointAction::Create(draft) => {
+            if let Some(fault) = client.type_fault(draft.event_types.as_deref()).await {
+                return Ok(EndpointAnswer::Fault(fault));
+            }
             let created = client.create_endpoint(draft).await.map_err(told)?;
             let secret = created.secret.as_deref().map(Hidden::new);
             Ok(EndpointAnswer::Created(created.endpoint.value.id, secret))
         }
         EndpointAction::Edit(id, edit) => {
+            if let Some(fault) = client.type_fault(edit.event_types.as_deref()).await {
+                return Ok(EndpointAnswer::Fault(fault));
+            }
             client.edit_endpoint(id, edit).await.map_err(told)?;
             Ok(EndpointAnswer::Done)
         }

@@ -349,7 +349,9 @@ fn schemas() -> Value {
             "properties": {
                 "url": text,
                 "description": text,
-                "event_types": words,
+                "event_types": {"type": "array", "items": {"enum": [
+                    "task.*", "task.completed", "task.failed", "task.progress"
+                ]}},
                 "rate_limit": {"type": ["integer", "null"]},
                 "version": {"type": "integer"},
                 "disabled": {"type": "boolean"},

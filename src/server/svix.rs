@@ -66,7 +66,10 @@ pub fn router(mount: Mount) -> Router {
     const MESSAGE: &str = "/app/{app}/msg/{message}";
     let guarded = Router::new()
         .route("/app", post(changing::create_app))
-        .route("/event-type", post(changing::create_event_type))
+        .route(
+            "/event-type",
+            get(reading::event_types).post(changing::create_event_type),
+        )
         .route(
             "/app/{app}/endpoint",
             get(reading::endpoints).post(changing::create_endpoint),

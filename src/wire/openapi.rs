@@ -16,6 +16,8 @@ pub struct Published {
     pub has_endpoint_list: bool,
     /// Routes around one endpoint.
     pub endpoint: EndpointRoutes,
+    /// The event types that an endpoint may want, where the schema of one lists them.
+    pub event_types: Option<Vec<String>>,
     /// The automatic retries.
     pub retry_schedule: Option<PublishedRetries>,
 }
@@ -60,8 +62,28 @@ pub fn read(body: &[u8]) -> Option<Published> {
             .get("/webhooks/endpoints")
             .is_some_and(|methods| methods.get("get").is_some()),
         endpoint: endpoint_routes(paths),
+        event_types: event_types(&document),
         retry_schedule: schedule,
     })
+}
+
+/// What a client may ask an endpoint to be sent: the words that a schema for `event_types` allows.
+/// Words for reading them are not told apart, which allows no less.
+fn event_types(document: &Value) -> Option<Vec<String>> {
+    let schemas = document.get("components")?.get("schemas")?.as_object()?;
+    let mut found: Vec<String> = schemas
+        .values()
+        .filter_map(|schema| {
+            let types = schema.get("properties")?.get("event_types")?;
+            types.get("items")?.get("enum")?.as_array()
+        })
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect();
+    found.sort();
+    found.dedup();
+    (!found.is_empty()).then_some(found)
 }
 
 fn endpoint_routes(paths: &Map<String, Value>) -> EndpointRoutes {

@@ -59,6 +59,13 @@ pub fn destinations(body: &[u8]) -> Result<Page<Destination>, Unreadable> {
     Ok(page)
 }
 
+/// Reads a page of the names of event types; those that are archived take no new endpoint.
+pub fn event_types(body: &[u8]) -> Result<Page<String>, Unreadable> {
+    rest::page("event types", body, None, |row| {
+        row.get("name")?.as_str().map(str::to_owned)
+    })
+}
+
 /// Reads one message.
 pub fn message(body: &[u8]) -> Result<Row<Logged>, Unreadable> {
     one("message", body, None, rest::message)

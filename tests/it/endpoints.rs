@@ -157,6 +157,14 @@ async fn what_the_service_would_refuse_is_not_sent_and_named() {
             "--event-types",
         ),
         (
+            vec!["create", "http://a/", "--event-types", "task.failed,bogus"],
+            "--event-types: this service has no event type \"bogus\"; it has task.*",
+        ),
+        (
+            vec!["update", "ep_1", "--event-types", "bogus"],
+            "--event-types: this service has no event type",
+        ),
+        (
             vec!["create", "http://a/", "--rate-limit", "0"],
             "--rate-limit",
         ),

@@ -2,7 +2,7 @@
 
 use reeltop::app::manage::{EndpointAction, EndpointAnswer};
 use reeltop::app::{Effect, Msg, State, update};
-use reeltop::domain::{EndpointId, Failure, FailureKind, Hidden, OwnHeaders};
+use reeltop::domain::{EndpointId, Failure, FailureKind, FieldFault, Hidden, OwnHeaders};
 
 use crate::support::{key, picture, press, told};
 
@@ -81,6 +81,28 @@ fn a_refusal_is_told_in_the_services_words_and_nothing_typed_is_lost() {
     assert!(shown.contains(" two"), "{shown}");
     // And it can be sent again as it stands.
     assert_eq!(managed(&press(&mut state, "enter")), action);
+}
+
+#[test]
+fn an_event_type_that_the_service_has_not_is_told_at_its_field() {
+    let mut state = told();
+    press(&mut state, "4 m enter tab tab");
+    type_text(&mut state, " bogus");
+    let action = managed(&press(&mut state, "enter"));
+    let why = "this service has no event type \"bogus\"; it has task.failed".to_owned();
+    let field = "event_types";
+    let fault = EndpointAnswer::Fault(FieldFault { field, why });
+    assert_eq!(answer(&mut state, &action, Ok(fault)), []);
+    let shown = picture(&mut state, 120, 36);
+    assert!(shown.contains("no event type \"bogus\""), "{shown}");
+    // It was not sent: nothing is said to be done, and it is still typed.
+    assert!(!shown.contains("is changed"), "{shown}");
+    press(
+        &mut state,
+        "backspace backspace backspace backspace backspace",
+    );
+    let mended = managed(&press(&mut state, "enter"));
+    assert!(!format!("{mended:?}").contains("bogus"), "{mended:?}");
 }
 
 #[test]

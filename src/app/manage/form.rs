@@ -3,7 +3,7 @@
 use crossterm::event::KeyEvent;
 
 use crate::app::prompt::Prompt;
-use crate::domain::{Endpoint, EndpointDraft, EndpointEdit, MASK};
+use crate::domain::{Endpoint, EndpointDraft, EndpointEdit, FieldFault, MASK};
 
 /// One line to type.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,6 +114,14 @@ impl Form {
     pub fn turn(&mut self, by: isize) {
         let n = self.fields.len();
         self.at = self.at.saturating_add_signed(by + n as isize) % n;
+    }
+
+    /// Tells what the service would refuse, and goes there.
+    pub fn note_fault(&mut self, fault: &FieldFault) {
+        if let Some(at) = (self.fields.iter()).position(|field| field.name == fault.field) {
+            self.fields[at].fault = Some(fault.why.clone());
+            self.at = at;
+        }
     }
 
     /// What is to be changed, if every field is as the service takes it; else the faults are noted

@@ -7,6 +7,8 @@ use super::Endpoint;
 pub const EVERY_TASK_EVENT: &str = "task.*";
 /// Messages a second, at most (svix.md: 16 bits).
 const MOST_A_SECOND: u64 = 65_535;
+/// Event types of the service that are named in a fault, at most.
+const MOST_NAMED: usize = 12;
 /// In characters.
 const LONGEST_TEXT: usize = 2048;
 
@@ -109,6 +111,39 @@ impl EndpointDraft {
         add("rate_limit", self.rate_limit.and_then(limit_fault));
         faults
     }
+}
+
+/// The field that a service's refusal is about, by a name that it has on a wire.
+pub fn refused_field(words: &str) -> Option<&'static str> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    words.split(|c| !is_part(c)).find_map(|name| match name {
+        "event_types" | "eventTypes" | "filterTypes" => Some("event_types"),
+        "rate_limit" | "rateLimit" | "throttleRate" => Some("rate_limit"),
+        "description" => Some("description"),
+        "url" => Some("url"),
+        _ => None,
+    })
+}
+
+/// What speaks against event types where the service lists all that it knows.
+pub fn unknown_type(types: &[String], known: &[String]) -> Option<FieldFault> {
+    let is_known = |name: &String| *name == EVERY_TASK_EVENT || known.contains(name);
+    let stranger = types.iter().find(|name| !is_known(name))?;
+    let mut known = known.to_vec();
+    known.sort();
+    let n_more = known.len().saturating_sub(MOST_NAMED);
+    known.truncate(MOST_NAMED);
+    let mut why = format!(
+        "this service has no event type {stranger:?}; it has {}",
+        known.join(", ")
+    );
+    if n_more > 0 {
+        why.push_str(&format!(" and {n_more} more"));
+    }
+    Some(FieldFault {
+        field: "event_types",
+        why,
+    })
 }
 
 fn url_fault(url: &str) -> Option<String> {
@@ -227,6 +262,25 @@ mod tests {
             fields(&draft),
             ["url", "description", "event_types", "rate_limit"]
         );
+    }
+
+    #[test]
+    fn event_types_are_those_that_the_service_has() {
+        let known = ["task.failed".to_owned(), "task.completed".to_owned()];
+        let types = |names: &[&str]| -> Vec<String> {
+            names.iter().map(|name| (*name).to_owned()).collect()
+        };
+        assert_eq!(
+            unknown_type(&types(&["task.*", "task.failed"]), &known),
+            None
+        );
+        let fault = unknown_type(&types(&["task.failed", "bogus"]), &known);
+        let why = "this service has no event type \"bogus\"; it has task.completed, task.failed";
+        let expected = FieldFault {
+            field: "event_types",
+            why: why.to_owned(),
+        };
+        assert_eq!(fault, Some(expected));
     }
 
     #[test]

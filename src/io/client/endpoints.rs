@@ -11,7 +11,8 @@ use serde_json::json;
 use super::Client;
 use super::http::{NotDone, Verb};
 use crate::domain::{
-    Endpoint, EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind, Time,
+    Endpoint, EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind, FieldFault, Time,
+    unknown_type,
 };
 use crate::wire::endpoints::{self, Created, Headers};
 use crate::wire::openapi::EndpointRoutes;
@@ -57,6 +58,17 @@ impl Client {
         let url = self.endpoint_url(id)?;
         let body = endpoints::body(&draft, false);
         self.change(Verb::Put, &url, Some(body)).await.map(|_| ())
+    }
+
+    /// What speaks against event types, where the service lists those that it has. One that does
+    /// not, or not to this key, says for itself what it refuses.
+    pub async fn type_fault(&self, types: Option<&[String]>) -> Option<FieldFault> {
+        let types = types?;
+        let known = match &self.svix {
+            Some(svix) => svix.event_types().await.ok()?,
+            None => self.published().await.ok()??.event_types,
+        };
+        unknown_type(types, &known?)
     }
 
     /// `DELETE /webhooks/endpoints/{id}`

@@ -121,6 +121,23 @@ impl Svix {
         .await
     }
 
+    /// The names of all event types that the server has, whoever's they are; `None` where not all
+    /// could be read.
+    pub async fn event_types(&self) -> Result<Option<Vec<String>>, Failure> {
+        let id = |row: &Row<String>| row.value.clone();
+        let all = gathered(self.http.limits.list_rows, id, |cursor| async move {
+            let query = query(&[], FULL_PAGE, cursor.as_deref());
+            let route = ["api", "v1", "event-type"];
+            let pairs = query.pairs();
+            let page = self.http.page(&route, &pairs, svix::event_types).await;
+            page.map_err(said)
+        })
+        .await?;
+        let is_whole = all.is_last && all.unreadable.is_empty();
+        let names = all.rows.into_iter().map(|row| row.value).collect();
+        Ok(Some(names).filter(|_| is_whole))
+    }
+
     /// How a message stands at each endpoint that was to get it, deleted ones among them.
     pub async fn destinations(&self, message: &MessageId) -> Result<Page<Destination>, Failure> {
         let of = &message.to_string();

@@ -12,6 +12,7 @@ use crate::domain::Time;
 use crate::server::clock::{now_us, rfc3339};
 use crate::server::ledger::Attempt;
 use crate::server::port::{AttemptsOf, Delivery, PageQuery};
+use crate::server::tasks::EVENT_TYPES;
 use crate::wire::bodies::EndpointBody;
 
 /// The longest time that attempts are counted over, in microseconds.
@@ -38,6 +39,24 @@ pub async fn endpoints(
     let next = all.last().map(|row| row.id.as_str());
     let rows: Vec<_> = all.iter().map(endpoint).collect();
     Ok(list(&rows, next, previous.as_deref(), is_done))
+}
+
+/// `GET /event-type`: all on one page.
+pub async fn event_types() -> Response {
+    let rows: Vec<Map<String, Value>> = EVENT_TYPES
+        .iter()
+        .map(|name| {
+            let pairs = [
+                ("name".to_owned(), json!(name)),
+                ("archived".to_owned(), json!(false)),
+                ("deprecated".to_owned(), json!(false)),
+            ];
+            Map::from_iter(pairs)
+        })
+        .collect();
+    let (first, last) = (EVENT_TYPES.first(), EVENT_TYPES.last());
+    let previous = first.map(|name| format!("-{name}"));
+    list(&rows, last.copied(), previous.as_deref(), true)
 }
 
 pub async fn one_endpoint(
