@@ -312,6 +312,9 @@ pub struct AttemptsArgs {
 
 #[derive(Debug, Clone, ClapArgs)]
 pub struct CausesArgs {
+    /// Only failures of messages that this query matches, e.g. `endpoint:shop` or `type:task.failed`
+    #[arg(short, long, value_name = "QUERY")]
+    pub query: Option<String>,
     /// How many of the latest messages to look at
     #[arg(long, default_value_t = 200, value_name = "N")]
     pub limit: usize,
@@ -388,11 +391,15 @@ impl ReplayArgs {
 pub struct ReplaysArgs {
     /// Having looked yourself, stop waiting for the outcome of this replay (the ID of the list, or
     /// its beginning): it is closed as given up, and its message may be replayed there again
-    #[arg(long, value_name = "ID", conflicts_with_all = ["open", "limit"], value_parser = id)]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["open", "limit", "query"], value_parser = id)]
     pub give_up: Option<String>,
     /// With --give-up: without asking
     #[arg(long, requires = "give_up")]
     pub yes: bool,
+    /// Only replays that this query matches: words for their state, `message:`, `endpoint:`, `id:`
+    /// or text, e.g. `failed` or `endpoint:shop`
+    #[arg(short, long, value_name = "QUERY")]
+    pub query: Option<String>,
     /// Only those whose outcome is not known yet
     #[arg(long)]
     pub open: bool,

@@ -4,11 +4,14 @@
 use serde_json::{Value, json};
 
 use super::args::{ReplaysArgs, SourceArgs};
+use super::list::query;
 use super::output::{Outcome, Output, Stop, note, usage, when, zone};
 use super::prompt::confirmed;
 use super::{journal, source};
+use crate::app::subject::ReplaySubject;
 use crate::domain::{
-    Change, ChangeKind, Failure, FailureKind, MessageId, Origin, Replay, ReplayState, Route,
+    Change, ChangeKind, Failure, FailureKind, History, MessageId, Origin, Replay, ReplayState,
+    Route,
 };
 use crate::io::attempts::Attempts;
 use crate::io::client::Client;
@@ -24,6 +27,14 @@ const ID: usize = 8;
 /// Lists replays, newest first. 0 if all is known, 3 if a replay's outcome is not. Or gives one up:
 /// 0 if it is, 1 if it cannot be or that was declined, 2 if nobody could be asked.
 pub async fn run(args: ReplaysArgs, from: SourceArgs) -> Outcome {
+    let query = query(args.query.as_deref())?;
+    if let Some(what) = ReplaySubject::unanswerable(&query) {
+        let why = format!(
+            "it asks about {what}, which the ledger of replays does not hold; it holds their states, \
+             message:, endpoint:, id: and the code: of what was posted from here"
+        );
+        return Err(usage("--query", why));
+    }
     let source = source::configured(&from)?;
     let ledger = journal::ledger(&source);
     let clock = Clock::new();
@@ -38,10 +49,27 @@ pub async fn run(args: ReplaysArgs, from: SourceArgs) -> Outcome {
         let listed = ledger.wait(move |ledger| ledger.list(limit, now)).await?;
         look(&ledger, client, clock, listed).await?;
     }
+    // What a query means may be older than the newest; of what it means, the newest are listed.
     let limit = args.limit;
-    let mut replays = ledger.wait(move |ledger| ledger.list(limit, now)).await?;
+    let read = if query.is_empty() { limit } else { usize::MAX };
+    let mut replays = ledger.wait(move |ledger| ledger.list(read, now)).await?;
     replays.retain(|replay| !args.open || replay.state.is_open());
     replays.reverse();
+    if !query.is_empty() {
+        let history = &endpoints(client.as_ref(), clock).await;
+        replays.retain(|replay| query.matches(&ReplaySubject { history, replay }));
+        let mut n_ended = 0;
+        replays.retain(|replay| {
+            n_ended += usize::from(!replay.state.is_open());
+            replay.state.is_open() || n_ended <= limit
+        });
+        if n_ended > limit {
+            note(&format!(
+                "{} older ones match too; --limit N lists them",
+                n_ended - limit
+            ));
+        }
+    }
     let mut out = Output::new();
     if args.json {
         for replay in &replays {
@@ -58,6 +86,25 @@ pub async fn run(args: ReplaysArgs, from: SourceArgs) -> Outcome {
     out.flush()?;
     let is_open = replays.iter().any(|replay| replay.state.is_open());
     Ok(if is_open { 3 } else { 0 })
+}
+
+/// Names and URLs of endpoints, which the ledger does not hold, where the service tells them.
+async fn endpoints(client: Option<&Client>, clock: Clock) -> History {
+    let mut history = History::default();
+    if let Some(client) = client
+        && let Ok(page) = client.endpoints().await
+    {
+        for row in page.rows {
+            history.apply(Change {
+                seq: 0,
+                received: clock.now(),
+                origin: Origin::Poll,
+                raw: None,
+                kind: ChangeKind::Endpoint(Box::new(row.value)),
+            });
+        }
+    }
+    history
 }
 
 /// Closes a replay whose outcome is not known, once the service was asked for it a last time.

@@ -625,6 +625,22 @@ async fn a_bulk_takes_what_failed_and_stops_after_five_failures_in_a_row() {
     assert_eq!(left.len(), 12 - n_failed, "{lines:?}");
     let (code, lines, _) = run(alone(&["replays", "--json"])).await;
     assert_eq!((code, lines.len()), (0, n_failed));
+    for (query, n) in [("failed", n_failed), ("!failed", 0), ("unknown", 0)] {
+        let (code, lines, _) = run(alone(&["replays", "--json", "-q", query])).await;
+        assert_eq!((code, lines.len()), (0, n), "{query}");
+    }
+    let (code, lines, said) = run(alone(&[
+        "replays", "--json", "-q", "failed", "--limit", "2",
+    ]))
+    .await;
+    assert_eq!((code, lines.len()), (0, 2));
+    assert!(said.contains("older ones match too"), "{said}");
+    let (code, _, said) = run(alone(&["replays", "-q", "type:task.failed"])).await;
+    assert_eq!(code, 2);
+    assert!(
+        said.contains("--query: it asks about its message"),
+        "{said}"
+    );
     server.stop().await;
 }
 

@@ -133,13 +133,12 @@ pub fn unknown_type(types: &[String], known: &[String]) -> Option<FieldFault> {
     known.sort();
     let n_more = known.len().saturating_sub(MOST_NAMED);
     known.truncate(MOST_NAMED);
-    let mut why = format!(
-        "this service has no event type {stranger:?}; it has {}",
-        known.join(", ")
-    );
-    if n_more > 0 {
-        why.push_str(&format!(" and {n_more} more"));
-    }
+    let more = match n_more {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    let known = known.join(", ");
+    let why = format!("this service has no event type {stranger:?}; it has {known}{more}");
     Some(FieldFault {
         field: "event_types",
         why,

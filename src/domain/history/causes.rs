@@ -25,7 +25,7 @@ struct Known {
 }
 
 /// What a cause did to one message.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Share {
     n_attempts: usize,
     first: Time,
@@ -74,6 +74,15 @@ impl Known {
         }
         self.firsts.remove(&(share.first, id.clone()));
         self.lasts.remove(&(share.last, id.clone()));
+    }
+
+    /// The same of those messages alone.
+    fn of(&self, shows: impl Fn(&MessageId) -> bool) -> Self {
+        let mut some = Self::new(self.cause.clone());
+        for (id, share) in self.shares.iter().filter(|(id, _)| shows(id)) {
+            some.add(id, share.clone());
+        }
+        some
     }
 
     fn summary(&self) -> Option<CauseSummary> {
@@ -168,8 +177,19 @@ pub struct CauseSummary {
 impl Causes {
     /// Those that break most first, then the latest.
     pub fn summaries(&self) -> Vec<CauseSummary> {
+        Self::sorted(self.0.values().filter_map(Known::summary))
+    }
+
+    /// The same, counting of each cause the messages that are meant alone.
+    pub fn summaries_of(&self, shows: impl Fn(&MessageId, CauseId) -> bool) -> Vec<CauseSummary> {
         let known = self.0.values();
-        let mut found: Vec<CauseSummary> = known.filter_map(Known::summary).collect();
+        Self::sorted(
+            known.filter_map(|known| known.of(|message| shows(message, known.cause.id)).summary()),
+        )
+    }
+
+    fn sorted(found: impl Iterator<Item = CauseSummary>) -> Vec<CauseSummary> {
+        let mut found: Vec<CauseSummary> = found.collect();
         found.sort_by(|a, b| {
             (b.n_broken, b.last, b.cause.id).cmp(&(a.n_broken, a.last, a.cause.id))
         });

@@ -84,6 +84,11 @@ impl Deliveries {
         self.broken.is_superseded(delivery, endpoint)
     }
 
+    /// The causes of the failures that are meant, told of each message and cause.
+    pub fn causes_of(&self, shows: impl Fn(&MessageId, CauseId) -> bool) -> Vec<CauseSummary> {
+        self.causes.summaries_of(shows)
+    }
+
     /// The causes of all failures: those that break most first, then the latest.
     pub fn causes(&self) -> Vec<CauseSummary> {
         self.causes.summaries()

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::on;
 use crate::server::support::{Receiver, attempts, create_endpoint, start};
-use reeltop::server::Options;
+use reeltop::server::{Options, Running};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn causes_are_listed_and_lead_to_their_messages() {
@@ -29,6 +29,36 @@ async fn causes_are_listed_and_lead_to_their_messages() {
     assert!(table[1].starts_with("3       3         3"), "{table:?}");
     let drill = format!("cause:{id}");
     assert!(said.contains(&drill), "{said}");
+
+    assert!(
+        said.contains("searched: all 3 messages of the log, with 6 attempts"),
+        "{said}"
+    );
+    let (_, _, said) = on(&server, &["causes", "--limit", "2"]).await;
+    assert!(
+        said.contains("searched: the latest 2 messages, with 4 attempts; there are older ones"),
+        "{said}"
+    );
+
+    // A query counts the messages that it matches, and only causes that it means.
+    let first = first_message(&server).await;
+    for (query, n) in [
+        (format!("message:{first}"), 1),
+        (format!("endpoint:{}", failing.id), 1),
+        ("code:500".to_owned(), 1),
+        ("code:204".to_owned(), 0),
+        ("type:task.completed".to_owned(), 0),
+    ] {
+        let (code, lines, said) = on(&server, &["causes", "--json", "-q", &query]).await;
+        assert_eq!((code, lines.len()), (0, n), "{query}: {lines:?} {said}");
+        if query.starts_with("message:") {
+            let cause: Value = serde_json::from_str(&lines[0]).unwrap();
+            assert_eq!(
+                (&cause["messages"], &cause["broken"]),
+                (&1.into(), &1.into())
+            );
+        }
+    }
 
     let query = ["messages", "--json", "--query", &drill];
     let (code, messages, said) = on(&server, &query).await;
@@ -76,4 +106,10 @@ async fn messages_tell_how_they_stand_at_each_endpoint() {
     let message: Value = serde_json::from_str(&lines[0]).unwrap();
     assert_eq!((code, &message["outcomes"]), (0, &Value::Null));
     server.stop().await;
+}
+
+async fn first_message(server: &Running) -> String {
+    let (_, lines, _) = on(server, &["messages", "--json", "--limit", "1"]).await;
+    let message: Value = serde_json::from_str(&lines[0]).unwrap();
+    message["id"].as_str().unwrap().to_owned()
 }

@@ -21,6 +21,10 @@ async fn an_endpoint_is_made_changed_in_part_and_deleted() {
         rate_limit: Some(7),
         ..EndpointDraft::default()
     };
+    let types = ["task.failed".to_owned(), "bogus".to_owned()];
+    assert_eq!(client.type_fault(Some(&types[..1])).await, None);
+    let fault = client.type_fault(Some(&types)).await.unwrap();
+    assert!(fault.why.contains("\"bogus\"; it has task.completed"));
     let created = client
         .create_endpoint(&draft)
         .await
