@@ -104,6 +104,8 @@ pub struct Options {
     /// Answers below `/api/v1` in the shape of a Svix server too, whose one application has this
     /// uid: for tests of a client of Svix.
     pub svix_app: Option<String>,
+    /// With it: also the routes that Svix Cloud has and the open-source server has not.
+    pub is_svix_cloud: bool,
 }
 
 impl Default for Options {
@@ -123,6 +125,7 @@ impl Default for Options {
             ping_every: Duration::from_secs(15),
             chaos: Choice::default(),
             svix_app: None,
+            is_svix_cloud: false,
         }
     }
 }
@@ -243,7 +246,8 @@ fn own_delivery(
     ));
     let svix_shaped = options.svix_app.as_ref().map(|uid| {
         let key = Arc::new(api_key.clone());
-        svix::router(svix::Mount::new(Arc::clone(&own), key, uid))
+        let is_cloud = options.is_svix_cloud;
+        svix::router(svix::Mount::new(Arc::clone(&own), key, uid, is_cloud))
     });
     (own, svix_shaped)
 }

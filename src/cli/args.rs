@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
-use clap::{Arg, Args as ClapArgs, Parser, Subcommand};
+use clap::{Arg, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use secrecy::SecretString;
 
 pub use endpoints::{
@@ -356,6 +356,20 @@ pub struct ReplayArgs {
     /// With --endpoint and --since: one request to Svix, which sends everything again that failed there
     #[arg(long, requires = "endpoint", requires = "since", conflicts_with_all = ["messages", "query", "to"])]
     pub recover: bool,
+    /// With --endpoint and --since: one request to Svix, which sends everything that was never tried
+    /// there, as while it was disabled; where the server offers replay-missing
+    #[arg(long, requires = "endpoint", requires = "since", conflicts_with_all = ["messages", "query", "to", "recover"])]
+    pub missing: bool,
+    /// With --endpoint and --since: one request to Svix, which sends everything again that was sent
+    /// there, what was delivered too; where the server offers bulk-replay
+    #[arg(long, requires = "endpoint", requires = "since", conflicts_with_all = ["messages", "query", "to", "recover", "missing"])]
+    pub bulk: bool,
+    /// With --bulk: only events of these types, separated by commas
+    #[arg(long, requires = "bulk", value_delimiter = ',', value_name = "TYPE,…")]
+    pub event_types: Vec<String>,
+    /// With --bulk: only what stands there so
+    #[arg(long, requires = "bulk", value_enum, value_name = "STATE")]
+    pub status: Option<StatusArg>,
     /// Send without asking
     #[arg(long)]
     pub yes: bool,
@@ -376,6 +390,13 @@ pub struct ReplayArgs {
     pub captured: Option<PathBuf>,
     #[command(flatten)]
     pub secrets: SecretArgs,
+}
+
+/// How a message stands at an endpoint that it was sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StatusArg {
+    Delivered,
+    Failed,
 }
 
 impl ReplayArgs {

@@ -2,10 +2,10 @@
 
 mod local;
 mod overlap;
-mod recover;
 mod select;
 mod sending;
 mod shown;
+mod sweep;
 
 use std::io::{self, Write};
 
@@ -57,8 +57,8 @@ enum Ready {
 }
 
 async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
-    if args.recover {
-        return recover::prepare(args, from).await;
+    if let Some(takes) = sweep::takes(args)? {
+        return sweep::prepare(takes, args, from).await;
     }
     let (source, client) = source::client(from)?;
     let clock = Clock::new();

@@ -46,6 +46,7 @@ pub async fn run(args: ServeArgs, from: SourceArgs) -> ExitCode {
         most_messages: args.max_messages as usize,
         chaos,
         svix_app: args.as_svix,
+        is_svix_cloud: true,
         ..Options::default()
     };
     // Before anything is printed, so that a signal right after the line is not missed.

@@ -1,5 +1,7 @@
 //! Many messages replayed at once: where, in which order, and what is to be known before.
 
+mod sweep;
+
 use std::collections::HashSet;
 
 use super::history::{Delivery, History, OutcomeState};
@@ -10,6 +12,8 @@ use super::plan::{Grounds, Plan, PlanItem, Verdict, plan_local_tried, plan_tried
 use super::queue::{Job, MAX_FAILURES};
 use super::replay::Route;
 use super::time::{SECOND, Time, rough_words};
+
+pub use sweep::{Sweep, Takes, Tried};
 
 /// More than so many are confirmed by typing their number.
 pub const MANY: usize = 20;
@@ -56,7 +60,7 @@ pub fn plan_of_many(
 ) -> Plan {
     let mut plan = match route {
         Route::Local => plan_local_tried(history, message, only, is_read_only, now),
-        Route::Server | Route::Svix | Route::Recover => {
+        Route::Server | Route::Svix | Route::Recover | Route::Missing | Route::Bulk => {
             plan_tried(history, message, only, is_read_only, now)
         }
     };

@@ -33,10 +33,21 @@ pub enum Route {
     Local,
     /// Svix's recover, for all that failed since a time.
     Recover,
+    /// Svix's replay-missing, for all since a time that was never tried.
+    Missing,
+    /// Svix's bulk-replay, for all since a time that was tried.
+    Bulk,
 }
 
 impl Route {
-    pub const ALL: [Self; 4] = [Self::Server, Self::Svix, Self::Local, Self::Recover];
+    pub const ALL: [Self; 6] = [
+        Self::Server,
+        Self::Svix,
+        Self::Local,
+        Self::Recover,
+        Self::Missing,
+        Self::Bulk,
+    ];
 
     /// Its name in machine output and in files.
     pub fn name(self) -> &'static str {
@@ -45,6 +56,8 @@ impl Route {
             Self::Svix => "svix",
             Self::Local => "local",
             Self::Recover => "recover",
+            Self::Missing => "replay-missing",
+            Self::Bulk => "bulk-replay",
         }
     }
 
@@ -54,6 +67,8 @@ impl Route {
             Self::Server | Self::Svix => None,
             Self::Local => Some("posted from here"),
             Self::Recover => Some("by Svix's recover"),
+            Self::Missing => Some("by Svix's replay-missing"),
+            Self::Bulk => Some("by Svix's bulk-replay"),
         }
     }
 

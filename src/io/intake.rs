@@ -30,6 +30,7 @@ use super::poller::{OpenReplays, Poller};
 use super::post::Poster;
 pub use super::sender::ReplayOrder;
 use super::sender::{self, Parcel, Posts};
+use crate::domain::bulk::{Sweep, Takes};
 use crate::domain::{
     Ability, AssetId, Change, ChangeKind, EndpointId, Failure, FailureKind, LinkState, MessageId,
     Origin, ReplayStep, Route, Stage, TaskId, Time,
@@ -320,7 +321,7 @@ impl Hose {
         // Any other route than the service's resend is refused by the sender.
         let route = match order.route {
             Route::Server | Route::Svix => client.route(),
-            other @ (Route::Local | Route::Recover) => other,
+            other @ (Route::Local | Route::Recover | Route::Missing | Route::Bulk) => other,
         };
         let order = ReplayOrder { route, ..order };
         let outlet = self.inner.outlet.clone();
@@ -333,17 +334,22 @@ impl Hose {
     /// Has Svix recover what failed at an endpoint since a time, by one request, and follows each of
     /// the orders, which are all that is known of it.
     pub fn recover(&self, endpoint: EndpointId, since: Time, orders: Vec<ReplayOrder>) {
+        let takes = Takes::Failed;
         let svix = |client: &Client| client.svix.is_some();
         let Some(client) = self.inner.client.clone().filter(svix) else {
             for order in orders {
-                self.refuse(order, sender::not_offered());
+                self.refuse(order, sender::not_offered(&takes));
             }
             return;
         };
         let (outlet, posts) = (self.inner.outlet.clone(), self.posts());
+        let sweep = Sweep {
+            endpoint,
+            since,
+            takes,
+        };
         self.inner.spawn(async move {
-            let follow = sender::FOLLOW;
-            sender::recover(&client, &outlet, &endpoint, orders, since, follow, &posts).await;
+            sender::sweep(&client, &outlet, &sweep, orders, sender::FOLLOW, &posts).await;
         });
     }
 

@@ -1,7 +1,7 @@
 //! Sends one replay, at most once, and follows it to the attempt that it caused.
 
 mod local;
-mod recover;
+mod sweep;
 mod weighing;
 
 use std::collections::HashMap;
@@ -26,7 +26,7 @@ use crate::domain::{
 };
 
 pub use local::{Parcel, key_of, post_here};
-pub use recover::{not_offered, recover};
+pub use sweep::{not_offered, sweep};
 use weighing::objection;
 
 /// How long an attempt is looked for at a quick pace.
@@ -308,11 +308,13 @@ async fn post(
                 .resend(&template, message, endpoint, &written.id)
                 .await
         }
-        Route::Local | Route::Recover => Sent::Refused(Failure::new(
-            FailureKind::NotOffered,
-            format!("the route {} is not offered here", route.name()),
-            "the plan names the routes that are",
-        )),
+        Route::Local | Route::Recover | Route::Missing | Route::Bulk => {
+            Sent::Refused(Failure::new(
+                FailureKind::NotOffered,
+                format!("the route {} is not offered here", route.name()),
+                "the plan names the routes that are",
+            ))
+        }
     };
     let stage = match &sent {
         Sent::Accepted => Stage::Accepted,

@@ -34,15 +34,18 @@ pub struct Mount {
     key: Arc<SecretString>,
     /// The application's uid, beside its id.
     uid: Arc<str>,
+    /// Whether the routes are there that Svix Cloud has and the open-source server has not.
+    is_cloud: bool,
 }
 
 impl Mount {
-    pub fn new(own: Arc<OwnDelivery>, key: Arc<SecretString>, uid: &str) -> Self {
+    pub fn new(own: Arc<OwnDelivery>, key: Arc<SecretString>, uid: &str, is_cloud: bool) -> Self {
         own.ledger().provision(now_us());
         Self {
             own,
             key,
             uid: uid.into(),
+            is_cloud,
         }
     }
 
@@ -64,7 +67,20 @@ impl Mount {
 pub fn router(mount: Mount) -> Router {
     const ENDPOINT: &str = "/app/{app}/endpoint/{endpoint}";
     const MESSAGE: &str = "/app/{app}/msg/{message}";
-    let guarded = Router::new()
+    let guarded = if mount.is_cloud {
+        Router::new()
+            .route(
+                &format!("{ENDPOINT}/replay-missing"),
+                post(changing::replay_missing),
+            )
+            .route(
+                &format!("{ENDPOINT}/bulk-replay"),
+                post(changing::bulk_replay),
+            )
+    } else {
+        Router::new()
+    };
+    let guarded = guarded
         .route("/app", post(changing::create_app))
         .route(
             "/event-type",

@@ -170,7 +170,7 @@ fn head(overlay: &BulkOverlay, counts: Counts, offset: i32, width: usize) -> Vec
             Route::Server | Route::Svix => format!(
                 "! the service tries {n} of them again by itself, which a resend may end; a leaves them to it"
             ),
-            Route::Recover => format!(
+            Route::Recover | Route::Missing | Route::Bulk => format!(
                 "! the service tries {n} of them again by itself, which its recover may end"
             ),
             Route::Local => format!(

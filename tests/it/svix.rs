@@ -9,6 +9,7 @@ mod screen;
 mod sending;
 mod source;
 mod stats;
+mod sweep;
 
 use reeltop::domain::{EndpointId, Failure, MessageId};
 use reeltop::io::client::Client;
@@ -28,6 +29,17 @@ const APP: &str = "user-1";
 async fn svix_server() -> Running {
     start(Options {
         svix_app: Some(APP.to_owned()),
+        time_scale: 0.001,
+        ..Options::default()
+    })
+    .await
+}
+
+/// One with the routes of Svix Cloud too.
+async fn cloud() -> Running {
+    start(Options {
+        svix_app: Some(APP.to_owned()),
+        is_svix_cloud: true,
         time_scale: 0.001,
         ..Options::default()
     })

@@ -84,7 +84,7 @@ impl State {
         let mut refusal = None;
         let mut turned = match overlay.by {
             Route::Server | Route::Svix => by(Route::Local),
-            Route::Recover => by(Route::Server),
+            Route::Recover | Route::Missing | Route::Bulk => by(Route::Server),
             Route::Local => {
                 let rows = overlay.rows.iter();
                 let pairs: Vec<_> = rows

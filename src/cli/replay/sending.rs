@@ -10,9 +10,10 @@ use tokio::time::{sleep, timeout};
 
 use crate::cli::INTERRUPTED;
 use crate::cli::output::{Outcome, Output, note};
+use crate::domain::bulk::Sweep;
 use crate::domain::{
-    Applied, ChangeKind, EndpointId, History, Job, MAX_FAILURES, Origin, OutcomeState, Queue,
-    Replay, ReplayState, ReplayStep, Route, Stage, Time,
+    Applied, ChangeKind, History, Job, MAX_FAILURES, Origin, OutcomeState, Queue, Replay,
+    ReplayState, ReplayStep, Route, Stage,
 };
 use crate::io::client::Client;
 use crate::io::clock::Clock;
@@ -32,10 +33,9 @@ pub(super) enum Work {
     /// One after another, each by a request of its own.
     Many(Queue),
     /// All by one request.
-    Recover {
-        endpoint: EndpointId,
+    Sweep {
+        asked: Sweep,
         orders: Vec<ReplayOrder>,
-        since: Time,
     },
 }
 
@@ -75,12 +75,8 @@ pub(super) async fn send(by: Sending) -> Outcome {
                     tell_left(&outlet, client.route(), left).await;
                 }
             }
-            Work::Recover {
-                endpoint,
-                orders,
-                since,
-            } => {
-                sender::recover(&client, &outlet, &endpoint, orders, since, wait, &posts).await;
+            Work::Sweep { asked, orders } => {
+                sender::sweep(&client, &outlet, &asked, orders, wait, &posts).await;
             }
         }
         // What was found goes into the ledger before this ends.

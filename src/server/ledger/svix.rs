@@ -5,12 +5,19 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::{Attempt, Ledger, Message, attempt_body, message_body};
+use super::{Attempt, Ledger, Message, Stored, attempt_body, message_body};
 use crate::server::port::Refusal;
 use crate::wire::bodies::{AttemptBody, MessageBody};
 
 /// What an expired payload looks like (seen on a real Svix server).
 const EXPIRED: &str = r#"{"expired":true}"#;
+
+/// A message that an endpoint was sent.
+pub struct Tried {
+    pub message: String,
+    pub kind: &'static str,
+    pub is_delivered: bool,
+}
 
 impl Ledger {
     /// Provisions the application without waiting for the first endpoint.
@@ -73,6 +80,46 @@ impl Ledger {
         }
         let failed = last.into_iter().filter(|(_, success)| !success);
         Ok(failed.map(|(id, _)| id.to_owned()).collect())
+    }
+
+    /// Messages accepted since a time that this endpoint wants and was never tried at, oldest
+    /// first.
+    pub fn untried_since(&self, endpoint_id: &str, since_us: i64) -> Result<Vec<String>, Refusal> {
+        let endpoint = self.endpoints.get(endpoint_id);
+        let endpoint = endpoint.ok_or(Refusal::NotFound("Endpoint"))?;
+        let is_missing = |stored: &&Stored| {
+            let mut attempts = stored.attempts.iter();
+            stored.message.at_us >= since_us
+                && endpoint
+                    .spec
+                    .event_types
+                    .contains(&stored.message.event_type)
+                && !attempts.any(|id| {
+                    let attempt = self.attempts.get(id);
+                    attempt.is_some_and(|attempt| attempt.endpoint_id == endpoint_id)
+                })
+        };
+        let missing = self.messages.values().filter(is_missing);
+        Ok(missing.map(|stored| stored.message.id.clone()).collect())
+    }
+
+    /// Messages accepted since a time that were tried at this endpoint, oldest first.
+    pub fn tried_since(&self, endpoint_id: &str, since_us: i64) -> Result<Vec<Tried>, Refusal> {
+        let ids = self.by_endpoint.get(endpoint_id);
+        let ids = ids.ok_or(Refusal::NotFound("Endpoint"))?;
+        let mut tried: BTreeMap<&str, bool> = BTreeMap::new();
+        for attempt in ids.iter().filter_map(|id| self.attempts.get(id)) {
+            *tried.entry(&attempt.message_id).or_default() |= attempt.success;
+        }
+        let tried = tried.into_iter().filter_map(|(id, is_delivered)| {
+            let message = &self.messages.get(id)?.message;
+            (message.at_us >= since_us).then(|| Tried {
+                message: id.to_owned(),
+                kind: message.event_type,
+                is_delivered,
+            })
+        });
+        Ok(tried.collect())
     }
 
     /// Forgets a message's payload.

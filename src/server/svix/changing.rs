@@ -73,6 +73,14 @@ struct SpanIn {
     since: String,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ChosenIn {
+    #[serde(default)]
+    event_types: Vec<String>,
+    status: Option<u8>,
+}
+
 fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refused> {
     serde_json::from_slice(body)
         .map_err(|error| Refused::invalid(&["body", "__all__"], &error.to_string()))
@@ -261,18 +269,62 @@ pub async fn recover(
     body: Bytes,
 ) -> Answer {
     mount.check(&app)?;
-    let asked: SpanIn = read(&body)?;
-    let no_time = || Refused::invalid(&["body", "since"], "not a time");
-    let Time(since_us) = Time::parse(&asked.since).ok_or_else(no_time)?;
+    let since_us = since(&body)?;
     if since_us < now_us() - RECOVERABLE_US {
         let message = "Cannot recover more than 14 days of messages";
         return Err(Refused::invalid(&["body", "since"], message));
     }
     let failed = mount.own.ledger().failed_since(&id, since_us)?;
-    for message_id in failed {
+    begin(&mount, &id, failed, "endpoint.recover").await
+}
+
+pub async fn replay_missing(
+    State(mount): State<Mount>,
+    Path((app, id)): Path<(String, String)>,
+    body: Bytes,
+) -> Answer {
+    mount.check(&app)?;
+    let missing = mount.own.ledger().untried_since(&id, since(&body)?)?;
+    begin(&mount, &id, missing, "endpoint.replay").await
+}
+
+pub async fn bulk_replay(
+    State(mount): State<Mount>,
+    Path((app, id)): Path<(String, String)>,
+    body: Bytes,
+) -> Answer {
+    mount.check(&app)?;
+    let chosen: ChosenIn = read(&body)?;
+    let is_meant = |kind: &str| {
+        chosen.event_types.is_empty() || chosen.event_types.iter().any(|it| it == kind)
+    };
+    let stands_so = |is_delivered: bool| match chosen.status {
+        None => true,
+        Some(0) => is_delivered,
+        Some(2) => !is_delivered,
+        Some(_) => false,
+    };
+    let tried = mount.own.ledger().tried_since(&id, since(&body)?)?;
+    let tried = tried
+        .into_iter()
+        .filter(|tried| is_meant(tried.kind) && stands_so(tried.is_delivered));
+    let ids = tried.map(|tried| tried.message).collect();
+    begin(&mount, &id, ids, "endpoint.replay").await
+}
+
+fn since(body: &[u8]) -> Result<i64, Refused> {
+    let asked: SpanIn = read(body)?;
+    let no_time = || Refused::invalid(&["body", "since"], "not a time");
+    let Time(since_us) = Time::parse(&asked.since).ok_or_else(no_time)?;
+    Ok(since_us)
+}
+
+/// Sends an endpoint all these, and tells that a task of this kind does.
+async fn begin(mount: &Mount, id: &str, messages: Vec<String>, task: &str) -> Answer {
+    for message_id in messages {
         let resend = Resend {
             message_id,
-            endpoint_id: id.clone(),
+            endpoint_id: id.to_owned(),
             idempotency_key: None,
         };
         mount.own.resend(resend).await?;
@@ -280,7 +332,7 @@ pub async fn recover(
     let body = json!({
         "id": format!("qtask_{}", "0".repeat(27)),
         "status": "running",
-        "task": "endpoint.recover",
+        "task": task,
         "updatedAt": rfc3339(now_us()),
     });
     Ok((StatusCode::ACCEPTED, Json(body)).into_response())

@@ -6,13 +6,14 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use reeltop::domain::bulk::{Sweep, Takes};
 use reeltop::domain::{AttemptStatus, Grounds, Route};
 use reeltop::io::Clock;
 use reeltop::io::client::Client;
 use reeltop::io::client::http::Sent;
 use reeltop::io::ledger::Ledger;
 use reeltop::io::outlet::Outlet;
-use reeltop::io::sender::{Posts, ReplayOrder, recover};
+use reeltop::io::sender::{Posts, ReplayOrder, sweep};
 use reeltop::server::Running;
 use tempfile::TempDir;
 
@@ -128,6 +129,16 @@ struct Failed {
     orders: Vec<ReplayOrder>,
 }
 
+impl Failed {
+    fn asked(&self) -> Sweep {
+        Sweep {
+            endpoint: self.orders[0].endpoint.clone(),
+            since: hour_ago(),
+            takes: Takes::Failed,
+        }
+    }
+}
+
 async fn failed() -> Failed {
     failed_at(Receiver::always(500).await).await
 }
@@ -163,15 +174,12 @@ async fn recovered(failed: &Failed, ledger: Ledger, posts: &Posts) -> Vec<String
     let (outlet, mut ends) = Outlet::new(clock, None, ledger.clone());
     let reading = async { while ends.changes.recv().await.is_some() {} };
     let asking = async {
-        let endpoint = failed.orders[0].endpoint.clone();
-        let (orders, since) = (failed.orders.clone(), hour_ago());
-        let follow = Duration::from_millis(100);
-        recover(
+        let (orders, follow) = (failed.orders.clone(), Duration::from_millis(100));
+        sweep(
             &failed.client,
             &outlet,
-            &endpoint,
+            &failed.asked(),
             orders,
-            since,
             follow,
             posts,
         )
@@ -201,9 +209,8 @@ async fn what_is_written_down_as_being_sent_is_taken_back_before_the_end() {
     let clock = Clock::new();
     let (outlet, mut ends) = Outlet::new(clock, None, ledger.clone());
     let asking = async {
-        let (orders, since) = (failed.orders.clone(), hour_ago());
-        let (client, endpoint) = (&failed.client, &failed.orders[0].endpoint);
-        recover(client, &outlet, endpoint, orders, since, PATIENCE, &posts).await;
+        let (orders, client) = (failed.orders.clone(), &failed.client);
+        sweep(client, &outlet, &failed.asked(), orders, PATIENCE, &posts).await;
         std::future::pending::<()>().await;
     };
     // Room for what is told of three that are planned and for the attempts of each, and no more:

@@ -3,7 +3,9 @@
 
 use serde_json::{Map, Value, json};
 
+use super::endpoints::expanded;
 use super::{Svix, said};
+use crate::domain::bulk::{Sweep, Takes, Tried};
 use crate::domain::{EndpointId, Time, Unreadable};
 use crate::io::client::endpoints::Changed;
 use crate::io::client::http::{NotDone, Verb};
@@ -62,6 +64,33 @@ impl Svix {
         }
         self.begin(endpoint, "bulk-replay", body, idempotency_key)
             .await
+    }
+
+    /// Sends an endpoint what a sweep takes.
+    pub async fn sweep(&self, asked: &Sweep, idempotency_key: &str) -> Changed<Background> {
+        let (at, since) = (&asked.endpoint, asked.since);
+        match &asked.takes {
+            Takes::Failed => self.recover(at, since, None, idempotency_key).await,
+            Takes::Missing => self.replay_missing(at, since, None, idempotency_key).await,
+            Takes::Tried {
+                event_types,
+                outcome,
+            } => {
+                let status = outcome.map(|outcome| match outcome {
+                    Tried::Delivered => 0,
+                    Tried::Failed => 2,
+                });
+                let chosen = Chosen {
+                    event_types: expanded(event_types)
+                        .into_iter()
+                        .map(str::to_owned)
+                        .collect(),
+                    status,
+                };
+                self.bulk_replay(at, since, None, &chosen, idempotency_key)
+                    .await
+            }
+        }
     }
 
     /// Sends an endpoint an example of an event; `svix.ping` is always known.

@@ -1,6 +1,6 @@
-//! Svix's recover: one request for everything that failed at an endpoint since a time. The service
-//! chooses what it sends and tells nothing of it, so that each message that is known to have failed
-//! there stands in the ledger as a replay of its own, and is followed as one.
+//! Svix's recover, replay-missing and bulk-replay: one request for many messages at an endpoint.
+//! The service chooses what it sends and tells nothing of it, so that each message that it is known
+//! to take stands in the ledger as a replay of its own, and is followed as one.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,7 +9,8 @@ use futures_util::stream::{self, StreamExt};
 use tokio::time::Instant;
 
 use super::{Followed, Posts, ReplayOrder, Written, find, tell, tell_attempts};
-use crate::domain::{Attempt, AttemptId, Before, EndpointId, Failure, FailureKind, Stage, Time};
+use crate::domain::bulk::{Sweep, Takes};
+use crate::domain::{Attempt, AttemptId, Before, Failure, FailureKind, Stage};
 use crate::io::attempts::Attempts;
 use crate::io::client::Client;
 use crate::io::client::http::NotDone;
@@ -29,18 +30,17 @@ struct Known {
     told: HashMap<AttemptId, Attempt>,
 }
 
-/// Asks for the recovery once and follows what is known of it. Nothing is asked for unless every
-/// one of them could be written down.
-pub async fn recover(
+/// Asks for it once and follows what is known of it. Nothing is asked for unless every one of them
+/// could be written down.
+pub async fn sweep(
     client: &Client,
     outlet: &Outlet,
-    endpoint: &EndpointId,
+    asked: &Sweep,
     orders: Vec<ReplayOrder>,
-    since: Time,
     follow: Duration,
     posts: &Posts,
 ) {
-    let Some(known) = write_down(client, outlet, orders).await else {
+    let Some(known) = write_down(client, outlet, &asked.takes, orders).await else {
         return;
     };
     if known.is_empty() {
@@ -49,15 +49,9 @@ pub async fn recover(
     let rows = known
         .iter()
         .map(|one| (one.written.clone(), one.before.clone()));
-    let asking = ask(
-        client.clone(),
-        endpoint.clone(),
-        rows.collect(),
-        since,
-        posts.clone(),
-    );
+    let asking = ask(client.clone(), asked.clone(), rows.collect(), posts.clone());
     let begun = match posts.tracker.spawn(asking).await {
-        Ok(Stage::Accepted) => "the recovery was accepted".to_owned(),
+        Ok(Stage::Accepted) => format!("the {} was accepted", asked.takes.offer().name()),
         Ok(Stage::Unknown(why)) => why,
         Ok(_) => return,
         Err(error) => format!("it was broken off: {error}"),
@@ -72,13 +66,7 @@ pub async fn recover(
 /// Writes each down as being sent, makes the one request and tells how it ended; a task of its own,
 /// as the request goes on where whoever asked is dropped. What was not begun when the program ends,
 /// or not all of which could be written down, is not asked for any more.
-async fn ask(
-    client: Client,
-    endpoint: EndpointId,
-    rows: Vec<(Written, Before)>,
-    since: Time,
-    posts: Posts,
-) -> Stage {
+async fn ask(client: Client, asked: Sweep, rows: Vec<(Written, Before)>, posts: Posts) -> Stage {
     let stop = posts.stop;
     let unbegun = posts.unbegun.token();
     let all = || rows.iter().map(|(written, _)| written);
@@ -99,8 +87,8 @@ async fn ask(
     }
     drop(unbegun);
     let begun = match (&client.svix, rows.first()) {
-        (Some(svix), Some((first, _))) => svix.recover(&endpoint, since, None, &first.id).await,
-        _ => Err(NotDone::Refused(not_offered())),
+        (Some(svix), Some((first, _))) => svix.sweep(&asked, &first.id).await,
+        _ => Err(NotDone::Refused(not_offered(&asked.takes))),
     };
     let stage = match begun {
         Ok(_) => Stage::Accepted,
@@ -118,11 +106,12 @@ async fn note_all(rows: impl Iterator<Item = &Written>, stage: Stage) -> Stage {
 }
 
 /// Where there is no Svix to ask.
-pub fn not_offered() -> Failure {
+pub fn not_offered(takes: &Takes) -> Failure {
+    let name = takes.offer().name();
     Failure::new(
         FailureKind::NotOffered,
-        "recover is a route of Svix, and deliveries are not read from a Svix server here",
-        "name one with --svix-url and --svix-app, or leave --recover away",
+        format!("{name} is a route of Svix, and deliveries are not read from a Svix server here"),
+        "name one with --svix-url and --svix-app, or replay by another route",
     )
 }
 
@@ -153,6 +142,7 @@ async fn follow_one(client: &Client, one: Known, begun: &str, until: Instant, fo
 async fn write_down(
     client: &Client,
     outlet: &Outlet,
+    takes: &Takes,
     orders: Vec<ReplayOrder>,
 ) -> Option<Vec<Known>> {
     let mut written: Vec<Written> = Vec::new();
@@ -179,7 +169,7 @@ async fn write_down(
     while let Some((one, attempts)) = read.next().await {
         let failure = match attempts {
             Ok(attempts) => {
-                known.extend(still_failing(outlet, one, attempts).await);
+                known.extend(still_taken(outlet, takes, one, attempts).await);
                 continue;
             }
             Err(failure) => failure,
@@ -192,9 +182,15 @@ async fn write_down(
     Some(known)
 }
 
-/// One of the messages with its attempts, unless one of these delivered it since it was planned: the
-/// service sends only what failed, so that there would be nothing to follow.
-async fn still_failing(outlet: &Outlet, written: Written, attempts: Attempts) -> Option<Known> {
+/// One of the messages with its attempts, unless one of these tells that the service sends it no
+/// more, so that there would be nothing to follow: what was delivered since it was planned, where
+/// only what failed is sent, and what was tried, where only what never was is.
+async fn still_taken(
+    outlet: &Outlet,
+    takes: &Takes,
+    written: Written,
+    attempts: Attempts,
+) -> Option<Known> {
     let order = &written.order;
     let rows = attempts.rows.iter();
     let at_endpoint = || (rows.clone()).filter(|attempt| attempt.endpoint == order.endpoint);
@@ -202,12 +198,17 @@ async fn still_failing(outlet: &Outlet, written: Written, attempts: Attempts) ->
         ids: at_endpoint().map(|attempt| attempt.id.clone()).collect(),
         is_whole: attempts.is_whole(),
     };
-    let refuted = order.grounds.refuted(at_endpoint());
-    let refuted = refuted.map(|attempt| attempt.id.to_string());
+    let delivered = order.grounds.refuted(at_endpoint());
+    let delivered = delivered.filter(|_| takes.spares_delivered());
+    let tried = at_endpoint().next().filter(|_| *takes == Takes::Missing);
+    let why = match (delivered, tried) {
+        (Some(attempt), _) => Some(format!("delivered meanwhile, by attempt {}", attempt.id)),
+        (None, Some(attempt)) => Some(format!("tried meanwhile, by attempt {}", attempt.id)),
+        (None, None) => None,
+    };
     let mut told = HashMap::new();
     tell_attempts(outlet, attempts, &mut told).await;
-    if let Some(attempt) = refuted {
-        let why = format!("delivered meanwhile, by attempt {attempt}");
+    if let Some(why) = why {
         written.note(Stage::Cancelled(why)).await;
         return None;
     }
