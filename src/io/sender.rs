@@ -27,7 +27,7 @@ use crate::domain::{
 
 pub use local::{Parcel, key_of, post_here};
 pub use sweep::{not_offered, sweep};
-use weighing::objection;
+use weighing::{endpoint_objection, objection};
 
 /// How long an attempt is looked for at a quick pace.
 pub const FOLLOW: Duration = Duration::from_micros(FOLLOWED.unsigned_abs());

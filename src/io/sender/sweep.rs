@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt};
 use tokio::time::Instant;
 
-use super::{Followed, Posts, ReplayOrder, Written, find, tell, tell_attempts};
+use super::{Followed, Posts, ReplayOrder, Written, endpoint_objection, find, tell, tell_attempts};
 use crate::domain::bulk::{Sweep, Takes};
 use crate::domain::{Attempt, AttemptId, Before, Failure, FailureKind, Stage};
 use crate::io::attempts::Attempts;
@@ -44,6 +44,16 @@ pub async fn sweep(
         return;
     };
     if known.is_empty() {
+        return;
+    }
+    // The last look at what all of them share. A message that a newer one of its task has superseded
+    // meanwhile does not end it: none can be left out, and those that were superseded before are
+    // told of in the plan and sent too.
+    let abilities = outlet.abilities();
+    let look = endpoint_objection(client, &abilities, &asked.endpoint);
+    if let Some(why) = Box::pin(look).await {
+        let rows = known.iter().map(|one| &one.written);
+        note_all(rows, Stage::Cancelled(why)).await;
         return;
     }
     let rows = known

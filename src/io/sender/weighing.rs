@@ -20,18 +20,26 @@ pub(super) async fn objection(
     order: &ReplayOrder,
 ) -> Option<String> {
     let (endpoint, newer) = tokio::join!(
-        endpoint_now(client, abilities, &order.endpoint),
+        endpoint_objection(client, abilities, &order.endpoint),
         superseding(client, &order.endpoint, &order.grounds)
     );
-    if let Some(endpoint) = told(endpoint).flatten()
-        && let Some(why) = Grounds::endpoint_objection(endpoint.as_ref())
-    {
-        return Some(why.to_owned());
+    if endpoint.is_some() {
+        return endpoint;
     }
     told(newer)?.map(|newer| {
         let (kind, id) = (newer.kind.name(), &newer.id);
         format!("superseded meanwhile: it took a newer message of this task, {kind} {id}")
     })
+}
+
+/// Why nothing would come of a request, by what the endpoint is now.
+pub(super) async fn endpoint_objection(
+    client: &Client,
+    abilities: &Abilities,
+    id: &EndpointId,
+) -> Option<String> {
+    let endpoint = told(endpoint_now(client, abilities, id).await).flatten()?;
+    Grounds::endpoint_objection(endpoint.as_ref()).map(str::to_owned)
 }
 
 fn told<T>(read: Result<T, Failure>) -> Option<T> {

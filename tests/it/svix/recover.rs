@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use reeltop::domain::bulk::{Sweep, Takes};
-use reeltop::domain::{AttemptStatus, Grounds, Route};
+use reeltop::domain::{Ability, AttemptStatus, EndpointEdit, Grounds, Route};
 use reeltop::io::Clock;
 use reeltop::io::client::Client;
 use reeltop::io::client::http::Sent;
@@ -174,6 +174,10 @@ async fn recovered(failed: &Failed, ledger: Ledger, posts: &Posts) -> Vec<String
     let (outlet, mut ends) = Outlet::new(clock, None, ledger.clone());
     let reading = async { while ends.changes.recv().await.is_some() {} };
     let asking = async {
+        let listed = Ability::Offered("GET".to_owned());
+        outlet
+            .learn(|abilities| abilities.endpoint_list = listed)
+            .await;
         let (orders, follow) = (failed.orders.clone(), Duration::from_millis(100));
         sweep(
             &failed.client,
@@ -387,4 +391,30 @@ async fn control_c_while_they_are_followed_leaves_each_open_and_says_so() {
     }
     assert!(failed.receiver.is_quiet().await, "each was posted once");
     failed.server.stop().await;
+}
+
+#[tokio::test]
+async fn what_became_of_the_endpoint_meanwhile_calls_all_of_it_off() {
+    for (is_deleted, word) in [(false, "disabled"), (true, "deleted")] {
+        let failed = failed().await;
+        let (ledger, svix) = (Ledger::in_memory(), svix_of(&failed.server));
+        let endpoint = &failed.orders[0].endpoint;
+        if is_deleted {
+            svix.delete_endpoint(endpoint, "k").await.unwrap();
+        } else {
+            let edit = EndpointEdit {
+                disabled: Some(true),
+                ..EndpointEdit::default()
+            };
+            svix.edit_endpoint(endpoint, &edit, "k").await.unwrap();
+        }
+        let states = recovered(&failed, ledger.clone(), &Posts::default()).await;
+        assert_eq!(states, ["cancelled"; 3], "{word}");
+        for row in ledger.list(10, Clock::new().now()).unwrap() {
+            let why = row.reason().unwrap_or_default();
+            assert!(why.contains(word), "{why}");
+        }
+        assert!(failed.receiver.is_quiet().await);
+        failed.server.stop().await;
+    }
 }
