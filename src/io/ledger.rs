@@ -89,6 +89,8 @@ struct Inner {
     pruned: Option<i64>,
     /// The last revision that was told; `None` before the first look.
     told: Option<i64>,
+    /// What changed and was seen since, but nobody was told of yet.
+    untold: Vec<Replay>,
 }
 
 impl Ledger {
@@ -139,10 +141,18 @@ impl Ledger {
         route: Route,
         now: Moment,
     ) -> Result<Planned, Failure> {
-        // What is found by now may have ended an earlier replay.
-        self.keep(now)?;
+        // After trouble it is tried first whether it can be written again.
+        let kept = match self.trouble() {
+            Some(_) => self.keep(now)?,
+            None => Vec::new(),
+        };
         let mut inner = self.lock();
+        inner.untold.extend(kept);
         self.open(&mut inner, true, now)?;
+        // What is found by now may have ended an earlier replay.
+        let kept = self.settle_all(&mut inner, now);
+        let kept = kept.map_err(|error| self.failed(&error))?;
+        inner.untold.extend(kept);
         let id: Arc<str> = uuid::Uuid::new_v4().to_string().into();
         let replay = Replay {
             number,
@@ -169,7 +179,18 @@ impl Ledger {
             let pruned = file.prune(self.keeping, now);
             pruned.map_err(|error| self.failed(&error))?;
         }
-        match file.insert(&id, &replay, owner) {
+        let mut inserted = file.insert(&id, &replay, owner);
+        if let Err(Refusal::Open(_)) = &inserted {
+            // Whose it is may have ended.
+            let reaped = self.reap(held, now);
+            let kept = reaped.and_then(|()| self.settle_all(held, now));
+            held.untold
+                .extend(kept.map_err(|error| self.failed(&error))?);
+            if let (Some(file), Some(owner)) = (&mut held.file, &held.owner) {
+                inserted = file.insert(&id, &replay, owner);
+            }
+        }
+        match inserted {
             Ok(()) => {}
             Err(Refusal::Open(open)) => {
                 let open = self.shown_one(&inner, *open);
@@ -268,12 +289,16 @@ impl Ledger {
             file.probe().map_err(|error| self.failed(&error))?;
             *self.troubled() = None;
         }
-        self.keep_open(&mut inner, now)
-            .map_err(|error| self.failed(&error))
+        let kept = self.reap(&mut inner, now);
+        let kept = kept.and_then(|()| self.settle_all(&mut inner, now));
+        let kept = kept.map_err(|error| self.failed(&error))?;
+        let mut told = std::mem::take(&mut inner.untold);
+        told.extend(kept);
+        Ok(told)
     }
 
-    fn keep_open(&self, inner: &mut Inner, now: Moment) -> Result<Vec<Replay>, file::Trouble> {
-        self.reap(inner, now)?;
+    /// Writes what the attempts that were found say of the replays; gives those that changed.
+    fn settle_all(&self, inner: &mut Inner, now: Moment) -> Result<Vec<Replay>, file::Trouble> {
         let Some(file) = &mut inner.file else {
             return Ok(Vec::new());
         };
