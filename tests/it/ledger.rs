@@ -7,6 +7,7 @@ mod file;
 mod given_up;
 mod looking;
 mod machine;
+mod noted;
 mod partial;
 
 use std::path::Path;
@@ -128,6 +129,10 @@ impl Service {
             is_reached,
             answer,
         }
+    }
+
+    fn open(&self) {
+        self.is_open.store(true, Ordering::SeqCst);
     }
 
     fn n_posts(&self) -> usize {
