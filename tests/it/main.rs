@@ -1,6 +1,7 @@
 //! The one integration binary: what needs more than one room, a socket or a terminal.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod advice;
 mod bulk;
 mod cli;
 mod client;

@@ -261,7 +261,6 @@ fn said(failure: Failure) -> Failure {
             "the service no longer has the payload; only the sender can send it anew".to_owned()
         }
         FailureKind::Invalid if says("14 days") => "take a later time".to_owned(),
-        FailureKind::Invalid if says("409 ") => "it is there already".to_owned(),
         _ => hint.replace("an Aspect API", "a Svix server"),
     };
     Failure { kind, what, hint }
