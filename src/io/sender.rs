@@ -38,6 +38,9 @@ const AGAIN: Duration = Duration::from_millis(200);
 /// … and at last.
 const MAX_AGAIN: Duration = Duration::from_secs(10);
 
+/// Why what was written down is not sent where the program ends.
+const ENDED: &str = "reeltop was ended before the request was made";
+
 /// A replay to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplayOrder {
@@ -160,6 +163,16 @@ pub struct Posts {
 }
 
 impl Posts {
+    /// Does it, unless no request is begun any more before it is done: what comes before a request,
+    /// or looks for what it caused, ends then.
+    async fn unless_ended<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            done = work => Some(done),
+        }
+    }
+
     /// Lets no request begin any more and waits so long for those under way. What is written down
     /// as being sent, and now is not, is taken back first, however long that takes: nobody could
     /// tell it later from what was sent.
@@ -203,11 +216,25 @@ pub async fn replay(
         written.note(Stage::Refused(failure)).await;
         return Followed::Failed;
     };
-    if let Some(why) = Box::pin(objection(client, &abilities, order)).await {
-        written.note(Stage::Cancelled(why)).await;
-        return Followed::CalledOff;
-    }
-    let before = match Attempts::of(client, &order.message).await {
+    let asked = async {
+        match objection(client, &abilities, order).await {
+            Some(why) => Err(why),
+            None => Ok(Attempts::of(client, &order.message).await),
+        }
+    };
+    let asked = posts.unless_ended(Box::pin(asked)).await;
+    let before = match asked {
+        Some(Ok(before)) => before,
+        Some(Err(why)) => {
+            written.note(Stage::Cancelled(why)).await;
+            return Followed::CalledOff;
+        }
+        None => {
+            written.note(Stage::Cancelled(ENDED.to_owned())).await;
+            return Followed::Failed;
+        }
+    };
+    let before = match before {
         Ok(attempts) => attempts,
         Err(failure) => {
             let what = format!("its attempts could not be read first: {}", failure.what);
@@ -243,7 +270,10 @@ pub async fn replay(
     if let Sent::Refused(_) = sent {
         return Followed::Failed;
     }
-    let (followed, silence) = find(client, &written, &there, &mut told, follow).await;
+    let finding = find(client, &written, &there, &mut told, follow);
+    let Some((followed, silence)) = posts.unless_ended(Box::pin(finding)).await else {
+        return Followed::Open;
+    };
     let why = match (sent, silence) {
         _ if followed != Followed::Open => None,
         (Sent::Accepted, Some(silence)) => Some(format!("accepted, but {silence}")),
@@ -291,9 +321,8 @@ async fn post(
         return Sent::Refused(failure);
     }
     if stop.is_cancelled() {
-        let why = "reeltop was ended before the request was made";
-        written.note(Stage::Cancelled(why.to_owned())).await;
-        return Sent::Refused(Failure::new(FailureKind::Local, why, ""));
+        written.note(Stage::Cancelled(ENDED.to_owned())).await;
+        return Sent::Refused(Failure::new(FailureKind::Local, ENDED, ""));
     }
     tell(&written.outlet, &written.order, Stage::Looking).await;
     let ReplayOrder {

@@ -2,7 +2,8 @@
 
 mod causes;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
@@ -682,6 +683,57 @@ async fn an_endpoint_that_only_fails_is_disabled_by_the_service_and_gets_no_repl
             .any(|line| line.contains("the endpoint is disabled")),
         "{lines:?} {said}"
     );
+    server.stop().await;
+}
+
+/// ctrl-c in the middle: what was not reached leaves a line, and nothing is left open that was not
+/// begun.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_bulk_leaves_a_line_for_each() {
+    let server = start(Options::default()).await;
+    let receiver = Receiver::always(500).await;
+    let endpoint = create_endpoint(&server, &receiver.url, &["task.*"]).await;
+    for n in 0..12 {
+        server
+            .backend()
+            .create_task(&format!("a{n}"), &["proxy"])
+            .unwrap();
+    }
+    attempts(&server, &format!("endpoint_id={}", endpoint.id), 12).await;
+    let state = tempfile::tempdir().unwrap();
+    let bulk = "replay --since 1h --yes --json --rate 0.05";
+    let bulk: Vec<&str> = bulk.split(' ').collect();
+    let mut command = reeltop(&server.url(), server.api_key(), &bulk);
+    let mut child = command
+        .env("XDG_STATE_HOME", state.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let told = tokio::task::spawn_blocking(move || {
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let first = lines.next().unwrap().unwrap();
+        let pid = child.id().to_string();
+        let killed = Command::new("kill").args(["-INT", &pid]).status();
+        assert!(killed.unwrap().success());
+        let mut told = vec![first];
+        told.extend(lines.map(Result::unwrap));
+        (child.wait_with_output().unwrap(), told)
+    });
+    let (output, lines) = told.await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    let mut ends: HashMap<String, String> = HashMap::new();
+    for line in &lines {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let word = |name: &str| line[name].as_str().unwrap().to_owned();
+        ends.insert(word("message_id"), word("state"));
+    }
+    assert_eq!(ends.len(), 12, "{lines:?} {said}");
+    let n_cancelled = ends.values().filter(|state| *state == "cancelled").count();
+    assert!(n_cancelled >= 11, "{ends:?} {said}");
+    assert!(!ends.values().any(|state| state == "planned"), "{ends:?}");
+    assert!(said.contains("ended; 11 were not sent"), "{said}");
     server.stop().await;
 }
 

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use reqwest::Url;
 use serde_json::json;
 
+use super::sending::FOLDED;
 use super::{end, overlap};
 use crate::cli::args::{ReplayArgs, SourceArgs};
 use crate::cli::output::{Outcome, Output, Stop, note, usage};
@@ -151,7 +152,7 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
             biased;
             ended = &mut work => Some(ended),
             _ = tokio::signal::ctrl_c() => {
-                end(&posts, work).await;
+                end(&posts, FOLDED, work).await;
                 None
             }
         }

@@ -13,7 +13,7 @@ use crate::cli::output::{Outcome, Output, note};
 use crate::domain::bulk::Sweep;
 use crate::domain::{
     Applied, ChangeKind, History, Job, MAX_FAILURES, Origin, OutcomeState, Queue, Replay,
-    ReplayState, ReplayStep, Route, Stage,
+    ReplayState, ReplayStep, Stage,
 };
 use crate::io::client::Client;
 use crate::io::clock::Clock;
@@ -25,8 +25,10 @@ use crate::wire::normal;
 
 /// How long ctrl-c waits for requests under way, …
 const GRACE: Duration = Duration::from_secs(3);
-/// … and for what they told.
-const FOLDED: Duration = Duration::from_millis(100);
+/// … for what they told, where one of them has not ended by then, …
+pub(super) const FOLDED: Duration = Duration::from_millis(100);
+/// … and for the lines of what was not reached, where all have.
+const TOLD: Duration = Duration::from_secs(10);
 
 /// What is to be sent.
 pub(super) enum Work {
@@ -65,22 +67,31 @@ pub(super) async fn send(by: Sending) -> Outcome {
     let (outlet, Ends { mut changes, .. }) = Outlet::new(clock, None, ledger);
     let abilities = history.abilities.clone();
     let posts = Posts::default();
+    let patience = match work {
+        Work::Many(_) => TOLD,
+        Work::Sweep { .. } => FOLDED,
+    };
     let sending = async {
         outlet.learn(|held| *held = abilities).await;
         match work {
             Work::Many(queue) => {
-                let left = send_all(queue, &client, &outlet, wait, &posts).await;
-                // Among words a note says how many these are.
-                if is_json {
-                    tell_left(&outlet, client.route(), left).await;
-                }
+                let many = Many {
+                    client: &client,
+                    outlet: &outlet,
+                    posts: &posts,
+                    wait,
+                    is_json,
+                };
+                many.send(queue).await;
             }
             Work::Sweep { asked, orders } => {
                 sender::sweep(&client, &outlet, &asked, orders, wait, &posts).await;
             }
         }
         // What was found goes into the ledger before this ends.
-        if let Err(failure) = keeper::look(&outlet, &|_| {}).await {
+        if !posts.stop.is_cancelled()
+            && let Err(failure) = keeper::look(&outlet, &|_| {}).await
+        {
             note(&failure.to_string());
         }
         drop(outlet);
@@ -118,7 +129,7 @@ pub(super) async fn send(by: Sending) -> Outcome {
                 true
             }
             _ = tokio::signal::ctrl_c() => {
-                end(&posts, work).await;
+                end(&posts, patience, work).await;
                 false
             }
         }
@@ -130,8 +141,12 @@ pub(super) async fn send(by: Sending) -> Outcome {
     }
 }
 
-/// Gives requests that were begun some time to end, unless ctrl-c comes a second time.
-pub(super) async fn end<T>(posts: &Posts, mut work: impl Future<Output = T> + Unpin) {
+/// Gives requests that were begun some time to end, and `patience` to what is told after, unless ctrl-c comes a second time.
+pub(super) async fn end<T>(
+    posts: &Posts,
+    patience: Duration,
+    mut work: impl Future<Output = T> + Unpin,
+) {
     if !posts.unbegun.is_empty() {
         note("nothing is asked for any more; what was written down for it is taken back first");
     } else if !posts.tracker.is_empty() {
@@ -143,87 +158,103 @@ pub(super) async fn end<T>(posts: &Posts, mut work: impl Future<Output = T> + Un
         _ = tokio::signal::ctrl_c() => return,
     }
     // What they told is folded yet.
-    let _ = timeout(FOLDED, work).await;
-}
-
-/// What was not sent.
-struct Left {
-    jobs: Vec<Job>,
-    /// Numbers that were given to what was.
-    n_sent: u64,
-    why: &'static str,
-}
-
-/// Tells that the rest is not sent. It was never written down: nobody could send it a second time.
-async fn tell_left(outlet: &Outlet, route: Route, left: Left) {
-    for (job, number) in left.jobs.into_iter().zip(left.n_sent + 1..) {
-        let step = ReplayStep {
-            replay: number,
-            message: job.message,
-            endpoint: job.endpoint,
-            route,
-            stage: Stage::Cancelled(left.why.to_owned()),
-        };
-        let told = ChangeKind::Replay(Box::new(step));
-        outlet.tell(Origin::User, told).await;
-    }
-}
-
-/// Sends one after another, a few at once, and stops where one after another fails. Gives the rest.
-async fn send_all(
-    mut queue: Queue,
-    client: &Client,
-    outlet: &Outlet,
-    wait: Duration,
-    posts: &Posts,
-) -> Left {
-    let mut under_way = FuturesUnordered::new();
-    let mut number = 0;
-    let clock = outlet.clock();
-    while !posts.stop.is_cancelled() {
-        while let Some(job) = queue.take_next(clock.now().mono) {
-            number += 1;
-            let order = ReplayOrder {
-                number,
-                message: job.message.clone(),
-                endpoint: job.endpoint.clone(),
-                route: client.route(),
-                grounds: job.grounds.clone(),
-            };
-            under_way.push(async move {
-                let followed = sender::replay(client, outlet, &order, wait, posts).await;
-                (job, followed)
-            });
-        }
-        let due = queue.due();
-        let to_due = due.map_or(0, |due| due.saturating_sub(clock.now().mono).max(0));
-        tokio::select! {
-            Some((job, followed)) = under_way.next() => {
-                match followed {
-                    Followed::CalledOff => queue.not_needed(&job),
-                    how => queue.ended(&job, how == Followed::Delivered),
-                }
-            }
-            () = sleep(Duration::from_micros(to_due.unsigned_abs())), if due.is_some() => {}
-            else => break,
-        }
-    }
-    if queue.is_stopped() {
-        note(&format!(
-            "stopped after {MAX_FAILURES} failures one after another; {} were not sent, the same \
-             command goes on with them",
-            queue.n_left()
-        ));
-    }
-    let why = if queue.is_stopped() {
-        "not sent: too many failures in a row stopped the rest"
+    let patience = if posts.tracker.is_empty() {
+        patience
     } else {
-        "not sent: reeltop was ended before its turn"
+        FOLDED
     };
-    Left {
-        jobs: queue.cancel().collect(),
-        n_sent: number,
-        why,
+    tokio::select! {
+        _ = timeout(patience, work) => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+/// Sends one after another, and tells of the rest that it is not sent.
+struct Many<'a> {
+    client: &'a Client,
+    outlet: &'a Outlet,
+    posts: &'a Posts,
+    wait: Duration,
+    is_json: bool,
+}
+
+impl Many<'_> {
+    /// Sends a few at once, and stops where one after another fails.
+    async fn send(&self, mut queue: Queue) {
+        let mut under_way = FuturesUnordered::new();
+        let mut number = 0;
+        let clock = self.outlet.clock();
+        let stop = &self.posts.stop;
+        while !stop.is_cancelled() {
+            while let Some(job) = queue.take_next(clock.now().mono) {
+                number += 1;
+                under_way.push(self.follow(number, job));
+            }
+            let due = queue.due();
+            if under_way.is_empty() && due.is_none() {
+                break;
+            }
+            let to_due = due.map_or(0, |due| due.saturating_sub(clock.now().mono).max(0));
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {}
+                Some((job, followed)) = under_way.next() => {
+                    match followed {
+                        Followed::CalledOff => queue.not_needed(&job),
+                        how => queue.ended(&job, how == Followed::Delivered),
+                    }
+                }
+                () = sleep(Duration::from_micros(to_due.unsigned_abs())), if due.is_some() => {}
+            }
+        }
+        self.leave(queue, number).await;
+        // Ended, what was not begun calls itself off.
+        while under_way.next().await.is_some() {}
+    }
+
+    async fn follow(&self, number: u64, job: Job) -> (Job, Followed) {
+        let order = ReplayOrder {
+            number,
+            message: job.message.clone(),
+            endpoint: job.endpoint.clone(),
+            route: self.client.route(),
+            grounds: job.grounds.clone(),
+        };
+        let replay = sender::replay(self.client, self.outlet, &order, self.wait, self.posts);
+        let followed = replay.await;
+        (job, followed)
+    }
+
+    /// Tells that the rest is not sent: in a note how many, among lines each of them. It was never
+    /// written down: nobody could send it a second time.
+    async fn leave(&self, mut queue: Queue, n_sent: u64) {
+        let n_left = queue.n_left();
+        let why = if queue.is_stopped() {
+            note(&format!(
+                "stopped after {MAX_FAILURES} failures one after another; {n_left} were not sent, \
+                 the same command goes on with them"
+            ));
+            "not sent: too many failures in a row stopped the rest"
+        } else {
+            if n_left > 0 {
+                note(&format!("ended; {n_left} were not sent"));
+            }
+            "not sent: reeltop was ended before its turn"
+        };
+        if !self.is_json {
+            return;
+        }
+        for (job, number) in queue.cancel().zip(n_sent + 1..) {
+            let step = ReplayStep {
+                replay: number,
+                message: job.message,
+                endpoint: job.endpoint,
+                route: self.client.route(),
+                stage: Stage::Cancelled(why.to_owned()),
+            };
+            let told = ChangeKind::Replay(Box::new(step));
+            self.outlet.tell(Origin::User, told).await;
+        }
     }
 }
 
