@@ -4,6 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 
+use futures_util::stream::{self, StreamExt};
+
 use super::args::{AttemptsArgs, MessagesArgs, SourceArgs};
 use super::lens::Lens;
 use super::output::{Outcome, Output, Stop, note, usage, when, zone};
@@ -206,7 +208,7 @@ pub fn print_messages(
 pub async fn attempts(args: AttemptsArgs, from: SourceArgs) -> Outcome {
     let query = query(args.query.as_deref())?;
     let (_, client) = source::client(&from)?;
-    let ((rows, numbers), is_whole) = match (&args.message, &args.endpoint) {
+    let (found, is_whole) = match (&args.message, &args.endpoint) {
         (Some(message), _) => (of_message(&client, message, args.limit).await?, true),
         (None, Some(endpoint)) => {
             let endpoint = EndpointId::new(endpoint);
@@ -214,6 +216,11 @@ pub async fn attempts(args: AttemptsArgs, from: SourceArgs) -> Outcome {
         }
         (None, None) => everywhere(&client, args.limit).await?,
     };
+    let Found {
+        rows,
+        mut numbers,
+        partial,
+    } = found;
     if !query.is_empty() && is_at_limit(&rows, &args) {
         let of = if args.endpoint.is_none() && args.message.is_none() {
             "attempts of each endpoint"
@@ -228,6 +235,7 @@ pub async fn attempts(args: AttemptsArgs, from: SourceArgs) -> Outcome {
         .iter()
         .filter(|row| lens.shows_attempt(&row.value))
         .collect();
+    number_partial(&client, &mut numbers, &partial, &rows).await;
     let is_whole = lens.end() && is_whole;
     print_attempts(&rows, &numbers, args.json, &from)?;
     Ok(u8::from(!is_whole))
@@ -285,9 +293,20 @@ fn attempt_cells(attempt: &Attempt, numbers: &Numbers, zone: i32) -> Vec<String>
     ]
 }
 
+/// Messages whose attempts are read at once.
+const READS: usize = 8;
+
 /// Numbers of attempts among those of their message and endpoint, from 1.
 pub type Numbers = HashMap<AttemptId, usize>;
-type Found = (Vec<Row<Attempt>>, Numbers);
+
+/// Attempts that were read.
+#[derive(Default)]
+struct Found {
+    rows: Vec<Row<Attempt>>,
+    numbers: Numbers,
+    /// Messages of which older attempts may be missing; these have no numbers yet.
+    partial: HashSet<MessageId>,
+}
 
 async fn of_message(client: &Client, message: &str, limit: usize) -> Result<Found, Failure> {
     let message = &MessageId::new(message);
@@ -302,7 +321,11 @@ async fn of_message(client: &Client, message: &str, limit: usize) -> Result<Foun
         Numbers::new()
     };
     rows.truncate(limit);
-    Ok((rows, numbers))
+    Ok(Found {
+        rows,
+        numbers,
+        partial: HashSet::new(),
+    })
 }
 
 async fn at_endpoint(
@@ -314,29 +337,43 @@ async fn at_endpoint(
         client.attempts_at(endpoint, limit, cursor.as_deref()).await
     })
     .await?;
-    let mut numbers = number(rows.iter().map(|row| &row.value));
-    if !is_whole {
+    let attempts = rows.iter().map(|row| &row.value);
+    let (numbers, partial) = if is_whole {
+        (number(attempts), HashSet::new())
+    } else {
         // Older attempts of these messages may lie beyond the limit.
-        let mut messages: Vec<&MessageId> = rows.iter().map(|row| &row.value.message).collect();
-        messages.sort();
-        messages.dedup();
-        for message in messages {
-            let all = Attempts::of(client, message).await.ok();
-            if let Some(all) = &all {
-                say_unreadable(&all.unreadable);
-            }
-            numbers.retain(|id, _| {
-                let is_it = |row: &Row<Attempt>| row.value.id == *id;
-                !rows
-                    .iter()
-                    .any(|row| is_it(row) && row.value.message == *message)
-            });
-            if let Some(all) = all.filter(Attempts::is_whole) {
-                numbers.extend(number(all.rows.iter()));
-            }
+        let messages = attempts.map(|attempt| attempt.message.clone());
+        (Numbers::new(), messages.collect())
+    };
+    Ok(Found {
+        rows,
+        numbers,
+        partial,
+    })
+}
+
+/// Numbers the attempts that are shown of messages which were read in part. Which one each is,
+/// nobody knows where some cannot be read.
+async fn number_partial(
+    client: &Client,
+    numbers: &mut Numbers,
+    partial: &HashSet<MessageId>,
+    shown: &[&Row<Attempt>],
+) {
+    let shown = shown.iter().map(|row| &row.value.message);
+    let messages: HashSet<&MessageId> = shown.filter(|it| partial.contains(*it)).collect();
+    let mut reading = stream::iter(messages)
+        .map(|message| Attempts::of(client, message))
+        .buffer_unordered(READS);
+    while let Some(all) = reading.next().await {
+        let Ok(all) = all else {
+            continue;
+        };
+        say_unreadable(&all.unreadable);
+        if all.is_whole() {
+            numbers.extend(number(all.rows.iter()));
         }
     }
-    Ok((rows, numbers))
 }
 
 /// What was read of several logs, and the first that failed.
@@ -350,10 +387,11 @@ struct Gathered {
 impl Gathered {
     fn take(&mut self, outcome: Result<Found, Failure>) {
         match outcome {
-            Ok((rows, numbers)) => {
+            Ok(found) => {
                 self.n_read += 1;
-                self.found.0.extend(rows);
-                self.found.1.extend(numbers);
+                self.found.rows.extend(found.rows);
+                self.found.numbers.extend(found.numbers);
+                self.found.partial.extend(found.partial);
             }
             // Deleted meanwhile, or expired.
             Err(failure) if failure.kind == FailureKind::NotFound => self.n_read += 1,
@@ -395,7 +433,7 @@ async fn everywhere(client: &Client, limit: usize) -> Result<(Found, bool), Fail
     }
     let mut found = all.found;
     found
-        .0
+        .rows
         .sort_by(|a, b| (b.value.started, &b.value.id).cmp(&(a.value.started, &a.value.id)));
     Ok((found, is_whole))
 }
