@@ -13,7 +13,7 @@ use super::prompt::Prompt;
 use super::{Effect, Overlay, State, Tone};
 use crate::domain::bulk::{MANY, PER_SECOND, Recovery, oldest_first, order_words, plan_of_many};
 use crate::domain::{EndpointId, History, Job, MessageId, PlanItem, Route, TaskId, Time, Verdict};
-use route::ALL_OR_NONE;
+use route::{ALL_OR_NONE, FAILS_NO_MORE, gone};
 use run::RunRow;
 pub use scope::Scope;
 
@@ -61,7 +61,10 @@ impl BulkRow {
         match weighed(history, by, &self.message, &endpoint, is_read_only, now) {
             Some(item) => self.item = item,
             None if by == Route::Recover => {
-                self.item.verdict = Verdict::Skip(FAILS_NO_MORE.to_owned());
+                self.item.verdict = match gone(history, &self.message, &endpoint) {
+                    why if why == FAILS_NO_MORE => Verdict::Skip(why),
+                    why => Verdict::Refuse(why),
+                };
                 self.item.is_chosen = false;
             }
             None => {
@@ -83,8 +86,6 @@ impl BulkRow {
 }
 
 const GONE: &str = "the message left memory";
-/// Why Svix's recover leaves one alone.
-const FAILS_NO_MORE: &str = "it did not fail there last any more, so that it is not recovered";
 
 /// One pair as a bulk would send it.
 fn weighed(
@@ -123,8 +124,12 @@ pub struct BulkOverlay {
     pub by: Route,
     /// … in words.
     pub route: String,
-    /// The one request, if it is sent by Svix's recover.
+    /// The one request, if it is sent by Svix's recover, …
     pub recovery: Option<Recovery>,
+    /// … and what speaks against it, beside its rows.
+    against: Option<String>,
+    /// Rows of a recovery that would be skipped if each was sent alone.
+    pub n_stale: usize,
     pub rows: Vec<BulkRow>,
     /// Messages that are asked for, and those of them that did not fail last where it is meant.
     pub n_messages: usize,
@@ -181,6 +186,8 @@ impl BulkOverlay {
             by,
             route: route.unwrap_or_default(),
             recovery: None,
+            against: None,
+            n_stale: 0,
             n_messages: messages.len(),
             n_fine,
             rows,
@@ -225,6 +232,8 @@ impl BulkOverlay {
 
     /// Weighs the next rows again, and those that may be in sight.
     pub fn refresh(&mut self, history: &History, is_read_only: bool, now: Time) {
+        let recovery = self.recovery.as_ref();
+        self.against = recovery.and_then(|recovery| recovery.obstacle(history));
         let n = self.rows.len();
         let near = self.at.saturating_sub(IN_SIGHT)..(self.at + IN_SIGHT).min(n);
         let next = self.next.min(n)..(self.next + WEIGHED).min(n);

@@ -131,11 +131,14 @@ impl Recovery {
         if pairs.iter().any(|(_, other)| other != endpoint) {
             return Err("it asks for one endpoint, and these failed at several".into());
         }
-        let times = pairs
-            .iter()
-            .filter_map(|(message, _)| Some(history.deliveries.get(message)?.time()));
-        let Some(oldest) = times.min() else {
-            return Err("these messages left memory".into());
+        // The service goes by when it accepted a message: the time of an attempt says nothing of it.
+        let accepted = |(message, _): &(MessageId, EndpointId)| {
+            let held = history.deliveries.get(message)?;
+            Some(held.message.as_ref()?.accepted)
+        };
+        let times: Option<Vec<Time>> = pairs.iter().map(accepted).collect();
+        let Some(oldest) = times.and_then(|times| times.into_iter().min()) else {
+            return Err("when one of these was accepted is not known".into());
         };
         let since = Time(oldest.0 - oldest.0.rem_euclid(SECOND));
         if now.since(since) > RECOVERED {
@@ -148,23 +151,37 @@ impl Recovery {
         })
     }
 
-    /// What has failed there meanwhile, which is sent as well.
-    pub fn added(&self, history: &History) -> Vec<Job> {
-        let known: HashSet<&MessageId> = self.messages.iter().collect();
-        let failed = failed_since(history, &self.endpoint, self.since);
-        let added = failed.into_iter().filter(|id| !known.contains(id));
-        added
+    /// All that fails there by now, what has come to it meanwhile included: it is sent as well.
+    pub fn failing(&self, history: &History) -> Vec<Job> {
+        failed_since(history, &self.endpoint, self.since)
+            .into_iter()
             .map(|message| job(history, message, &self.endpoint))
             .collect()
     }
+
+    /// What speaks against the request as a whole, beside the messages that fail there: a replay to
+    /// the endpoint that is open may yet fail, and would be sent again by it.
+    pub fn obstacle(&self, history: &History) -> Option<String> {
+        let mut open = history.replays.open();
+        let open = open.find(|replay| replay.endpoint == self.endpoint)?;
+        Some(format!(
+            "nothing can be recovered, as for {} {}",
+            open.message.short(20),
+            open.open_words()
+        ))
+    }
 }
 
-/// What is known to have failed last at an endpoint since a time, the oldest first.
+/// What is known to have failed last at an endpoint since a time, the oldest first: what was
+/// accepted since, and what was tried since, whichever the service goes by.
 fn failed_since(history: &History, endpoint: &EndpointId, since: Time) -> Vec<MessageId> {
     let failed = history.deliveries.newest().filter(|delivery| {
+        let is_since = || {
+            let mut attempts = delivery.attempts_at(endpoint).into_iter();
+            delivery.time() >= since || attempts.any(|attempt| attempt.started >= since)
+        };
         let outcome = delivery.outcome(endpoint);
-        delivery.time() >= since
-            && outcome.is_some_and(|outcome| outcome.state == OutcomeState::Failed)
+        outcome.is_some_and(|outcome| outcome.state == OutcomeState::Failed) && is_since()
     });
     oldest_first(history, failed.map(|delivery| delivery.id.clone())).0
 }

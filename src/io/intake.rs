@@ -40,6 +40,8 @@ use crate::domain::{
 const LOOKS: usize = 8;
 /// How long a close waits for what is under way: a replay's request above all.
 const GRACE: Duration = Duration::from_millis(800);
+/// How long it waits until what was written down for a recovery, and is not asked for, is taken back.
+const TAKEN_BACK: Duration = Duration::from_secs(20);
 /// How long it waits for the journal, which a working disk takes milliseconds for.
 const RECORDED: Duration = Duration::from_secs(3);
 /// Counters are told this often, if they differ.
@@ -72,6 +74,8 @@ struct Inner {
     open_replays: OpenReplays,
     stop: CancellationToken,
     tracker: TaskTracker,
+    /// Recoveries of which many rows are written down before their request.
+    unbegun: TaskTracker,
     recorder: Option<Recorder>,
 }
 
@@ -110,6 +114,7 @@ pub fn open_recording(
         open_replays: Arc::default(),
         stop: CancellationToken::new(),
         tracker: TaskTracker::new(),
+        unbegun: TaskTracker::new(),
         recorder,
     };
     let settings = Settings {
@@ -387,7 +392,7 @@ impl Hose {
         Posts {
             tracker: self.inner.tracker.clone(),
             stop: self.inner.stop.clone(),
-            ..Posts::default()
+            unbegun: self.inner.unbegun.clone(),
         }
     }
 
@@ -424,6 +429,10 @@ impl Hose {
     pub async fn close(self) {
         self.inner.stop.cancel();
         self.inner.tracker.close();
+        // What is written down as being sent, and is not, is taken back first: nobody could tell it
+        // later from what was sent.
+        self.inner.unbegun.close();
+        let _ = timeout(TAKEN_BACK, self.inner.unbegun.wait()).await;
         // What has not ended by then ends with the runtime.
         let _ = timeout(GRACE, self.inner.tracker.wait()).await;
         if let Some(recorder) = &self.inner.recorder {

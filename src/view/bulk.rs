@@ -164,6 +164,15 @@ fn head(overlay: &BulkOverlay, counts: Counts, offset: i32, width: usize) -> Vec
         );
         lines.extend(wrap(&words, width).into_iter().map(|text| vec![dim(text)]));
     }
+    if overlay.n_stale > 0 {
+        let words = format!(
+            "! {} of them would be skipped one by one, as superseded by a newer message of the task, \
+             or in doubt: they are sent again too",
+            overlay.n_stale
+        );
+        let wrapped = wrap(&words, width).into_iter();
+        lines.extend(wrapped.map(|text| vec![piece(Tone::Warn, text)]));
+    }
     if counts.pending > 0 {
         let n = counts.pending;
         let words = match overlay.by {

@@ -3,11 +3,26 @@
 use super::super::{Overlay, State, Tone};
 use super::{BulkOverlay, BulkRow, Scope};
 use crate::domain::bulk::{Recovery, plan_of_many};
-use crate::domain::{History, Route, Time, Verdict};
+use crate::domain::{EndpointId, History, MessageId, OutcomeState, PlanItem, Route, Time, Verdict};
 
 /// Why no row of a recovery can be left out.
 pub(super) const ALL_OR_NONE: &str =
     "Svix's recover sends everything that failed there: none can be left out; p is another route";
+
+/// Why Svix's recover leaves one alone.
+pub(super) const FAILS_NO_MORE: &str =
+    "it did not fail there last any more, so that it is not recovered";
+
+/// Why one that failed there does no more. What is under way may fail yet, and would be sent then.
+pub(super) fn gone(history: &History, message: &MessageId, endpoint: &EndpointId) -> String {
+    let held = history.deliveries.get(message);
+    let outcome = held.and_then(|held| held.outcome(endpoint));
+    let why = match outcome.map(|outcome| outcome.state) {
+        Some(OutcomeState::Sending) => "an attempt is under way there, which may fail yet",
+        _ => FAILS_NO_MORE,
+    };
+    why.to_owned()
+}
 
 impl BulkOverlay {
     /// The plan of one request that has the service send again what failed at an endpoint.
@@ -19,10 +34,13 @@ impl BulkOverlay {
         now: Time,
     ) -> Self {
         let mut rows = Vec::new();
-        let mut route = String::new();
+        let (mut route, mut n_stale) = (String::new(), 0);
         for message in &recovery.messages {
             let only = Some(&recovery.endpoint);
-            let plan = plan_of_many(history, Route::Recover, message, only, is_read_only, now);
+            let by = |route| plan_of_many(history, route, message, only, is_read_only, now);
+            let plan = by(Route::Recover);
+            let is_stale = |item: &PlanItem| matches!(item.verdict, Verdict::Skip(_));
+            n_stale += usize::from(by(Route::Server).items.iter().any(is_stale));
             let held = history.deliveries.get(message);
             let task = held.and_then(|held| held.message.as_ref()?.task.clone());
             rows.extend(plan.items.into_iter().map(|item| BulkRow {
@@ -33,6 +51,7 @@ impl BulkOverlay {
             }));
             route = plan.route;
         }
+        let against = recovery.obstacle(history);
         let label = history.endpoint_label(&recovery.endpoint);
         Self {
             title: format!("everything that failed at {label}"),
@@ -43,6 +62,8 @@ impl BulkOverlay {
             n_fine: 0,
             rows,
             recovery: Some(recovery),
+            against,
+            n_stale,
             at: 0,
             typed: None,
             version: 0,
@@ -62,13 +83,16 @@ impl BulkOverlay {
         if self.by != Route::Recover {
             return None;
         }
-        self.rows.iter().find_map(|row| match &row.item.verdict {
-            Verdict::Refuse(why) => Some(format!(
-                "nothing can be recovered, as {} cannot be sent there: {why}",
-                row.message.short(20)
-            )),
-            _ => None,
-        })
+        let of_rows = || {
+            self.rows.iter().find_map(|row| match &row.item.verdict {
+                Verdict::Refuse(why) => Some(format!(
+                    "nothing can be recovered, as {} cannot be sent there: {why}",
+                    row.message.short(20)
+                )),
+                _ => None,
+            })
+        };
+        of_rows().or_else(|| self.against.clone())
     }
 }
 

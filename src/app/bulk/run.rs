@@ -313,6 +313,10 @@ impl Run {
 /// When the attempt of a replay is looked for no more, so that the next of its task may leave.
 fn given_up(replay: &Replay) -> Option<i64> {
     let is_unknown = matches!(replay.state, ReplayState::Unknown(_));
+    if replay.route == Route::Local {
+        // Nobody but its receiver could tell more.
+        return is_unknown.then_some(replay.since.mono);
+    }
     let from = replay.sent.unwrap_or(replay.since).mono;
     is_unknown.then(|| from.saturating_add(FOLLOWED))
 }

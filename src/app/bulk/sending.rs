@@ -1,11 +1,12 @@
 //! Sending many: what leaves when its time comes, what the user takes back, and what is said of it.
 
 use super::super::{Effect, Overlay, RecoverRequest, ReplayRequest, State, Tone};
+use super::route::{FAILS_NO_MORE, gone};
 use super::run::{Phase, Run, RunRow, Score};
-use super::{BulkOverlay, FAILS_NO_MORE, ShownBulk, weighed};
+use super::{BulkOverlay, ShownBulk, weighed};
 use crate::app::replaying::UNDO;
 use crate::domain::bulk::Recovery;
-use crate::domain::{MAX_FAILURES, PlanItem, Route, Verdict};
+use crate::domain::{MAX_FAILURES, PlanItem, Route, Verdict, visible};
 
 /// The overlay of a run: the row that is picked, if it does not follow what leaves next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -88,10 +89,11 @@ impl State {
     /// The one request of a recovery, unless something has come to speak against one of its rows:
     /// the service would send that one too.
     fn recover(&mut self, run: &mut Run, recovery: Recovery) -> Option<Effect> {
-        for job in recovery.added(&self.history) {
+        for job in recovery.failing(&self.history) {
             run.add(job);
         }
         let rows = run.take_all();
+        let obstacle = recovery.obstacle(&self.history);
         let words = rows.iter().map(|(_, row)| self.last_word(run.by, row));
         let words: Vec<Result<(), String>> = words.collect();
         let against = rows.iter().zip(&words).find_map(|((_, row), word)| {
@@ -99,6 +101,10 @@ impl State {
             let message = row.job.message.short(20);
             Some(format!("nothing was recovered, as for {message}: {why}"))
         });
+        let against = obstacle.or(against);
+        if let Some(why) = &against {
+            self.say(Tone::Warn, visible(why).into_owned());
+        }
         let mut replays = Vec::new();
         for ((at, row), word) in rows.into_iter().zip(words) {
             match (&against, word) {
@@ -145,7 +151,7 @@ impl State {
             Some(Verdict::Send) => Ok(()),
             Some(Verdict::Skip(_)) if row.is_forced => Ok(()),
             Some(Verdict::Skip(why) | Verdict::Refuse(why)) => Err(why),
-            None if by == Route::Recover => Err(FAILS_NO_MORE.to_owned()),
+            None if by == Route::Recover => Err(gone(&self.history, message, endpoint)),
             None => Err(super::GONE.to_owned()),
         }
     }

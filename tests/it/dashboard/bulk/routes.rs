@@ -290,6 +290,67 @@ fn what_fails_before_the_request_is_made_is_followed_with_the_rest() {
 }
 
 #[test]
+fn an_attempt_under_way_or_an_open_replay_there_stops_a_recovery() {
+    // A retry that began after the plan may fail yet, and the service would send it then.
+    let mut state = offered(failing_here(3));
+    press(&mut state, "R p p enter");
+    let under_way = attempt("atmpt_z", "msg_001", "ep_staging", 0, (0, ""), false);
+    update(&mut state, Msg::Changed(vec![sending(under_way)]));
+    assert_eq!(leaving(&mut state, 3 * SECONDS), []);
+    let shown = picture(&mut state, 120, 36);
+    assert!(
+        shown.contains("under way there, which may fail yet"),
+        "{shown}"
+    );
+
+    // A replay of another message there may fail yet too.
+    let mut state = offered(failing_here(3));
+    let other = reeltop::app::ReplayRequest {
+        number: 77,
+        message: MessageId::new("msg_elsewhere"),
+        endpoint: EndpointId::new("ep_staging"),
+        route: Route::Server,
+        grounds: reeltop::domain::Grounds::default(),
+    };
+    press(&mut state, "R p p");
+    tell(&mut state, &other, Stage::Planned);
+    leaving(&mut state, SECONDS);
+    let plan = picture(&mut state, 120, 36);
+    assert!(
+        plan.contains("nothing can be recovered") && !plan.contains("Enter send"),
+        "{plan}"
+    );
+    press(&mut state, "enter");
+    assert_eq!(leaving(&mut state, 60 * SECONDS), []);
+}
+
+#[test]
+fn what_was_accepted_before_but_tried_since_is_followed_too() {
+    let mut state = offered(failing_here(3));
+    let old = crate::support::message("msg_old", 901, "task.failed", 2, 900, "{}");
+    let late = attempt("atmpt_old", "msg_old", "ep_staging", 5, (500, "no"), false);
+    update(&mut state, Msg::Changed(vec![old, late]));
+    press(&mut state, "R p p enter");
+    let effects = leaving(&mut state, 3 * SECONDS);
+    let [Effect::Recover(request)] = &effects[..] else {
+        panic!("{effects:?}");
+    };
+    let mut sent = request.replays.iter();
+    assert!(
+        sent.any(|it| it.message == MessageId::new("msg_old")),
+        "{request:?}"
+    );
+}
+
+/// The same attempt before its end.
+fn sending(mut told: reeltop::domain::Change) -> reeltop::domain::Change {
+    if let ChangeKind::Attempt(attempt) = &mut told.kind {
+        attempt.status = reeltop::domain::AttemptStatus::Sending;
+    }
+    told
+}
+
+#[test]
 fn an_unknown_recovery_is_looked_for_no_longer_than_others() {
     let mut state = offered(failing_here(2));
     press(&mut state, "R p p enter");
