@@ -1,6 +1,7 @@
 //! The front desk: parses arguments, picks the command, turns its answer into an exit code.
 
 pub mod args;
+mod attempt_headers;
 mod causes;
 mod config;
 mod dashboard;

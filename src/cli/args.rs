@@ -299,6 +299,9 @@ pub struct AttemptsArgs {
     /// Only attempts that this query matches, e.g. `fail` or `!endpoint:ep_…`
     #[arg(short, long, value_name = "QUERY")]
     pub query: Option<String>,
+    /// With --message: also the headers of each request and answer, where the server keeps them
+    #[arg(long, requires = "message", conflicts_with = "offline")]
+    pub headers: bool,
     /// How many attempts to read (of each endpoint, if neither is named)
     #[arg(long, default_value_t = 50, value_name = "N")]
     pub limit: usize,

@@ -7,6 +7,7 @@ use std::io;
 use futures_util::stream::{self, StreamExt};
 
 use super::args::{AttemptsArgs, MessagesArgs, SourceArgs};
+use super::attempt_headers;
 use super::lens::Lens;
 use super::output::{Outcome, Output, Stop, note, usage, when, zone};
 use super::reading::{find_messages, is_called, is_unlisted, not_found, say_unreadable};
@@ -237,7 +238,17 @@ pub async fn attempts(args: AttemptsArgs, from: SourceArgs) -> Outcome {
         .collect();
     number_partial(&client, &mut numbers, &partial, &rows).await;
     let is_whole = lens.end() && is_whole;
-    print_attempts(&rows, &numbers, args.json, &from)?;
+    if args.headers {
+        let headers = attempt_headers::read(&client, &rows).await?;
+        if args.json {
+            attempt_headers::print_lines(&rows, &numbers, &headers)?;
+        } else {
+            print_attempts(&rows, &numbers, false, &from)?;
+            attempt_headers::print_tables(&rows, &headers)?;
+        }
+    } else {
+        print_attempts(&rows, &numbers, args.json, &from)?;
+    }
     Ok(u8::from(!is_whole))
 }
 

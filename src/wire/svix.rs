@@ -3,10 +3,10 @@
 use serde_json::{Map, Value};
 
 use super::endpoints::Headers;
-use super::hide::hide;
+use super::hide::{hide, is_secret};
 use super::lenient::{first, id_text, status, time, whole};
 use super::rest::{self, Logged, Page, Row};
-use crate::domain::{Attempt, AttemptStatus, Endpoint, MessageId, Time, Unreadable};
+use crate::domain::{Attempt, AttemptStatus, Endpoint, MASK, MessageId, Time, Unreadable};
 
 /// How a message stands at one endpoint. The endpoint may be deleted by now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,9 +131,24 @@ fn headers_in(row: &Map<String, Value>, names: &[&str]) -> Headers {
     });
     let hidden = row.get("sensitive").and_then(Value::as_array);
     let hidden = hidden.into_iter().flatten().filter_map(Value::as_str);
+    let sensitive: Vec<String> = hidden.map(str::to_owned).collect();
+    // What is secret by its name is, whatever the service says of it.
+    let is_hidden = |name: &str| {
+        let mut told_so = sensitive.iter();
+        is_secret(name) || told_so.any(|hidden| hidden.eq_ignore_ascii_case(name))
+    };
     Headers {
-        headers: told.collect(),
-        sensitive: hidden.map(str::to_owned).collect(),
+        headers: told
+            .map(|(name, value)| {
+                let value = if is_hidden(&name) {
+                    MASK.to_owned()
+                } else {
+                    value
+                };
+                (name, value)
+            })
+            .collect(),
+        sensitive,
     }
 }
 

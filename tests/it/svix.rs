@@ -1,6 +1,7 @@
 //! Svix as a source: the real client against routes in Svix's shape over the embedded engine, and
 //! against answers that only a strange server gives.
 
+mod attempt_headers;
 mod endpoints;
 mod handed_over;
 mod lists;
