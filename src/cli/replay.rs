@@ -20,7 +20,7 @@ use super::prompt::{confirmed, counted};
 use super::reading::find_messages;
 use super::{journal, source};
 use crate::app::subject::means_endpoint;
-use crate::domain::bulk::{MANY, jobs, oldest_first, plan_of_many};
+use crate::domain::bulk::{MANY, jobs, oldest_first, plan_of_many, untried_first};
 use crate::domain::{
     Change, ChangeKind, EndpointId, Failure, FailureKind, History, MessageId, Moment, Origin, Plan,
     Queue, Route, Trigger, plan,
@@ -109,14 +109,20 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
         })
         .collect();
     let mut out = Output::new();
-    let n_chosen = plans.iter().flat_map(Plan::chosen).count();
+    // A named message is sent in its turn, whatever was tried before.
+    let (jobs, n_tried) = if is_bulk {
+        untried_first(jobs(&plans, &history), &history)
+    } else {
+        (jobs(&plans, &history).collect(), 0)
+    };
+    let n_chosen = jobs.len();
     if args.dry_run && args.json {
         print_plan_lines(&mut out, &plans, client.route(), &now.rfc3339())?;
     } else if args.dry_run {
-        let text = plan_text(&plans, args.rate, is_bulk);
+        let text = plan_text(&plans, args.rate, is_bulk, n_tried);
         text.lines().try_for_each(|line| out.line(line))?;
     } else if !args.yes {
-        let _ = io::stderr().write_all(plan_text(&plans, args.rate, is_bulk).as_bytes());
+        let _ = io::stderr().write_all(plan_text(&plans, args.rate, is_bulk, n_tried).as_bytes());
     }
     out.flush()?;
     if n_chosen == 0 {
@@ -135,7 +141,7 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
         reply.or_stop("nothing was sent")?;
     }
     Ok(Ready::Send(Box::new(Sending {
-        work: Work::Many(Queue::new(jobs(&plans, &history), args.rate)),
+        work: Work::Many(Queue::new(jobs, args.rate)),
         client,
         ledger,
         clock,

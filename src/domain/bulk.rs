@@ -2,7 +2,7 @@
 
 mod sweep;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::history::{Delivery, History, OutcomeState};
 use super::id::{EndpointId, MessageId};
@@ -10,7 +10,7 @@ use super::link::Ability;
 use super::offer::Offer;
 use super::plan::{Grounds, Plan, PlanItem, Verdict, plan_local_tried, plan_tried};
 use super::queue::{Job, MAX_FAILURES};
-use super::replay::Route;
+use super::replay::{LedgerRow, Route};
 use super::time::{SECOND, Time, rough_words};
 
 pub use sweep::{Sweep, Takes, Tried};
@@ -210,6 +210,30 @@ pub fn jobs<'a>(plans: &'a [Plan], history: &'a History) -> impl Iterator<Item =
     })
 }
 
+/// The jobs in the order in which a run takes them, and how many of them an earlier replay tried:
+/// what was never replayed goes first and what was tried last goes last, so that a bulk that failures
+/// stopped goes on with the rest when it is asked for again. What one endpoint hears of one task
+/// keeps its order, and goes by the latest try of any of it.
+pub fn untried_first(jobs: impl IntoIterator<Item = Job>, history: &History) -> (Vec<Job>, usize) {
+    let mut jobs: Vec<Job> = jobs.into_iter().collect();
+    let mut tries: HashMap<_, LedgerRow> = HashMap::new();
+    let lane = |job: &Job| {
+        let alone = job.task.is_none().then(|| job.message.clone());
+        (job.endpoint.clone(), job.task.clone(), alone)
+    };
+    let mut n_tried = 0;
+    for job in &jobs {
+        let tried = history.replays.tried(&job.message, &job.endpoint);
+        if let Some(row) = tried {
+            n_tried += 1;
+            let latest = tries.entry(lane(job)).or_insert(row);
+            *latest = row.max(*latest);
+        }
+    }
+    jobs.sort_by_cached_key(|job| tries.get(&lane(job)).copied());
+    (jobs, n_tried)
+}
+
 /// How so many are sent, in words.
 pub fn order_words(n: usize, per_second: f64) -> String {
     let took = rough_words(((n as f64 / per_second * SECOND as f64) as i64).max(SECOND));
@@ -217,4 +241,72 @@ pub fn order_words(n: usize, per_second: f64) -> String {
         "oldest first, at most {per_second} a second, so in about {took}; the next of a task waits \
          for the one before; {MAX_FAILURES} failures in a row stop it"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::TaskId;
+    use crate::domain::replay::{Replay, ReplayStep, Replays, Stage};
+    use crate::domain::time::Moment;
+
+    fn job(message: &str, task: Option<&str>) -> Job {
+        Job {
+            message: MessageId::new(message),
+            endpoint: EndpointId::new("ep"),
+            task: task.map(TaskId::new),
+            grounds: Grounds::default(),
+        }
+    }
+
+    #[test]
+    fn what_was_tried_goes_last_and_a_task_keeps_its_order() {
+        let jobs = [
+            job("m1", None),
+            job("m2", Some("t")),
+            job("m3", None),
+            job("m4", Some("t")),
+            job("m5", None),
+            job("m6", None),
+        ];
+        let mut history = History::default();
+        // The newest try of the task is the latest of all; what was taken back is none.
+        let tries = [("m3", false), ("m1", false), ("m4", false), ("m5", true)];
+        for ((message, is_taken_back), n) in tries.into_iter().zip(1_u32..) {
+            let at = Moment {
+                wall: Time(0),
+                mono: 0,
+            };
+            let stage = if is_taken_back {
+                Stage::Cancelled("ended".to_owned())
+            } else {
+                Stage::Planned
+            };
+            let mut replays = Replays::default();
+            replays.step(
+                ReplayStep {
+                    replay: n.into(),
+                    message: MessageId::new(message),
+                    endpoint: EndpointId::new("ep"),
+                    route: Route::Server,
+                    stage,
+                },
+                at,
+            );
+            for told in replays.all() {
+                let row = Some(LedgerRow {
+                    file: 1,
+                    n: n.into(),
+                });
+                history.replays.take(Replay {
+                    row,
+                    ..told.clone()
+                });
+            }
+        }
+        let (order, n_tried) = untried_first(jobs, &history);
+        let order: Vec<String> = order.iter().map(|job| job.message.to_string()).collect();
+        assert_eq!(order, ["m5", "m6", "m3", "m1", "m2", "m4"]);
+        assert_eq!(n_tried, 3);
+    }
 }

@@ -2,6 +2,7 @@
 
 mod here;
 mod meanwhile;
+mod resumed;
 mod unasked;
 mod weighed;
 

@@ -231,8 +231,8 @@ impl Many<'_> {
         let n_left = queue.n_left();
         let why = if queue.is_stopped() {
             note(&format!(
-                "stopped after {MAX_FAILURES} failures one after another; {n_left} were not sent, \
-                 the same command goes on with them"
+                "stopped after {MAX_FAILURES} failures one after another; {n_left} were not sent; \
+                 the same command begins with what was not tried yet, of a task the oldest first"
             ));
             "not sent: too many failures in a row stopped the rest"
         } else {

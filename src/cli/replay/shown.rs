@@ -9,7 +9,8 @@ use crate::cli::output::{Output, note};
 use crate::domain::bulk::order_words;
 use crate::domain::{Plan, Route, Verdict, visible};
 
-pub fn plan_text(plans: &[Plan], rate: f64, is_bulk: bool) -> String {
+/// `n_tried` of what is chosen an earlier replay tried, and it is sent last.
+pub fn plan_text(plans: &[Plan], rate: f64, is_bulk: bool, n_tried: usize) -> String {
     let mut text = String::new();
     let is_told = |plan: &&Plan| !is_bulk || plan.items.iter().any(|item| item.is_failing);
     for plan in plans.iter().filter(is_told) {
@@ -36,6 +37,13 @@ pub fn plan_text(plans: &[Plan], rate: f64, is_bulk: bool) -> String {
     if n_chosen > 1 || is_bulk && n_chosen > 0 {
         let how = order_words(n_chosen, rate);
         let _ = writeln!(text, "{n_chosen} to send, {how}");
+        if n_tried > 0 {
+            let _ = writeln!(
+                text,
+                "{n_tried} of them were replayed before: they go last, and with them what else \
+                 their tasks have"
+            );
+        }
     }
     text
 }

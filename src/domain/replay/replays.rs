@@ -4,7 +4,7 @@ mod rows;
 mod settling;
 
 use self::rows::Rows;
-use super::{Replay, ReplayState, ReplayStep, Route};
+use super::{LedgerRow, Replay, ReplayState, ReplayStep, Route};
 use crate::domain::id::{AttemptId, EndpointId, MessageId};
 use crate::domain::time::Moment;
 
@@ -106,6 +106,14 @@ impl Replays {
         };
         let newest = self.of(message, endpoint).rev();
         newest.filter(move |replay| !caused_nothing(&replay.state))
+    }
+
+    /// Where in the ledger the latest replay of this pair stands that was not taken back before its
+    /// request, however it ended; `None` if there is none.
+    pub fn tried(&self, message: &MessageId, endpoint: &EndpointId) -> Option<LedgerRow> {
+        let mut newest = self.of(message, endpoint).rev();
+        let is_try = |replay: &&Replay| !matches!(replay.state, ReplayState::Cancelled(_));
+        newest.find(is_try).and_then(|replay| replay.row)
     }
 
     /// The replay that caused the attempt, if one of ours did.
