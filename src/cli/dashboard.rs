@@ -11,6 +11,7 @@ use super::listen::beside::Beside;
 use super::output::{conclude, note, usage};
 use super::secrets::given;
 use super::{demo, journal, source};
+use crate::io::client::Client;
 use crate::io::config::{Source, secrets};
 use crate::io::journal::Settings;
 use crate::io::ledger::Ledger;
@@ -108,9 +109,11 @@ async fn open(
     #[cfg(debug_assertions)]
     panic_if_asked();
     let clock = Clock::new();
+    // It reads, and changes nothing; without it `v` has the secrets of the start.
+    let client = Client::new(&source).ok().filter(|_| receiver.is_some());
     let (hose, changes) = intake::open_recording(source, clock, journal, ledger);
     if let Some((beside, held)) = receiver {
-        hose.beside(|teller| beside.run(held, teller));
+        hose.beside(|teller| beside.run(held, client, teller));
     }
     runtime::run(hose, changes, clock, settings)
         .await

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use secrecy::ExposeSecret;
 use tokio::sync::mpsc;
 
 use super::book::Book;
@@ -13,15 +14,19 @@ use crate::cli::output::Stop;
 use crate::cli::serve::unbound;
 use crate::cli::verify::diagnosis;
 use crate::domain::{
-    ChangeKind, Failure, FailureKind, Finding, MessageId, Moment, Origin, Received,
+    ChangeKind, Endpoint, Failure, FailureKind, Finding, MessageId, Moment, Origin, Received,
 };
 use crate::io::Clock;
+use crate::io::client::Client;
+use crate::io::config::is_loopback;
 use crate::io::intake::Teller;
 use crate::runtime::{Listening, Recheck};
 use crate::server::inbox::{Answer, Arrival, Inbox};
 use crate::wire::saved::Saved;
-use crate::wire::signature::doctor::{Diagnosis, Held};
+use crate::wire::signature::doctor::{Diagnosis, Held, Holder};
 
+/// Endpoints whose secrets are read for one look.
+const MAX_ASKED: usize = 20;
 /// Rows whose signatures may wait to be looked at again.
 const RECHECKS: usize = 16;
 
@@ -56,15 +61,16 @@ impl Beside {
     }
 
     /// Receives, and tells what came, until it is dropped.
-    pub async fn run(mut self, secrets: Vec<Held>, to: Teller) {
-        let desk = Arc::new(Desk {
-            secrets,
-            onward: None,
-            status: None,
-            delay: None,
-        });
+    ///
+    /// A signature that is looked at again is looked at with the secrets that the service has by
+    /// then, where it offers them: one that was rotated is not the one of the start. Of those, the
+    /// ones of endpoints that lead here check what comes from then on.
+    pub async fn run(mut self, secrets: Vec<Held>, client: Option<Client>, to: Teller) {
+        let own = secrets.clone();
+        let mut desk = Arc::new(desk(secrets));
         let clock = Clock::new();
         let mut book = Book::default();
+        let (looked, mut told) = mpsc::channel::<(Recheck, Vec<Held>)>(RECHECKS);
         let (done, mut results) = mpsc::channel::<(Moment, Delivery)>(AT_ONCE);
         loop {
             tokio::select! {
@@ -75,7 +81,22 @@ impl Beside {
                     to.tell(Origin::User, ChangeKind::Received(Box::new(received(delivery)))).await;
                 }
                 Some(recheck) = self.rechecks.recv() => {
-                    let finding = again(&recheck.request, &desk.secrets);
+                    // What is received meanwhile does not wait for the service.
+                    let (client, at, looked) = (client.clone(), self.inbox.at(), looked.clone());
+                    tokio::spawn(async move {
+                        let told = match &client {
+                            Some(client) => current(client, at).await,
+                            None => Vec::new(),
+                        };
+                        let _ = looked.send((recheck, told)).await;
+                    });
+                }
+                Some((recheck, told)) = told.recv() => {
+                    let all = with(&own, told);
+                    let finding = again(&recheck.request, &all);
+                    let mut ours = all;
+                    ours.retain(|held| matches!(held.holder, Holder::Receiver));
+                    desk = Arc::new(self::desk(ours));
                     let Recheck { row, nth, .. } = recheck;
                     to.tell(Origin::User, ChangeKind::Judged { row, nth, finding }).await;
                 }
@@ -83,6 +104,61 @@ impl Beside {
             }
         }
     }
+}
+
+fn desk(secrets: Vec<Held>) -> Desk {
+    Desk {
+        secrets,
+        onward: None,
+        status: None,
+        delay: None,
+    }
+}
+
+/// The secrets that endpoints have now, where the service tells them: those of endpoints that lead to
+/// this address are the receiver's, others only explain. What cannot be read is left out: the secrets
+/// of the start are there all the same.
+async fn current(client: &Client, at: SocketAddr) -> Vec<Held> {
+    let Ok(Some(route)) = client.endpoint_routes().await.map(|routes| routes.secret) else {
+        return Vec::new();
+    };
+    let Ok(page) = client.endpoints().await else {
+        return Vec::new();
+    };
+    let leads_here = |endpoint: &Endpoint| {
+        let url = reqwest::Url::parse(&endpoint.url).ok();
+        url.is_some_and(|url| is_loopback(&url) && url.port() == Some(at.port()))
+    };
+    let (here, others): (Vec<_>, Vec<_>) =
+        (page.rows.into_iter()).partition(|row| leads_here(&row.value));
+    let mut found = Vec::new();
+    for row in here.into_iter().chain(others).take(MAX_ASKED) {
+        let endpoint = &row.value;
+        let Ok(secret) = client.endpoint_secret(&route, &endpoint.id).await else {
+            continue;
+        };
+        found.push(Held {
+            name: format!("endpoint {}, as the service has it now", endpoint.label()),
+            text: secret.expose_secret().to_owned(),
+            holder: if leads_here(endpoint) {
+                Holder::Receiver
+            } else {
+                Holder::Other
+            },
+        });
+    }
+    found
+}
+
+/// The secrets of the start with those that were told since, each once.
+fn with(own: &[Held], told: Vec<Held>) -> Vec<Held> {
+    let mut all = own.to_vec();
+    for held in told {
+        if !all.iter().any(|known| known.text == held.text) {
+            all.push(held);
+        }
+    }
+    all
 }
 
 /// Begins with a request; what is no webhook is answered so.

@@ -1,6 +1,11 @@
 //! The receiver beside the dashboard: real deliveries of the demo on its screen.
 
+use reeltop::server::Options;
+use reqwest::Method;
+use serde_json::json;
+
 use crate::pty::Pty;
+use crate::server::support::{call, create_endpoint, start};
 
 #[test]
 fn the_demo_shows_what_it_receives_and_whether_it_verifies() {
@@ -29,4 +34,42 @@ fn what_cannot_be_listened_at_is_said() {
     assert!(ran.stderr.contains("127.0.0.1"), "{}", ran.stderr);
     let ran = super::run(&["--listen", "tasks"]);
     assert_eq!(ran.code, 2, "{}", ran.stderr);
+}
+
+/// The secret of the start is not the one that signs after a rotation: `v` asks the service.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotated_secret_is_known_when_the_signature_is_looked_at_again() {
+    let server = start(Options::default()).await;
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = free.local_addr().unwrap();
+    drop(free);
+    let endpoint = create_endpoint(&server, &format!("http://{at}/hook"), &["task.*"]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("old.whsec");
+    std::fs::write(&secret, &endpoint.secret).unwrap();
+    let config = folder.path().join("config.toml");
+    let profile = format!(
+        "[profiles.p]\nurl = \"{}\"\nkey_env = \"KEY\"\nwebhook_secret_file = \"{}\"\n",
+        server.url(),
+        secret.display()
+    );
+    std::fs::write(&config, profile).unwrap();
+    let rotate = format!("/webhooks/endpoints/{}/secret/rotate", endpoint.id);
+    let body = json!({"grace_period_seconds": 0});
+    let (status, _) = call(&server, Method::POST, &rotate, Some(body)).await;
+    assert_eq!(status / 100, 2);
+
+    let listen = format!("--listen={at}");
+    let config = config.display().to_string();
+    let arguments = [&*listen, "--profile", "p", "--config", &config];
+    let mut pty = Pty::start(&arguments, &[("KEY", server.api_key())], 120, 40);
+    pty.sees("6 Received");
+    server.backend().create_task("asset", &["proxy"]).unwrap();
+    pty.keys("6");
+    pty.sees("✗");
+    pty.keys("v");
+    pty.sees("✓ verified");
+    pty.keys("q");
+    pty.end();
+    server.stop().await;
 }
