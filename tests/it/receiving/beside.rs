@@ -66,7 +66,7 @@ async fn a_rotated_secret_is_known_when_the_signature_is_looked_at_again() {
     pty.sees("6 Received");
     server.backend().create_task("asset", &["proxy"]).unwrap();
     pty.keys("6");
-    pty.sees("✗");
+    pty.sees("no secret fits");
     pty.keys("v");
     pty.sees("✓ verified");
     pty.keys("q");
