@@ -14,8 +14,8 @@ use super::page::Page;
 use super::prompt::Prompt;
 use super::{Effect, Overlay, Screen, State, Tone};
 use crate::domain::{
-    EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind, FieldFault, Hidden, OwnHeaders,
-    refused_field, visible,
+    Ability, EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind, FieldFault, Hidden,
+    Offer, OwnHeaders, refused_field, visible,
 };
 pub use form::{Field, Form};
 pub use headers::HeadersForm;
@@ -67,6 +67,18 @@ pub const CHOICES: [Choice; 7] = [
     Choice::Rotate,
     Choice::Delete,
 ];
+
+impl Choice {
+    /// What the service must offer for it, beside its list of endpoints.
+    fn offer(self) -> Option<Offer> {
+        match self {
+            Self::Headers => Some(Offer::Headers),
+            Self::Example => Some(Offer::SendExample),
+            Self::Reveal | Self::Rotate => Some(Offer::Secret),
+            Self::Edit | Self::Toggle | Self::Delete => None,
+        }
+    }
+}
 
 /// The overlay.
 #[derive(Debug, Clone, PartialEq)]
@@ -154,6 +166,12 @@ impl State {
         let effects = match (&mut manage.stage, manage.endpoint.clone()) {
             (Stage::Menu(at), Some(endpoint)) => {
                 let choice = CHOICES[(*at).min(CHOICES.len() - 1)];
+                if let Some(why) = self.why_absent(choice) {
+                    let words = format!("nothing was sent: {}", visible(why));
+                    self.say(Tone::Warn, words);
+                    self.overlay = Some(Overlay::Manage(manage));
+                    return Vec::new();
+                }
                 let is_reading = matches!(choice, Choice::Reveal | Choice::Headers);
                 if !is_reading && self.refuses_changes() {
                     self.overlay = Some(Overlay::Manage(manage));
@@ -181,6 +199,14 @@ impl State {
         }
         self.overlay = Some(Overlay::Manage(manage));
         effects.map(Effect::Manage).into_iter().collect()
+    }
+
+    /// Why a choice of the menu cannot be had here, where the service does not offer it.
+    pub fn why_absent(&self, choice: Choice) -> Option<&str> {
+        match self.history.abilities.offers.get(&choice.offer()?) {
+            Some(Ability::Absent(why)) => Some(why),
+            _ => None,
+        }
     }
 
     /// What a choice of the menu leads to.

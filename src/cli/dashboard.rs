@@ -9,7 +9,7 @@ use chrono::{Local, Offset};
 use super::args::{DemoArgs, SecretArgs, SourceArgs};
 use super::listen::beside::Beside;
 use super::output::{conclude, note, usage};
-use super::secrets::given;
+use super::secrets::usable;
 use super::{demo, journal, source};
 use crate::io::client::Client;
 use crate::io::config::{Source, secrets};
@@ -30,7 +30,7 @@ pub async fn run(args: SourceArgs, listen: Option<SocketAddr>) -> ExitCode {
     let mut receiver = None;
     if let Some(addr) = listen {
         let opened = async {
-            let held = given(&SecretArgs::default(), &args)?;
+            let held = usable(&SecretArgs::default(), &args)?;
             Ok((Beside::open(addr).await?, held))
         };
         match opened.await {

@@ -20,8 +20,8 @@ use super::prompt::{Reply, confirmed};
 use super::source;
 use crate::domain::time::duration_words;
 use crate::domain::{
-    EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind, FieldFault, header_fault,
-    refused_field,
+    Ability, EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind, FieldFault, Offer,
+    header_fault, refused_field,
 };
 use crate::io::client::Client;
 use crate::io::client::endpoints::Changed;
@@ -221,7 +221,7 @@ impl Desk {
             Some(file) => Some(SecretString::from(input("--secret-file", file)?.trim())),
             None => None,
         };
-        let routes = self.routes().await?;
+        let routes = self.routes(Offer::Secret, true).await?;
         let route = offered(routes.rotate, "rotating a secret")?;
         let id = EndpointId::new(&args.id);
         let grace = args.grace;
@@ -248,7 +248,7 @@ impl Desk {
     }
 
     async fn secret(&self, args: &TellArgs) -> Outcome {
-        let routes = self.routes().await?;
+        let routes = self.routes(Offer::Secret, false).await?;
         let route = offered(routes.secret, "reading a secret")?;
         let id = EndpointId::new(&args.id);
         let secret = self.client.endpoint_secret(&route, &id).await?;
@@ -264,7 +264,7 @@ impl Desk {
         let id = EndpointId::new(&args.id);
         if let Some(file) = &args.from {
             let headers = read_headers(&input("--from", file)?)?;
-            let routes = self.routes().await?;
+            let routes = self.routes(Offer::Headers, true).await?;
             let route = offered(routes.set_headers, "setting headers")?;
             done(
                 self.client
@@ -278,7 +278,7 @@ impl Desk {
             ));
             return Ok(0);
         }
-        let routes = self.routes().await?;
+        let routes = self.routes(Offer::Headers, false).await?;
         let route = offered(routes.headers, "reading headers")?;
         let told = self.client.endpoint_headers(&route, &id).await?;
         let mut out = Output::new();
@@ -303,7 +303,7 @@ impl Desk {
     }
 
     async fn example(&self, args: &ExampleArgs) -> Outcome {
-        let routes = self.routes().await?;
+        let routes = self.routes(Offer::SendExample, true).await?;
         let route = offered(routes.example, "sending an example")?;
         let id = EndpointId::new(&args.id);
         done(
@@ -318,7 +318,20 @@ impl Desk {
         Ok(0)
     }
 
-    async fn routes(&self) -> Result<EndpointRoutes, Failure> {
+    /// The routes around one endpoint. A Svix server is asked first whether it has this part, as a
+    /// GET tells, so that nothing is sent where it has not. Read-only mode asks nothing before a
+    /// change, as it refuses that anyway.
+    async fn routes(&self, part: Offer, is_change: bool) -> Result<EndpointRoutes, Failure> {
+        if let Some(svix) = &self.client.svix
+            && !(is_change && self.source.read_only)
+            && let Ability::Absent(why) = svix.offer(part).await?
+        {
+            return Err(Failure::new(
+                FailureKind::NotOffered,
+                why,
+                "its own portal may",
+            ));
+        }
         self.client.endpoint_routes().await
     }
 

@@ -97,7 +97,7 @@ pub async fn run(args: ListenArgs, from: SourceArgs) -> Outcome {
 
 /// All that a delivery is judged and answered by.
 async fn desk(args: &ListenArgs, from: &SourceArgs) -> Result<Desk, Stop> {
-    let secrets = secrets::given(&args.secrets, from)?;
+    let secrets = secrets::usable(&args.secrets, from)?;
     let mut onward = None;
     if let Some(url) = &args.forward {
         let url = hosts::receiver("--forward", url)?;

@@ -18,28 +18,46 @@ const MAX_BYTES: u64 = 16 << 10;
 
 /// The receiver's secrets: those that are named, else the profile's. Exit code 2 if there is none.
 pub fn receivers(args: &SecretArgs, source: &SourceArgs) -> Result<Vec<Held>, Stop> {
-    let held = given(args, source)?;
-    if held.is_empty() {
+    let given = given(args, source)?;
+    if given.is_empty() {
         return Err(Stop::Usage(
             "a webhook secret is needed: --secret-file FILE, --secret-env VARIABLE, or webhook_secret_file in the profile".to_owned(),
         ));
     }
-    Ok(held)
+    Ok(given.into_iter().map(|(_, held)| held).collect())
 }
 
-/// The same where none is needed.
-pub fn given(args: &SecretArgs, source: &SourceArgs) -> Result<Vec<Held>, Stop> {
-    let mut held = Vec::new();
+/// The same where none is needed. One that checks no signature is refused: every delivery would
+/// seem forged.
+pub fn usable(args: &SecretArgs, source: &SourceArgs) -> Result<Vec<Held>, Stop> {
+    let given = given(args, source)?;
+    for (option, held) in &given {
+        if let (_, Some(fault)) = Key::examine(&held.text) {
+            return Err(usage(
+                option,
+                format!("the secret in {} {fault}", held.name),
+            ));
+        }
+    }
+    Ok(given.into_iter().map(|(_, held)| held).collect())
+}
+
+/// The secrets that are named, else the profile's, each by its option.
+fn given(args: &SecretArgs, source: &SourceArgs) -> Result<Vec<(String, Held)>, Stop> {
+    let mut given = Vec::new();
     for path in &args.secret_file {
-        held.push(from_file("--secret-file", path, Holder::Receiver)?);
+        let option = "--secret-file";
+        let held = from_file(option, path, Holder::Receiver)?;
+        given.push((option.to_owned(), held));
     }
     for name in &args.secret_env {
-        held.push(from_variable("--secret-env", name)?);
+        let option = "--secret-env";
+        given.push((option.to_owned(), from_variable(option, name)?));
     }
-    if held.is_empty() {
-        held.extend(from_profile(source)?);
+    if given.is_empty() {
+        given.extend(from_profile(source)?);
     }
-    Ok(held)
+    Ok(given)
 }
 
 /// The secrets of endpoints that were saved beside the configuration: they only explain.
@@ -122,20 +140,25 @@ fn from_variable(option: &str, name: &str) -> Result<Held, Stop> {
     })
 }
 
-fn from_profile(source: &SourceArgs) -> Result<Option<Held>, Stop> {
+fn from_profile(source: &SourceArgs) -> Result<Option<(String, Held)>, Stop> {
     let found = config::webhook_secret(&super::source::flags(source));
     let found = found.map_err(|error| Stop::Usage(error.to_string()))?;
-    found
-        .map(|(profile, place)| match place {
-            WebhookSecret::File(path) => {
-                let option = format!("webhook_secret_file of profile {profile}");
-                from_file(&option, &path, Holder::Receiver)
-            }
-            WebhookSecret::Variable(name) => {
-                from_variable(&format!("webhook_secret_env of profile {profile}"), &name)
-            }
-        })
-        .transpose()
+    let Some((profile, place)) = found else {
+        return Ok(None);
+    };
+    let (option, held) = match place {
+        WebhookSecret::File(path) => {
+            let option = format!("webhook_secret_file of profile {profile}");
+            let held = from_file(&option, &path, Holder::Receiver)?;
+            (option, held)
+        }
+        WebhookSecret::Variable(name) => {
+            let option = format!("webhook_secret_env of profile {profile}");
+            let held = from_variable(&option, &name)?;
+            (option, held)
+        }
+    };
+    Ok(Some((option, held)))
 }
 
 fn without_line_end(text: &str) -> &str {

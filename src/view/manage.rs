@@ -68,7 +68,7 @@ fn lines(
 ) -> (Vec<Line>, &'static [&'static str]) {
     match &manage.stage {
         Stage::Menu(at) => (
-            menu(known, *at),
+            menu(state, known, *at, room),
             &["Enter do it", "Esc back, nothing is changed"],
         ),
         Stage::Form(form) => (
@@ -123,7 +123,10 @@ fn said(words: &str, room: usize) -> Vec<Line> {
         .collect()
 }
 
-fn menu(known: Option<&Endpoint>, at: usize) -> Vec<Line> {
+/// Cells before what is said of a choice.
+const CHOICE: usize = 21;
+
+fn menu(state: &State, known: Option<&Endpoint>, at: usize, room: usize) -> Vec<Line> {
     let is_disabled = known.is_some_and(|known| known.disabled);
     let mut lines: Vec<Line> = vec![
         (
@@ -134,18 +137,21 @@ fn menu(known: Option<&Endpoint>, at: usize) -> Vec<Line> {
         ),
         (Vec::new(), false),
     ];
-    lines.extend(CHOICES.iter().enumerate().map(|(row, choice)| {
-        let (word, about) = choice_words(*choice, is_disabled);
-        let tone = if *choice == Choice::Delete {
-            Tone::Bad
-        } else {
-            Tone::Text
+    for (row, choice) in CHOICES.into_iter().enumerate() {
+        let (word, about) = choice_words(choice, is_disabled);
+        let why = state.why_absent(choice);
+        let word = format!("{word:<w$}", w = CHOICE - 2);
+        let word = match choice {
+            _ if why.is_some() => dim(word),
+            Choice::Delete => piece(Tone::Bad, word),
+            _ => piece(Tone::Text, word),
         };
-        (
-            vec![plain("  "), piece(tone, format!("{word:<19}")), dim(about)],
-            row == at,
-        )
-    }));
+        let about = visible(why.unwrap_or(about));
+        let mut about = wrap(&about, room.saturating_sub(CHOICE)).into_iter();
+        let first = about.next().unwrap_or_default();
+        lines.push((vec![plain("  "), word, dim(first)], row == at));
+        lines.extend(about.map(|rest| (vec![dim(" ".repeat(CHOICE) + &rest)], false)));
+    }
     lines
 }
 

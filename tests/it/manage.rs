@@ -2,9 +2,12 @@
 
 use reeltop::app::manage::{EndpointAction, EndpointAnswer};
 use reeltop::app::{Effect, Msg, State, update};
-use reeltop::domain::{EndpointId, Failure, FailureKind, FieldFault, Hidden, OwnHeaders};
+use reeltop::domain::{
+    Abilities, Ability, ChangeKind, EndpointId, Failure, FailureKind, FieldFault, Hidden, Offer,
+    OwnHeaders,
+};
 
-use crate::support::{key, picture, press, told};
+use crate::support::{change, key, picture, press, told};
 
 fn type_text(state: &mut State, text: &str) {
     update(state, Msg::Pasted(text.to_owned()));
@@ -159,6 +162,52 @@ fn deleting_wants_the_word() {
     assert!(matches!(
         managed(&press(&mut state, "enter")),
         EndpointAction::Delete(_)
+    ));
+}
+
+#[test]
+fn what_the_service_does_not_offer_stands_there_with_its_reason_and_is_not_asked_for() {
+    let mut state = told();
+    let absent = |offer: Offer| {
+        let why = format!("this server does not offer {}", offer.name());
+        (offer, Ability::Absent(why))
+    };
+    let abilities = Abilities {
+        offers: [Offer::Headers, Offer::SendExample, Offer::Secret]
+            .map(absent)
+            .into(),
+        ..Abilities::clone(&state.history.abilities)
+    };
+    let learned = change(0, ChangeKind::Abilities(Box::new(abilities)));
+    update(&mut state, Msg::Changed(vec![learned]));
+    press(&mut state, "4 m");
+    for (width, height) in [(120, 36), (80, 24), (44, 24)] {
+        let shown = picture(&mut state, width, height);
+        let shown = shown
+            .split(['│', ' ', '\n'])
+            .filter(|word| !word.is_empty());
+        let shown: Vec<&str> = shown.collect();
+        let shown = shown.join(" ");
+        for reason in ["headers this server", "example this server"] {
+            assert!(shown.contains(reason), "{width}: {shown}");
+        }
+        assert_eq!(shown.matches("does not offer secret").count(), 2, "{shown}");
+    }
+    // Headers, an example, the secret, another secret.
+    for steps in ["j j enter", "j enter", "j enter", "j enter"] {
+        assert_eq!(press(&mut state, steps), [], "{steps}");
+        let said = state.toasts.back().map(|toast| toast.text.clone());
+        let said = said.unwrap_or_default();
+        assert!(
+            said.contains("nothing was sent: this server does not"),
+            "{said}"
+        );
+        assert!(state.overlay.is_some());
+    }
+    // The rest is there as ever.
+    assert!(matches!(
+        managed(&press(&mut state, "g j enter")),
+        EndpointAction::Edit(..)
     ));
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::send::{receiver, strict};
-use super::{BODY, ID, OTHER, SECRET, command, file, now, run, signed};
+use super::{BODY, ID, OTHER, SECRET, command, ended, file, now, run, signed};
 use crate::pty::Pty;
 use crate::server::support::{create_endpoint, start_fast};
 
@@ -288,6 +288,47 @@ fn what_cannot_be_is_said_before_it_listens() {
         let ran = run(&all);
         assert_eq!(ran.code, code, "{arguments:?}: {}", ran.stderr);
         assert!(ran.stderr.contains(words), "{arguments:?}: {}", ran.stderr);
+    }
+}
+
+/// Every delivery would seem forged.
+#[test]
+fn a_secret_that_checks_nothing_is_refused_by_its_option() {
+    let folder = tempfile::tempdir().unwrap();
+    // An address that is taken ends it where no secret does.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = taken.local_addr().unwrap().to_string();
+    for (text, fault) in [
+        ("", "is empty"),
+        ("whsec_", "is empty"),
+        ("whsec_not*base64", "is not base64"),
+        ("whsec_ MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "white space"),
+    ] {
+        let path = file(&folder, "secret", text.as_bytes());
+        let by_file = command(&["listen", "--addr", &at, "--secret-file", &path]);
+        let mut by_variable = command(&["listen", "--addr", &at, "--secret-env", "HOOK"]);
+        by_variable.env("HOOK", text);
+        let mut beside = command(&[&format!("--listen={at}"), "--profile", "dev"]);
+        let config = folder.path().join("config.toml");
+        let profile = format!(
+            "[profiles.dev]\nurl = \"http://127.0.0.1:9\"\nkey_env = \"ASPECT_API_KEY\"\nwebhook_secret_file = \"{path}\"\n"
+        );
+        std::fs::write(&config, profile).unwrap();
+        beside
+            .arg("--config")
+            .arg(&config)
+            .env("ASPECT_API_KEY", "sk_test");
+        for (option, command) in [
+            ("--secret-file", by_file),
+            ("--secret-env", by_variable),
+            ("webhook_secret_file", beside),
+        ] {
+            let ran = ended(command);
+            assert_eq!(ran.code, 2, "{option} {text:?}: {}", ran.stderr);
+            let said = &ran.stderr;
+            assert!(said.contains(option) && said.contains(fault), "{said}");
+            assert!(text.is_empty() || !said.contains(text), "{said}");
+        }
     }
 }
 

@@ -7,7 +7,9 @@ use reeltop::domain::{EndpointDraft, EndpointEdit, FailureKind};
 use reeltop::io::client::Client;
 use secrecy::ExposeSecret;
 
+use super::recover::reeltop;
 use super::{APP, alone, refused, svix_of, svix_server};
+use crate::scripted::{Scripted, answer};
 use crate::server::support::get;
 
 #[tokio::test]
@@ -91,4 +93,32 @@ async fn an_endpoint_is_made_changed_in_part_and_deleted() {
     let fault = refused(client.edit_endpoint(&id, &bad).await);
     assert!(fault.what.contains("nothing was sent: url"), "{fault}");
     server.stop().await;
+}
+
+/// A server that has endpoints, and nothing around one.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_does_not_offer_ends_a_command_with_the_reason_and_no_request() {
+    let server = Scripted::start(|_, _| answer("404 Not Found", "", "")).await;
+    let state = tempfile::tempdir().unwrap();
+    let headers = state.path().join("headers");
+    std::fs::write(&headers, "x-team: video\n").unwrap();
+    let headers = headers.to_str().unwrap();
+    for (asked, part) in [
+        (vec!["secret", "ep_1"], "secret"),
+        (vec!["rotate", "ep_1", "--yes"], "secret"),
+        (vec!["headers", "ep_1"], "headers"),
+        (vec!["headers", "ep_1", "--from", headers], "headers"),
+        (vec!["example", "ep_1"], "send-example"),
+    ] {
+        let all = [&["endpoints"], &asked[..]].concat();
+        let (code, lines, said) = reeltop(&state, &server.url, "testsk_x", &all).await;
+        assert_eq!((code, lines.len()), (1, 0), "{asked:?}: {said}");
+        let reason = format!("this server does not offer {part}");
+        assert!(said.contains(&reason), "{asked:?}: {said}");
+    }
+    let requests = server.requests();
+    assert_eq!(requests.len(), 5, "{requests:?}");
+    for head in requests {
+        assert!(head.starts_with("get ") && !head.contains("ep_1"), "{head}");
+    }
 }

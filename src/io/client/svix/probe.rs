@@ -25,7 +25,8 @@ impl Svix {
         Ok(offers)
     }
 
-    async fn offer(&self, offer: Offer) -> Result<Ability, Failure> {
+    /// Asks for one.
+    pub async fn offer(&self, offer: Offer) -> Result<Ability, Failure> {
         let (rest, takes_post) = route(offer);
         let url = self.http.route(&self.route(rest), &[])?;
         let within = self.http.waits.answer;
