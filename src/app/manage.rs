@@ -338,36 +338,38 @@ impl State {
                 };
             }
         };
-        let words = visible(&failure.to_string()).into_owned();
-        self.say(Tone::Bad, format!("{name}: {words}"));
-        // What was typed is not lost: the form stands there again.
-        // Where it is not known whether it was done, sending it again is no small step.
-        let is_certain = failure.kind != FailureKind::Broken;
-        if let EndpointAction::SetHeaders(_, headers) = action
-            && is_waiting
-            && is_certain
-        {
-            let told = headers.clone();
-            let own = OwnHeaders {
-                told,
-                sensitive: Vec::new(),
-            };
-            self.open_headers(action, HeadersForm::of(&own));
-        }
-        if is_waiting
-            && is_certain
-            && let Some(mut form) = self.retyped(action)
-        {
-            // The notice tells its words, which may name the field as it is called on the wire.
-            if failure.kind == FailureKind::Invalid
-                && let Some(field) = refused_field(&failure.what)
-            {
-                let why = "the service refuses it".to_owned();
-                form.note_fault(&FieldFault { field, why });
-            }
-            self.open_form(action, form);
-        }
+        self.take_refused(action, &failure, is_waiting);
         vec![Effect::Refresh]
+    }
+
+    /// Tells that a change failed: in its form, which stands there again so that nothing typed is
+    /// lost, or in a notice.
+    fn take_refused(&mut self, action: &EndpointAction, failure: &Failure, is_waiting: bool) {
+        let words = visible(&failure.brief()).into_owned();
+        // Where it is not known whether it was done, sending it again is no small step.
+        if is_waiting && failure.kind != FailureKind::Broken {
+            if let EndpointAction::SetHeaders(_, headers) = action {
+                let told = headers.clone();
+                let own = OwnHeaders {
+                    told,
+                    sensitive: Vec::new(),
+                };
+                let mut form = HeadersForm::of(&own);
+                form.refusal = Some(words);
+                return self.open_headers(action, form);
+            }
+            if let Some(mut form) = self.retyped(action) {
+                // Its words may name the field as it is called on the wire.
+                if let Some(field) = refused_field(failure) {
+                    let why = "the service refuses it".to_owned();
+                    form.note_fault(&FieldFault { field, why });
+                }
+                form.refusal = Some(words);
+                return self.open_form(action, form);
+            }
+        }
+        let name = self.managed_name(action);
+        self.say(Tone::Bad, format!("{name}: {words}"));
     }
 
     /// Something of the form would be refused: it stands there again and names the field.

@@ -94,9 +94,10 @@ impl Desk {
             rate_limit,
             ..EndpointDraft::default()
         };
-        check(&draft)?;
+        check(&draft, ARGUMENT)?;
         self.check_types(draft.event_types.as_deref()).await?;
-        let created = done(self.client.create_endpoint(&draft).await).map_err(by_option)?;
+        let created = self.client.create_endpoint(&draft).await;
+        let created = done(created).map_err(|stop| by_option(stop, ARGUMENT))?;
         let row = created.endpoint;
         let id = row.value.id.to_string();
         let secret = created.secret.map(SecretString::from);
@@ -145,10 +146,11 @@ impl Desk {
             url: "http://unnamed/".to_owned(),
             ..EndpointDraft::default()
         };
-        check(&named.with(&edit))?;
+        check(&named.with(&edit), OPTION)?;
         self.check_types(edit.event_types.as_deref()).await?;
         let id = EndpointId::new(&args.id);
-        done(self.client.edit_endpoint(&id, &edit).await).map_err(by_option)?;
+        let changed = self.client.edit_endpoint(&id, &edit).await;
+        done(changed).map_err(|stop| by_option(stop, OPTION))?;
         note(&format!("{} is changed", args.id));
         Ok(0)
     }
@@ -160,7 +162,7 @@ impl Desk {
             return Ok(());
         }
         match self.client.type_fault(types).await {
-            Some(fault) => Err(refused(&[fault])),
+            Some(fault) => Err(refused(&[fault], OPTION)),
             None => Ok(()),
         }
     }
@@ -374,11 +376,14 @@ pub fn done<T>(changed: Changed<T>) -> Result<T, Stop> {
 }
 
 /// Where the service refuses a field, the option that it came by.
-fn by_option(stop: Stop) -> Stop {
+fn by_option(stop: Stop, address: &str) -> Stop {
     match stop {
-        Stop::Failed(failure) if failure.kind == FailureKind::Invalid => {
-            let hint = match refused_field(&failure.what) {
-                Some(field) => format!("it is {} that the service refuses", option(field)),
+        Stop::Failed(failure) => {
+            let hint = match refused_field(&failure) {
+                Some(field) => {
+                    let option = option(field, address);
+                    format!("it is {option} that the service refuses")
+                }
                 None => failure.hint,
             };
             Stop::Failed(Failure { hint, ..failure })
@@ -387,10 +392,15 @@ fn by_option(stop: Stop) -> Stop {
     }
 }
 
+/// What an endpoint's address is called where one is made, …
+const ARGUMENT: &str = "URL";
+/// … and where one is changed.
+const OPTION: &str = "--to";
+
 /// What a field is called on the command line.
-fn option(field: &str) -> String {
+fn option(field: &str, address: &str) -> String {
     match field {
-        "url" => "URL".to_owned(),
+        "url" => address.to_owned(),
         field => format!("--{}", field.replace('_', "-")),
     }
 }
@@ -400,18 +410,18 @@ fn offered(route: Option<String>, what: &str) -> Result<String, Failure> {
 }
 
 /// Every field that the service would refuse, by its option.
-fn check(draft: &EndpointDraft) -> Result<(), Stop> {
+fn check(draft: &EndpointDraft, address: &str) -> Result<(), Stop> {
     let faults = draft.faults();
     if faults.is_empty() {
         return Ok(());
     }
-    Err(refused(&faults))
+    Err(refused(&faults, address))
 }
 
-fn refused(faults: &[FieldFault]) -> Stop {
+fn refused(faults: &[FieldFault], address: &str) -> Stop {
     let words: Vec<String> = faults
         .iter()
-        .map(|fault| format!("{}: {}", option(fault.field), fault.why))
+        .map(|fault| format!("{}: {}", option(fault.field, address), fault.why))
         .collect();
     Stop::Usage(words.join("\n"))
 }

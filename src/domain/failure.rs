@@ -50,6 +50,28 @@ impl Failure {
         }
     }
 
+    /// What the service said, and what to do: without whose answer it is, where the screen shows
+    /// that already. `422 from SERVER for PATH: words` is `422: words`.
+    pub fn brief(&self) -> String {
+        let short = self
+            .said()
+            .map(|(status, words)| format!("{status}: {words}"));
+        let what = short.unwrap_or_else(|| self.what.clone());
+        match &*self.hint {
+            "" => what,
+            hint => format!("{what}; {hint}"),
+        }
+    }
+
+    /// The status and the service's own words, where these are what it is about.
+    pub fn said(&self) -> Option<(&str, &str)> {
+        let (status, rest) = self.what.split_once(" from ")?;
+        let (_, rest) = rest.split_once(" for /")?;
+        let (_, words) = rest.split_once(": ")?;
+        let is_status = status.len() == 3 && status.bytes().all(|c| c.is_ascii_digit());
+        is_status.then_some((status, words))
+    }
+
     /// The server does not offer something.
     pub fn absent(what: &str) -> Self {
         let what = format!("this server does not offer {what}");

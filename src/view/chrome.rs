@@ -372,28 +372,39 @@ fn prompt_line(
     canvas.line_at(line, 0, &right, Side::Right);
 }
 
-/// Paints the toasts over the last lines of the body, the newest lowest.
+/// Paints the toasts over the last lines of the body, the newest lowest, each as long as it is.
 pub fn toasts(canvas: &mut Canvas<'_>, body: Rect, state: &State) {
-    for (back, toast) in state.toasts.iter().rev().enumerate() {
-        let Some(row) = body.height.checked_sub(back as u16 + 1) else {
+    const MARK: usize = 3;
+    let room = usize::from(body.width).saturating_sub(MARK + 1);
+    let mut top = body.height;
+    for toast in state.toasts.iter().rev() {
+        let lines = wrap(&toast.text, room);
+        // The beginning of one that is longer than the body is all there is room for.
+        let n_shown = lines.len().min(usize::from(top));
+        if n_shown == 0 {
             return;
-        };
-        canvas.clear(Rect {
-            y: body.y + row,
-            height: 1,
-            ..body
-        });
+        }
+        top -= n_shown as u16;
         let glyph = match toast.tone {
             Tone::Ok => "✓",
             Tone::Bad => "✗",
             Tone::Warn => "!",
             _ => "·",
         };
-        let pieces = [
-            piece(toast.tone, format!(" {glyph} ")),
-            piece(toast.tone, toast.text.clone()),
-        ];
-        canvas.line(body, row, &pieces);
+        for (at, line) in lines.into_iter().take(n_shown).enumerate() {
+            let row = top + at as u16;
+            canvas.clear(Rect {
+                y: body.y + row,
+                height: 1,
+                ..body
+            });
+            let mark = if at == 0 { glyph } else { " " };
+            let pieces = [
+                piece(toast.tone, format!(" {mark} ")),
+                piece(toast.tone, line),
+            ];
+            canvas.line(body, row, &pieces);
+        }
     }
 }
 

@@ -170,8 +170,24 @@ fn choice_words(choice: Choice, is_disabled: bool) -> (&'static str, &'static st
     }
 }
 
+/// Why the service did not take it, in its own words, and what to do: whole, before what is typed.
+fn refusal(words: Option<&str>, room: usize) -> Vec<Line> {
+    let Some(words) = words else {
+        return Vec::new();
+    };
+    let words = wrap(words, room.saturating_sub(2)).into_iter().enumerate();
+    let lines = words.map(|(at, text)| {
+        let before = if at == 0 { "✗ " } else { "  " };
+        (
+            vec![piece(Tone::Bad, before), piece(Tone::Bad, text)],
+            false,
+        )
+    });
+    lines.chain([(Vec::new(), false)]).collect()
+}
+
 fn form(form: &Form, room: usize) -> Vec<Line> {
-    let mut lines = Vec::new();
+    let mut lines = refusal(form.refusal.as_deref(), room);
     for (at, field) in form.fields.iter().enumerate() {
         let is_here = at == form.at;
         lines.push((field_line(field, is_here, room), is_here));
@@ -190,10 +206,11 @@ fn form(form: &Form, room: usize) -> Vec<Line> {
 }
 
 fn headers(form: &HeadersForm, room: usize) -> Vec<Line> {
-    let mut lines = said(
+    let mut lines = refusal(form.refusal.as_deref(), room);
+    lines.extend(said(
         "Name: value, one a line; an empty line is no header. What is sent replaces all of them.",
         room,
-    );
+    ));
     lines.push((Vec::new(), false));
     for (at, header) in form.lines.iter().enumerate() {
         let is_here = at == form.at;

@@ -1,7 +1,7 @@
 //! Managing endpoints from the screen: what is asked of the service, once, and what is said of it.
 
-use reeltop::app::manage::{EndpointAction, EndpointAnswer};
-use reeltop::app::{Effect, Msg, State, update};
+use reeltop::app::manage::{EndpointAction, EndpointAnswer, Stage};
+use reeltop::app::{Effect, Msg, Overlay, State, update};
 use reeltop::domain::{
     Abilities, Ability, ChangeKind, EndpointId, Failure, FailureKind, FieldFault, Hidden, Offer,
     OwnHeaders,
@@ -84,6 +84,79 @@ fn a_refusal_is_told_in_the_services_words_and_nothing_typed_is_lost() {
     assert!(shown.contains(" two"), "{shown}");
     // And it can be sent again as it stands.
     assert_eq!(managed(&press(&mut state, "enter")), action);
+}
+
+#[test]
+fn a_refused_form_shows_the_whole_refusal_and_what_to_do_at_80_columns() {
+    for (kind, status, words, hint, at) in [
+        (
+            FailureKind::RateLimited,
+            429,
+            "Slow down: this application may make ten endpoints an hour",
+            "too many requests; try again in 30s",
+            0,
+        ),
+        (
+            FailureKind::Invalid,
+            422,
+            "body.throttleRate: more than what your plan of the service has, which is 50 a second",
+            "mend what the server names, then try again",
+            3,
+        ),
+        (
+            FailureKind::Invalid,
+            422,
+            "body.event_types.0: there is no such event type here",
+            "mend what the server names, then try again",
+            2,
+        ),
+    ] {
+        let mut state = told();
+        press(&mut state, "4 c");
+        type_text(&mut state, "https://example.com/hooks");
+        let action = managed(&press(&mut state, "enter"));
+        let place = "http://127.0.0.1:40123 for /api/v1/app/app_2vX9nQeK3mZr8TyU1oWc5dGhJ/endpoint";
+        let what = format!("{status} from {place}: {words}");
+        answer(&mut state, &action, Err(Failure::new(kind, what, hint)));
+        let shown = picture(&mut state, 80, 24);
+        let said: Vec<&str> = shown
+            .split(['│', ' ', '\n'])
+            .filter(|word| !word.is_empty())
+            .collect();
+        let whole = format!("✗ {status}: {words}; {hint}");
+        assert!(said.join(" ").contains(&whole), "{shown}");
+        assert!(shown.contains("https://example.com/hooks"), "{shown}");
+        let Some(Overlay::Manage(manage)) = &state.overlay else {
+            panic!("no form")
+        };
+        let Stage::Form(form) = &manage.stage else {
+            panic!("no form")
+        };
+        assert_eq!((form.at, form.fields[at].fault.is_some()), (at, at > 0));
+        // Sent again, the refusal is of the past.
+        let again = managed(&press(&mut state, "enter"));
+        answer(&mut state, &again, Ok(EndpointAnswer::Done));
+        assert!(!picture(&mut state, 80, 24).contains(&status.to_string()));
+    }
+}
+
+#[test]
+fn a_long_notice_is_told_to_its_end() {
+    let mut state = told();
+    press(&mut state, "4 m j j j");
+    let action = managed(&press(&mut state, "enter"));
+    let words = "word ".repeat(40) + "the last of them";
+    let what = format!("409 from http://127.0.0.1:40123 for /webhooks/endpoints/x: {words}");
+    let refused = Failure::new(FailureKind::Invalid, what, "look at it first");
+    answer(&mut state, &action, Err(refused));
+    let shown = picture(&mut state, 80, 24);
+    assert!(shown.contains("409: word word"), "{shown}");
+    let said: Vec<&str> = shown.split_whitespace().collect();
+    assert!(
+        said.join(" ")
+            .contains("the last of them; look at it first"),
+        "{shown}"
+    );
 }
 
 #[test]

@@ -43,6 +43,8 @@ impl Field {
 pub struct Form {
     pub fields: [Field; 4],
     pub at: usize,
+    /// The words of the service that refused it last.
+    pub refusal: Option<String>,
 }
 
 /// A new endpoint's.
@@ -95,6 +97,7 @@ impl Form {
                 ),
             ],
             at: 0,
+            refusal: None,
         }
     }
 
@@ -127,6 +130,7 @@ impl Form {
     /// What is to be changed, if every field is as the service takes it; else the faults are noted
     /// and the first is gone to.
     pub fn edit(&mut self) -> Option<EndpointEdit> {
+        self.refusal = None;
         let [url, description, types, rate_limit] = &self.fields;
         let limit = rate_limit.text();
         let number = limit.parse::<u64>().ok();

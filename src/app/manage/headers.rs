@@ -40,6 +40,8 @@ pub struct HeadersForm {
     pub at: usize,
     /// Names of those whose values the service does not tell: they must be typed again, or go.
     pub sensitive: Vec<String>,
+    /// The words of the service that refused them last.
+    pub refusal: Option<String>,
 }
 
 impl HeadersForm {
@@ -53,6 +55,7 @@ impl HeadersForm {
             lines: told.chain(hidden).take(MOST).collect(),
             at: 0,
             sensitive: own.sensitive.clone(),
+            refusal: None,
         };
         form.keep_room();
         form
@@ -96,6 +99,7 @@ impl HeadersForm {
 
     /// All headers, if a service takes each; else the faults are noted and the first is gone to.
     pub fn headers(&mut self) -> Option<BTreeMap<String, Hidden>> {
+        self.refusal = None;
         let mut headers = BTreeMap::new();
         for line in &mut self.lines {
             let text = line.prompt.text().trim();

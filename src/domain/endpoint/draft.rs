@@ -2,6 +2,7 @@
 //! service checks it.
 
 use super::Endpoint;
+use crate::domain::failure::{Failure, FailureKind};
 
 /// Stands for every task event; the service expands it.
 pub const EVERY_TASK_EVENT: &str = "task.*";
@@ -113,8 +114,13 @@ impl EndpointDraft {
     }
 }
 
-/// The field that a service's refusal is about, by a name that it has on a wire.
-pub fn refused_field(words: &str) -> Option<&'static str> {
+/// The field that a service's refusal is about, by a name that it has on a wire. Only its own words
+/// count: the address that they came from may hold such a name too.
+pub fn refused_field(failure: &Failure) -> Option<&'static str> {
+    if failure.kind != FailureKind::Invalid {
+        return None;
+    }
+    let words = failure.said().map_or(&*failure.what, |(_, words)| words);
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     words.split(|c| !is_part(c)).find_map(|name| match name {
         "event_types" | "eventTypes" | "filterTypes" => Some("event_types"),
@@ -280,6 +286,27 @@ mod tests {
             why: why.to_owned(),
         };
         assert_eq!(fault, Some(expected));
+    }
+
+    #[test]
+    fn a_refusal_names_its_field_by_every_wire_name() {
+        let refusal = |words: &str| {
+            let what = format!("422 from https://url.example for /description/x: {words}");
+            refused_field(&Failure::new(FailureKind::Invalid, what, ""))
+        };
+        for (words, field) in [
+            ("body.url: must be https", Some("url")),
+            ("body.event_types.0: is unknown", Some("event_types")),
+            ("body.eventTypes: is unknown", Some("event_types")),
+            ("body.filterTypes.1: is unknown", Some("event_types")),
+            ("body.rate_limit: is too high", Some("rate_limit")),
+            ("body.rateLimit: is too high", Some("rate_limit")),
+            ("body.throttleRate: is too high", Some("rate_limit")),
+            ("body.description: is too long", Some("description")),
+            ("body.version: is too high", None),
+        ] {
+            assert_eq!(refusal(words), field, "{words}");
+        }
     }
 
     #[test]

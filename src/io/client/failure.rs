@@ -409,6 +409,13 @@ mod tests {
             let body = br#"{"detail":"in its own words"}"#;
             let Failure { what, hint, .. } = status(code, &headers, body, &url, "KEY").failure;
             assert!(what.contains("in its own words"), "{what}");
+            let failure = status(code, &headers, body, &url, "KEY").failure;
+            let brief = format!("{}: in its own words; {hint}", code.as_u16());
+            assert_eq!(failure.brief(), brief);
+            assert_eq!(
+                failure.said().map(|(_, words)| words),
+                Some("in its own words")
+            );
             assert!(hint.contains(advice), "{hint}");
         }
     }

@@ -122,3 +122,40 @@ async fn what_the_server_does_not_offer_ends_a_command_with_the_reason_and_no_re
         assert!(head.starts_with("get ") && !head.contains("ep_1"), "{head}");
     }
 }
+
+/// The option is named, by whatever name the service has for the field.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_service_refuses_is_named_by_its_option() {
+    let state = tempfile::tempdir().unwrap();
+    let create = ["endpoints", "create", "https://example.com/hooks"];
+    let change = ["endpoints", "update", "ep_1", "--rate-limit", "5"];
+    for (field, command, option) in [
+        (r#""url""#, &create[..], "it is URL that"),
+        (r#""url""#, &change[..], "it is --to that"),
+        (r#""throttleRate""#, &change[..], "it is --rate-limit that"),
+        (r#""rateLimit""#, &create[..], "it is --rate-limit that"),
+        (
+            r#""event_types",1"#,
+            &create[..],
+            "it is --event-types that",
+        ),
+        (
+            r#""filterTypes",0"#,
+            &create[..],
+            "it is --event-types that",
+        ),
+    ] {
+        let body = format!(r#"{{"detail":[{{"loc":["body",{field}],"msg":"is odd"}}]}}"#);
+        let server = Scripted::start(move |_, head| {
+            if head.starts_with("get ") {
+                answer("404 Not Found", "", "")
+            } else {
+                answer("422 Unprocessable Entity", "", &body)
+            }
+        })
+        .await;
+        let (code, _, said) = reeltop(&state, &server.url, "testsk_x", command).await;
+        assert_eq!(code, 1, "{field}: {said}");
+        assert!(said.contains("is odd") && said.contains(option), "{said}");
+    }
+}
