@@ -15,6 +15,7 @@ pub mod link;
 pub mod listen;
 pub mod log;
 pub mod names;
+pub mod nexts;
 pub mod opinion;
 pub mod outlet;
 pub mod poller;

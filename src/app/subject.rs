@@ -228,7 +228,7 @@ fn delivery_has(history: &History, delivery: &Delivery, word: &str) -> bool {
         delivery
             .outcomes
             .iter()
-            .map(|outcome| delivery.forecast(&history.schedule, &outcome.endpoint))
+            .map(|outcome| history.forecast(delivery, &outcome.endpoint))
     };
     let is_settled = || {
         !delivery.outcomes.is_empty()

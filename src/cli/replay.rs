@@ -1,6 +1,7 @@
 //! `reeltop replay`: plan, confirm, send once, follow to the attempt that it caused.
 
 mod local;
+mod nexts;
 mod overlap;
 mod select;
 mod sending;
@@ -258,6 +259,9 @@ async fn gather(
         }
     }
     drop(reading);
+    for next in nexts::told(client, &history, ids, clock).await {
+        history.apply(change(ChangeKind::NextTry(Box::new(next)), clock.now()));
+    }
     for id in ids {
         if history.deliveries.get(&MessageId::new(id)).is_none() {
             let what = format!("there is no message {id}");

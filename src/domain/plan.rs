@@ -335,6 +335,8 @@ mod tests {
         assert!(
             matches!(&planned(&disabled, None).items[0].verdict, Verdict::Refuse(why) if why.contains("disabled"))
         );
+        // And nothing is due there by itself.
+        assert_eq!(planned(&disabled, None).items[0].retry, None);
         let listed = change(ChangeKind::EndpointsListed(Arc::from([EndpointId::new(
             "ep_1",
         )])));
@@ -342,6 +344,7 @@ mod tests {
         assert!(
             matches!(&planned(&deleted, Some("ep_9")).items[0].verdict, Verdict::Refuse(why) if why.contains("deleted"))
         );
+        assert_eq!(planned(&deleted, Some("ep_9")).items[0].retry, None);
         let mut without = history([endpoint("ep_1", false)]);
         without.apply(change(ChangeKind::Abilities(Box::default())));
         assert!(matches!(

@@ -25,6 +25,7 @@ use super::keeper;
 use super::ledger::Ledger;
 use super::link::{Link, Settings};
 use super::names;
+use super::nexts::{self, Nexts};
 use super::outlet::Outlet;
 use super::poller::{OpenReplays, Poller};
 use super::post::Poster;
@@ -32,8 +33,8 @@ pub use super::sender::ReplayOrder;
 use super::sender::{self, Parcel, Posts};
 use crate::domain::bulk::{Sweep, Takes};
 use crate::domain::{
-    Ability, AssetId, Change, ChangeKind, EndpointId, Failure, FailureKind, LinkState, MessageId,
-    Origin, ReplayStep, Route, Stage, TaskId, Time,
+    Ability, AssetId, Attempt, Change, ChangeKind, EndpointId, Failure, FailureKind, History,
+    LinkState, MessageId, Origin, ReplayStep, Route, Stage, TaskId, Time,
 };
 
 /// Looks under way at once.
@@ -456,12 +457,20 @@ async fn look(client: &Client, outlet: &Outlet, what: Look) -> Result<(), Failur
         Look::Message(id) => {
             let attempts = Attempts::of(client, &id).await?;
             let mut drafts = outlet.unreadable(Origin::Poll, attempts.unreadable);
+            let nexts = look_on(client, outlet, &id, &attempts.rows).await;
             let rows = attempts.rows.into_iter();
             drafts.extend(
                 rows.map(|attempt| {
                     outlet.draft(Origin::Poll, ChangeKind::Attempt(Box::new(attempt)))
                 }),
             );
+            // What is said of the next attempt counts after those that are known.
+            let nexts = nexts
+                .told
+                .into_iter()
+                .map(Box::new)
+                .map(ChangeKind::NextTry);
+            drafts.extend(nexts.map(|kind| outlet.draft(Origin::Poll, kind)));
             outlet.send(drafts).await;
         }
         Look::Asset(id) => match names::look(client, outlet, &id).await {
@@ -470,4 +479,27 @@ async fn look(client: &Client, outlet: &Outlet, what: Look) -> Result<(), Failur
         },
     }
     Ok(())
+}
+
+/// When the service tries a message again: asked at once for the one that is looked at, as it may
+/// be long until its turn. What is not told stays an estimate.
+async fn look_on(
+    client: &Client,
+    outlet: &Outlet,
+    message: &MessageId,
+    attempts: &[Attempt],
+) -> Nexts {
+    let now = outlet.clock().now();
+    let held = nexts::of_attempts(&outlet.abilities(), attempts, now);
+    let is_unknown = |held: &History| {
+        let delivery = held.deliveries.get(message);
+        delivery.is_some_and(|delivery| nexts::is_unknown(held, delivery, now.wall))
+    };
+    match &client.svix {
+        Some(svix) if is_unknown(&held) => {
+            let asked = nexts::ask(svix, &held, message, || outlet.clock().now().wall);
+            asked.await.unwrap_or_default()
+        }
+        _ => Nexts::default(),
+    }
 }

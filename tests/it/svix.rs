@@ -5,6 +5,7 @@ mod attempt_headers;
 mod endpoints;
 mod handed_over;
 mod lists;
+mod nexts;
 mod recover;
 mod screen;
 mod sending;

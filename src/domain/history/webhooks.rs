@@ -7,6 +7,7 @@ use super::super::endpoint::Endpoint;
 use super::super::event::EventType;
 use super::super::id::EndpointId;
 use super::super::message::Message;
+use super::super::schedule::Forecast;
 use super::super::words::WordKind;
 use super::delivery::Delivery;
 use super::sightings::example_of;
@@ -44,6 +45,20 @@ impl History {
         self.listed
             .as_ref()
             .is_some_and(|listed| !listed.contains(id))
+    }
+
+    /// What the service will do by itself for a message at an endpoint. Where that is disabled or
+    /// deleted no retry is due, whatever the schedule has.
+    pub fn forecast(&self, delivery: &Delivery, endpoint: &EndpointId) -> Forecast {
+        let forecast = delivery.forecast(&self.schedule, endpoint);
+        let is_off = match self.endpoints.get(endpoint) {
+            Some(known) => known.disabled,
+            None => self.is_unlisted(endpoint),
+        };
+        match forecast {
+            Forecast::Next { .. } | Forecast::Uncertain { .. } if is_off => Forecast::Nothing,
+            forecast => forecast,
+        }
     }
 
     pub(super) fn take_message(&mut self, message: Message, told: Told) {

@@ -91,7 +91,7 @@ pub(super) fn next_retry(
     delivery: &Delivery,
     endpoint: &EndpointId,
 ) -> Option<Time> {
-    match delivery.forecast(&history.schedule, endpoint) {
+    match history.forecast(delivery, endpoint) {
         Forecast::Next { at, .. } => Some(at),
         _ => None,
     }
@@ -124,7 +124,7 @@ pub(super) fn weigh(
     };
     let attempts = delivery.attempts_at(id);
     let mut warnings = Vec::new();
-    match delivery.forecast(&history.schedule, id) {
+    match history.forecast(delivery, id) {
         Forecast::Next { at, is_exact, .. } => {
             let (about, estimate) = if is_exact {
                 ("", "")

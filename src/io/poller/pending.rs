@@ -143,7 +143,7 @@ impl Poller {
             .iter()
             .filter(|outcome| outcome.state == OutcomeState::Failed)
             .any(
-                |outcome| match held.forecast(&self.held.schedule, &outcome.endpoint) {
+                |outcome| match self.held.forecast(held, &outcome.endpoint) {
                     Forecast::Next { at, .. } | Forecast::Uncertain { at, .. } => {
                         at < now.plus(SOON) && now.since(at) < OVERDUE
                     }

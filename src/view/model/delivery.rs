@@ -75,7 +75,7 @@ fn ranked(history: &History, delivery: &Delivery) -> (&'static str, Tone, u8) {
 
 /// What the service will do by itself.
 pub fn forecast(history: &History, delivery: &Delivery, endpoint: &EndpointId) -> Forecast {
-    delivery.forecast(&history.schedule, endpoint)
+    history.forecast(delivery, endpoint)
 }
 
 /// The outcomes of a message in a row, those that went wrong first.

@@ -1,0 +1,129 @@
+//! When the service tries again by itself: as it says, asked before a plan or a page tells it.
+
+use std::time::Duration;
+
+use reeltop::domain::MessageId;
+use reeltop::io::config::Source;
+use reeltop::io::intake::Look;
+
+use super::alone;
+use super::recover::reeltop;
+use crate::client::intake::Watcher;
+use crate::scripted::{Reply, Scripted, answer};
+
+/// Messages that failed long ago.
+const N: usize = 60;
+
+fn page(rows: &[String]) -> Reply {
+    let body = format!(
+        r#"{{"data":[{}],"iterator":null,"done":true}}"#,
+        rows.join(",")
+    );
+    answer("200 OK", "content-type: application/json\r\n", &body)
+}
+
+fn attempt(number: usize, endpoint: &str) -> String {
+    format!(
+        r#"{{"id":"atmpt_{number}_{endpoint}","msgId":"msg_{number}","endpointId":"{endpoint}","url":"http://x","status":2,"responseStatusCode":500,"response":"","triggerType":0,"timestamp":"2026-01-01T00:{:02}:01Z"}}"#,
+        number - 1
+    )
+}
+
+fn message(number: usize) -> String {
+    format!(
+        r#"{{"id":"msg_{number}","eventType":"task.failed","payload":{{}},"timestamp":"2026-01-01T00:{:02}:00Z"}}"#,
+        number - 1
+    )
+}
+
+/// A Svix server that plans no more attempts, though the published schedule has more: not at `ep_a`,
+/// nor at `ep_b`, which is disabled, nor at `ep_c`, which was deleted.
+async fn finished() -> Scripted {
+    Scripted::start(|_, head| {
+        let path = head.split(' ').nth(1).unwrap_or_default();
+        let path = path.split('?').next().unwrap_or_default();
+        let parts: Vec<&str> = path.split('/').skip(5).collect();
+        let number = |id: &str| id.trim_start_matches("msg_").parse().unwrap_or(0);
+        let row = |id: &str, more: &str| format!(r#"{{"id":"{id}","url":"http://x"{more}}}"#);
+        match *parts {
+            ["endpoint"] => page(&[row("ep_a", ""), row("ep_b", r#","disabled":true"#)]),
+            ["msg"] => page(&(1..=N).rev().map(message).collect::<Vec<_>>()),
+            ["msg", id] if number(id) > 0 => answer(
+                "200 OK",
+                "content-type: application/json\r\n",
+                &message(number(id)),
+            ),
+            ["msg", id, "endpoint"] if number(id) > 0 => {
+                let none = r#","status":2,"nextAttempt":null"#;
+                page(&["ep_a", "ep_b", "ep_c"].map(|id| row(id, none)))
+            }
+            ["attempt", "msg", id] => {
+                page(&["ep_a", "ep_b", "ep_c"].map(|at| attempt(number(id), at)))
+            }
+            ["attempt", "endpoint", "ep_a"] => {
+                let rows = (1..=N).rev().map(|number| attempt(number, "ep_a"));
+                page(&rows.collect::<Vec<_>>())
+            }
+            ["attempt", "endpoint", _] => page(&[]),
+            _ => answer("404 Not Found", "", ""),
+        }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_asks_first_and_estimates_nothing_where_no_retry_comes() {
+    let server = finished().await;
+    let state = tempfile::tempdir().unwrap();
+    let all = ["replay", "msg_1", "--dry-run"];
+    let (code, lines, said) = reeltop(&state, &server.url, "testsk_x", &all).await;
+    let text = lines.join("\n");
+    assert_eq!(code, 0, "{text} {said}");
+    assert!(
+        text.contains("the service plans no more attempts by itself"),
+        "{text}"
+    );
+    assert!(
+        !text.contains("overdue") && !text.contains("automatic retry"),
+        "{text}"
+    );
+    let asked = server.requests();
+    let asked = asked
+        .iter()
+        .filter(|head| head.contains("/msg/msg_1/endpoint"));
+    assert_eq!(asked.count(), 1);
+}
+
+/// The others wait for their turn, which comes hours later here.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_message_that_is_opened_is_asked_about_at_once() {
+    let server = finished().await;
+    let mut source: Source = alone(&server.url, "testsk_x");
+    source.waits.poll = Duration::from_hours(1);
+    source.waits.poll_quick = Duration::from_hours(1);
+    let mut watcher = Watcher::open(source);
+    let oldest = MessageId::new("msg_1");
+    watcher
+        .until("every message, and a first turn", |history| {
+            let told = history.deliveries.newest();
+            let told = told.filter(|held| {
+                held.outcomes
+                    .iter()
+                    .any(|it| held.next_told(&it.endpoint).is_some())
+            });
+            told.count() == 20
+        })
+        .await;
+    let is_told = |history: &reeltop::domain::History| {
+        let held = history.deliveries.get(&oldest);
+        held.is_some_and(|held| {
+            ["ep_a", "ep_c"]
+                .into_iter()
+                .all(|at| held.next_told(&super::endpoint_id(at)).is_some())
+        })
+    };
+    assert!(!is_told(&watcher.history));
+    watcher.hose.look(Look::Message(oldest.clone()));
+    watcher.until("the one that is looked at", is_told).await;
+    watcher.hose.close().await;
+}
