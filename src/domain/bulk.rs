@@ -223,8 +223,7 @@ pub fn untried_first(jobs: impl IntoIterator<Item = Job>, history: &History) -> 
     };
     let mut n_tried = 0;
     for job in &jobs {
-        let tried = history.replays.tried(&job.message, &job.endpoint);
-        if let Some(row) = tried {
+        if let Some(row) = history.replays.tried(&job.message, &job.endpoint) {
             n_tried += 1;
             let latest = tries.entry(lane(job)).or_insert(row);
             *latest = row.max(*latest);
