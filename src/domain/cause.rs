@@ -73,6 +73,9 @@ fn hash(parts: [&str; 4]) -> u64 {
 
 /// An answer without numbers, ids and times, its white space made one.
 pub fn pattern(response: &str) -> String {
+    if answer::is_expunged(response) {
+        return answer::EXPUNGED.to_owned();
+    }
     if let Some(binary) = answer::binary(response) {
         return format!("binary {}", binary.kind.unwrap_or("bytes"));
     }

@@ -144,17 +144,24 @@ impl Courier for HttpCourier {
     }
 }
 
-/// Svix's words where there was no HTTP answer; refused and unresolved are alike there.
+/// Where there was no HTTP answer: Svix's words, and behind them what Svix leaves out, which tells a
+/// refused connection, a name that is not found and a bad certificate apart.
 fn describe(error: &reqwest::Error) -> String {
-    if error.is_connect() {
-        return "error making request: client error (Connect)".to_owned();
+    // The outermost error would repeat the URL, which may hold a secret of the receiver.
+    let mut causes: Vec<String> = Vec::new();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        // Some errors say what the one inside them says.
+        if causes.last() != Some(&words) {
+            causes.push(words);
+        }
+        cause = error.source();
     }
-    // The cause is an enum's word such as SendRequest; the outer error would repeat the URL,
-    // which may hold a secret of the receiver.
-    let cause = error
-        .source()
-        .map_or_else(|| "request".to_owned(), ToString::to_string);
-    format!("error making request: {cause}")
+    if causes.is_empty() {
+        causes.push("request".to_owned());
+    }
+    text(format!("error making request: {}", causes.join(": ")).as_bytes())
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {

@@ -56,6 +56,10 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &AttemptPa
         let words = format!("{}, shown in base64 ", binary.words());
         canvas.line_right(heading, 0, &[dim(words)]);
     }
+    if answer::is_expunged(&attempt.response) {
+        canvas.line(table::indented(body), 0, &[dim(answer::EXPUNGED)]);
+        return usize::from(body.height);
+    }
     if attempt.response.trim().is_empty() {
         canvas.line(table::indented(body), 0, &[dim("empty")]);
         return usize::from(body.height);

@@ -206,6 +206,10 @@ pub fn attempt_pieces(
         pieces.push(dim(format!("  {}", binary.words())));
         return pieces;
     }
+    if answer::is_expunged(&attempt.response) {
+        pieces.push(dim(format!("  {}", answer::EXPUNGED)));
+        return pieces;
+    }
     let answer = attempt.response.trim();
     if !answer.is_empty() {
         let answer = safe_start(answer, ANSWER);

@@ -77,9 +77,21 @@ pub fn binary(response: &str) -> Option<Binary> {
     })
 }
 
+/// What is said of an answer that is no longer kept.
+pub const EXPUNGED: &str = "the service no longer has the answer";
+
+/// Whether it is the mark of an answer that the service no longer has, and no word of the receiver
+/// (svix.md part 3).
+pub fn is_expunged(response: &str) -> bool {
+    response == "EXPUNGED"
+}
+
 /// What the answer says, in a line: the message of a JSON error, the title of a page, else the
 /// first line. `None` if it says nothing.
 pub fn says(response: &str) -> Option<String> {
+    if is_expunged(response) {
+        return Some(EXPUNGED.to_owned());
+    }
     if let Some(binary) = binary(response) {
         return Some(binary.words());
     }
@@ -173,6 +185,7 @@ mod tests {
             said("<html><head><TITLE>502 Bad Gateway</TITLE>"),
             "502 Bad Gateway"
         );
+        assert_eq!(said("EXPUNGED"), EXPUNGED);
         assert_eq!(said("\n upstream reset \nmore"), "upstream reset");
         assert_eq!(says("  "), None);
         assert_eq!(said(&"x".repeat(9000)).len(), MAX_SAYING);

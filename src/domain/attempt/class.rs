@@ -1,5 +1,7 @@
 //! Why an attempt failed: a class with a few words for a table, and a hint that fits.
 
+use super::answer::is_expunged;
+
 /// The class of an attempt's end, for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FailureClass {
@@ -9,10 +11,14 @@ pub enum FailureClass {
     /// a name that is not found.
     NoConnection,
     Reset,
+    /// The network knows no way to the address.
+    NoRoute,
     Dns,
     Tls,
     Blocked,
     NoAnswer,
+    /// There was none, and the service no longer has why.
+    Forgotten,
     Redirect,
     Unauthorized,
     NotFound,
@@ -57,10 +63,12 @@ impl FailureClass {
             Self::Refused => "connection refused",
             Self::NoConnection => "no connection",
             Self::Reset => "connection broken",
+            Self::NoRoute => "host unreachable",
             Self::Dns => "name not found",
             Self::Tls => "TLS failed",
             Self::Blocked => "address blocked",
             Self::NoAnswer => "no answer",
+            Self::Forgotten => "reason gone",
             Self::Redirect => "redirect",
             Self::Unauthorized => "refused by the receiver",
             Self::NotFound => "path not found",
@@ -92,12 +100,18 @@ impl FailureClass {
             Self::Reset => {
                 "the connection broke before an answer; look for a crash or restart of the receiver, or a proxy before it"
             }
+            Self::NoRoute => {
+                "no way leads to the host; check its address, the network and firewalls between"
+            }
             Self::Dns => "the host name could not be resolved; check the endpoint's URL",
             Self::Tls => "the TLS handshake failed; check the receiver's certificate and its chain",
             Self::Blocked => {
                 "the service refuses to send to this address range; it must be a public address"
             }
             Self::NoAnswer => "the connection ended without an HTTP answer",
+            Self::Forgotten => {
+                "there was no answer, and the service no longer has why; a new attempt would tell"
+            }
             Self::Redirect => {
                 "redirects are not followed and count as failures; set the endpoint to the final URL"
             }
@@ -134,20 +148,25 @@ impl FailureClass {
 /// Reads the class out of the error text that stands in `response` when there was no answer
 /// (reference: Svix server, attempts with code 0).
 fn transport(text: &str) -> FailureClass {
+    if is_expunged(text) {
+        return FailureClass::Forgotten;
+    }
     let text = text.to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if has(&["timed out", "timeout", "deadline"]) {
         FailureClass::Timeout
     } else if has(&["blocked"]) {
         FailureClass::Blocked
-    } else if has(&["dns", "resolve", "name or service", "no such host"]) {
+    } else if has(&["dns", "resolv", "lookup", "name or service", "no such host"]) {
         FailureClass::Dns
-    } else if has(&["tls", "certificate", "ssl"]) {
+    } else if has(&["tls", "certificate", "ssl", "handshake", "corrupt message"]) {
         FailureClass::Tls
     } else if has(&["refused"]) {
         FailureClass::Refused
     } else if has(&["reset", "broken pipe", "connection closed", "incomplete"]) {
         FailureClass::Reset
+    } else if has(&["no route", "unreachable"]) {
+        FailureClass::NoRoute
     } else if has(&["connect"]) {
         FailureClass::NoConnection
     } else {
@@ -176,12 +195,39 @@ mod tests {
             (0, "dns error: failed to lookup address", FailureClass::Dns),
             (
                 0,
+                "error making request: client error (Connect): dns error: failed to lookup address information: Name or service not known",
+                FailureClass::Dns,
+            ),
+            (
+                0,
                 "requests to this IP range are blocked (see the server configuration)",
                 FailureClass::Blocked,
             ),
             (0, "invalid peer certificate: Expired", FailureClass::Tls),
+            (
+                0,
+                "error making request: client error (Connect): received corrupt message of type InvalidContentType",
+                FailureClass::Tls,
+            ),
+            (
+                0,
+                "error trying to connect: tls handshake eof",
+                FailureClass::Tls,
+            ),
+            (
+                0,
+                "error making request: client error (Connect): tcp connect error: No route to host (os error 113)",
+                FailureClass::NoRoute,
+            ),
+            (
+                0,
+                "error making request: client error (SendRequest)",
+                FailureClass::NoAnswer,
+            ),
             (0, "connection reset by peer", FailureClass::Reset),
             (0, "", FailureClass::NoAnswer),
+            (0, "EXPUNGED", FailureClass::Forgotten),
+            (500, "EXPUNGED", FailureClass::ServerError),
             (302, "", FailureClass::Redirect),
             (401, "", FailureClass::Unauthorized),
             (403, "", FailureClass::Unauthorized),

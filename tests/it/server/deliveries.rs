@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use reeltop::domain::FailureClass;
 use reeltop::server::FeatureState::{Completed, Processing};
 use reeltop::server::{Options, Running};
 use reqwest::Method;
@@ -232,15 +233,31 @@ async fn what_is_no_answer_is_code_0_with_svix_words() {
         .collect();
     assert_eq!(facts[0], (0, "request timed out"));
     assert!(rows[0]["response_duration_ms"].as_u64().unwrap() >= 150);
+    let (code, refused) = facts[1];
+    let words = "error making request: client error (Connect): ";
+    assert!(refused.starts_with(words), "{refused}");
     assert_eq!(
-        facts[1],
-        (0, "error making request: client error (Connect)")
+        FailureClass::of(u16::try_from(code).unwrap(), refused),
+        FailureClass::Refused
     );
     assert_eq!(facts[2], (302, "elsewhere"));
     assert_eq!((facts[3].0, facts[3].1.len()), (400, 20_000));
     assert_eq!(facts[4], (500, "//4="));
     redirect.next().await;
     assert!(redirect.is_quiet().await, "redirects are not followed");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_receiver_that_speaks_no_tls_is_told_from_one_that_is_not_there() {
+    let server = start(Options::default()).await;
+    let receiver = Receiver::always(204).await;
+    let url = receiver.url.replace("http://", "https://");
+    let endpoint = create_endpoint(&server, &url, EVERY).await;
+    publish(&server);
+    let rows = attempts(&server, &format!("endpoint_id={}", endpoint.id), 1).await;
+    let words = rows[0]["response"].as_str().unwrap();
+    assert_eq!(FailureClass::of(0, words), FailureClass::Tls, "{words}");
     server.stop().await;
 }
 
