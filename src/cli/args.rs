@@ -382,7 +382,7 @@ pub struct ReplayArgs {
     /// One JSON object a line for each change of state
     #[arg(long)]
     pub json: bool,
-    /// How long to wait for the attempt that the replay causes, or with --to for the answer
+    /// How long to wait for the service's answer and the attempt that the replay causes, or with --to for the answer
     #[arg(long, default_value = "60s", value_parser = duration, value_name = "TIME")]
     pub wait: Duration,
     /// Post them to this URL instead, from here, signed anew with --secret-file

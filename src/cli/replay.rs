@@ -1,5 +1,6 @@
 //! `reeltop replay`: plan, confirm, send once, follow to the attempt that it caused.
 
+mod ending;
 mod local;
 mod nexts;
 mod overlap;
@@ -9,6 +10,7 @@ mod shown;
 mod sweep;
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 
@@ -35,6 +37,9 @@ use crate::io::ledger::Ledger;
 
 /// Messages whose attempts are read at once.
 const READS: usize = 8;
+/// An answer is waited for so long at least, however short a replay is waited for.
+const LEAST_ANSWER: Duration = Duration::from_secs(1);
+
 /// Replays messages. 0 delivered, 1 failed, refused or declined, 2 nobody could be asked, 3 unknown.
 pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     if args.is_local() {
@@ -143,7 +148,7 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
     }
     Ok(Ready::Send(Box::new(Sending {
         work: Work::Many(Queue::new(jobs, args.rate)),
-        client,
+        client: of_patience(source, args.wait)?,
         ledger,
         clock,
         wait: args.wait,
@@ -151,6 +156,12 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
         history,
         out,
     })))
+}
+
+/// A client that waits for no answer longer than a replay is waited for.
+fn of_patience(mut source: Source, wait: Duration) -> Result<Client, Failure> {
+    source.waits.answer = source.waits.answer.min(wait.max(LEAST_ANSWER));
+    Client::new(&source)
 }
 
 /// The endpoint that is meant, by its id. The service takes other names for it too, and each would

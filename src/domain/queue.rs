@@ -93,6 +93,17 @@ impl Queue {
         self.next = self.next.saturating_sub(self.every);
     }
 
+    /// Puts one back before the rest, as the service would not hear of it for now.
+    pub fn put_back(&mut self, job: &Job) {
+        self.under_way.retain(|other| other != job);
+        self.waiting.push_front(job.clone());
+    }
+
+    /// Sends nothing before that time; monotonic microseconds.
+    pub fn hold(&mut self, until: i64) {
+        self.next = self.next.max(until);
+    }
+
     /// Takes note that one that was taken was not sent, as a look just before its request spoke
     /// against it. That is no failure, and its turn is spent: the look was made.
     pub fn not_needed(&mut self, job: &Job) {
@@ -184,6 +195,19 @@ mod tests {
         assert_eq!(queue.cancel().count(), 19);
         assert_eq!(queue.take_next(0), None);
         assert_eq!(queue.under_way(), &jobs[..1]);
+    }
+
+    #[test]
+    fn what_is_put_back_goes_first_and_not_before_its_time() {
+        let jobs = [job("m1", Some("t")), job("m2", Some("t")), job("m3", None)];
+        let mut queue = Queue::new(jobs.clone(), 1e9);
+        assert_eq!(queue.take_next(0), Some(jobs[0].clone()));
+        queue.put_back(&jobs[0]);
+        queue.hold(70);
+        queue.hold(50);
+        assert_eq!((queue.n_left(), queue.due()), (3, Some(70)));
+        assert_eq!(queue.take_next(69), None);
+        assert_eq!(queue.take_next(70), Some(jobs[0].clone()));
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod endpoints;
 pub mod failure;
 pub mod http;
 pub mod masking;
+mod pause;
 mod reading;
 mod redirects;
 pub mod svix;
@@ -61,6 +62,12 @@ impl Client {
             svix,
             is_svix_alone: source.is_svix_alone,
         })
+    }
+
+    /// How long the service still asks to be left alone, by the last 429 of it.
+    pub fn pause(&self) -> Duration {
+        let of_svix = self.svix.as_ref().map(|svix| svix.http.pause.left());
+        self.http.pause.left().max(of_svix.unwrap_or_default())
     }
 
     /// A log's route as it is really read.

@@ -31,6 +31,8 @@ use weighing::{endpoint_objection, objection};
 
 /// How long an attempt is looked for at a quick pace.
 pub const FOLLOW: Duration = Duration::from_micros(FOLLOWED.unsigned_abs());
+/// The look at the end of that time may take so long.
+const LAST_LOOK: Duration = Duration::from_secs(1);
 /// After an end was seen, how long until the look that tells whether another attempt may be ours.
 const CONFIRM: Duration = Duration::from_millis(500);
 /// How soon a stage that could not be written is tried again at first, …
@@ -143,8 +145,12 @@ pub enum Followed {
     Delivered,
     /// Its attempt was seen and failed, or it was refused.
     Failed,
+    /// It was delivered or superseded since it was decided on, so that nothing was sent.
+    NotNeeded,
     /// What is known just before its request spoke against it, so that nothing was sent.
     CalledOff,
+    /// The service refused it, as it asks to be left alone for some time (429).
+    PutOff,
     /// Attempts were seen of which none is certainly its own.
     Unclear,
     /// Nothing was seen; it stays open.
@@ -225,9 +231,9 @@ pub async fn replay(
     let asked = posts.unless_ended(Box::pin(asked)).await;
     let before = match asked {
         Some(Ok(before)) => before,
-        Some(Err(why)) => {
+        Some(Err((followed, why))) => {
             written.note(Stage::Cancelled(why)).await;
-            return Followed::CalledOff;
+            return followed;
         }
         None => {
             written.note(Stage::Cancelled(ENDED.to_owned())).await;
@@ -238,9 +244,10 @@ pub async fn replay(
         Ok(attempts) => attempts,
         Err(failure) => {
             let what = format!("its attempts could not be read first: {}", failure.what);
-            let refused = Stage::Refused(Failure { what, ..failure });
-            written.note(refused).await;
-            return Followed::Failed;
+            let followed = refused(&failure);
+            let failure = Failure { what, ..failure };
+            written.note(Stage::Refused(failure)).await;
+            return followed;
         }
     };
     let mut told = HashMap::new();
@@ -256,8 +263,9 @@ pub async fn replay(
     if let Some(attempt) = refuted {
         let why = format!("delivered meanwhile, by attempt {attempt}");
         written.note(Stage::Cancelled(why)).await;
-        return Followed::CalledOff;
+        return Followed::NotNeeded;
     }
+    let began = Instant::now();
     let sending = post(
         client.clone(),
         written.clone(),
@@ -267,15 +275,29 @@ pub async fn replay(
     );
     let sent = posts.tracker.spawn(sending).await;
     let sent = sent.unwrap_or_else(|error| Sent::Unknown(format!("it was broken off: {error}")));
-    if let Sent::Refused(_) = sent {
-        return Followed::Failed;
+    if let Sent::Refused(failure) = &sent {
+        return refused(failure);
     }
-    let finding = find(client, &written, &there, &mut told, follow);
+    let left = follow.saturating_sub(began.elapsed());
+    let finding = find(client, &written, &there, &mut told, left);
     let Some((followed, silence)) = posts.unless_ended(Box::pin(finding)).await else {
         return Followed::Open;
     };
-    let why = match (sent, silence) {
-        _ if followed != Followed::Open => None,
+    let why = if followed == Followed::Open {
+        unclear(sent, silence, follow)
+    } else {
+        None
+    };
+    if let Some(why) = why {
+        written.note(Stage::Unknown(why)).await;
+    }
+    written.note(Stage::Looked).await;
+    followed
+}
+
+/// What is not known of a replay whose attempt was not seen, beyond what was said of its request.
+fn unclear(sent: Sent, silence: Option<String>, follow: Duration) -> Option<String> {
+    match (sent, silence) {
         (Sent::Accepted, Some(silence)) => Some(format!("accepted, but {silence}")),
         (Sent::Accepted, None) => Some(format!(
             "accepted, but no attempt was seen in {}s; a disabled endpoint is sent nothing",
@@ -284,12 +306,15 @@ pub async fn replay(
         (Sent::Unknown(why), Some(silence)) => Some(format!("{why}; since, {silence}")),
         // What was said of its request still holds.
         (Sent::Unknown(_) | Sent::Refused(_), _) => None,
-    };
-    if let Some(why) = why {
-        written.note(Stage::Unknown(why)).await;
     }
-    written.note(Stage::Looked).await;
-    followed
+}
+
+/// A refusal for the time being says nothing of what was refused.
+fn refused(failure: &Failure) -> Followed {
+    match failure.kind {
+        FailureKind::RateLimited => Followed::PutOff,
+        _ => Followed::Failed,
+    }
 }
 
 async fn tell(outlet: &Outlet, order: &ReplayOrder, stage: Stage) {
@@ -373,7 +398,10 @@ async fn find(
     loop {
         sleep(wait.min(until.saturating_duration_since(Instant::now()))).await;
         wait = (wait * 2).min(Duration::from_secs(2));
-        let looked = Attempts::of(client, &order.message).await;
+        let left = until.saturating_duration_since(Instant::now());
+        let looking = Attempts::of(client, &order.message);
+        let looked = timeout(left.max(LAST_LOOK), looking).await;
+        let looked = looked.unwrap_or_else(|_| Err(unanswered()));
         was_answered |= looked.is_ok();
         // A look that fails is no answer; the next one may be.
         let silence = silence(&looked, was_answered);
@@ -416,6 +444,10 @@ async fn find(
             return (Followed::Open, silence);
         }
     }
+}
+
+fn unanswered() -> Failure {
+    Failure::new(FailureKind::Broken, "no answer in time", "")
 }
 
 /// Why a look does not tell whether the attempt is there, if it does not.

@@ -3,6 +3,7 @@
 mod here;
 mod meanwhile;
 mod resumed;
+mod told;
 mod unasked;
 mod weighed;
 

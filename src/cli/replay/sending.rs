@@ -8,12 +8,13 @@ use std::time::Duration;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{sleep, timeout};
 
+use super::ending::Tally;
 use crate::cli::INTERRUPTED;
 use crate::cli::output::{Outcome, Output, note};
 use crate::domain::bulk::Sweep;
+use crate::domain::time::rough_words;
 use crate::domain::{
-    Applied, ChangeKind, History, Job, MAX_FAILURES, Origin, OutcomeState, Queue, Replay,
-    ReplayState, ReplayStep, Stage,
+    Applied, ChangeKind, History, Job, MAX_FAILURES, Origin, Queue, ReplayState, ReplayStep, Stage,
 };
 use crate::io::client::Client;
 use crate::io::clock::Clock;
@@ -29,6 +30,9 @@ const GRACE: Duration = Duration::from_secs(3);
 pub(super) const FOLDED: Duration = Duration::from_millis(100);
 /// … and for the lines of what was not reached, where all have.
 const TOLD: Duration = Duration::from_secs(10);
+
+/// So long at most a bulk waits for a service that asks to be left alone, before it goes on or ends.
+const MAX_PAUSE: Duration = Duration::from_mins(1);
 
 /// What is to be sent.
 pub(super) enum Work {
@@ -73,6 +77,7 @@ pub(super) async fn send(by: Sending) -> Outcome {
     };
     let sending = async {
         outlet.learn(|held| *held = abilities).await;
+        let mut not_needed = HashSet::new();
         match work {
             Work::Many(queue) => {
                 let many = Many {
@@ -82,7 +87,7 @@ pub(super) async fn send(by: Sending) -> Outcome {
                     wait,
                     is_json,
                 };
-                many.send(queue).await;
+                not_needed = many.send(queue).await;
             }
             Work::Sweep { asked, orders } => {
                 sender::sweep(&client, &outlet, &asked, orders, wait, &posts).await;
@@ -95,6 +100,7 @@ pub(super) async fn send(by: Sending) -> Outcome {
             note(&failure.to_string());
         }
         drop(outlet);
+        not_needed
     };
     let folding = async {
         let mut said = HashSet::new();
@@ -120,25 +126,28 @@ pub(super) async fn send(by: Sending) -> Outcome {
         }
         printed
     };
-    let is_whole = {
+    let whole = {
         let mut work = pin!(async { tokio::join!(sending, folding) });
         tokio::select! {
             biased;
-            ((), printed) = &mut work => {
+            (not_needed, printed) = &mut work => {
                 printed?;
-                true
+                Some(not_needed)
             }
             _ = tokio::signal::ctrl_c() => {
                 end(&posts, patience, work).await;
-                false
+                None
             }
         }
     };
-    if is_whole {
-        Ok(code(&history))
-    } else {
-        Ok(interrupted(&history))
+    let Some(not_needed) = whole else {
+        return Ok(interrupted(&history));
+    };
+    let tally = Tally::of(&history, &not_needed);
+    if let Some(words) = tally.words() {
+        note(&words);
     }
+    Ok(tally.code())
 }
 
 /// Gives requests that were begun some time to end, and `patience` to what is told after, unless ctrl-c comes a second time.
@@ -179,13 +188,19 @@ struct Many<'a> {
 }
 
 impl Many<'_> {
-    /// Sends a few at once, and stops where one after another fails.
-    async fn send(&self, mut queue: Queue) {
+    /// Sends a few at once, and stops where one after another fails, or the service asks for too
+    /// long to be left alone. Gives the numbers of those that became needless.
+    async fn send(&self, mut queue: Queue) -> HashSet<u64> {
+        let mut not_needed = HashSet::new();
+        let mut pause = Pause::default();
         let mut under_way = FuturesUnordered::new();
         let mut number = 0;
         let clock = self.outlet.clock();
         let stop = &self.posts.stop;
         while !stop.is_cancelled() {
+            if !pause.hold(&mut queue, self.client.pause(), clock) {
+                break;
+            }
             while let Some(job) = queue.take_next(clock.now().mono) {
                 number += 1;
                 under_way.push(self.follow(number, job));
@@ -198,21 +213,36 @@ impl Many<'_> {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {}
-                Some((job, followed)) = under_way.next() => {
+                Some((number, job, followed)) = under_way.next() => {
+                    if followed == Followed::PutOff {
+                        pause.begin(clock);
+                    } else {
+                        pause.end();
+                    }
                     match followed {
+                        Followed::PutOff => queue.put_back(&job),
                         Followed::CalledOff => queue.not_needed(&job),
+                        Followed::NotNeeded => {
+                            queue.not_needed(&job);
+                            not_needed.insert(number);
+                        }
                         how => queue.ended(&job, how == Followed::Delivered),
                     }
                 }
                 () = sleep(Duration::from_micros(to_due.unsigned_abs())), if due.is_some() => {}
             }
         }
-        self.leave(queue, number).await;
+        self.leave(queue, number, pause.is_too_long).await;
         // Ended, what was not begun calls itself off.
-        while under_way.next().await.is_some() {}
+        while let Some((number, _, followed)) = under_way.next().await {
+            if followed == Followed::NotNeeded {
+                not_needed.insert(number);
+            }
+        }
+        not_needed
     }
 
-    async fn follow(&self, number: u64, job: Job) -> (Job, Followed) {
+    async fn follow(&self, number: u64, job: Job) -> (u64, Job, Followed) {
         let order = ReplayOrder {
             number,
             message: job.message.clone(),
@@ -222,12 +252,12 @@ impl Many<'_> {
         };
         let replay = sender::replay(self.client, self.outlet, &order, self.wait, self.posts);
         let followed = replay.await;
-        (job, followed)
+        (number, job, followed)
     }
 
     /// Tells that the rest is not sent: in a note how many, among lines each of them. It was never
     /// written down: nobody could send it a second time.
-    async fn leave(&self, mut queue: Queue, n_sent: u64) {
+    async fn leave(&self, mut queue: Queue, n_sent: u64, is_put_off: bool) {
         let n_left = queue.n_left();
         let why = if queue.is_stopped() {
             note(&format!(
@@ -235,6 +265,13 @@ impl Many<'_> {
                  the same command begins with what was not tried yet, of a task the oldest first"
             ));
             "not sent: too many failures in a row stopped the rest"
+        } else if is_put_off {
+            let longest = MAX_PAUSE.as_secs();
+            note(&format!(
+                "stopped, as the service asks to wait longer than {longest}s (429); {n_left} were not \
+                 sent; the same command goes on with them"
+            ));
+            "not sent: the service asked to wait too long"
         } else {
             if n_left > 0 {
                 note(&format!("ended; {n_left} were not sent"));
@@ -255,6 +292,47 @@ impl Many<'_> {
             let told = ChangeKind::Replay(Box::new(step));
             self.outlet.tell(Origin::User, told).await;
         }
+    }
+}
+
+/// How long the service has been asking to be left alone.
+#[derive(Default)]
+struct Pause {
+    /// When it began to refuse everything; monotonic microseconds.
+    since: Option<i64>,
+    /// Until when it was last said that nothing is sent.
+    said: i64,
+    is_too_long: bool,
+}
+
+impl Pause {
+    fn begin(&mut self, clock: Clock) {
+        self.since.get_or_insert(clock.now().mono);
+    }
+
+    fn end(&mut self) {
+        self.since = None;
+    }
+
+    /// Holds the queue for so long, and says so. Whether it is not too long.
+    fn hold(&mut self, queue: &mut Queue, left: Duration, clock: Clock) -> bool {
+        let left = i64::try_from(left.as_micros()).unwrap_or(i64::MAX);
+        let now = clock.now().mono;
+        let until = now.saturating_add(left);
+        let most = i64::try_from(MAX_PAUSE.as_micros()).unwrap_or(i64::MAX);
+        self.is_too_long = left > 0 && until.saturating_sub(self.since.unwrap_or(now)) > most;
+        if left > 0 && !self.is_too_long {
+            queue.hold(until);
+            // The same pause is seen again a little shorter.
+            if until > self.said.saturating_add(100_000) {
+                self.said = until;
+                let wait = rough_words(left);
+                note(&format!(
+                    "the service asks to wait {wait} (429), then this goes on"
+                ));
+            }
+        }
+        !self.is_too_long
     }
 }
 
@@ -310,28 +388,4 @@ fn say(
         replay.words(),
         how.unwrap_or_default()
     ))
-}
-
-/// 3 if some outcome is unknown, else 1 if some failed, else 0: what the service delivered
-/// meanwhile by itself is delivered too.
-fn code(history: &History) -> u8 {
-    let ours = || history.replays.all().filter(|replay| replay.by.is_none());
-    let is_unknown = |replay: &Replay| {
-        replay.state.is_open() || matches!(replay.state, ReplayState::Ambiguous(_))
-    };
-    let is_delivered = |replay: &Replay| match &replay.state {
-        ReplayState::Delivered { .. } => true,
-        ReplayState::Answered(answer) => answer.is_success(),
-        ReplayState::Cancelled(_) => {
-            let delivery = history.deliveries.get(&replay.message);
-            let outcome = delivery.and_then(|delivery| delivery.outcome(&replay.endpoint));
-            outcome.is_some_and(|outcome| outcome.state == OutcomeState::Delivered)
-        }
-        _ => false,
-    };
-    if ours().any(is_unknown) {
-        3
-    } else {
-        u8::from(!ours().all(is_delivered))
-    }
 }

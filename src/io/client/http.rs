@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use super::failure::{self, Failed, origin};
 use super::masking::Masking;
+use super::pause::Pause;
 use super::redirects::redirect;
 use crate::domain::time::SECOND;
 use crate::domain::{Failure, FailureKind, visible};
@@ -33,6 +34,8 @@ pub struct Http {
     pub key_origin: String,
     pub limits: Limits,
     pub waits: Waits,
+    /// What its last 429 asks for.
+    pub pause: Pause,
     /// How far the service's clock is ahead of ours, in microseconds; [`UNKNOWN`] before the first
     /// answer that says.
     ahead: AtomicI64,
@@ -146,6 +149,7 @@ impl Http {
             key_origin: source.key_origin.clone(),
             limits: source.limits,
             waits: source.waits,
+            pause: Pause::default(),
             ahead: AtomicI64::new(UNKNOWN),
             client: OnceLock::new(),
             single: OnceLock::new(),
@@ -251,7 +255,11 @@ impl Http {
         url: &Url,
     ) -> Failed {
         let body = self.masking.bytes(body);
-        failure::status(status, headers, &body, url, &self.key_origin)
+        let failed = failure::status(status, headers, &body, url, &self.key_origin);
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            self.pause.ask(failed.retry_after);
+        }
+        failed
     }
 
     /// How far the service's clock was ahead of ours at its last answer, in microseconds, to about

@@ -1,6 +1,6 @@
 //! The last weighing of a replay: what the service knows just before the request.
 
-use super::ReplayOrder;
+use super::{Followed, ReplayOrder};
 use crate::domain::{
     Abilities, Attempt, AttemptStatus, Endpoint, EndpointId, Failure, Grounds, Message,
 };
@@ -18,17 +18,19 @@ pub(super) async fn objection(
     client: &Client,
     abilities: &Abilities,
     order: &ReplayOrder,
-) -> Option<String> {
+) -> Option<(Followed, String)> {
     let (endpoint, newer) = tokio::join!(
         endpoint_objection(client, abilities, &order.endpoint),
         superseding(client, &order.endpoint, &order.grounds)
     );
-    if endpoint.is_some() {
-        return endpoint;
+    if let Some(why) = endpoint {
+        return Some((Followed::CalledOff, why));
     }
     told(newer)?.map(|newer| {
         let (kind, id) = (newer.kind.name(), &newer.id);
-        format!("superseded meanwhile: it took a newer message of this task, {kind} {id}")
+        let why =
+            format!("superseded meanwhile: it took a newer message of this task, {kind} {id}");
+        (Followed::NotNeeded, why)
     })
 }
 

@@ -1,0 +1,96 @@
+//! How many of what was asked for are delivered, were passed over or failed, and the exit code.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
+
+use crate::domain::{History, OutcomeState, Replay, ReplayState};
+
+/// How the pairs of a run stand, each by its latest replay of this run.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tally {
+    delivered: usize,
+    /// Delivered or superseded since it was decided on: nothing was sent, and nothing is missing.
+    passed_over: usize,
+    failed: usize,
+    /// What spoke against a request is not that it has become needless.
+    not_sent: usize,
+    unknown: usize,
+}
+
+impl Tally {
+    /// `not_needed` are the numbers of those that a look before their request found needless.
+    pub fn of(history: &History, not_needed: &HashSet<u64>) -> Self {
+        let mut latest: HashMap<_, &Replay> = HashMap::new();
+        for replay in history.replays.all().filter(|replay| replay.by.is_none()) {
+            latest.insert((&replay.message, &replay.endpoint), replay);
+        }
+        let mut tally = Self::default();
+        for replay in latest.values() {
+            *tally.count_of(history, replay, not_needed) += 1;
+        }
+        tally
+    }
+
+    fn count_of(
+        &mut self,
+        history: &History,
+        replay: &Replay,
+        not_needed: &HashSet<u64>,
+    ) -> &mut usize {
+        // What the service delivered meanwhile by itself is delivered too.
+        let is_delivered = || {
+            let delivery = history.deliveries.get(&replay.message);
+            let outcome = delivery.and_then(|delivery| delivery.outcome(&replay.endpoint));
+            outcome.is_some_and(|outcome| outcome.state == OutcomeState::Delivered)
+        };
+        match &replay.state {
+            state if state.is_open() => &mut self.unknown,
+            ReplayState::Ambiguous(_) => &mut self.unknown,
+            ReplayState::Delivered { .. } => &mut self.delivered,
+            ReplayState::Answered(answer) if answer.is_success() => &mut self.delivered,
+            ReplayState::Cancelled(_) if not_needed.contains(&replay.number) || is_delivered() => {
+                &mut self.passed_over
+            }
+            ReplayState::Cancelled(_) => &mut self.not_sent,
+            _ => &mut self.failed,
+        }
+    }
+
+    /// 3 if some outcome is unknown, else 1 if some failed or could not be sent, else 0.
+    pub fn code(self) -> u8 {
+        if self.unknown > 0 {
+            3
+        } else {
+            u8::from(self.failed + self.not_sent > 0)
+        }
+    }
+
+    /// `150 delivered, 77 passed over (delivered or superseded meanwhile), 0 failed`; `None` of one
+    /// alone, which has said it.
+    pub fn words(self) -> Option<String> {
+        let Self {
+            delivered,
+            passed_over,
+            failed,
+            not_sent,
+            unknown,
+        } = self;
+        if delivered + passed_over + failed + not_sent + unknown < 2 {
+            return None;
+        }
+        let mut words = format!("{delivered} delivered");
+        if passed_over > 0 {
+            let _ = write!(
+                words,
+                ", {passed_over} passed over (delivered or superseded meanwhile)"
+            );
+        }
+        let _ = write!(words, ", {failed} failed");
+        for (n, word) in [(not_sent, "not sent"), (unknown, "unknown")] {
+            if n > 0 {
+                let _ = write!(words, ", {n} {word}");
+            }
+        }
+        Some(words)
+    }
+}

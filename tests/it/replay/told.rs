@@ -1,0 +1,142 @@
+//! What the command says of many, of a service that asks to be left alone, and of one that is silent.
+
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::scripted::{Reply, Scripted, answer};
+
+fn json(body: &str) -> Reply {
+    answer("200 OK", "content-type: application/json\r\n", body)
+}
+
+fn rows(rows: &[String]) -> Reply {
+    json(&format!(r#"{{"data":[{}],"done":true}}"#, rows.join(",")))
+}
+
+fn message(n: u8, task: &str) -> String {
+    format!(
+        r#"{{"id":"msg_{n}","eventType":"task.updated","timestamp":"2026-01-01T00:00:0{n}Z","payload":{{"task_id":"{task}"}}}}"#
+    )
+}
+
+fn attempt(message: u8, status: u8, code: u16, trigger: u8) -> String {
+    format!(
+        r#"{{"id":"atmpt_{message}{status}{trigger}","msgId":"msg_{message}","endpointId":"ep_a","status":{status},"responseStatusCode":{code},"triggerType":{trigger},"timestamp":"2026-01-01T00:00:0{message}Z"}}"#
+    )
+}
+
+/// Messages 1 and 3 of one task and 2 of another, all failed. Once it was planned, the service has
+/// delivered the newer of the task. `post` gets the number of
+/// the request, and says whether it is taken and the answer.
+async fn server(post: impl Fn(usize) -> (bool, Reply) + Send + Sync + 'static) -> Scripted {
+    let (n_posts, n_looks) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let is_sent = AtomicBool::new(false);
+    Scripted::start(move |_, request| {
+        let failed = |n| attempt(n, 2, 500, 0);
+        if request.starts_with("post ") {
+            let (is_taken, reply) = post(n_posts.fetch_add(1, Ordering::SeqCst));
+            is_sent.fetch_or(is_taken, Ordering::SeqCst);
+            reply
+        } else if request.starts_with("get /openapi.json") {
+            json(r#"{"openapi":"3.1.0","paths":{"/webhooks/messages/{message_id}/resend":{"post":{}}}}"#)
+        } else if request.starts_with("get /webhooks/endpoints") {
+            rows(&[r#"{"id":"ep_a","url":"http://a.example"}"#.to_owned()])
+        } else if request.starts_with("get /webhooks/messages") {
+            rows(&[message(3, "task"), message(2, "other"), message(1, "task")])
+        } else if request.contains("message_id=msg_1") {
+            rows(&[failed(1)])
+        } else if request.contains("message_id=msg_2") {
+            let resent = is_sent.load(Ordering::SeqCst).then(|| attempt(2, 0, 204, 1));
+            rows(&resent.into_iter().chain([failed(2)]).collect::<Vec<_>>())
+        } else if request.contains("message_id=msg_3") {
+            // The first look is the query's, the second the plan's.
+            let is_delivered = n_looks.fetch_add(1, Ordering::SeqCst) > 1;
+            let retried = is_delivered.then(|| attempt(3, 0, 204, 0));
+            rows(&retried.into_iter().chain([failed(3)]).collect::<Vec<_>>())
+        } else if request.starts_with("get /webhooks/delivery-attempts") {
+            rows(&[failed(1), failed(2), failed(3)])
+        } else {
+            answer("404 Not Found", "", r#"{"detail":"Not Found"}"#)
+        }
+    })
+    .await
+}
+
+fn n_posts(server: &Scripted) -> usize {
+    let requests = server.requests();
+    requests.iter().filter(|it| it.starts_with("post ")).count()
+}
+
+/// The exit code, what was printed, and what was said beside it.
+async fn replay(server: &Scripted, words: &str) -> (Option<i32>, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reeltop"));
+    command
+        .env_clear()
+        .env("HOME", folder.path())
+        .env("ASPECT_API_KEY", "sk_test")
+        .env("ASPECT_BASE_URL", &server.url)
+        .args(["replay", "--yes"])
+        .args(words.split(' '));
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap());
+    let output = output.await.unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    (output.status.code(), text, said)
+}
+
+fn taken() -> (bool, Reply) {
+    (true, answer("202 Accepted", "", "{}"))
+}
+
+fn busy(seconds: &str) -> (bool, Reply) {
+    let headers = format!("retry-after: {seconds}\r\n");
+    let reply = answer(
+        "429 Too Many Requests",
+        &headers,
+        r#"{"detail":"slow down"}"#,
+    );
+    (false, reply)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_failed_it_ends_well_and_sums_up() {
+    let server = server(|_| taken()).await;
+    let (code, text, said) = replay(&server, "--query failed --wait 20s").await;
+    assert_eq!(code, Some(0), "{text}{said}");
+    let sum = "1 delivered, 2 passed over (delivered or superseded meanwhile), 0 failed";
+    assert!(said.contains(sum), "{text}{said}");
+    assert!(text.contains("superseded meanwhile"), "{text}{said}");
+    assert_eq!(n_posts(&server), 1, "{text}{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_asks_to_wait_is_waited_for_and_then_sent_the_same() {
+    let server = server(|n| if n < 2 { busy("1") } else { taken() }).await;
+    let (code, text, said) = replay(&server, "msg_2 --wait 20s").await;
+    assert_eq!(code, Some(0), "{text}{said}");
+    assert_eq!(n_posts(&server), 3, "{text}{said}");
+    assert!(said.contains("asks to wait 1s (429)"), "{text}{said}");
+    assert!(text.contains("not sent: 429"), "{text}{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_asks_to_wait_too_long_is_left_alone() {
+    let server = server(|_| busy("90")).await;
+    let (code, text, said) = replay(&server, "msg_2").await;
+    assert_eq!(code, Some(1), "{text}{said}");
+    assert_eq!(n_posts(&server), 1, "{text}{said}");
+    assert!(
+        said.contains("asks to wait longer than 60s"),
+        "{text}{said}"
+    );
+    assert!(said.contains("1 were not sent"), "{text}{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_service_is_waited_for_no_longer_than_was_asked() {
+    let server = server(|_| (false, Reply::Hold(Vec::new()))).await;
+    let (code, text, said) = replay(&server, "msg_1 --wait 1s --json").await;
+    assert_eq!(code, Some(3), "{text}{said}");
+    assert!(text.contains("within 1s"), "{text}{said}");
+}
