@@ -378,7 +378,13 @@ impl Hose {
         let posts = self.posts();
         self.inner.spawn(async move {
             let client = hose.inner.client.as_ref();
-            match sender::key_of(client, folder, &order.endpoint).await {
+            let key = sender::key_of(client, folder, &order.endpoint).await;
+            if let Some(client) = client
+                && let Some(why) = sender::delivered_meanwhile(client, &order).await
+            {
+                return hose.tell_stage(order, Stage::Cancelled(why)).await;
+            }
+            match key {
                 Ok(key) => {
                     let body = Bytes::from_owner(body);
                     let parcel = Parcel { url, key, body };
@@ -410,19 +416,23 @@ impl Hose {
     }
 
     fn refuse(&self, order: ReplayOrder, failure: Failure) {
+        let hose = self.clone();
+        self.inner.spawn(async move {
+            hose.tell_stage(order, Stage::Refused(failure)).await;
+        });
+    }
+
+    /// Tells what became of an order that was never written down.
+    async fn tell_stage(&self, order: ReplayOrder, stage: Stage) {
         let step = ReplayStep {
             replay: order.number,
             message: order.message,
             endpoint: order.endpoint,
             route: order.route,
-            stage: Stage::Refused(failure),
+            stage,
         };
-        let outlet = self.inner.outlet.clone();
-        self.inner.spawn(async move {
-            outlet
-                .tell(Origin::User, ChangeKind::Replay(Box::new(step)))
-                .await;
-        });
+        let told = ChangeKind::Replay(Box::new(step));
+        self.inner.outlet.tell(Origin::User, told).await;
     }
 
     /// Ends everything, within a second, and writes the rest of the journal. A replay's request

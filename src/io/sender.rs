@@ -25,7 +25,7 @@ use crate::domain::{
     FailureKind, Grounds, MessageId, Origin, ReplayStep, Route, Stage, Trigger,
 };
 
-pub use local::{Parcel, key_of, post_here};
+pub use local::{Parcel, delivered_meanwhile, key_of, post_here};
 pub use sweep::{not_offered, sweep};
 use weighing::{endpoint_objection, objection};
 

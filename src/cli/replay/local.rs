@@ -116,6 +116,8 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
         }
     }
     hosts::confirmed(&url, args.yes).await?;
+    // A prompt may stand for long.
+    overlap::refuse(&ledger, &ids, &url, &from).await?;
     let (outlet, Ends { mut changes, .. }) = Outlet::new(Clock::new(), None, ledger);
     let poster = Arc::new(Poster::new(is_read_only, args.wait));
     let posts = Posts::default();

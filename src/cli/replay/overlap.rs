@@ -6,7 +6,7 @@ use reqwest::Url;
 use crate::cli::args::SourceArgs;
 use crate::cli::output::{Stop, note};
 use crate::cli::source;
-use crate::domain::{Endpoint, Failure, FailureKind, MessageId, Replay, Route};
+use crate::domain::{Endpoint, Failure, FailureKind, MessageId, Replay, masked_url};
 use crate::io::Clock;
 use crate::io::ledger::Ledger;
 
@@ -20,8 +20,9 @@ pub(super) async fn refuse(
 ) -> Result<(), Stop> {
     let now = Clock::new().now();
     let open = ledger.wait(move |ledger| ledger.keep(now)).await?;
+    // What was posted to a URL is the ledger's own pair, which takes one at a time.
     let may_arrive = |replay: &&Replay| {
-        replay.state.is_open() && replay.route != Route::Local && messages.contains(&replay.message)
+        replay.state.is_open() && replay.url().is_none() && messages.contains(&replay.message)
     };
     let open: Vec<&Replay> = open.iter().filter(may_arrive).collect();
     if open.is_empty() {
@@ -40,12 +41,17 @@ pub(super) async fn refuse(
             return Ok(());
         }
     };
-    let is_there = |endpoint: &Endpoint| Url::parse(&endpoint.url).is_ok_and(|known| known == *url);
+    // Secrets of the listed ones are masked.
+    let url = masked_url(url.as_str());
+    let is_there = |endpoint: &Endpoint| {
+        let known = Url::parse(&endpoint.url);
+        known.is_ok_and(|known| masked_url(known.as_str()) == url)
+    };
     for replay in open {
         let mut rows = endpoints.iter().map(|row| &row.value);
         if rows.any(|endpoint| endpoint.id == replay.endpoint && is_there(endpoint)) {
             let what = format!(
-                "{} may still arrive there by the service: this URL is that of {}, and {}",
+                "{} may still arrive there: this URL is that of {}, and {}",
                 replay.message,
                 replay.endpoint,
                 replay.open_words()

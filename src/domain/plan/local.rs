@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 use std::sync::Arc;
 
-use super::verdict::{MAY_END, next_retry, weigh};
+use super::verdict::{MAY_END, next_retry, open_at_its_url, weigh};
 use super::{Plan, PlanItem, Verdict, candidates, tried};
 use crate::domain::history::{History, OutcomeState};
 use crate::domain::id::{EndpointId, MessageId};
@@ -110,7 +110,8 @@ fn plan_at(
         let refusal = general
             .map(str::to_owned)
             .or_else(|| refusal_there(history, id))
-            .or_else(|| history.replays.open_of(message, id).map(Replay::open_words));
+            .or_else(|| history.replays.open_of(message, id).map(Replay::open_words))
+            .or_else(|| open_at_its_url(history, message, id));
         item(history, message, id, is_named, refusal, now)
     });
     Plan {

@@ -52,7 +52,8 @@ pub(super) fn item(
     let refusal = general
         .map(str::to_owned)
         .or_else(|| endpoint_refusal(history, id))
-        .or_else(|| history.replays.open_of(message, id).map(Replay::open_words));
+        .or_else(|| history.replays.open_of(message, id).map(Replay::open_words))
+        .or_else(|| open_at_its_url(history, message, id));
     let (verdict, mut warnings) = match refusal {
         Some(why) => (Verdict::Refuse(why), Vec::new()),
         None => weigh(history, delivery, id, is_named, now),
@@ -95,6 +96,20 @@ pub(super) fn next_retry(
         Forecast::Next { at, .. } => Some(at),
         _ => None,
     }
+}
+
+/// Why one must not be sent to an endpoint whose URL it was posted to: it may have arrived there.
+pub(super) fn open_at_its_url(
+    history: &History,
+    message: &MessageId,
+    id: &EndpointId,
+) -> Option<String> {
+    let url = &history.endpoints.get(id)?.url;
+    let is_there = |replay: &&Replay| {
+        replay.state.is_open() && replay.url().is_some_and(|posted| *posted == **url)
+    };
+    let mut replays = history.replays.of_message(message);
+    replays.find(is_there).map(Replay::open_words)
 }
 
 fn endpoint_refusal(history: &History, id: &EndpointId) -> Option<String> {

@@ -11,6 +11,7 @@ use secrecy::ExposeSecret;
 
 use super::{Posts, ReplayOrder, Written, tell};
 use crate::domain::{Before, EndpointId, Failure, FailureKind, Reply, Stage};
+use crate::io::attempts::Attempts;
 use crate::io::client::Client;
 use crate::io::config::secrets;
 use crate::io::outlet::Outlet;
@@ -92,6 +93,16 @@ async fn post(written: Written, poster: Arc<Poster>, parcel: Parcel, posts: Post
     };
     written.note(stage.clone()).await;
     stage
+}
+
+/// Why an order need not be posted any more: an attempt that came since it was planned delivered it.
+/// Where the service does not answer, nothing is known to speak against it.
+pub async fn delivered_meanwhile(client: &Client, order: &ReplayOrder) -> Option<String> {
+    let attempts = Attempts::of(client, &order.message).await.ok()?;
+    let there = attempts.rows.iter();
+    let there = there.filter(|attempt| attempt.endpoint == order.endpoint);
+    let refuted = order.grounds.refuted(there)?;
+    Some(format!("delivered meanwhile, by attempt {}", refuted.id))
 }
 
 /// The key of an endpoint: of the secret that was saved for it in this folder, else of the one that

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
-use reeltop::domain::{ChangeKind, EndpointId, Grounds, MessageId, Replays, Route};
+use reeltop::domain::{ChangeKind, EndpointId, Grounds, MessageId, Replays, Route, Stage};
 use reeltop::io::Clock;
 use reeltop::io::config::Source;
 use reeltop::io::intake::{self, ReplayOrder};
 use reeltop::io::post::Poster;
+use reeltop::server::Options;
+use reqwest::Method;
 use standardwebhooks::Webhook;
 
 use crate::server::support::{
-    Arrived, PATIENCE, Receiver, create_endpoint, only_message, start_fast,
+    Arrived, PATIENCE, Receiver, answer, attempts, call, create_endpoint, only_message, start,
 };
 
 /// Whether another implementation than ours verifies it.
@@ -36,8 +38,17 @@ const BODY: &[u8] = br#"{"event_type":"task.failed"}"#;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_posted_once_with_the_endpoints_secret_or_not_at_all() {
-    let server = start_fast().await;
-    let receiver = Receiver::always(204).await;
+    // Automatic retries are hours away.
+    let server = start(Options {
+        time_scale: 0.001,
+        ..Options::default()
+    })
+    .await;
+    let receiver = Receiver::start(|number| {
+        let status = if number == 0 { 500 } else { 204 };
+        (Duration::ZERO, answer(status, ""))
+    })
+    .await;
     let endpoint = create_endpoint(&server, &receiver.url, &["task.*"]).await;
     server.backend().create_task("asset", &["proxy"]).unwrap();
     receiver.next().await;
@@ -45,6 +56,7 @@ async fn it_is_posted_once_with_the_endpoints_secret_or_not_at_all() {
         .as_str()
         .unwrap()
         .to_owned();
+    attempts(&server, &format!("endpoint_id={}", endpoint.id), 1).await;
     let far: Arc<str> = "http://hooks.invalid/".into();
     for (url, is_read_only, ended) in [
         (receiver.url.as_str().into(), false, "delivered"),
@@ -88,5 +100,49 @@ async fn it_is_posted_once_with_the_endpoints_secret_or_not_at_all() {
         hose.close().await;
         assert!(receiver.is_quiet().await);
     }
+    // Once the service has delivered it, what was planned before that is called off.
+    let path = format!("/webhooks/messages/{id}/resend");
+    let body = serde_json::json!({"endpoint_id": endpoint.id});
+    let (status, body) = call(&server, Method::POST, &path, Some(body)).await;
+    assert!(status < 300, "{status} {body}");
+    receiver.next().await;
+    attempts(
+        &server,
+        &format!("endpoint_id={}&status=success", endpoint.id),
+        1,
+    )
+    .await;
+    let source = Source::new(&server.url(), server.api_key());
+    let (hose, mut changes) = intake::open(source, Clock::new());
+    let order = ReplayOrder {
+        number: 1,
+        message: MessageId::new(&id),
+        endpoint: EndpointId::new(&endpoint.id),
+        route: Route::Local,
+        grounds: Grounds::default(),
+    };
+    let poster = Arc::new(Poster::new(false, Duration::from_secs(5)));
+    hose.post_here(
+        order,
+        (receiver.url.as_str().into(), BODY.into()),
+        &poster,
+        None,
+    );
+    let told = async {
+        while let Some(batch) = changes.recv().await {
+            for change in batch {
+                if let ChangeKind::Replay(step) = change.kind
+                    && let Stage::Cancelled(why) = step.stage
+                {
+                    return why;
+                }
+            }
+        }
+        panic!("the intake ended");
+    };
+    let why = tokio::time::timeout(PATIENCE, told).await.unwrap();
+    assert!(why.starts_with("delivered meanwhile"), "{why}");
+    hose.close().await;
+    assert!(receiver.is_quiet().await);
     server.stop().await;
 }

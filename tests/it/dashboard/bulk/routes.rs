@@ -325,6 +325,32 @@ fn an_attempt_under_way_or_an_open_replay_there_stops_a_recovery() {
 }
 
 #[test]
+fn what_was_posted_to_its_url_may_have_arrived_and_is_not_sent_there_again() {
+    let mut state = failing_here(3);
+    let posted = reeltop::app::ReplayRequest {
+        number: 78,
+        message: MessageId::new("msg_001"),
+        endpoint: EndpointId::new(HERE),
+        route: Route::Local,
+        grounds: reeltop::domain::Grounds::default(),
+    };
+    tell(&mut state, &posted, Stage::Sending { before: [].into() });
+    tell(
+        &mut state,
+        &posted,
+        Stage::Unknown("the connection broke".into()),
+    );
+    for keys in ["R", "p"] {
+        press(&mut state, keys);
+        let plan = picture(&mut state, 120, 36);
+        assert!(
+            plan.contains("1 cannot be sent") && plan.contains("is open"),
+            "{plan}"
+        );
+    }
+}
+
+#[test]
 fn what_was_accepted_before_but_tried_since_is_followed_too() {
     let mut state = offered(failing_here(3));
     let old = crate::support::message("msg_old", 901, "task.failed", 2, 900, "{}");
