@@ -40,7 +40,7 @@ impl PostBody {
         let known = history.deliveries.get(message)?.message.as_ref()?;
         match &known.payload {
             Payload::Json(text) => Some(Self {
-                bytes: text.clone().into(),
+                bytes: Arc::clone(text).into(),
                 is_captured: false,
             }),
             Payload::Expired | Payload::Absent => None,

@@ -3,6 +3,8 @@
 mod rows;
 mod settling;
 
+use std::collections::HashSet;
+
 use self::rows::Rows;
 use super::{LedgerRow, Replay, ReplayState, ReplayStep, Route};
 use crate::domain::id::{AttemptId, EndpointId, MessageId};
@@ -17,7 +19,9 @@ const MAX_ENDED: usize = 5_000;
 #[derive(Debug, Clone, Default)]
 pub struct Replays {
     rows: Rows,
-    n_let_go: u64,
+    /// The numbers of those that had no room, as the ledger may tell of one again: none is counted
+    /// twice, and one that came back is not counted.
+    let_go: HashSet<u64>,
 }
 
 impl Replays {
@@ -35,8 +39,8 @@ impl Replays {
     }
 
     /// Those of other reeltops that have ended and had no room here.
-    pub fn n_let_go(&self) -> u64 {
-        self.n_let_go
+    pub fn n_let_go(&self) -> usize {
+        self.let_go.len()
     }
 
     pub fn get(&self, number: u64) -> Option<&Replay> {
@@ -153,13 +157,15 @@ impl Replays {
         let known = self.get(replay.number).and_then(|known| known.row);
         replay.row = row.or(known);
         self.put(replay);
-        while self.rows.n_ended_of_others() > MAX_ENDED {
-            self.rows.let_go();
-            self.n_let_go += 1;
+        while self.rows.n_ended_of_others() > MAX_ENDED
+            && let Some(number) = self.rows.let_go()
+        {
+            self.let_go.insert(number);
         }
     }
 
     fn put(&mut self, replay: Replay) {
+        self.let_go.remove(&replay.number);
         self.rows.put(replay);
     }
 }

@@ -115,11 +115,11 @@ impl Rows {
         self.all.insert(place, replay);
     }
 
-    /// Forgets the oldest of another reeltop that has ended.
-    pub fn let_go(&mut self) {
-        if let Some(oldest) = self.ended_of_others.first().copied() {
-            self.remove(oldest);
-        }
+    /// Forgets the oldest of another reeltop that has ended. Returns its number, if there was one.
+    pub fn let_go(&mut self) -> Option<u64> {
+        let oldest = self.ended_of_others.first().copied()?;
+        self.remove(oldest);
+        Some(oldest.number)
     }
 
     fn remove(&mut self, place: Place) {
@@ -239,7 +239,9 @@ mod tests {
             for change in changes {
                 match change {
                     Some(replay) => rows.put(replay),
-                    None => rows.let_go(),
+                    None => {
+                        rows.let_go();
+                    }
                 }
             }
             let all: Vec<&Replay> = rows.all().collect();
@@ -275,8 +277,8 @@ mod tests {
         let mut ours = row(2, "msg_ours", 0, delivered(2));
         ours.by = None;
         replays.take(ours);
-        let beyond = 3;
-        for n in 3..MAX_ENDED as u64 + 3 + beyond {
+        let beyond = 3_usize;
+        for n in 3..(MAX_ENDED + 3 + beyond) as u64 {
             replays.take(row(n, &format!("msg_{n}"), 0, delivered(n)));
         }
         assert_eq!(replays.len(), MAX_ENDED + 2);
@@ -285,6 +287,15 @@ mod tests {
         assert!(numbers(1) && numbers(2) && !numbers(3) && !numbers(5) && numbers(6));
         assert!(replays.cause_of(&AttemptId::new("a3")).is_none());
         assert_eq!(replays.of_message(&MessageId::new("msg_3")).count(), 0);
+        // The ledger tells of one again: it still has no room, and is counted once.
+        replays.take(row(3, "msg_3", 0, delivered(3)));
+        assert_eq!(replays.len(), MAX_ENDED + 2);
+        assert_eq!(replays.n_let_go(), beyond);
+        // One that is in doubt again is back for good.
+        let two = vec![AttemptId::new("a4"), AttemptId::new("a4b")];
+        replays.take(row(4, "msg_4", 0, ReplayState::Ambiguous(two)));
+        assert!(replays.get(4 | 1 << 63).is_some());
+        assert_eq!(replays.n_let_go(), beyond - 1);
     }
 
     #[test]
