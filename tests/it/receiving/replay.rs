@@ -400,8 +400,11 @@ async fn what_may_still_arrive_by_the_service_is_not_posted_to_the_same_url() {
         ran.stderr
     );
     assert_eq!(ran.stdout, "");
-    // Another URL has nothing to do with it.
+    // Another query does not make another receiver of it.
     let ran = to(&format!("{app}?other")).await;
+    assert!(ran.stderr.contains("may still arrive"), "{}", ran.stderr);
+    // Another path has nothing to do with it.
+    let ran = to(&format!("{app}/other")).await;
     assert!(!ran.stderr.contains("may still arrive"), "{}", ran.stderr);
     let failed = Failure::new(FailureKind::NotFound, "no such message", "");
     ledger.step(&row, &Stage::Refused(failed), now).unwrap();
