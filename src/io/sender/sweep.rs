@@ -88,12 +88,11 @@ async fn ask(client: Client, asked: Sweep, rows: Vec<(Written, Before)>, posts: 
             why = Some(NOT_ALL);
             break;
         }
+        // At once, as somebody else's attempt may come into sight while the others are written.
+        tell(&written.outlet, &written.order, Stage::Looking).await;
     }
     if let Some(why) = why.or(stop.is_cancelled().then_some(ENDED)) {
         return note_all(all(), Stage::Cancelled(why.to_owned())).await;
-    }
-    for (written, _) in &rows {
-        tell(&written.outlet, &written.order, Stage::Looking).await;
     }
     drop(unbegun);
     let begun = match (&client.svix, rows.first()) {

@@ -10,7 +10,7 @@ use reeltop::io::Clock;
 use reeltop::io::config::Source;
 use reeltop::io::intake::{self, ReplayOrder};
 use reeltop::io::post::Poster;
-use reeltop::server::Options;
+use reeltop::server::{Options, Running};
 use reqwest::Method;
 use standardwebhooks::Webhook;
 
@@ -100,24 +100,24 @@ async fn it_is_posted_once_with_the_endpoints_secret_or_not_at_all() {
         hose.close().await;
         assert!(receiver.is_quiet().await);
     }
-    // Once the service has delivered it, what was planned before that is called off.
+    called_off(&server, &receiver, &id, &endpoint.id).await;
+    server.stop().await;
+}
+
+/// Once the service has delivered it, what was planned before that is called off.
+async fn called_off(server: &Running, receiver: &Receiver, id: &str, endpoint: &str) {
     let path = format!("/webhooks/messages/{id}/resend");
-    let body = serde_json::json!({"endpoint_id": endpoint.id});
-    let (status, body) = call(&server, Method::POST, &path, Some(body)).await;
+    let body = serde_json::json!({"endpoint_id": endpoint});
+    let (status, body) = call(server, Method::POST, &path, Some(body)).await;
     assert!(status < 300, "{status} {body}");
     receiver.next().await;
-    attempts(
-        &server,
-        &format!("endpoint_id={}&status=success", endpoint.id),
-        1,
-    )
-    .await;
+    attempts(server, &format!("endpoint_id={endpoint}"), 2).await;
     let source = Source::new(&server.url(), server.api_key());
     let (hose, mut changes) = intake::open(source, Clock::new());
     let order = ReplayOrder {
         number: 1,
-        message: MessageId::new(&id),
-        endpoint: EndpointId::new(&endpoint.id),
+        message: MessageId::new(id),
+        endpoint: EndpointId::new(endpoint),
         route: Route::Local,
         grounds: Grounds::default(),
     };
@@ -144,5 +144,4 @@ async fn it_is_posted_once_with_the_endpoints_secret_or_not_at_all() {
     assert!(why.starts_with("delivered meanwhile"), "{why}");
     hose.close().await;
     assert!(receiver.is_quiet().await);
-    server.stop().await;
 }
