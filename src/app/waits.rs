@@ -69,6 +69,7 @@ impl Moot {
                 (now.since(at) > LATE_IF_UNCERTAIN).then_some(Self::Ended)
             }
             Forecast::Next { at, .. } => (now.since(at) > LATE).then_some(Self::Overdue),
+            Forecast::Unread => None,
             Forecast::Nothing | Forecast::Exhausted { .. } | Forecast::Over { .. } => {
                 Some(Self::Over)
             }

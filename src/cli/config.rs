@@ -132,9 +132,9 @@ fn of_source(source: &Source) -> String {
 
 fn of_journal(journal: &Settings) -> String {
     let who = if is_recorded(&journal.file) {
-        "a reeltop records it now"
+        "a reeltop that runs now is its recorder"
     } else {
-        "nobody records it now"
+        "no reeltop records it now"
     };
     let held = match n_changes(journal) {
         Ok(Some(n)) => format!("{} KiB, {n} changes", size(&journal.file).div_ceil(1024)),

@@ -6,7 +6,7 @@ use super::attempt::Attempt;
 use super::endpoint::Endpoint;
 use super::event::Event;
 use super::failure::Failure;
-use super::id::{AssetId, EndpointId, TaskId};
+use super::id::{AssetId, EndpointId, MessageId, TaskId};
 use super::journal::{Hole, Journal};
 use super::link::{Abilities, LinkCounters, LinkState, Proof};
 use super::message::Message;
@@ -14,7 +14,7 @@ use super::received::{Finding, Received};
 use super::replay::{Replay, ReplayStep};
 use super::schedule::NextTry;
 use super::task::Observation;
-use super::time::Moment;
+use super::time::{Moment, Time};
 use super::unread::Unreadable;
 use super::words::WordSeen;
 
@@ -71,6 +71,14 @@ pub enum ChangeKind {
     },
     Message(Box<Message>),
     Attempt(Box<Attempt>),
+    /// The log of an endpoint was read back to here, and goes on: older attempts there need not be
+    /// known.
+    AttemptsFrom {
+        endpoint: EndpointId,
+        from: Time,
+    },
+    /// All attempts of a message were read.
+    AttemptsRead(MessageId),
     /// What the service says of the next attempt.
     NextTry(Box<NextTry>),
     Endpoint(Box<Endpoint>),

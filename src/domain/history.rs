@@ -207,6 +207,10 @@ impl History {
             ChangeKind::Attempt(attempt) => {
                 return self.take_attempt(*attempt, (origin, received));
             }
+            ChangeKind::AttemptsFrom { endpoint, from } => {
+                self.deliveries.attempts_from(endpoint, from);
+            }
+            ChangeKind::AttemptsRead(message) => self.deliveries.attempts_read(&message),
             ChangeKind::NextTry(next) => self.deliveries.take_next(*next, (origin, received)),
             ChangeKind::Received(request) => self.received.take(received, *request),
             ChangeKind::Judged { row, nth, finding } => {

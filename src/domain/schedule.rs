@@ -72,6 +72,8 @@ pub enum Forecast {
     Exhausted { of: usize },
     /// The service says that it makes no more attempts, though the schedule has more.
     Over { number: usize, of: usize },
+    /// Older attempts may not be known here, so that neither numbers nor times can be told.
+    Unread,
     /// A manual attempt came after the last automatic failure, and may have ended the schedule.
     Uncertain { number: usize, of: usize, at: Time },
 }

@@ -466,6 +466,7 @@ async fn look(client: &Client, outlet: &Outlet, what: Look) -> Result<(), Failur
         }
         Look::Message(id) => {
             let attempts = Attempts::of(client, &id).await?;
+            let is_whole = attempts.is_whole();
             let mut drafts = outlet.unreadable(Origin::Poll, attempts.unreadable);
             let nexts = look_on(client, outlet, &id, &attempts.rows).await;
             let rows = attempts.rows.into_iter();
@@ -481,6 +482,9 @@ async fn look(client: &Client, outlet: &Outlet, what: Look) -> Result<(), Failur
                 .map(Box::new)
                 .map(ChangeKind::NextTry);
             drafts.extend(nexts.map(|kind| outlet.draft(Origin::Poll, kind)));
+            if is_whole {
+                drafts.push(outlet.draft(Origin::Poll, ChangeKind::AttemptsRead(id.clone())));
+            }
             outlet.send(drafts).await;
         }
         Look::Asset(id) => match names::look(client, outlet, &id).await {

@@ -68,6 +68,8 @@ pub struct Link {
     is_compared: bool,
     /// The gap that this connection's proof was about.
     proved_gap: Gap,
+    /// What could not be known of it.
+    proved_caveats: Vec<String>,
     /// Whether this server refused a stream and has not opened one since, so that events are made
     /// from what polls differ in.
     is_streamless: bool,
@@ -144,6 +146,7 @@ impl Link {
             is_caught_up: false,
             is_compared: false,
             proved_gap: None,
+            proved_caveats: Vec::new(),
             is_streamless: false,
             is_polled: false,
             mended: Mended::default(),

@@ -75,8 +75,11 @@ fn facts(
 ) -> Vec<Pieces<'static>> {
     let history = &state.history;
     let (glyph, tone) = attempt_glyph(&attempt.status);
-    let number = delivery.number_of(&attempt.id).unwrap_or(0);
     let of = history.schedule.attempts();
+    let number = match history.number_of(delivery, &attempt.id) {
+        Some(number) => format!("attempt {number} of {of}"),
+        None => "older attempts not read".to_owned(),
+    };
     let offset = state.session.utc_offset;
     let code = match attempt.code {
         0 => "no HTTP answer".to_owned(),
@@ -90,7 +93,7 @@ fn facts(
             piece(tone, format!("{glyph} {}", attempt.status)),
             plain(format!(" · {code}{took}")),
             dim(format!(
-                " · attempt {number} of {of} · {} ({})",
+                " · {number} · {} ({})",
                 attempt.started.date_clock(offset),
                 ago(state.shown_at().wall, attempt.started)
             )),

@@ -133,8 +133,8 @@ fn attempt_facts<'a>(state: &State, message: &MessageId, ids: &[AttemptId; 2]) -
         return vec![vec![dim("one of the attempts is no longer in memory")]];
     };
     let number = |attempt: &Attempt| {
-        let number = delivery.and_then(|delivery| delivery.number_of(&attempt.id));
-        number.unwrap_or(0)
+        let number = delivery.and_then(|it| state.history.number_of(it, &attempt.id));
+        number.map_or_else(|| "?".to_owned(), |number| number.to_string())
     };
     let offset = state.session.utc_offset;
     let took = |attempt: &Attempt| attempt.duration_ms.map_or_else(|| "·".to_owned(), millis);

@@ -50,7 +50,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &EndpointP
                 |task| asset_label(&state.history, &task.asset()),
             );
         let kind = kind.map_or("message", |message| message.kind.name());
-        let number = delivery.number_of(id).unwrap_or(0);
+        let number = state.history.number_of(delivery, id);
         let mut line = message::attempt_pieces(state, attempt, number, of);
         line.insert(2, plain(format!(" {kind:<14} ")));
         line.push(dim(format!("  {about}")));

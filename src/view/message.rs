@@ -98,7 +98,7 @@ fn attempts(
         match line {
             Line::Words(pieces) => canvas.line(inner, row, pieces),
             Line::Attempt(attempt) => {
-                let number = message.number_of(&attempt.id).unwrap_or(0);
+                let number = state.history.number_of(message, &attempt.id);
                 let of = state.history.schedule.attempts();
                 canvas.line(inner, row, &attempt_pieces(state, attempt, number, of))
             }
@@ -181,15 +181,15 @@ fn endpoint_heading(state: &State, message: &Delivery, endpoint: &EndpointId) ->
 pub fn attempt_pieces(
     state: &State,
     attempt: &Attempt,
-    number: usize,
+    number: Option<usize>,
     of: usize,
 ) -> Pieces<'static> {
     let (glyph, tone) = delivery::attempt_glyph(&attempt.status);
     let took = attempt.duration_ms.map_or_else(|| "·".to_owned(), millis);
-    let number = if number <= of {
-        format!("{number} of {of}")
-    } else {
-        format!("{number}")
+    let number = match number {
+        None => "?".to_owned(),
+        Some(number) if number <= of => format!("{number} of {of}"),
+        Some(number) => format!("{number}"),
     };
     let mut pieces = vec![
         piece(tone, glyph),

@@ -217,12 +217,14 @@ fn ended_words(state: &State, replay: &Replay) -> String {
     let found = replay
         .state
         .attempt()
-        .and_then(|id| Some((delivery?.attempt(id)?, delivery?.number_of(id)?)));
-    let Some((attempt, number)) = found else {
+        .and_then(|id| Some((delivery?.attempt(id)?, id)));
+    let Some((attempt, id)) = found else {
         return String::new();
     };
+    let number = delivery.and_then(|delivery| state.history.number_of(delivery, id));
+    let which = number.map_or_else(|| "its attempt".to_owned(), |n| format!("attempt {n}"));
     let took = attempt
         .duration_ms
         .map_or_else(String::new, |ms| format!(" in {}", millis(ms)));
-    format!(": attempt {number}, {}{took}", attempt.outcome_words())
+    format!(": {which}, {}{took}", attempt.outcome_words())
 }

@@ -72,6 +72,11 @@ fn event(value: &Value, depth: usize, found: &mut Vec<String>) {
         return;
     }
     match value {
+        Value::String(text) => {
+            if let Ok(inner @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text) {
+                event(&inner, depth + 1, found);
+            }
+        }
         Value::Array(items) => items.iter().for_each(|item| event(item, depth + 1, found)),
         Value::Object(bare) if bare.get("features").is_some_and(Value::is_object) => {
             task(bare, found);
@@ -141,6 +146,10 @@ mod tests {
             (format!("[{envelope},{envelope}]"), &["trace", "data.index"]),
             (
                 format!(r#"{{"payload":{envelope}}}"#),
+                &["trace", "data.index"],
+            ),
+            (
+                Value::String(envelope.clone()).to_string(),
                 &["trace", "data.index"],
             ),
         ] {

@@ -258,6 +258,7 @@ fn health(health: &Health) -> Value {
         "last_day": answers(&health.day),
         "last_success": health.last_success.map(Time::rfc3339),
         "failing_since": failing.map(|failing| failing.since.rfc3339()),
+        "failing_is_at_least": failing.map(|failing| failing.is_at_least),
         "consecutive_failures": failing.map_or(0, |failing| failing.n_failures),
         "disabled_at_estimate": disabled_at.map(Time::rfc3339),
     })

@@ -42,7 +42,7 @@ async fn refusing(status: &'static str, said: &'static str) -> Scripted {
         if !head.starts_with("get ") {
             return answer(
                 status,
-                "content-type: application/json\r\nretry-after: 60\r\n",
+                "content-type: application/json\r\nretry-after: 90\r\n",
                 said,
             );
         }

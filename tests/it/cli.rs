@@ -64,6 +64,7 @@ fn fares_well(line: &str) {
             "last_day",
             "last_success",
             "failing_since",
+            "failing_is_at_least",
             "consecutive_failures",
             "disabled_at_estimate"
         ]

@@ -88,7 +88,7 @@ pub fn nothing_to_send(plans: &[Plan], is_named: bool) -> u8 {
     });
     match refusal {
         Some(why) => {
-            note(&format!("nothing can be sent: {why}"));
+            note(&format!("nothing can be sent: {}", visible(&why)));
             1
         }
         None if plans.is_empty() => {

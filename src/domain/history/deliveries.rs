@@ -18,6 +18,8 @@ use super::delivery::{Delivery, MAX_RESPONSE_BYTES, Taken, Told};
 use super::outcome::{Standing, Standings};
 use super::tries::{AllTries, Tries};
 
+/// Endpoints of which it is kept how far back their log was read.
+const MAX_LOGS: usize = 20_000;
 /// Largest sum of payloads and responses kept.
 const MAX_BYTES: usize = 128 << 20;
 
@@ -31,6 +33,8 @@ pub struct Deliveries {
     failing: usize,
     standings: Standings,
     tries: AllTries,
+    /// From when on the attempts at an endpoint were read, where its log goes back further.
+    from: HashMap<EndpointId, Time>,
     broken: Broken,
     causes: Causes,
     limit: usize,
@@ -50,6 +54,7 @@ impl Deliveries {
             failing: 0,
             standings: Standings::default(),
             tries: AllTries::default(),
+            from: HashMap::new(),
             broken: Broken::default(),
             causes: Causes::default(),
             limit: limit.max(1),
@@ -231,6 +236,30 @@ impl Deliveries {
     pub(super) fn take_next(&mut self, next: NextTry, told: Told) {
         let id = next.message.clone();
         self.with(&id, told, |row, _| row.take_next(next));
+    }
+
+    pub(super) fn attempts_from(&mut self, endpoint: EndpointId, from: Time) {
+        if self.from.len() < MAX_LOGS || self.from.contains_key(&endpoint) {
+            self.from.insert(endpoint, from);
+        }
+    }
+
+    pub(super) fn attempts_read(&mut self, message: &MessageId) {
+        if let Some(row) = self.rows.get_mut(message) {
+            row.is_read = true;
+        }
+    }
+
+    /// Whether older attempts of a message at an endpoint may not be known here: it was accepted
+    /// before what was read of that endpoint's log, and nothing older is known of it.
+    pub fn is_partial(&self, delivery: &Delivery, endpoint: &EndpointId) -> bool {
+        let Some(from) = self.from.get(endpoint).filter(|_| !delivery.is_read) else {
+            return false;
+        };
+        let is_younger = (delivery.message.as_ref()).is_some_and(|it| it.accepted >= *from);
+        let mut attempts = delivery.attempts().iter();
+        let first = attempts.find(|attempt| attempt.endpoint == *endpoint);
+        !is_younger && first.is_some_and(|attempt| attempt.started >= *from)
     }
 
     /// Changes one row, keeping the order, the counts and the limit.

@@ -28,6 +28,8 @@ pub struct Delivery {
     nexts: Vec<NextTry>,
     /// One for each endpoint that was tried, in order of endpoint id.
     pub outcomes: Vec<EndpointOutcome>,
+    /// Whether all its attempts were read at some time; those that came since are known as well.
+    pub(super) is_read: bool,
     /// Where the latest news of it came from, and when that was received.
     pub told: Told,
 }
@@ -67,6 +69,7 @@ impl Delivery {
             let_go: BTreeMap::new(),
             nexts: Vec::new(),
             outcomes: Vec::new(),
+            is_read: false,
             told: Told::default(),
         }
     }

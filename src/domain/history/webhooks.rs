@@ -5,13 +5,13 @@ use hashbrown::HashSet;
 use super::super::attempt::Attempt;
 use super::super::endpoint::Endpoint;
 use super::super::event::EventType;
-use super::super::id::EndpointId;
+use super::super::id::{AttemptId, EndpointId};
 use super::super::message::Message;
 use super::super::schedule::Forecast;
 use super::super::words::WordKind;
 use super::delivery::Delivery;
 use super::sightings::example_of;
-use super::{Applied, History, Told};
+use super::{Applied, History, OutcomeState, Told};
 
 /// Deleted endpoints whose names are kept.
 const MAX_DELETED: usize = 1000;
@@ -50,15 +50,33 @@ impl History {
     /// What the service will do by itself for a message at an endpoint. Where that is disabled or
     /// deleted no retry is due, whatever the schedule has.
     pub fn forecast(&self, delivery: &Delivery, endpoint: &EndpointId) -> Forecast {
-        let forecast = delivery.forecast(&self.schedule, endpoint);
+        let outcome = delivery.outcome(endpoint).map(|outcome| outcome.state);
+        let is_failed = outcome == Some(OutcomeState::Failed);
+        let forecast = if is_failed && self.deliveries.is_partial(delivery, endpoint) {
+            Forecast::Unread
+        } else {
+            delivery.forecast(&self.schedule, endpoint)
+        };
         let is_off = match self.endpoints.get(endpoint) {
             Some(known) => known.disabled,
             None => self.is_unlisted(endpoint),
         };
         match forecast {
-            Forecast::Next { .. } | Forecast::Uncertain { .. } if is_off => Forecast::Nothing,
+            Forecast::Next { .. } | Forecast::Uncertain { .. } | Forecast::Unread if is_off => {
+                Forecast::Nothing
+            }
             forecast => forecast,
         }
+    }
+
+    /// An attempt's number among those of its message and endpoint, from 1; `None` where older ones
+    /// may not be known.
+    pub fn number_of(&self, delivery: &Delivery, attempt: &AttemptId) -> Option<usize> {
+        let endpoint = &delivery.attempt(attempt)?.endpoint;
+        if self.deliveries.is_partial(delivery, endpoint) {
+            return None;
+        }
+        delivery.number_of(attempt)
     }
 
     pub(super) fn take_message(&mut self, message: Message, told: Told) {

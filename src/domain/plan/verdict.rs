@@ -156,6 +156,11 @@ pub(super) fn weigh(
         Forecast::Over { .. } => {
             warnings.push("the service plans no more attempts by itself".into());
         }
+        Forecast::Unread => warnings.push(
+            "older attempts of it were not read, so that it is not known whether an automatic \
+             retry is due; opening the message reads them"
+                .into(),
+        ),
         Forecast::Uncertain { .. } => {
             warnings.push("an earlier manual attempt may have ended the automatic retries".into());
         }

@@ -121,6 +121,14 @@ impl Link {
             return;
         };
         let (repaired, n_repaired) = self.mended.take_with(repaired, n_repaired);
+        if is_check && gap.is_none() {
+            // What was not known of this gap is not known now either.
+            let told = self.proved_caveats.iter();
+            let told: Vec<String> = told.filter(|it| !caveats.contains(it)).cloned().collect();
+            caveats.splice(0..0, told);
+        } else {
+            self.proved_caveats.clone_from(&caveats);
+        }
         let gap = gap.or(self.proved_gap.filter(|_| is_check));
         let proof = Proof {
             gap,

@@ -123,6 +123,8 @@ impl Poller {
             .unwrap_or(0)
             .saturating_mul(2);
         let reading = self.attempt_logs.get(endpoint).cloned().unwrap_or_default();
+        let is_first = reading.is_unread();
+        let mut goes_on_before = None;
         let mut round = Round::new(reading, margin, 1);
         while !round.is_over() {
             let page = self
@@ -143,10 +145,16 @@ impl Poller {
             let mut sight = Sight::new(page.rows.iter().map(|row| row.value.started));
             sight.is_last = page.is_last;
             sight.next.clone_from(&page.next);
+            goes_on_before = sight.oldest.filter(|_| !sight.is_last);
             sight.is_known = self.take_attempts(page).await;
             round.took(sight);
         }
         self.attempt_logs.insert(endpoint.clone(), round.end());
+        if let Some(from) = goes_on_before.filter(|_| is_first) {
+            let endpoint = endpoint.clone();
+            self.tell(vec![ChangeKind::AttemptsFrom { endpoint, from }])
+                .await;
+        }
         Ok(())
     }
 

@@ -13,6 +13,13 @@ pub struct Reading {
     hole: Option<Hole>,
 }
 
+impl Reading {
+    /// Whether nothing of it was read yet.
+    pub fn is_unread(&self) -> bool {
+        self.mark.is_none()
+    }
+}
+
 /// Rows between two rounds that were passed over because there were too many.
 #[derive(Debug, Clone)]
 struct Hole {

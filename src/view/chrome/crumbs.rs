@@ -51,7 +51,7 @@ fn name(state: &State, page: &Page) -> String {
             let number = history
                 .deliveries
                 .get(&page.message)
-                .and_then(|delivery| delivery.number_of(&page.attempt));
+                .and_then(|delivery| history.number_of(delivery, &page.attempt));
             match number {
                 Some(number) => format!("attempt {number}"),
                 None => page_title(&Page::attempt(page.message.clone(), page.attempt.clone()))

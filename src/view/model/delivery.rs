@@ -163,6 +163,10 @@ pub fn next(history: &History, delivery: &Delivery, now: Time) -> Said {
                 exhausted = Some(format!("given up, {number} tries"));
                 continue;
             }
+            Forecast::Unread => {
+                exhausted.get_or_insert("older tries unread".to_owned());
+                continue;
+            }
             Forecast::Nothing => continue,
         };
         if soonest.is_none_or(|(time, _)| at < time) {
@@ -271,6 +275,12 @@ pub fn forecast_words(forecast: Forecast, now: Time, offset: i32) -> Option<Said
         Forecast::Over { number, of } => Some((
             Tone::Bad,
             format!("✗ the service plans no more attempts after {number} of {of}; r replays it"),
+        )),
+        Forecast::Unread => Some((
+            Tone::Dim,
+            "? older attempts are not read yet: which ones these are, and what comes next, is not \
+             known"
+                .to_owned(),
         )),
         Forecast::Uncertain { number, of, at } => Some((
             Tone::Dim,

@@ -96,7 +96,9 @@ pub fn failing(failing: Option<Failing>, now: Time) -> Vec<Said> {
     )];
     if let Some(at) = failing.disabled_at {
         let left = rough_words(at.since(now));
-        words.push((Tone::Warn, format!("  ⊘ in {left} (est.)")));
+        // It may have failed for longer than is known.
+        let by = if failing.is_at_least { "within" } else { "in" };
+        words.push((Tone::Warn, format!("  ⊘ {by} {left} (est.)")));
     }
     words
 }
@@ -122,8 +124,11 @@ pub fn failing_words(failing: Failing, now: Time, offset: i32) -> Said {
 /// When the service may disable it for that, in a sentence.
 pub fn disabling_words(failing: Failing, now: Time) -> Option<Said> {
     let at = failing.disabled_at?;
-    let when = if at > now {
-        format!("in about {}", rough_words(at.since(now)))
+    let left = rough_words(at.since(now));
+    let when = if at > now && failing.is_at_least {
+        format!("in about {left} at the latest, as it may have failed for longer")
+    } else if at > now {
+        format!("in about {left}")
     } else {
         "any time now".to_owned()
     };

@@ -63,7 +63,7 @@ pub fn read_from(how: RepairedBy, is_wide: bool) -> &'static str {
 /// What a bound lets go, and how much it keeps.
 pub fn bound_words(bound: Bound, limit: usize) -> String {
     match bound {
-        Bound::Tasks => format!("the oldest finished tasks, beyond {limit}"),
+        Bound::Tasks => format!("tasks beyond {limit}, the oldest finished ones first"),
         Bound::AssetNames => format!("asset names, beyond {limit}; they are read again"),
         Bound::Events => format!("the oldest events, beyond {limit} or 64 MiB"),
         Bound::Messages => format!("the oldest messages, beyond {limit} or 128 MiB"),

@@ -36,13 +36,16 @@ const NEW_WORD: u8 = 16;
 /// receiver got is its own, and the journal does not write of itself.
 pub fn is_kept(kind: &ChangeKind) -> bool {
     use ChangeKind::{
-        Counters, Hole, Journal, Judged, Ledger, LedgerTrouble, NextTry, Polled, Received,
+        AttemptsFrom, AttemptsRead, Counters, Hole, Journal, Judged, Ledger, LedgerTrouble,
+        NextTry, Polled, Received,
     };
     !matches!(
         kind,
         Counters(_)
             | Polled(None)
             | NextTry(_)
+            | AttemptsFrom { .. }
+            | AttemptsRead(_)
             | Received(_)
             | Judged { .. }
             | Journal(_)
@@ -119,6 +122,8 @@ pub(super) fn write(kind: &ChangeKind, to: &mut Writer) -> Option<u8> {
         ChangeKind::Polled(None)
         | ChangeKind::Counters(_)
         | ChangeKind::NextTry(_)
+        | ChangeKind::AttemptsFrom { .. }
+        | ChangeKind::AttemptsRead(_)
         | ChangeKind::Received(_)
         | ChangeKind::Judged { .. }
         | ChangeKind::Journal(_)

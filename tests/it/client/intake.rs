@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use reeltop::domain::{
-    Ability, Change, History, LinkState, Proof, Repair, RepairedBy, TaskId, TaskState,
+    Ability, Change, EndpointId, Forecast, History, LinkState, MessageId, Proof, Repair,
+    RepairedBy, TaskId, TaskState,
 };
 use reeltop::io::Clock;
 use reeltop::io::config::Source;
@@ -11,11 +12,14 @@ use reeltop::io::intake::{self, Hose, Look};
 use reeltop::io::journal;
 use reeltop::io::ledger::Ledger;
 use reeltop::server::{FeatureState, Options, Running};
+use reqwest::Method;
 use tokio::sync::mpsc;
 
 use super::source;
 use crate::scripted::Gate;
-use crate::server::support::{PATIENCE, Receiver, create_endpoint, start};
+use crate::server::support::{
+    PATIENCE, Receiver, attempts, call, create_endpoint, eventually, get, only_message, start,
+};
 
 pub struct Watcher {
     pub hose: Hose,
@@ -312,5 +316,69 @@ async fn deliveries_names_and_single_looks_arrive() {
     let closing = Instant::now();
     watcher.hose.close().await;
     assert!(closing.elapsed() < Duration::from_secs(1));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attempts_beyond_what_was_read_of_a_log_have_no_numbers_until_the_message_is_opened() {
+    // Automatic retries are hours away.
+    let server = start(Options {
+        time_scale: 0.001,
+        ..Options::default()
+    })
+    .await;
+    let receiver = Receiver::always(500).await;
+    let endpoint = create_endpoint(&server, &receiver.url, &["task.*"]).await;
+    server.backend().create_task("first", &["proxy"]).unwrap();
+    let first = only_message(&server).await["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let of_first = format!("message_id={first}");
+    attempts(&server, &of_first, 1).await;
+    for _ in 0..260 {
+        server.backend().create_task("asset", &["proxy"]).unwrap();
+    }
+    let path = format!(
+        "/webhooks/delivery-attempts?endpoint_id={}&limit=250",
+        endpoint.id
+    );
+    eventually("the others' attempts", || async {
+        let page = get(&server, &path).await;
+        let rows = page["data"].as_array().unwrap();
+        let is_of_first = |row: &serde_json::Value| row["message_id"] == *first;
+        (rows.len() == 250 && !rows.iter().any(is_of_first)).then_some(())
+    })
+    .await;
+    // Its second is the newest of all, and its first is beyond the newest 250.
+    let path = format!("/webhooks/messages/{first}/resend");
+    let body = serde_json::json!({"endpoint_id": endpoint.id});
+    let (status, body) = call(&server, Method::POST, &path, Some(body)).await;
+    assert!(status < 300, "{status} {body}");
+    attempts(&server, &of_first, 2).await;
+    let (message, endpoint) = (MessageId::new(&first), EndpointId::new(&endpoint.id));
+    let mut watcher = Watcher::open(Source::new(&server.url(), server.api_key()));
+    let is_partial = |history: &History| {
+        let held = history.deliveries.get(&message);
+        held.is_some_and(|held| history.deliveries.is_partial(held, &endpoint))
+    };
+    watcher.until("it is known in part", is_partial).await;
+    let held = watcher.history.deliveries.get(&message).unwrap();
+    let newest = held.attempts().last().unwrap().id.clone();
+    assert_eq!(watcher.history.number_of(held, &newest), None);
+    assert_eq!(watcher.history.forecast(held, &endpoint), Forecast::Unread);
+
+    watcher.hose.look(Look::Message(message.clone()));
+    watcher
+        .until("it was read wholly", |history| !is_partial(history))
+        .await;
+    let held = watcher.history.deliveries.get(&message).unwrap();
+    let number = watcher.history.number_of(held, &newest);
+    assert_eq!(number, Some(2));
+    assert!(matches!(
+        watcher.history.forecast(held, &endpoint),
+        Forecast::Uncertain { .. } | Forecast::Next { .. }
+    ));
+    watcher.hose.close().await;
     server.stop().await;
 }

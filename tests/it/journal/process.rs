@@ -176,7 +176,10 @@ async fn a_second_dashboard_says_that_it_does_not_record() {
     assert!(!first.wait("the first", |_| true).contains("NOT RECORDING"));
     let (code, out, _) = home.run(&["config"]).await;
     assert_eq!(code, 0);
-    assert!(out.contains("a reeltop records it now"), "{out}");
+    assert!(
+        out.contains("a reeltop that runs now is its recorder"),
+        "{out}"
+    );
     assert!(!out.contains(&home.key), "{out}");
 }
 

@@ -152,7 +152,10 @@ fn automatic_from(
             let delay = at.since(last.started).max(0);
             Some(last.started.plus(delay - delay / EARLY))
         }
-        Forecast::Exhausted { .. } | Forecast::Over { .. } | Forecast::Nothing => None,
+        Forecast::Exhausted { .. }
+        | Forecast::Over { .. }
+        | Forecast::Unread
+        | Forecast::Nothing => None,
     }
 }
 
