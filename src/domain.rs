@@ -58,7 +58,7 @@ pub use id::{AssetId, AttemptId, EndpointId, EventId, Id, MessageId, TaskId, Use
 pub use journal::{Hole, Journal, Missing, NotRecording, Recording};
 pub use lag::{Lag, Notified, notified, told_changes};
 pub use link::{
-    Abilities, Ability, LinkCounters, LinkState, MAX_REPAIRS, Proof, Repair, RepairedBy,
+    Abilities, Ability, Heard, LinkCounters, LinkState, MAX_REPAIRS, Proof, Repair, RepairedBy,
 };
 pub use mask::{MASK, masked_url, masked_urls, without};
 pub use message::{Message, Payload};

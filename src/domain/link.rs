@@ -68,11 +68,24 @@ pub enum RepairedBy {
     Log,
 }
 
-/// What the comparison after a (re)connect found.
+/// What told of the time of a gap while it lasted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Heard {
+    /// There was no stream, and no answer either.
+    #[default]
+    Nothing,
+    /// There was no stream, and so many polls were answered.
+    Polls(usize),
+    /// The stream was open, and left out what a comparison found later.
+    Stream,
+}
+
+/// What the comparison after a gap found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
-    /// From when to when nothing was received; `None` on the first connection.
+    /// From when to when events may have been missed; `None` on the first connection.
     pub gap: Option<(Time, Time)>,
+    pub heard: Heard,
     /// There was a gap before the first connection, and nobody knows since when.
     pub is_gap_unknown: bool,
     /// Active tasks in the snapshot; `None` if it could not be read, so that nothing was compared.

@@ -30,7 +30,7 @@ const SKEW: i64 = 60 * SECOND;
 const UNSEEN: &str = "tasks that began and ended in the gap cannot be seen";
 
 /// What changed so lately that stream and answers may still differ about it, in microseconds.
-const UNSETTLED: i64 = 5 * SECOND;
+pub const UNSETTLED: i64 = 5 * SECOND;
 
 /// What a comparison found.
 #[derive(Debug, Default)]

@@ -26,7 +26,7 @@ use super::known::Known;
 use super::outlet::{Draft, Outlet};
 use super::stream::{Step, Stream};
 use crate::domain::{
-    Ability, ChangeKind, EndpointId, Failure, LinkState, Moment, Origin, Time, visible,
+    Ability, ChangeKind, EndpointId, Failure, Heard, LinkState, Moment, Origin, Time, visible,
 };
 use crate::wire::sse::Counters;
 
@@ -70,6 +70,16 @@ pub struct Link {
     proved_gap: Gap,
     /// What could not be known of it.
     proved_caveats: Vec<String>,
+    /// What told of it while it lasted.
+    proved_heard: Heard,
+    /// When the comparison began that runs, or ran last.
+    looking_at: Option<Time>,
+    /// Up to when comparisons found all as it should be, or proved what was not.
+    looked_at: Option<Time>,
+    /// Whether the gap is one that this open stream left.
+    has_left_out: bool,
+    /// Polls since the gap began that were answered.
+    n_polls: usize,
     /// Whether this server refused a stream and has not opened one since, so that events are made
     /// from what polls differ in.
     is_streamless: bool,
@@ -147,6 +157,11 @@ impl Link {
             is_compared: false,
             proved_gap: None,
             proved_caveats: Vec::new(),
+            proved_heard: Heard::Nothing,
+            looking_at: None,
+            looked_at: None,
+            has_left_out: false,
+            n_polls: 0,
             is_streamless: false,
             is_polled: false,
             mended: Mended::default(),
@@ -240,6 +255,10 @@ impl Link {
                     self.decode(&chunk, &mut drafts);
                     if matches!(self.state, Some(LinkState::Stale { .. })) {
                         let is_done = self.is_caught_up;
+                        if self.is_compared && self.comparison.is_none() {
+                            // Whether it left something out meanwhile is seen at once.
+                            self.compare_at = Some(Instant::now());
+                        }
                         self.enter(if is_done {
                             LinkState::Live
                         } else {

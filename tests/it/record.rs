@@ -8,9 +8,9 @@ use proptest::prelude::*;
 use reeltop::domain::{
     Abilities, Ability, AssetId, Attempt, AttemptId, AttemptStatus, Before, Change, ChangeKind,
     Disabling, Endpoint, EndpointId, Event, EventId, EventType, Example, Failure, FailureKind,
-    Feature, FeatureState, Features, LinkState, Message, MessageId, Moment, OFFERS, Observation,
-    Origin, Payload, Proof, PublishedRetries, Repair, RepairedBy, ReplayStep, Route, Stage, TaskId,
-    TaskState, Time, Trigger, Unreadable, UserId, WORD_KINDS, WordSeen,
+    Feature, FeatureState, Features, Heard, LinkState, Message, MessageId, Moment, OFFERS,
+    Observation, Origin, Payload, Proof, PublishedRetries, Repair, RepairedBy, ReplayStep, Route,
+    Stage, TaskId, TaskState, Time, Trigger, Unreadable, UserId, WORD_KINDS, WordSeen,
 };
 use reeltop::wire::record::{Encoded, Record, decode, encode, redact};
 
@@ -249,18 +249,7 @@ fn abilities() -> impl Strategy<Value = ChangeKind> {
     })
 }
 
-fn told() -> impl Strategy<Value = ChangeKind> {
-    let link = (failure(), time(), any::<u32>(), 0..7).prop_map(|(why, at, tries, which)| {
-        ChangeKind::Link(Box::new(match which {
-            0 => LinkState::Connecting,
-            1 => LinkState::CatchingUp,
-            2 => LinkState::Live,
-            3 => LinkState::Stale { since: at },
-            4 => LinkState::Retrying { at, tries, why },
-            5 => LinkState::Polling { why },
-            _ => LinkState::Stopped { why },
-        }))
-    });
+fn proof() -> impl Strategy<Value = ChangeKind> {
     let repair = (id(), any::<bool>(), 0..3_usize).prop_map(|(task, was_known, how)| Repair {
         task: TaskId::new(&task),
         before: was_known.then_some(TaskState::Processing),
@@ -273,9 +262,15 @@ fn told() -> impl Strategy<Value = ChangeKind> {
         option::of(".{0,40}"),
         0..9_usize,
     );
-    let proof = proof.prop_map(|(gap, repaired, caveat, n)| {
+    let heard = prop_oneof![
+        Just(Heard::Nothing),
+        (0..9_usize).prop_map(Heard::Polls),
+        Just(Heard::Stream)
+    ];
+    (proof, heard).prop_map(|((gap, repaired, caveat, n), heard)| {
         ChangeKind::Proof(Box::new(Proof {
             gap,
+            heard,
             is_gap_unknown: false,
             compared: (n > 2).then_some(n),
             n_repaired: repaired.len() + n,
@@ -286,7 +281,22 @@ fn told() -> impl Strategy<Value = ChangeKind> {
             caveat,
             at: Time(7),
         }))
+    })
+}
+
+fn told() -> impl Strategy<Value = ChangeKind> {
+    let link = (failure(), time(), any::<u32>(), 0..7).prop_map(|(why, at, tries, which)| {
+        ChangeKind::Link(Box::new(match which {
+            0 => LinkState::Connecting,
+            1 => LinkState::CatchingUp,
+            2 => LinkState::Live,
+            3 => LinkState::Stale { since: at },
+            4 => LinkState::Retrying { at, tries, why },
+            5 => LinkState::Polling { why },
+            _ => LinkState::Stopped { why },
+        }))
     });
+    let proof = proof();
     let abilities = abilities();
     let unreadable = (".{0,40}", ".{0,40}", any::<Option<u64>>());
     let unreadable = unreadable.prop_map(|(why, excerpt, known_by)| {

@@ -8,7 +8,8 @@ use ratatui::layout::Rect;
 use reeltop::app::page::Page;
 use reeltop::app::{Effect, Msg, State, update};
 use reeltop::domain::{
-    ChangeKind, Failure, FailureKind, LinkState, Proof, Repair, RepairedBy, TaskState, Unreadable,
+    ChangeKind, Failure, FailureKind, Heard, LinkState, Proof, Repair, RepairedBy, TaskState,
+    Unreadable,
 };
 use reeltop::view::theme::{Theme, ThemeName};
 
@@ -68,6 +69,7 @@ fn health() {
     let mut state = told();
     let proof = Proof {
         gap: Some((before(120).wall, before(78).wall)),
+        heard: Heard::Nothing,
         is_gap_unknown: false,
         compared: Some(6),
         repaired: vec![Repair {

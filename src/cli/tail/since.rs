@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::super::journal;
 use super::super::output::{Stop, note};
 use super::print::Printer;
-use crate::domain::{ChangeKind, Origin, Proof};
+use crate::domain::{ChangeKind, Heard, Origin, Proof};
 use crate::io::clock::Clock;
 use crate::io::journal::since;
 use crate::wire::sse::Frame;
@@ -89,12 +89,19 @@ pub fn print(file: &Path, ago: Duration, printer: &mut Printer) -> Result<Option
 fn note_gap(proof: &Proof) {
     let words = proof.words();
     match proof.gap {
-        Some((from, to)) => note(&format!(
-            "nothing was received from {} to {}; {} events of that time came later ({words})",
-            from.rfc3339(),
-            to.rfc3339(),
-            proof.backfilled
-        )),
+        Some((from, to)) => {
+            let what = match proof.heard {
+                Heard::Nothing => "nothing was received",
+                Heard::Polls(_) => "there was no stream",
+                Heard::Stream => "the open stream had not told all",
+            };
+            note(&format!(
+                "{what} from {} to {}; {} events of that time came later ({words})",
+                from.rfc3339(),
+                to.rfc3339(),
+                proof.backfilled
+            ));
+        }
         None if proof.is_gap_unknown => note(&format!(
             "nothing was received until {}, and nobody knows since when ({words})",
             proof.at.rfc3339()

@@ -8,6 +8,7 @@ use super::super::event::EventType;
 use super::super::feature::Features;
 use super::super::id::{EventId, TaskId};
 use super::super::journal::Hole;
+use super::super::link::Heard;
 use super::super::task::TaskState;
 use super::super::time::{Moment, Time};
 use super::seen::Seen;
@@ -29,7 +30,7 @@ pub struct EventEntry {
     previous: u32,
 }
 
-/// A time in which the stream said nothing that we heard, as a row among the events.
+/// A time in which the stream told us nothing, or not all, as a row among the events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gap {
     /// Its position, from 1 up.
@@ -51,6 +52,19 @@ pub struct GapFound {
     pub is_whole: bool,
     /// Nobody knows when it began.
     pub is_unknown: bool,
+    pub heard: Heard,
+}
+
+impl GapFound {
+    /// What is known of the gap after one more comparison.
+    fn and(self, later: Self) -> Self {
+        Self {
+            n_repaired: self.n_repaired + later.n_repaired,
+            found: self.found + later.found,
+            backfilled: self.backfilled + later.backfilled,
+            ..later
+        }
+    }
 }
 
 /// A row of the ring.
@@ -204,12 +218,40 @@ impl Events {
     pub(super) fn end_gap(&mut self, (from, to): (Time, Time), number: u64, found: GapFound) {
         self.restored_until = None;
         let open = self.open_gap.take();
+        if open.is_none() && self.lengthen_gap((from, to), number, found) {
+            return;
+        }
         let at = open.unwrap_or_else(|| self.push_gap(from));
         if let Some(EventRow::Gap(gap)) = self.index(at).and_then(|at| self.rows.get_mut(at)) {
             gap.from = from;
             gap.to = Some(to);
             gap.proof = Some((number, found));
         }
+    }
+
+    /// Takes in what a later comparison found of the newest gap, or of the time right after it in
+    /// which the same open stream still left things out. Returns whether it was one of these.
+    fn lengthen_gap(&mut self, (from, to): (Time, Time), number: u64, found: GapFound) -> bool {
+        let Some(at) = self.gaps.back().and_then(|newest| self.index(*newest)) else {
+            return false;
+        };
+        let is_last = at + 1 == self.rows.len();
+        let Some(EventRow::Gap(gap)) = self.rows.get_mut(at) else {
+            return false;
+        };
+        let (Some(end), Some((_, earlier))) = (gap.to, gap.proof) else {
+            return false;
+        };
+        let is_same = (gap.from, end) == (from, to);
+        let is_going_on = is_last
+            && (earlier.heard, found.heard) == (Heard::Stream, Heard::Stream)
+            && gap.from <= from
+            && from <= end;
+        if is_same || is_going_on {
+            gap.to = Some(to);
+            gap.proof = Some((number, earlier.and(found)));
+        }
+        is_same || is_going_on
     }
 
     fn push_gap(&mut self, from: Time) -> u64 {
@@ -413,6 +455,7 @@ mod tests {
             backfilled: 0,
             is_whole: true,
             is_unknown: false,
+            heard: Heard::Nothing,
         }
     }
 
@@ -458,6 +501,31 @@ mod tests {
             (events.len(), events.n_events(), events.evicted()),
             (3, 1, 3)
         );
+    }
+
+    #[test]
+    fn what_is_found_later_of_a_gap_stands_in_its_row() {
+        let mut events = Events::new(10, 10);
+        let in_stream = GapFound {
+            heard: Heard::Stream,
+            ..found()
+        };
+        let row = |events: &Events, at| match events.row(at) {
+            Some(EventRow::Gap(gap)) => (gap.from, gap.to, gap.proof.map(|it| it.1.n_repaired)),
+            other => panic!("no gap: {other:?}"),
+        };
+        events.end_gap((Time(4), Time(9)), 1, found());
+        events.push(event(1, Origin::Stream), 0);
+        events.end_gap((Time(4), Time(9)), 2, found());
+        assert_eq!(row(&events, 1), (Time(4), Some(Time(9)), Some(2)));
+        // What an open stream left out since then is a gap of its own, which lasts while no event
+        // comes between.
+        events.end_gap((Time(9), Time(15)), 3, in_stream);
+        events.end_gap((Time(15), Time(20)), 4, in_stream);
+        assert_eq!(row(&events, 3), (Time(9), Some(Time(20)), Some(2)));
+        events.push(event(2, Origin::Stream), 0);
+        events.end_gap((Time(20), Time(25)), 5, in_stream);
+        assert_eq!(gaps(&events).len(), 3);
     }
 
     #[test]

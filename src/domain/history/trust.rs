@@ -106,6 +106,7 @@ impl History {
             backfilled: proof.backfilled,
             is_whole: proof.caveat.is_none(),
             is_unknown: proof.is_gap_unknown,
+            heard: proof.heard,
         };
         let at = proof.at;
         let number = self.proofs.push(proof);
@@ -177,7 +178,7 @@ impl History {
 mod tests {
     use super::super::super::failure::{Failure, FailureKind};
     use super::super::super::id::TaskId;
-    use super::super::super::link::{Repair, RepairedBy};
+    use super::super::super::link::{Heard, Repair, RepairedBy};
     use super::super::super::time::Time;
     use super::super::ChangeKind;
     use super::super::tests::told;
@@ -222,6 +223,7 @@ mod tests {
         for at in 0..8 {
             let proof = Proof {
                 gap: None,
+                heard: Heard::Nothing,
                 is_gap_unknown: false,
                 compared: Some(1),
                 repaired: vec![repair.clone(); n_kept],

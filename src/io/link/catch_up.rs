@@ -7,16 +7,18 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::incoming::Words;
-use super::{Link, MAX_COMPARE_WAIT};
+use super::{Gap, Link, MAX_COMPARE_WAIT};
 use crate::domain::time::SECOND;
 use crate::domain::{
-    ChangeKind, EventId, Failure, FailureKind, LinkState, Observation, Origin, Proof, Repair, Time,
+    ChangeKind, EventId, Failure, FailureKind, Heard, LinkState, Observation, Origin, Proof,
+    Repair, Time,
 };
-use crate::io::compare::{Compared, compare};
+use crate::io::compare::{Compared, UNSETTLED, compare};
 use crate::io::outlet::Draft;
 
 /// What is said where a check finds a change that should have been told before.
-const LATE: &str = "found only now, so that the stream or an earlier list left it out; other events may be missing";
+const LATE: &str =
+    "the open stream had not told what was found here, so that other events may be missing";
 
 /// What cannot be known where there is no stream.
 const STREAMLESS: &str =
@@ -30,6 +32,7 @@ impl Link {
         // poll tells of the time since the last.
         let is_told = self.is_open || self.is_streamless && !self.is_polled;
         let gap = self.gap_from.filter(|_| is_told).map(|from| (from, now));
+        self.looking_at = Some(now);
         let (client, known) = (self.client.clone(), self.known.clone());
         let away = self.away.clone();
         self.comparison = Some(Box::pin(async move {
@@ -42,7 +45,7 @@ impl Link {
     pub(super) async fn compared(
         &mut self,
         outcome: Result<Compared, Failure>,
-        gap: Option<(Time, Time)>,
+        gap: Gap,
         took: Duration,
     ) {
         self.comparison = None;
@@ -51,6 +54,7 @@ impl Link {
                 let is_check = self.is_open && self.is_compared;
                 let is_open_ended = found.n_open > 0;
                 self.fold(found, gap).await;
+                let is_left_out = self.is_open && self.gap_from.is_some();
                 if let Some(LinkState::Stopped { why }) = self.state.clone() {
                     self.enter(LinkState::Polling { why }).await;
                 }
@@ -68,6 +72,7 @@ impl Link {
                     pace
                 };
                 let wait = self.compare_wait.max((took * 10).min(MAX_COMPARE_WAIT));
+                let wait = if is_left_out { Duration::ZERO } else { wait };
                 self.compare_at = Some(Instant::now() + wait);
             }
             Err(failure) => self.not_compared(failure).await,
@@ -79,59 +84,43 @@ impl Link {
     }
 
     /// The snapshot first, then what the stream brought meanwhile, then the proof.
-    async fn fold(&mut self, mut found: Compared, gap: Option<(Time, Time)>) {
-        let is_check = self.is_open && self.is_compared;
-        let mut proof = if is_check {
-            self.drift(&found)
-        } else {
-            Some((std::mem::take(&mut found.repaired), found.n_repaired))
-        };
-        let is_polled_gap = !self.is_open && gap.is_some();
-        if !self.is_open
-            && !is_polled_gap
-            && let Some((repaired, n_repaired)) = &proof
-            && self.gap_from.is_some()
-        {
-            self.mended.add(repaired, *n_repaired);
-        }
+    async fn fold(&mut self, mut found: Compared, gap: Gap) {
+        let repairs = self.repairs(&mut found, gap);
         self.tell_found(&mut found).await;
         let held = std::mem::take(&mut self.held);
         self.held_bytes = 0;
         let (n_held, n_backfilled) = (held.len(), count_backfilled(&held, found.gap));
         self.send(held).await;
-        if !self.is_open && !is_polled_gap {
+        if !self.is_open && gap.is_none() {
+            if self.gap_from.is_some() {
+                self.n_polls += 1;
+                // Without a stream, each poll tells what it found as events.
+                if let Some((repaired, n_repaired)) = repairs.filter(|_| !self.is_streamless) {
+                    self.mended.add(&repaired, n_repaired);
+                }
+            }
             return;
         }
-        let mut caveats = if is_check { Vec::new() } else { self.doubts() };
-        caveats.append(&mut found.caveats);
-        if is_polled_gap {
-            caveats.push(STREAMLESS.to_owned());
-        }
-        if is_check && !self.is_unsettled && proof.is_some() {
-            caveats.push(LATE.to_owned());
-        }
-        let lost = self.events_lost();
-        if is_check && !lost.is_empty() {
-            // The server said it after this connection's proof: it is told in another.
-            proof.get_or_insert_default();
-        }
-        caveats.extend(lost);
+        let is_check = self.is_open && self.is_compared;
+        let is_late = is_check && !self.is_unsettled && repairs.is_some();
         self.is_unsettled = found.n_open > 0;
-        let Some((repaired, n_repaired)) = proof else {
+        if is_late && gap.is_none() {
+            return self.begin_left_out(repairs);
+        }
+        let caveats = self.caveats(&mut found, gap);
+        let lost = self.events_lost();
+        // Where the server said it after this connection's proof, it is told in another.
+        let Some((repaired, n_repaired)) =
+            repairs.or_else(|| (!lost.is_empty()).then(Default::default))
+        else {
+            self.note_looked();
             return;
         };
+        let caveats = self.with_earlier(caveats.into_iter().chain(lost).collect(), gap);
         let (repaired, n_repaired) = self.mended.take_with(repaired, n_repaired);
-        if is_check && gap.is_none() {
-            // What was not known of this gap is not known now either.
-            let told = self.proved_caveats.iter();
-            let told: Vec<String> = told.filter(|it| !caveats.contains(it)).cloned().collect();
-            caveats.splice(0..0, told);
-        } else {
-            self.proved_caveats.clone_from(&caveats);
-        }
-        let gap = gap.or(self.proved_gap.filter(|_| is_check));
         let proof = Proof {
-            gap,
+            gap: gap.or(self.proved_gap.filter(|_| is_check)),
+            heard: self.heard(gap),
             is_gap_unknown: !is_check && self.unknown.take().is_some(),
             compared: Some(found.n_active),
             repaired,
@@ -142,24 +131,103 @@ impl Link {
             caveat: (!caveats.is_empty()).then(|| caveats.join("; ")),
             at: self.outlet.clock().now().wall,
         };
+        self.prove(proof).await;
+    }
+
+    /// What is to be told as repaired; `None` where a check finds all as the stream told it.
+    fn repairs(&self, found: &mut Compared, gap: Gap) -> Option<(Vec<Repair>, usize)> {
+        if self.is_open && self.is_compared {
+            let late = self.drift(found);
+            return if gap.is_some() {
+                Some(late.unwrap_or_default())
+            } else {
+                late
+            };
+        }
+        Some((std::mem::take(&mut found.repaired), found.n_repaired))
+    }
+
+    /// The open stream left something out: how long it did so is a gap, looked into at once.
+    fn begin_left_out(&mut self, repairs: Option<(Vec<Repair>, usize)>) {
+        let (repaired, n_repaired) = repairs.unwrap_or_default();
+        self.mended.add(&repaired, n_repaired);
+        self.has_left_out = true;
+        // Where the wall clock was set back meanwhile, what it said then is of no use.
+        let now = self.looking_at;
+        self.gap_from = self.looked_at.filter(|at| Some(*at) <= now).or(now);
+    }
+
+    /// Up to when all is as it should be. Of what changed right before a check, it does not know
+    /// whether the stream is going to tell it.
+    fn note_looked(&mut self) {
+        let until = if self.is_compared {
+            self.looking_at.map(|at| at.plus(-UNSETTLED))
+        } else {
+            self.looking_at
+        };
+        self.looked_at = until.max(self.looked_at);
+    }
+
+    /// What could not be known.
+    fn caveats(&mut self, found: &mut Compared, gap: Gap) -> Vec<String> {
+        let is_check = self.is_open && self.is_compared;
+        let mut caveats = if is_check { Vec::new() } else { self.doubts() };
+        caveats.append(&mut found.caveats);
+        if !self.is_open {
+            caveats.push(STREAMLESS.to_owned());
+        }
+        if self.has_left_out && gap.is_some() {
+            caveats.push(LATE.to_owned());
+        }
+        caveats
+    }
+
+    /// What was not known of a gap is not known after another look at it either.
+    fn with_earlier(&mut self, mut caveats: Vec<String>, gap: Gap) -> Vec<String> {
+        if self.is_open && self.is_compared && gap.is_none() {
+            let told = self.proved_caveats.iter();
+            let told: Vec<String> = told.filter(|it| !caveats.contains(it)).cloned().collect();
+            caveats.splice(0..0, told);
+        } else {
+            self.proved_caveats.clone_from(&caveats);
+        }
+        caveats
+    }
+
+    /// What told of the gap while it lasted.
+    fn heard(&mut self, gap: Gap) -> Heard {
+        if gap.is_some() {
+            let is_left_out = self.is_compared && std::mem::take(&mut self.has_left_out);
+            self.proved_heard = match std::mem::take(&mut self.n_polls) {
+                _ if is_left_out => Heard::Stream,
+                0 => Heard::Nothing,
+                n => Heard::Polls(n),
+            };
+            self.has_left_out = false;
+        }
+        self.proved_heard
+    }
+
+    async fn prove(&mut self, proof: Proof) {
         self.away = None;
-        if is_polled_gap {
+        let is_open = self.is_open;
+        if is_open {
+            self.gap_from = None;
+            self.proved_gap = proof.gap;
+            self.note_looked();
+            self.is_compared = true;
+            self.is_caught_up = true;
+            self.outlet.note_alive(proof.at);
+        } else {
             self.is_polled = true;
             self.gap_from = Some(proof.at);
-            return self
-                .outlet
-                .tell(Origin::Snapshot, ChangeKind::Proof(Box::new(proof)))
-                .await;
         }
-        self.gap_from = None;
-        self.proved_gap = gap;
-        self.is_compared = true;
-        self.is_caught_up = true;
-        self.outlet.note_alive(proof.at);
         self.outlet
             .tell(Origin::Snapshot, ChangeKind::Proof(Box::new(proof)))
             .await;
-        self.enter_caught_up().await;
+        if is_open {
+            self.enter_caught_up().await;
+        }
     }
 
     /// What the server, or this end, said of events that cannot come any more; said once.
@@ -264,6 +332,7 @@ impl Link {
             let now = self.outlet.clock().now().wall;
             let proof = Proof {
                 gap: self.gap_from.map(|from| (from, now)),
+                heard: Heard::Nothing,
                 is_gap_unknown: self.unknown.is_some(),
                 compared: None,
                 repaired: Vec::new(),

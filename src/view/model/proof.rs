@@ -2,7 +2,7 @@
 
 use crate::app::Tone;
 use crate::domain::time::duration_words;
-use crate::domain::{Bound, Gap, Proof, RepairedBy, Time};
+use crate::domain::{Bound, Gap, Heard, Proof, RepairedBy, Time};
 
 /// Tone and glyph of what a comparison found.
 pub fn tone(found: &Proof) -> (Tone, &'static str) {
@@ -17,10 +17,14 @@ pub fn tone(found: &Proof) -> (Tone, &'static str) {
 pub fn details(found: &Proof, offset: i32) -> Vec<String> {
     let mut said = Vec::new();
     match found.gap {
-        Some((from, to)) => said.push(format!(
-            "nothing was heard {}",
-            span(from, Some(to), to, offset)
-        )),
+        Some((from, to)) => {
+            let span = span(from, Some(to), to, offset);
+            said.push(match found.heard {
+                Heard::Nothing => format!("nothing was heard {span}"),
+                Heard::Polls(n) => format!("no stream {span}, {} answered", polls(n)),
+                Heard::Stream => format!("the open stream had not told all {span}"),
+            });
+        }
         None if found.is_gap_unknown => {
             said.push("nothing was heard before for a time of unknown length".to_owned());
         }
@@ -39,6 +43,13 @@ pub fn details(found: &Proof, offset: i32) -> Vec<String> {
         said.push(format!("{} events waited meanwhile", found.held));
     }
     said
+}
+
+fn polls(n: usize) -> String {
+    match n {
+        1 => "1 poll".to_owned(),
+        _ => format!("{n} polls"),
+    }
 }
 
 fn tasks(n: usize) -> String {
@@ -85,6 +96,11 @@ pub fn gap_words(gap: &Gap, now: Time, offset: i32) -> (Tone, Vec<String>) {
         words.push(", not compared yet".to_owned());
         return (Tone::Warn, words);
     };
+    match found.heard {
+        Heard::Nothing => {}
+        Heard::Polls(n) => words.push(format!(", {} answered", polls(n))),
+        Heard::Stream => words.push(" in the open stream".to_owned()),
+    }
     if !found.is_whole {
         words.push(", not all of it is known".to_owned());
     }

@@ -7,9 +7,10 @@ use super::fields::{Fields, Writer, read_id};
 use super::unreadable::{read_unreadable, write_unreadable};
 use crate::domain::{
     AssetId, Attempt, AttemptId, AttemptStatus, Before, ChangeKind, Endpoint, EndpointId, Event,
-    EventId, EventType, Example, Failure, FailureKind, Feature, FeatureState, Features, LinkState,
-    Message, MessageId, Observation, Payload, Proof, Repair, RepairedBy, ReplayStep, Reply, Route,
-    Stage, TaskId, TaskState, Time, Trigger, UserId, WORD_KINDS, WordSeen, masked_url,
+    EventId, EventType, Example, Failure, FailureKind, Feature, FeatureState, Features, Heard,
+    LinkState, Message, MessageId, Observation, Payload, Proof, Repair, RepairedBy, ReplayStep,
+    Reply, Route, Stage, TaskId, TaskState, Time, Trigger, UserId, WORD_KINDS, WordSeen,
+    masked_url,
 };
 
 /// The bits of the packed features that mean something.
@@ -409,6 +410,11 @@ fn write_proof(proof: &Proof, to: &mut Writer) {
     to.number(9, proof.at.0);
     to.number(10, proof.backfilled as i64);
     to.number(11, i64::from(proof.is_gap_unknown));
+    match proof.heard {
+        Heard::Nothing => {}
+        Heard::Polls(n) => to.number(12, n as i64),
+        Heard::Stream => to.number(13, 1),
+    }
 }
 
 const WAYS: [RepairedBy; 3] = [RepairedBy::Snapshot, RepairedBy::Reading, RepairedBy::Log];
@@ -425,6 +431,11 @@ fn read_proof(from: Fields<'_>) -> Option<Proof> {
             how: WAYS.into_iter().find(|way| *way as i64 == how)?,
         })
     });
+    let heard = match (count(12), from.number(13)) {
+        (_, Some(1)) => Heard::Stream,
+        (Some(n), _) => Heard::Polls(n),
+        (None, _) => Heard::Nothing,
+    };
     Some(Proof {
         gap: time(from, 1).zip(time(from, 2)),
         is_gap_unknown: from.number(11) == Some(1),
@@ -436,6 +447,7 @@ fn read_proof(from: Fields<'_>) -> Option<Proof> {
         backfilled: count(10).unwrap_or(0),
         caveat: from.text(8).map(str::to_owned),
         at: time(from, 9)?,
+        heard,
     })
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use reeltop::domain::{EventType, History, LinkState, Origin, Proof, TaskId, TaskState};
+use reeltop::domain::{EventType, Heard, History, LinkState, Origin, Proof, TaskId, TaskState};
 use tokio::sync::Notify;
 
 use super::intake::Watcher;
@@ -65,6 +65,7 @@ async fn what_polls_mended_in_a_gap_counts_in_its_proof() {
         .await;
     let proof = last(&watcher.history).unwrap();
     assert_eq!(proof.n_repaired, 1, "{proof:?}");
+    assert!(matches!(proof.heard, Heard::Polls(1..)), "{proof:?}");
     assert_eq!(proof.repaired[0].task, TaskId::new("a"));
     assert_eq!(proof.repaired[0].before, Some(TaskState::Processing));
     assert_eq!(proof.repaired[0].after, Some(TaskState::Completed));
@@ -189,6 +190,7 @@ async fn without_a_stream_it_is_said_and_events_are_made_while_it_is_tried_again
     let server = Scripted::start(move |_, request| match (path_of(request), at()) {
         // First there is none; later the place of it does not answer for a while.
         ("/events", 1 | 2) => answer("503 x", "", ""),
+        ("/events", 3) => Reply::Hold(stream(": there it is\n\n")),
         ("/tasks/active", 0 | 1) => json(&format!("[{}]", task("a", "queued", 1))),
         ("/tasks/active", _) => json(&format!("[{}]", task("a", "processing", 2))),
         _ => nothing(),
@@ -220,5 +222,14 @@ async fn without_a_stream_it_is_said_and_events_are_made_while_it_is_tried_again
     assert_eq!(made[0].origin, Origin::Inference);
     assert_eq!(made[0].kind, EventType::TaskProgress);
     assert_eq!(watcher.history.proofs.len(), 1, "said once");
+    step.store(3, Ordering::SeqCst);
+    watcher
+        .until("the stream", |history| {
+            history.link == LinkState::Live && history.proofs.len() == 2
+        })
+        .await;
+    let proof = last(&watcher.history).unwrap();
+    assert!(matches!(proof.heard, Heard::Polls(1..)), "{proof:?}");
+    assert_eq!(proof.n_repaired, 0, "the polls told it before: {proof:?}");
     watcher.hose.close().await;
 }

@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
+use reeltop::domain::time::SECOND;
 use reeltop::domain::{
-    Ability, EventEntry, EventType, History, LinkState, Origin, RepairedBy, TaskId, TaskState,
+    Ability, EventEntry, EventRow, EventType, Heard, History, LinkState, Origin, RepairedBy,
+    TaskId, TaskState,
 };
 use reeltop::io::Clock;
 use reeltop::io::config::Source;
@@ -259,15 +261,39 @@ async fn what_the_list_and_the_stream_left_out_is_found_by_the_next_check() {
         .until("live", |history| history.link == LinkState::Live)
         .await;
     assert_eq!(state(&watcher.history, "a"), Some(TaskState::Processing));
+    let first = watcher.history.proofs.back().cloned().unwrap();
     is_over.store(true, Ordering::SeqCst);
     watcher
         .until("the end", |history| history.proofs.len() == 2)
         .await;
     assert_eq!(state(&watcher.history, "a"), Some(TaskState::Completed));
     let proof = watcher.history.proofs.back().unwrap();
-    assert_eq!((proof.gap, proof.n_repaired), (None, 1));
+    assert_eq!((proof.heard, proof.n_repaired), (Heard::Stream, 1));
     assert_eq!(proof.repaired[0].how, RepairedBy::Reading);
-    assert!(proof.caveat.as_ref().unwrap().contains("left it out"));
+    let caveat = proof.caveat.as_ref().unwrap();
+    assert!(
+        caveat.contains("the open stream had not told what was found here"),
+        "{caveat}"
+    );
+    // This server has no log that would show them.
+    assert!(
+        caveat.contains("tasks that began and ended in the gap cannot be seen"),
+        "{caveat}"
+    );
+    // It lasted at most since the connection's own proof, and stands between the events.
+    let (from, to) = proof.gap.unwrap();
+    assert!(from < to && from >= first.at.plus(-SECOND), "{proof:?}");
+    let (first, next) = (
+        watcher.history.events.first_position(),
+        watcher.history.events.next_position(),
+    );
+    let gaps: Vec<_> = (first..next)
+        .filter_map(|at| match watcher.history.events.row(at)? {
+            EventRow::Gap(gap) => Some((gap.from, gap.to)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(gaps, [(from, Some(to))]);
     assert_eq!(watcher.history.link, LinkState::Live);
     watcher.hose.close().await;
 }

@@ -2,7 +2,7 @@
 
 use reeltop::domain::{
     Abilities, Ability, AttemptId, Change, ChangeKind, Delivery, EventRow, Failure, FailureKind,
-    History, LinkState, Missing, Origin, Proof, TaskId,
+    Heard, History, LinkState, Missing, Origin, Proof, TaskId,
 };
 use reeltop::io::Clock;
 use reeltop::io::journal::Settings;
@@ -55,6 +55,7 @@ async fn a_gap_of_an_earlier_run_stands_where_it_began() {
     let (from, to) = (all[2].received.wall, all[4].received.wall);
     let proof = Proof {
         gap: Some((from, to)),
+        heard: Heard::Nothing,
         is_gap_unknown: false,
         compared: Some(1),
         repaired: Vec::new(),

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use reeltop::app::{Msg, State, update};
 use reeltop::domain::{
-    Change, ChangeKind, Failure, FailureKind, History, LinkState, Origin, Proof, Repair,
+    Change, ChangeKind, Failure, FailureKind, Heard, History, LinkState, Origin, Proof, Repair,
     RepairedBy, TaskState, Unreadable,
 };
 use reeltop::view::model::delivery;
@@ -48,6 +48,7 @@ fn proof(caveat: Option<&str>) -> Proof {
     let (processing, done) = (Some(TaskState::Processing), Some(TaskState::Completed));
     Proof {
         gap: Some((before(120).wall, before(78).wall)),
+        heard: Heard::Nothing,
         is_gap_unknown: false,
         compared: Some(6),
         repaired: vec![
