@@ -24,7 +24,7 @@ use crate::domain::{Bounds, Change, EndpointId, Journal, Observation, Time};
 use intake::{Intake, Taken};
 
 pub use file::{BlockInfo, Entry, Facts, File, Trouble};
-pub use place::{base_name, default_folder, file_name, make_folder, size};
+pub use place::{base_name, default_folder, file_name, make_folder, set_aside_before, size};
 pub(in crate::io) use place::{beside, make_file};
 pub use reopen::{Reopened, reopen};
 pub use since::{Since, since};

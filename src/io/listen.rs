@@ -8,7 +8,7 @@ use reqwest::Url;
 use tokio::time::{Instant, timeout_at};
 
 use super::client::Client;
-use super::client::failure::{self, origin};
+use super::client::failure::{self, Failed, origin};
 use super::client::http::Http;
 use super::opinion::{MAX_SIGHTS, Opinion, Reading, Sight, Word};
 use super::stream;
@@ -54,10 +54,8 @@ pub struct Heard {
 
 /// Listens until an event and a heartbeat were seen, at most so long. Fails where there is no
 /// stream.
-pub async fn listen(client: &Client, url: &Url, patience: Duration) -> Result<Heard, Failure> {
-    let mut response = stream::request(client.clone(), url.clone(), String::new())
-        .await
-        .map_err(|failed| failed.failure)?;
+pub async fn listen(client: &Client, url: &Url, patience: Duration) -> Result<Heard, Failed> {
+    let mut response = stream::request(client.clone(), url.clone(), String::new()).await?;
     let url = response.url().clone();
     let reading = client
         .http

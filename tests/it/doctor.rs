@@ -443,3 +443,19 @@ async fn config_init_writes_a_file_once_and_for_its_owner_alone() {
     );
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "profile = 1");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_becomes_of_a_stream_that_is_not_there_is_told_as_it_will_be() {
+    for (status, words) in [
+        ("503 x", "try again by themselves"),
+        ("429 x", "try again by themselves"),
+        ("403 x", "tail ends with 1"),
+        ("204 x", "tail ends with 1"),
+    ] {
+        let server = nearly_well(move |path| (path == "/events").then(|| answer(status, "", "")));
+        let found = visit(&server.await.url).await;
+        found.is("stream", "failed", "no stream");
+        let hint = found.line("stream").2;
+        assert!(hint.contains(words), "{status}: {hint}");
+    }
+}

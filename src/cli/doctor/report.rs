@@ -73,6 +73,17 @@ impl Line {
         Self::warning(check, &failure.what, advice(failure))
     }
 
+    /// One thing more that is not as it should be, and what to do about it.
+    pub fn warn(&mut self, detail: &str, hint: &str) {
+        self.state = self.state.max(State::Warning);
+        for (words, more) in [(&mut self.detail, detail), (&mut self.hint, hint)] {
+            if !words.is_empty() {
+                words.push_str("; ");
+            }
+            words.push_str(more);
+        }
+    }
+
     fn new(
         check: &'static str,
         state: State,

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::report::{Line, Report};
 use super::second;
-use crate::domain::Failure;
 use crate::io::client::Client;
+use crate::io::client::failure::Failed;
 use crate::io::config::{Source, Waits};
 use crate::io::discover::{Found, How, discover, is_elsewhere, nowhere, search};
 use crate::io::listen::{Heard, listen};
@@ -27,10 +27,16 @@ pub async fn examine(
     };
     let (heard, how) = match find(client, &found, wait).await {
         Ok(heard) => heard,
-        Err(failure) => {
+        Err(Failed {
+            failure, is_final, ..
+        }) => {
             let how = found.how.words();
             let detail = format!("no stream ({how} path): {}", failure.what);
-            let polls = "without it the dashboard polls the active tasks, and tail ends with 1";
+            let polls = if is_final {
+                "without it the dashboard polls the active tasks, and tail ends with 1"
+            } else {
+                "the dashboard and tail try again by themselves; the dashboard polls the active tasks meanwhile"
+            };
             let hint = if failure.hint.is_empty() {
                 polls.to_owned()
             } else {
@@ -46,15 +52,21 @@ pub async fn examine(
 }
 
 /// Listens where the stream should be; where it is not, wherever else it is found.
-async fn find(client: &Client, found: &Found, wait: Duration) -> Result<(Heard, How), Failure> {
+async fn find(client: &Client, found: &Found, wait: Duration) -> Result<(Heard, How), Failed> {
     let why = match listen(client, &found.url, wait).await {
         Ok(heard) => return Ok((heard, found.how)),
-        Err(why) if found.how == How::Configured || !is_elsewhere(&why) => return Err(why),
+        Err(why) if found.how == How::Configured || !is_elsewhere(&why.failure) => {
+            return Err(why);
+        }
         Err(why) => why,
     };
-    match search(client, &found.others).await? {
-        Some(url) => Ok((listen(client, &url, wait).await?, How::Probed)),
-        None => Err(nowhere(&why, &found.others)),
+    match search(client, &found.others).await {
+        Ok(Some(url)) => Ok((listen(client, &url, wait).await?, How::Probed)),
+        Ok(None) => Err(Failed {
+            failure: nowhere(&why.failure, &found.others),
+            ..why
+        }),
+        Err(failure) => Err(Failed { failure, ..why }),
     }
 }
 

@@ -320,6 +320,25 @@ impl File {
         Ok(self.db.query_row(sql, [], |row| size_at(row, 0))? as u64)
     }
 
+    /// Reads the whole file, and gives the number of changes in blocks that are damaged. Fails
+    /// where `SQLite` itself finds the file corrupt.
+    pub fn check(&self) -> Result<u64, Trouble> {
+        let found: String = self
+            .db
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if found != "ok" {
+            return Err(Trouble::Corrupt(found));
+        }
+        let mut n_damaged = 0;
+        for block in self.blocks(None)? {
+            match self.read(block.first, true) {
+                Err(Trouble::Damaged(_)) => n_damaged += block.n as u64,
+                found => drop(found?),
+            }
+        }
+        Ok(n_damaged)
+    }
+
     /// Bounds the file, for the test of a full disk.
     #[cfg(test)]
     pub(super) fn bound(&self, n_pages: u32) -> Result<(), Trouble> {

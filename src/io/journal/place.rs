@@ -69,6 +69,9 @@ pub(in crate::io) fn make_file(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
+/// What follows the name of a file that was set aside.
+const ASIDE: &str = ".corrupt-";
+
 /// The file and what `SQLite` keeps beside it.
 pub(super) fn parts(path: &Path) -> [PathBuf; 3] {
     ["", "-wal", "-shm"].map(|ending| beside(path, ending))
@@ -98,13 +101,29 @@ pub(super) fn is_written(path: &Path, within: Duration) -> bool {
     times.any(|ago| ago <= within)
 }
 
+/// Names of the files that were set aside of this one, oldest first.
+pub fn set_aside_before(path: &Path) -> Vec<String> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return Vec::new();
+    };
+    let start = format!("{}{ASIDE}", name.to_string_lossy());
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<String> = names
+        .filter(|name| name.starts_with(&start))
+        .filter(|name| !name.ends_with("-wal") && !name.ends_with("-shm"))
+        .collect();
+    names.sort();
+    names
+}
+
 /// Gives a corrupt file and its parts another name, and says which: nothing is ever deleted.
 pub(super) fn set_aside(path: &Path, stamp: &str) -> io::Result<String> {
     let mut number = 1;
     let aside = loop {
         let ending = match number {
-            1 => format!(".corrupt-{stamp}"),
-            _ => format!(".corrupt-{stamp}-{number}"),
+            1 => format!("{ASIDE}{stamp}"),
+            _ => format!("{ASIDE}{stamp}-{number}"),
         };
         let aside = beside(path, &ending);
         if !aside.try_exists()? {

@@ -238,6 +238,29 @@ async fn what_the_journal_does_not_hold_is_said_by_tail_and_doctor() {
 
     let (_, out, _) = home.run(&["doctor", "--wait", "0s"]).await;
     assert!(!out.contains("cannot be written"), "{out}");
+    assert!(
+        out.contains(" changes, ") && !out.contains("cannot be read"),
+        "{out}"
+    );
+    let db = rusqlite::Connection::open(&file).unwrap();
+    let newest = "(SELECT max(first) FROM block)";
+    let damage = format!("UPDATE block SET typed = zeroblob(length(typed)) WHERE first = {newest}");
+    assert_eq!(db.execute(&damage, []).unwrap(), 1);
+    drop(db);
+    let aside = format!("{}.corrupt-20260101T000000", file.display());
+    fs::write(&aside, b"x").unwrap();
+    let (_, out, _) = home.run(&["doctor", "--wait", "0s", "--json"]).await;
+    let line: serde_json::Value = (out.lines())
+        .map(|line| serde_json::from_str(line).unwrap())
+        .find(|line: &serde_json::Value| line["check"] == "journal")
+        .unwrap();
+    let detail = line["detail"].as_str().unwrap();
+    assert_eq!(line["state"], "warning", "{line}");
+    assert!(
+        detail.contains(" of the changes are in blocks that cannot be read"),
+        "{line}"
+    );
+    assert!(detail.ends_with(".corrupt-20260101T000000"), "{line}");
     // What SQLite keeps beside the file finds no place there.
     for kept in ["-wal", "-shm"] {
         let path = PathBuf::from(format!("{}{kept}", file.display()));
