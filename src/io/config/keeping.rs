@@ -57,8 +57,8 @@ fn rows<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
     Ok(rows)
 }
 
-/// Less holds nothing that would be worth it.
-const MIN_BYTES: u64 = 1 << 20;
+/// Less holds no more than the blocks that are being built and written.
+const MIN_BYTES: u64 = 8 << 20;
 
 fn size<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     let bytes = u64::deserialize(from)?;

@@ -147,7 +147,6 @@ impl File {
         db.pragma_update(None, "journal_mode", "WAL")?;
         // A kill loses nothing that was committed; a power cut at most the last commits.
         db.pragma_update(None, "synchronous", "NORMAL")?;
-        db.pragma_update(None, "journal_size_limit", 8 << 20)?;
         Self::with(db)
     }
 

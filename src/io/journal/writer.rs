@@ -33,8 +33,6 @@ const PRUNED_EVERY: Duration = Duration::from_mins(1);
 const TRIES: usize = 3;
 /// … and the time between.
 const TRIED_AGAIN: Duration = Duration::from_millis(50);
-/// How often figures are told while nothing else about them changes.
-const TOLD_EVERY: Duration = Duration::from_secs(5);
 
 /// Why changes are missing where nothing else is known: there was no room for them.
 const TOO_FAST: &str = "they came faster than they could be written";
@@ -71,7 +69,6 @@ pub(super) struct Writer {
     /// Why changes that are not noted yet were missed.
     why_missed: String,
     pruned: Option<Instant>,
-    told: Option<Instant>,
     ended: Option<oneshot::Sender<()>>,
     /// Blocks that could not be read, by the number of their first change.
     damaged: BTreeSet<i64>,
@@ -112,7 +109,6 @@ impl Writer {
             weighed: 0,
             why_missed: TOO_FAST.to_owned(),
             pruned: None,
-            told: None,
             ended: None,
             damaged: BTreeSet::new(),
         }
@@ -135,8 +131,9 @@ impl Writer {
         self.intake.close();
         self.retry_at = None;
         self.write(true);
+        self.prune(true);
         self.file = None;
-        self.tell(true);
+        self.tell();
         if let Some(folder) = &self.settings.temporary {
             // What cannot be removed lies in the platform's temporary folder.
             let _ = fs::remove_dir_all(folder);
@@ -178,7 +175,7 @@ impl Writer {
             Err(trouble) => trouble.to_string(),
         };
         self.state.unread = Some(why.clone());
-        self.tell(true);
+        self.tell();
         let start = Start {
             unknown: Some(format!("the journal could not be read: {why}")),
             ..Start::default()
@@ -218,10 +215,11 @@ impl Writer {
         }
         match outcome {
             Ok(file) => {
+                file.keep_within(self.settings.max_bytes);
                 self.file = Some(file);
                 self.state.recording = Recording::On;
-                self.prune();
-                self.tell(true);
+                self.prune(false);
+                self.tell();
             }
             Err(Trouble::Unusable(why)) => self.give_up(why),
             Err(Trouble::Corrupt(why) | Trouble::Damaged(why)) => {
@@ -320,7 +318,7 @@ impl Writer {
         if is_final {
             self.intake.close();
         }
-        self.tell(true);
+        self.tell();
     }
 
     /// Waits for the next thing to do and does it; `false` once there will be nothing more.
@@ -373,7 +371,7 @@ impl Writer {
         if self.due.is_some_and(|due| due <= now) {
             self.due = None;
             self.write(true);
-            self.tell(false);
+            self.tell();
         }
         true
     }
@@ -436,7 +434,7 @@ impl Writer {
                     (self.last_event_id, self.stream_path) = (None, None);
                 }
                 self.intake.written(&mut self.waiting);
-                self.prune();
+                self.prune(false);
             }
             Err(Trouble::Corrupt(why)) => {
                 if self.set_aside(&why) {
@@ -455,43 +453,37 @@ impl Writer {
         self.state.n_damaged = self.damaged.len() as u64;
     }
 
-    fn prune(&mut self) {
+    /// Lets go what is too old, now and then, and what is too much, at once.
+    fn prune(&mut self, is_last: bool) {
         let now = Instant::now();
-        let is_due = (self.pruned).is_none_or(|last| now.duration_since(last) >= PRUNED_EVERY);
+        let most = self.settings.max_bytes;
+        let is_over = place::size(&self.settings.file) > most;
+        let is_time = (self.pruned).is_none_or(|last| now.duration_since(last) >= PRUNED_EVERY);
+        let is_due = is_last || is_over || is_time;
+        // Where it is full, room is made for more than the next write.
+        let most = if is_over { most - most / 8 } else { most };
         let Some(file) = self.file.as_mut().filter(|_| is_due) else {
             return;
         };
         self.pruned = Some(now);
         let age = i64::try_from(self.settings.max_age.as_micros()).unwrap_or(i64::MAX);
         let before = self.clock.now().wall.plus(age.saturating_neg());
-        if let Err(Trouble::Unusable(why)) = file.prune(before, self.settings.max_bytes) {
+        if let Err(Trouble::Unusable(why)) = file.prune(before, most) {
             // Recording goes on; a full disk is said by the next write.
             drop(why);
         }
     }
 
-    /// Says how it stands: at once where that matters, else now and then.
-    fn tell(&mut self, is_news: bool) {
+    /// Says how it stands.
+    fn tell(&mut self) {
         let n_missed = self.intake.n_missed().saturating_sub(self.n_elsewhere);
         self.state.n_missed = match self.state.recording {
             // Of the last ones it is not decided.
             Recording::Not(NotRecording::Another) => self.weighed.saturating_sub(self.n_elsewhere),
             _ => n_missed + self.n_stuck(),
         };
-        let is_other = {
-            let told = self.tell.borrow();
-            told.recording != self.state.recording
-                || told.n_missed != self.state.n_missed
-                || told.set_aside != self.state.set_aside
-                || told.n_damaged != self.state.n_damaged
-                || told.unread != self.state.unread
-        };
-        let is_time = self.told.is_none_or(|last| last.elapsed() >= TOLD_EVERY);
-        if is_news || is_other || is_time {
-            self.state.bytes = place::size(&self.settings.file);
-            self.told = Some(Instant::now());
-            self.tell.send_replace(self.state.clone());
-        }
+        self.state.bytes = place::size(&self.settings.file);
+        self.tell.send_replace(self.state.clone());
     }
 
     /// Changes that wait because they cannot be written.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reeltop::domain::{Missing, NotRecording, Origin, Recording, Time};
 use reeltop::io::Clock;
-use reeltop::io::journal::{File, Settings, open};
+use reeltop::io::journal::{File, Settings, open, size};
 
 use crate::server::support::PATIENCE;
 
@@ -355,6 +355,40 @@ async fn an_older_file_is_taken_over_with_all_that_it_holds() {
         .unwrap();
     assert_eq!(version, 2);
     now.prepare("SELECT n FROM hole").unwrap();
+}
+
+#[tokio::test]
+async fn the_bound_holds_while_it_is_written_to_and_not_only_now_and_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let most = 8 << 20;
+    let settings = Settings {
+        max_age: Duration::from_hours(24 * 365 * 100),
+        max_bytes: most,
+        ..Settings::new(folder.path().join("journal.db"))
+    };
+    let file = settings.file.clone();
+    let mut diary = Diary::open(settings).await;
+    let (mut n_recorded, mut largest) = (0, 0);
+    // Bytes that cannot be made smaller, more than four times what fits.
+    let mut random = fastrand::Rng::with_seed(7);
+    while n_recorded < 150_000 {
+        let mut batch = events(15_000);
+        for change in &mut batch {
+            let raw: Vec<u8> = (0..256).map(|_| random.u8(..)).collect();
+            change.raw = Some(raw.into());
+        }
+        diary.recorder.record(&batch);
+        n_recorded += 15_000;
+        diary
+            .until("all written", |state| state.n_recorded >= n_recorded)
+            .await;
+        largest = largest.max(size(&file));
+    }
+    assert!((most / 2..=most).contains(&largest), "{largest} bytes");
+    diary.end().await;
+    let (last, n) = (fs::metadata(&file).unwrap().len(), records(&file).len());
+    assert!((most / 2..=most).contains(&last), "{last} bytes");
+    assert!((10_000..50_000).contains(&n), "{n} of them are left");
 }
 
 #[tokio::test]

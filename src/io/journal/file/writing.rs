@@ -100,6 +100,20 @@ impl File {
         Ok((encoder.finish(Encoded::default()), first, damaged))
     }
 
+    /// Bounds what `SQLite` keeps beside a file that is to be no larger than this with it. Where
+    /// that cannot be set, it stays as it is.
+    pub fn keep_within(&self, max_bytes: u64) {
+        const PAGE: u64 = 4096;
+        let most = (max_bytes / 16).min(8 << 20);
+        let _ = self
+            .db
+            .pragma_update(None, "journal_size_limit", most as i64);
+        let n_pages = (most / PAGE / 2).max(1);
+        let _ = self
+            .db
+            .pragma_update(None, "wal_autocheckpoint", n_pages as i64);
+    }
+
     /// Lets the oldest blocks go: those received before `before`, and as many as make the rest fit
     /// into `max_bytes`. The newest block always stays. Gives the number of changes let go.
     pub fn prune(&mut self, before: Time, max_bytes: u64) -> Result<u64, Trouble> {
