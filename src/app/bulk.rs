@@ -1,5 +1,6 @@
 //! The plan of many replays: what was asked for, what would be sent of it, what the user left out.
 
+mod kept;
 mod route;
 pub mod run;
 mod scope;
@@ -13,6 +14,7 @@ use super::prompt::Prompt;
 use super::{Effect, Overlay, State, Tone};
 use crate::domain::bulk::{MANY, PER_SECOND, Recovery, oldest_first, order_words, plan_of_many};
 use crate::domain::{EndpointId, History, Job, MessageId, PlanItem, Route, TaskId, Time, Verdict};
+use kept::Kept;
 use route::{ALL_OR_NONE, FAILS_NO_MORE, gone};
 use run::RunRow;
 pub use scope::Scope;
@@ -38,6 +40,8 @@ pub struct BulkRow {
     pub task: Option<TaskId>,
     pub item: PlanItem,
     pub choice: Option<Choice>,
+    /// Whether it was left out by another route, and this one sends it all the same.
+    pub is_unwanted: bool,
 }
 
 impl BulkRow {
@@ -112,6 +116,8 @@ pub struct Counts {
     pub waiting: usize,
     /// Those that the service tries again by itself, and that are to be sent.
     pub pending: usize,
+    /// Those that were left out by another route, and that are sent all the same.
+    pub unwanted: usize,
 }
 
 /// The overlay: the plan, and the number that is typed to confirm it.
@@ -131,6 +137,8 @@ pub struct BulkOverlay {
     /// Rows of a recovery that would be skipped if each was sent alone.
     pub n_stale: usize,
     pub rows: Vec<BulkRow>,
+    /// What was chosen by the routes before this one.
+    kept: Kept,
     /// Messages that are asked for, and those of them that did not fail last where it is meant.
     pub n_messages: usize,
     pub n_fine: usize,
@@ -175,6 +183,7 @@ impl BulkOverlay {
                     task: task.clone(),
                     item,
                     choice: None,
+                    is_unwanted: false,
                 });
             }
             route = Some(plan.route);
@@ -191,6 +200,7 @@ impl BulkOverlay {
             n_messages: messages.len(),
             n_fine,
             rows,
+            kept: Kept::default(),
             at: 0,
             typed: None,
             version: 0,
@@ -204,6 +214,7 @@ impl BulkOverlay {
             if row.item.is_chosen {
                 counts.send += 1;
                 counts.pending += usize::from(row.item.retry.is_some());
+                counts.unwanted += usize::from(row.is_unwanted);
             } else if row.is_waiting() {
                 counts.waiting += 1;
             } else if row.is_refused() {

@@ -164,6 +164,14 @@ fn head(overlay: &BulkOverlay, counts: Counts, offset: i32, width: usize) -> Vec
         );
         lines.extend(wrap(&words, width).into_iter().map(|text| vec![dim(text)]));
     }
+    if counts.unwanted > 0 {
+        let words = format!(
+            "! you left {} of them out: this request takes all that failed there, and sends them too",
+            counts.unwanted
+        );
+        let wrapped = wrap(&words, width).into_iter();
+        lines.extend(wrapped.map(|text| vec![piece(Tone::Warn, text)]));
+    }
     if overlay.n_stale > 0 {
         let words = format!(
             "! {} of them would be skipped one by one, as superseded by a newer message of the task, \
@@ -279,6 +287,9 @@ fn cells(
             "for the service's retry, about {}",
             at.clock(offset)
         )),
+        _ if item.is_chosen && row.is_unwanted => {
+            piece(Tone::Warn, "! left out by you, sent all the same")
+        }
         (_, Some(at)) if item.is_chosen && at > state.now.wall => piece(
             Tone::Warn,
             format!("! retry due about {}", at.clock(offset)),

@@ -1,6 +1,7 @@
 //! The route of a plan of many: the service's resend, a POST from here, or Svix's recover.
 
 use super::super::{Overlay, State, Tone};
+use super::kept::Kept;
 use super::{BulkOverlay, BulkRow, Scope};
 use crate::domain::bulk::{Recovery, plan_of_many};
 use crate::domain::{EndpointId, History, MessageId, OutcomeState, PlanItem, Route, Time, Verdict};
@@ -48,6 +49,7 @@ impl BulkOverlay {
                 task: task.clone(),
                 item,
                 choice: None,
+                is_unwanted: false,
             }));
             route = plan.route;
         }
@@ -61,6 +63,7 @@ impl BulkOverlay {
             n_messages: rows.len(),
             n_fine: 0,
             rows,
+            kept: Kept::default(),
             recovery: Some(recovery),
             against,
             n_stale,
@@ -69,6 +72,19 @@ impl BulkOverlay {
             version: 0,
             next: 0,
         }
+    }
+
+    /// What one request would have to ask for. What was left out does not widen it.
+    fn to_recover(&self, history: &History, kept: &Kept, now: Time) -> Result<Recovery, String> {
+        let rows = self.rows.iter();
+        let wanted = rows.filter(|row| !kept.leaves_out(&row.message, row.endpoint()));
+        let pairs: Vec<_> = wanted
+            .map(|row| (row.message.clone(), row.endpoint().clone()))
+            .collect();
+        if pairs.is_empty() {
+            return Err("every row is left out".to_owned());
+        }
+        Recovery::of(history, &pairs, now)
     }
 
     /// Whether Enter does anything.
@@ -105,26 +121,22 @@ impl State {
         let (history, is_read_only) = (&self.history, self.session.is_read_only);
         let (scope, now) = (overlay.scope.clone(), self.now.wall);
         let by = |route| BulkOverlay::new(history, scope.clone(), route, is_read_only, now);
+        let kept = overlay.choices();
         let mut refusal = None;
-        let mut turned = match overlay.by {
+        let turned = match overlay.by {
             Route::Server | Route::Svix => by(Route::Local),
             Route::Recover | Route::Missing | Route::Bulk => by(Route::Server),
-            Route::Local => {
-                let rows = overlay.rows.iter();
-                let pairs: Vec<_> = rows
-                    .map(|row| (row.message.clone(), row.item.endpoint.clone()))
-                    .collect();
-                match Recovery::of(history, &pairs, now) {
-                    Ok(recovery) => {
-                        BulkOverlay::recovering(history, scope.clone(), recovery, is_read_only, now)
-                    }
-                    Err(why) => {
-                        refusal = Some(format!("Svix's recover is no route here: {why}"));
-                        by(Route::Server)
-                    }
+            Route::Local => match overlay.to_recover(history, &kept, now) {
+                Ok(recovery) => {
+                    BulkOverlay::recovering(history, scope.clone(), recovery, is_read_only, now)
                 }
-            }
+                Err(why) => {
+                    refusal = Some(format!("Svix's recover is no route here: {why}"));
+                    by(Route::Server)
+                }
+            },
         };
+        let mut turned = turned.keeping(kept);
         // What the last frame showed is not this.
         turned.version = overlay.version + 1;
         **overlay = turned;

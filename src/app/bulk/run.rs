@@ -181,6 +181,15 @@ impl Run {
         })
     }
 
+    /// Those that are to leave by now, but whose request is not made yet: the service is asked and
+    /// the ledger is written before it.
+    pub fn n_unbegun(&self, history: &History) -> usize {
+        let is_planned = |replay: &Replay| replay.state == ReplayState::Planned;
+        let open = self.open(history);
+        open.filter(|(_, replay)| replay.is_some_and(is_planned))
+            .count()
+    }
+
     fn place_of(&self, job: &Job) -> Option<usize> {
         let pair = (job.message.clone(), job.endpoint.clone());
         self.places.get(&pair).copied()

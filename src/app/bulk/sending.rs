@@ -199,7 +199,15 @@ impl State {
         }
         let n_waiting = run.score.waiting;
         if n_waiting == 0 {
-            self.say(Tone::Info, "all of it is sent: nothing can be taken back");
+            let words = match run.n_unbegun(&self.history) {
+                0 => "all of it is sent: nothing can be taken back".to_owned(),
+                n => format!(
+                    "{}, but u takes nothing back any more; what is not sent as reeltop quits is \
+                     called off",
+                    unbegun_words(run.by, n)
+                ),
+            };
+            self.say(Tone::Info, words);
         } else if view.is_asking {
             let n = run.cancel();
             view.is_asking = false;
@@ -286,6 +294,15 @@ impl State {
             Step::First => 0,
             Step::Last => last,
         });
+    }
+}
+
+/// How far those are whose request is not made yet.
+pub fn unbegun_words(by: Route, n: usize) -> String {
+    if by == Route::Recover {
+        "the request is not made yet: what it sends is read and written down first".to_owned()
+    } else {
+        format!("{n} are not sent yet: each is read and written down first")
     }
 }
 

@@ -11,7 +11,7 @@ use super::super::theme::Role;
 use super::{WIDTH, above_notes, first_row, indented, names};
 use crate::app::bulk::ShownBulk;
 use crate::app::bulk::run::{Phase, Run, RunRow, RunState};
-use crate::app::bulk::sending::RunView;
+use crate::app::bulk::sending::{RunView, unbegun_words};
 use crate::app::{State, Tone};
 use crate::domain::{MAX_FAILURES, Route, visible};
 
@@ -64,6 +64,10 @@ fn phase(state: &State, run: &Run) -> Pieces<'static> {
         Phase::Undoable { until, .. } => {
             let words = leaving_words(state, *until);
             vec![piece(Tone::Accent, format!("{words}; u takes it back"))]
+        }
+        Phase::Going if run.by == Route::Recover && run.n_unbegun(&state.history) > 0 => {
+            let words = unbegun_words(run.by, run.n_unbegun(&state.history));
+            vec![piece(Tone::Accent, words)]
         }
         Phase::Going if run.by == Route::Recover => vec![dim(
             "the service alone sends them, in its own order and at its own pace",

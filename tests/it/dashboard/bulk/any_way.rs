@@ -38,6 +38,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just("2"),
         1 => Just("4"),
         1 => Just("f"),
+        1 => Just("p"),
     ];
     let time = prop_oneof![4 => 1_i64..900, 4 => 2900_i64..3200, 1 => Just(61_000)];
     prop_oneof![

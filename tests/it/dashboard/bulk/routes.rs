@@ -181,6 +181,133 @@ fn one_request_recovers_everything_that_failed_since_the_oldest() {
     assert!(!state.run.as_ref().unwrap().is_active(), "{shown}");
 }
 
+fn counted(picture: &str, word: &str) -> usize {
+    picture.lines().filter(|line| line.contains(word)).count()
+}
+
+#[test]
+fn what_was_left_out_stays_left_out_by_every_route_that_asks_for_each() {
+    let mut state = offered(failing_here(9));
+    // The second is left out, the third is sent after all.
+    press(&mut state, "R j space space k space");
+    let plan = picture(&mut state, 120, 36);
+    assert!(plan.contains("Enter send 8"), "{plan}");
+    press(&mut state, "p");
+    let plan = picture(&mut state, 120, 36);
+    assert!(plan.contains("POST from here"), "{plan}");
+    assert!(
+        plan.contains("Enter send 8") && plan.contains("1 left out by you"),
+        "{plan}"
+    );
+    // One more is left out here.
+    press(&mut state, "j j j space");
+    // A recovery sends them all the same, and says so.
+    press(&mut state, "p");
+    let plan = picture(&mut state, 120, 36);
+    assert!(plan.contains("you left 2 of them out"), "{plan}");
+    assert_eq!(counted(&plan, "left out by you, sent all the same"), 2);
+    press(&mut state, "p");
+    let plan = picture(&mut state, 120, 36);
+    assert!(plan.contains("by the server's resend"), "{plan}");
+    assert!(
+        plan.contains("Enter send 7") && plan.contains("2 left out by you"),
+        "{plan}"
+    );
+    press(&mut state, "enter");
+    let run = state.run.as_ref().unwrap();
+    assert_eq!(run.rows().len(), 7);
+    // Taken back, it stands there as it was left.
+    press(&mut state, "u p p");
+    assert!(picture(&mut state, 120, 36).contains("you left 2 of them out"));
+}
+
+#[test]
+fn what_is_left_to_its_own_retry_stays_so_by_another_route() {
+    let mut state = failing_here(9);
+    press(&mut state, "R a");
+    let waiting = counted(&picture(&mut state, 120, 36), "WAIT");
+    assert!(waiting > 0);
+    press(&mut state, "p");
+    assert_eq!(counted(&picture(&mut state, 120, 36), "WAIT"), waiting);
+    press(&mut state, "p");
+    assert_eq!(counted(&picture(&mut state, 120, 36), "WAIT"), waiting);
+    // Taken back here, it is so there.
+    press(&mut state, "a p");
+    assert_eq!(counted(&picture(&mut state, 120, 36), "WAIT"), 0);
+}
+
+#[test]
+fn what_was_chosen_though_it_is_superseded_stays_chosen_by_another_route() {
+    let mut state = failing_here(3);
+    // The newest of the task got there, so that an older one is superseded.
+    let newer = crate::support::message("msg_newer", 900, "task.completed", 2, 3, "{}");
+    let there = attempt("atmpt_n", "msg_newer", "ep_staging", 2, (204, ""), false);
+    update(&mut state, Msg::Changed(vec![newer, there]));
+    press(&mut state, "R");
+    let plan = picture(&mut state, 120, 36);
+    assert!(
+        plan.contains("Enter send 2") && plan.contains("1 skipped"),
+        "{plan}"
+    );
+    press(&mut state, "space");
+    assert!(picture(&mut state, 120, 36).contains("Enter send 3"));
+    press(&mut state, "p");
+    let plan = picture(&mut state, 120, 36);
+    assert!(
+        plan.contains("POST from here") && plan.contains("Enter send 3"),
+        "{plan}"
+    );
+}
+
+#[test]
+fn what_was_left_out_does_not_widen_a_recovery() {
+    let mut state = offered(failing_here(5));
+    press(&mut state, "R space p p enter");
+    let plan = picture(&mut state, 120, 36);
+    assert!(!plan.contains("you left"), "{plan}");
+    let effects = leaving(&mut state, 3 * SECONDS);
+    let [Effect::Recover(request)] = &effects[..] else {
+        panic!("{effects:?}");
+    };
+    let oldest = state.history.deliveries.get(&MessageId::new("msg_000"));
+    assert!(request.since > oldest.unwrap().time());
+    // With nothing left to send there is nothing to recover.
+    let mut state = offered(failing_here(5));
+    press(&mut state, "R * p p");
+    let plan = picture(&mut state, 120, 36);
+    assert!(plan.contains("every row is left out"), "{plan}");
+}
+
+#[test]
+fn a_recovery_whose_request_is_not_made_is_not_said_to_be_sent() {
+    let mut state = offered(failing_here(3));
+    press(&mut state, "R p p enter");
+    let effects = leaving(&mut state, 3 * SECONDS);
+    let [Effect::Recover(request)] = &effects[..] else {
+        panic!("{effects:?}");
+    };
+    let shown = picture(&mut state, 120, 36);
+    assert!(shown.contains("the request is not made yet"), "{shown}");
+    press(&mut state, "u");
+    let said = state.toasts.back().map(|toast| toast.text.clone());
+    let said = said.unwrap_or_default();
+    assert!(
+        said.starts_with("the request is not made yet") && !said.contains("all of it is sent"),
+        "{said}"
+    );
+    for replay in &request.replays {
+        tell(&mut state, replay, Stage::Sending { before: [].into() });
+    }
+    let shown = picture(&mut state, 120, 36);
+    assert!(shown.contains("the service alone sends them"), "{shown}");
+    press(&mut state, "u");
+    let said = state.toasts.back().map(|toast| toast.text.clone());
+    assert_eq!(
+        said.as_deref(),
+        Some("all of it is sent: nothing can be taken back")
+    );
+}
+
 #[test]
 fn one_that_cannot_be_sent_speaks_against_the_whole_recovery() {
     let mut state = offered(failing_here(3));
