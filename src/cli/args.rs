@@ -30,13 +30,20 @@ use number::{ago, duration, event_bytes, per_second, tasks_per_minute, time_scal
 /// Without a command, opens the dashboard for the active profile. `reeltop demo` needs no account
 /// and no configuration.
 #[derive(Debug, Parser)]
-#[command(name = "reeltop", version, max_term_width = 100)]
+#[command(
+    name = "reeltop",
+    version,
+    max_term_width = 100,
+    subcommand_value_name = "COMMAND",
+    after_long_help = "Exit codes of the dashboard: 0 it was quit, 1 it broke, 2 usage or \
+              configuration; 128 + N ended by signal N. Those of a command are in its own --help."
+)]
 pub struct Args {
     #[command(flatten)]
     pub source: SourceArgs,
     /// Receive webhooks beside the dashboard, on screen 6; verified with the profile's secret
     #[arg(long, value_name = "ADDR", num_args = 0..=1, require_equals = true,
-          default_missing_value = "127.0.0.1:0")]
+          default_missing_value = "127.0.0.1:0", help_heading = None::<&str>)]
     pub listen: Option<SocketAddr>,
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -98,54 +105,107 @@ pub struct SourceArgs {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Open the dashboard on an embedded server: real HTTP, real signed webhooks, no account
+    #[command(after_long_help = "Exit codes: 0 it was quit, 1 it broke, 2 usage.")]
     Demo(DemoArgs),
     /// Run the embedded server alone: a local Aspect API and webhook delivery engine
+    #[command(
+        after_long_help = "Exit codes: 0 a signal ended it, 1 it cannot listen or the Svix \
+        server cannot be used, 2 usage or configuration."
+    )]
     Serve(ServeArgs),
     /// Print live events: JSON lines in a pipe, readable lines on a terminal
+    #[command(
+        after_long_help = "Exit codes: 0 --limit is reached or, with --no-reconnect, the \
+        stream ended; 1 no stream, or an answer that ends it; 2 usage or configuration; 130 \
+        ctrl-c."
+    )]
     Tail(TailArgs),
     /// List the active tasks, or show tasks by id
+    #[command(
+        after_long_help = "Exit codes: 0 done, 1 a task or an answer that is needed could \
+        not be read, 2 usage or configuration."
+    )]
     Tasks(TasksArgs),
     /// List webhook messages, newest first
+    #[command(
+        after_long_help = "Exit codes: 0 done, 1 a message is not there or an answer that \
+        is needed could not be read, 2 usage or configuration."
+    )]
     Messages(MessagesArgs),
     /// List delivery attempts of a message, of an endpoint, or of all endpoints
+    #[command(
+        after_long_help = "Exit codes: 0 done, 1 not all that was asked for could be read, \
+        2 usage or configuration."
+    )]
     Attempts(AttemptsArgs),
     /// Say why messages failed: endpoint, class and answer, one line for each cause
+    #[command(
+        after_long_help = "Exit codes: 0 done, whatever the causes; 1 not all that was \
+        asked for could be read; 2 usage or configuration."
+    )]
     Causes(CausesArgs),
     /// List webhook endpoints; create, change and delete them, their secrets and headers
+    #[command(
+        after_long_help = "Exit codes: 0 done, 1 they could not all be read, 2 usage or \
+        configuration."
+    )]
     Endpoints(EndpointsArgs),
     /// Replay messages: plan, confirm, send once, follow to the attempt it caused
+    #[command(
+        after_long_help = "Exit codes: 0 all is delivered or needed no sending; 1 \
+        something failed, was refused or was declined; 2 usage or configuration, or nobody can \
+        be asked and --yes is missing; 3 an outcome is unknown; 130 ctrl-c."
+    )]
     Replay(ReplayArgs),
     /// List the replays of every reeltop on this machine, and which attempt each caused
     ///
-    /// The service is asked first for the attempts of those that are open. Exit code 3 where the
-    /// outcome of a listed replay is not known. With --give-up ID one of those is closed.
+    /// The service is asked first for the attempts of those that are open. With --give-up ID one of
+    /// those is closed.
+    #[command(
+        after_long_help = "Exit codes: 0 done, 1 it could not be done or was declined, 2 \
+        usage or configuration, 3 the outcome of a listed replay is not known."
+    )]
     Replays(ReplaysArgs),
     /// Receive webhooks on this machine: verify, explain, count retries, forward, save
     ///
     /// Readable lines on a terminal, JSON lines in a pipe. Ends with ctrl-c.
+    #[command(
+        after_long_help = "Exit codes: 0 --limit is reached, 1 it cannot listen, 2 usage \
+        or configuration, 128 + N ended by signal N."
+    )]
     Listen(ListenArgs),
     /// Post a signed, realistic event to a webhook receiver, or check all that it should do
-    ///
-    /// Exit code 0 taken (with --check: all as expected), 1 not, 2 usage or not confirmed.
+    #[command(
+        after_long_help = "Exit codes: 0 taken (with --check: all as expected), 1 not, 2 \
+        usage, or nobody can be asked and --yes is missing."
+    )]
     Send(SendArgs),
     /// Say whether a saved webhook request verifies, and if not, which of the usual causes it is
     ///
-    /// Exit code 0 verified, 1 not, 2 usage. No secret is needed on the command line.
+    /// No secret is needed on the command line.
+    #[command(after_long_help = "Exit codes: 0 verified, 1 not, 2 usage.")]
     Verify(VerifyArgs),
     /// Look at everything between this terminal and the service, and say what is wrong
     ///
     /// Configuration, name, connection, key, stream, logs, clock and terminal, one line each: ok,
     /// warning or failed, with what to do. Nothing is changed anywhere and no key is shown.
+    #[command(
+        after_long_help = "Exit codes: 0 nothing failed, warnings or not; 1 something \
+        failed; 2 no server is configured."
+    )]
     Doctor(DoctorArgs),
     /// Show what is configured and where the journal is, or write a first configuration
+    #[command(after_long_help = "Exit codes: 0 done, 2 usage or configuration.")]
     Config(ConfigArgs),
     /// Print a shell completion script
+    #[command(after_long_help = "Exit codes: 0 done, 2 no such shell.")]
     Completions {
         /// Shell to print it for
         #[arg(value_name = "SHELL")]
         shell: String,
     },
-    /// Print the manual page (roff)
+    /// Print the manual page of all commands (roff)
+    #[command(after_long_help = "Exit codes: 0 done.")]
     Man,
 }
 
@@ -330,6 +390,7 @@ pub struct CausesArgs {
 }
 
 #[derive(Debug, Clone, ClapArgs)]
+#[command(subcommand_value_name = "COMMAND")]
 pub struct ConfigArgs {
     #[command(subcommand)]
     pub command: Option<ConfigCommand>,
@@ -441,6 +502,10 @@ pub struct ReplaysArgs {
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum ConfigCommand {
     /// Write a configuration with every setting explained; one that is there is left as it is
+    #[command(
+        after_long_help = "Exit codes: 0 written, 1 it is there already or cannot be \
+        written, 2 usage."
+    )]
     Init,
 }
 

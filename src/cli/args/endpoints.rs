@@ -8,8 +8,17 @@ use clap::{Args as ClapArgs, Subcommand};
 use super::id::id;
 use super::number::{ago, grace, rate_limit};
 
+const CHANGED: &str = "Exit codes: 0 done, 1 refused, not offered or not known to be done, \
+    2 usage or configuration.";
+const CONFIRMED: &str = "Exit codes: 0 done; 1 refused, not offered, declined or not known to be \
+    done; 2 usage or configuration, or nobody can be asked and --yes is missing.";
+const TOLD: &str = "Exit codes: 0 done, 1 refused or not offered, 2 usage or configuration.";
+
 #[derive(Debug, Clone, ClapArgs)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_value_name = "COMMAND"
+)]
 pub struct EndpointsArgs {
     #[command(subcommand)]
     pub command: Option<EndpointCommand>,
@@ -27,25 +36,35 @@ pub struct EndpointsArgs {
 #[derive(Debug, Clone, Subcommand)]
 pub enum EndpointCommand {
     /// Create an endpoint; its signing secret is shown this once
+    #[command(after_long_help = CHANGED)]
     Create(CreateArgs),
     /// Change an endpoint; what is not named stays as it is. --to is its address: a --url (the server)
     /// that is not the configured one is refused
+    #[command(after_long_help = CHANGED)]
     Update(UpdateArgs),
     /// Have messages sent to an endpoint again
+    #[command(after_long_help = CHANGED)]
     Enable(OneArgs),
     /// Have nothing sent to an endpoint; what happens meanwhile is not sent later
+    #[command(after_long_help = CHANGED)]
     Disable(OneArgs),
     /// Delete an endpoint, after asking
+    #[command(after_long_help = CONFIRMED)]
     Delete(DeleteArgs),
     /// Give an endpoint another signing secret, after asking; the one before stays valid for a while
+    #[command(after_long_help = CONFIRMED)]
     Rotate(RotateArgs),
     /// Print an endpoint's signing secret, where the server tells it
+    #[command(after_long_help = TOLD)]
     Secret(TellArgs),
     /// Show an endpoint's own headers, or replace them
+    #[command(after_long_help = CHANGED)]
     Headers(HeadersArgs),
     /// Have the server send an example event to an endpoint
+    #[command(after_long_help = CHANGED)]
     Example(ExampleArgs),
     /// Show how many attempts at an endpoint succeeded and failed, as the server counts them
+    #[command(after_long_help = TOLD)]
     Stats(StatsArgs),
 }
 
@@ -56,7 +75,12 @@ pub struct CreateArgs {
     #[arg(value_name = "URL")]
     pub to: String,
     /// The name to show
-    #[arg(long, default_value = "", value_name = "TEXT")]
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "TEXT"
+    )]
     pub description: String,
     /// Event types, separated by commas; task.* is all
     #[arg(
