@@ -8,6 +8,9 @@ use super::id::{EventId, UserId};
 use super::task::{Observation, TaskState};
 use super::time::Time;
 
+/// What a stream tells beside tasks (contracts.md, "Task state").
+const OF_STREAMS: [&str; 3] = ["asset.created", "asset.updated", "index.updated"];
+
 /// The kind of an event; an open set, of which three belong to tasks.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EventType {
@@ -25,6 +28,14 @@ impl EventType {
             "task.completed" => Self::TaskCompleted,
             "task.failed" => Self::TaskFailed,
             other => Self::Other(other[..other.floor_char_boundary(128)].into()),
+        }
+    }
+
+    /// Its name, where neither the documentation of webhooks nor the embedded server's stream has it.
+    pub fn unknown(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Other(name) if !OF_STREAMS.contains(&&**name) => Some(name),
+            _ => None,
         }
     }
 

@@ -121,7 +121,9 @@ pub struct History {
     /// Endpoints that left the list, so that their old attempts keep a name.
     deleted: HashMap<EndpointId, Endpoint>,
     n_names_dropped: u64,
-    n_endpoints_dropped: u64,
+    /// Endpoints that there was no room for, so that each counts once however often it is listed.
+    endpoints_let_go: KnownRows,
+    n_endpoints_let_go: u64,
     last_seq: u64,
 }
 
@@ -173,7 +175,8 @@ impl History {
             listed: None,
             deleted: HashMap::new(),
             n_names_dropped: 0,
-            n_endpoints_dropped: 0,
+            endpoints_let_go: KnownRows::default(),
+            n_endpoints_let_go: 0,
             last_seq: 0,
         }
     }

@@ -51,7 +51,7 @@ impl Unreadable {
 }
 
 /// FNV-1a. The journal keeps it, so that it must stay what it is.
-fn digest(parts: &[&[u8]]) -> u64 {
+pub(super) fn digest(parts: &[&[u8]]) -> u64 {
     let with_ends = parts.iter().flat_map(|part| part.iter().chain(&[0xff]));
     with_ends.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
@@ -149,12 +149,22 @@ impl KnownRows {
 
     /// How much of this is new; all of it where each is a loss of its own.
     pub fn news(&mut self, what: &Unreadable) -> u64 {
-        let Some(known_by) = what.known_by else {
-            return what.count;
-        };
+        match what.known_by {
+            Some(known_by) => self.more(known_by, what.count),
+            None => what.count,
+        }
+    }
+
+    /// Whether this was not met before; a digest stands for it.
+    pub fn is_first(&mut self, digest: u64) -> bool {
+        self.more(digest, 1) > 0
+    }
+
+    /// By how much this count is more than the most before.
+    fn more(&mut self, known_by: u64, count: u64) -> u64 {
         if let Some(held) = self.counts.get_mut(&known_by) {
             let before = *held;
-            *held = before.max(what.count);
+            *held = before.max(count);
             return *held - before;
         }
         if self.order.len() >= MOST_KNOWN
@@ -163,9 +173,9 @@ impl KnownRows {
             self.counts.remove(&oldest);
             self.has_forgotten = true;
         }
-        self.counts.insert(known_by, what.count);
+        self.counts.insert(known_by, count);
         self.order.push_back(known_by);
-        what.count
+        count
     }
 }
 

@@ -488,7 +488,11 @@ async fn look(client: &Client, outlet: &Outlet, what: Look) -> Result<(), Failur
             outlet.send(drafts).await;
         }
         Look::Asset(id) => match names::look(client, outlet, &id).await {
-            Err(failure) if failure.kind == FailureKind::NotFound => {}
+            Err(failure)
+                if matches!(
+                    failure.kind,
+                    FailureKind::NotFound | FailureKind::NotOffered
+                ) => {}
             outcome => outcome?,
         },
     }

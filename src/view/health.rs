@@ -314,7 +314,7 @@ fn memory_lines(state: &State) -> Vec<Pieces<'static>> {
             format!(
                 "{}, {} let go",
                 history.tasks.len(),
-                history.tasks.evicted()
+                history.tasks.n_let_go()
             ),
         ),
         fact(

@@ -434,7 +434,7 @@ mod tests {
                 r#"{"trace":{"a":[1]},"event_id""#,
                 &["trace"],
             ),
-            (r#"{"asset""#, r#"{"index":null,"asset""#, &["data.index"]),
+            (r#"{"asset""#, r#"{"folder":null,"asset""#, &["data.folder"]),
             (
                 r#""asset_id""#,
                 r#""priority":3,"asset_id""#,

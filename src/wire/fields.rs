@@ -25,7 +25,7 @@ const ENVELOPE: [&str; 20] = [
     "message",
     "version",
 ];
-const DATA: [&str; 2] = ["task", "asset"];
+const DATA: [&str; 3] = ["task", "asset", "index"];
 const TASK: [&str; 14] = [
     "id",
     "task_id",
@@ -136,21 +136,21 @@ mod tests {
         let task = r#"{"id":"t","asset_id":"a","priority":3,"features":{"proxy":{"state":"queued","eta":7},"visual":{"state":"queued","eta":8,"storage_variant":"hls"}},"user_id":"u","created":"x","updated":"y"}"#;
         let of_task = ["task.priority", "task.features.*.eta"];
         let envelope = format!(
-            r#"{{"timestamp":"x","event_id":"e","event_type":"task.progress","trace":"q","data":{{"index":{{}},"task":{task}}}}}"#
+            r#"{{"timestamp":"x","event_id":"e","event_type":"task.progress","trace":"q","data":{{"folder":{{}},"task":{task}}}}}"#
         );
         for (data, before) in [
             (task.to_owned(), &[][..]),
             (format!(r#"{{"task":{task}}}"#), &[]),
             (format!(r#"{{"data":{task}}}"#), &[]),
-            (envelope.clone(), &["trace", "data.index"]),
-            (format!("[{envelope},{envelope}]"), &["trace", "data.index"]),
+            (envelope.clone(), &["trace", "data.folder"]),
+            (format!("[{envelope},{envelope}]"), &["trace", "data.folder"]),
             (
                 format!(r#"{{"payload":{envelope}}}"#),
-                &["trace", "data.index"],
+                &["trace", "data.folder"],
             ),
             (
                 Value::String(envelope.clone()).to_string(),
-                &["trace", "data.index"],
+                &["trace", "data.folder"],
             ),
         ] {
             let expected = [before, &of_task].concat();

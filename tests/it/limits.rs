@@ -10,7 +10,7 @@ use reeltop::io::config::File;
 
 use crate::scripted::{Reply, Scripted, answer, stream};
 use crate::support::{
-    PAYLOAD, attempt, before, change, event, message, picture, seen, task_id, uuid,
+    PAYLOAD, attempt, before, change, endpoint, event, message, picture, seen, task_id, uuid,
 };
 
 const SMALL: &str = "[limits]\ntasks = 64\nevents = 50\nevent_ids = 40\nmessages = 30\n\
@@ -73,7 +73,32 @@ fn the_oldest_finished_leave_memory_and_the_running_and_failing_stay() {
     assert!(history.tasks.get(&task_id(100)).is_none());
     let told = history.tasks.len() as u64 + history.tasks.evicted();
     assert_eq!(told, 1020);
-    let gone = format!("{} let go", history.tasks.evicted());
+    let let_go = (
+        history.tasks.n_let_go(),
+        history.losses.by(Bound::Tasks).n,
+        history.losses.by(Bound::Endpoints).n,
+    );
+    assert_eq!(let_go.0, history.tasks.evicted());
+    // A list that is read again and again brings the same ones again.
+    for _ in 0..3 {
+        let tasks = (100..1100).map(|n| seen(n, 9000, 9000, &[("visual", "completed")]));
+        let again = tasks.map(|seen| change(0, ChangeKind::Task(seen)));
+        let endpoints = (100..1100).map(|n| endpoint(&format!("ep_{n}"), "x", "http://x", false));
+        update(&mut state, Msg::Changed(again.chain(endpoints).collect()));
+    }
+    let history = &state.history;
+    let still = (
+        history.tasks.n_let_go(),
+        history.losses.by(Bound::Tasks).n,
+        history.losses.by(Bound::Endpoints).n,
+    );
+    assert!(history.tasks.evicted() > 3000, "they left again each time");
+    assert!(
+        still.0 <= 1000 && still.0 == still.1,
+        "{let_go:?} {still:?}"
+    );
+    assert_eq!(still.2, let_go.2, "{let_go:?} {still:?}");
+    let gone = format!("{} let go", history.tasks.n_let_go());
     update(&mut state, Msg::Key(crate::support::key("5")));
     let shown = picture(&mut state, 120, 80);
     assert!(shown.contains(&gone), "{shown}");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::event::{Event, EventType};
+use super::super::event::Event;
 use super::super::feature::{Feature, FeatureState};
 use super::super::id::AssetId;
 use super::super::task::{Observation, TaskState};
@@ -35,7 +35,7 @@ impl History {
             let news = sighted.filter(|sighted| sighted.is_newest);
             return news.map_or(Applied::Nothing, |sighted| self.announce(sighted));
         }
-        if let EventType::Other(name) = &event.kind {
+        if let Some(name) = event.kind.unknown() {
             self.new_words
                 .see(WordKind::EventType, name, 1, received, example);
         }
@@ -132,6 +132,7 @@ pub(super) fn example_of(what: &str, id: &dyn std::fmt::Display, raw: Option<&[u
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::event::EventType;
     use super::super::super::feature::Features;
     use super::super::super::id::{EventId, TaskId, UserId};
     use super::super::super::time::Time;
@@ -162,6 +163,13 @@ mod tests {
             task: Some(seen.clone()),
             asset_name: None,
         };
+        let of_an_asset = Event {
+            id: EventId::new("e0"),
+            kind: EventType::new("asset.created"),
+            task: None,
+            ..event.clone()
+        };
+        told(&mut history, 4, ChangeKind::Event(of_an_asset));
         told(&mut history, 5, ChangeKind::Event(event));
         told(&mut history, 6, ChangeKind::Task(seen));
         let words: Vec<_> = (history.new_words.iter())

@@ -17,6 +17,7 @@ use super::super::feature::{Extra, Features};
 use super::super::id::{Id, TaskId};
 use super::super::task::{Observation, TASK_STATES, TaskState};
 use super::super::time::Moment;
+use super::super::unread::KnownRows;
 use super::age::ByAge;
 pub use row::TaskRow;
 
@@ -102,6 +103,9 @@ pub struct Tasks {
     counts: [usize; TASK_STATES.len()],
     limit: usize,
     evicted: u64,
+    /// Tasks that left, so that one that comes and leaves again counts once.
+    let_go: KnownRows,
+    n_let_go: u64,
     /// How often the link was lost, the low bits.
     n_losses: u16,
 }
@@ -136,6 +140,8 @@ impl Tasks {
             counts: [0; TASK_STATES.len()],
             limit: limit.max(16),
             evicted: 0,
+            let_go: KnownRows::default(),
+            n_let_go: 0,
             n_losses: 0,
         }
     }
@@ -152,7 +158,12 @@ impl Tasks {
         self.counts[state as usize]
     }
 
-    /// Finished tasks that left memory because of the limit.
+    /// Different tasks that left memory because of the limit, those that came back included.
+    pub fn n_let_go(&self) -> u64 {
+        self.n_let_go
+    }
+
+    /// How often a task left memory because of the limit.
     pub fn evicted(&self) -> u64 {
         self.evicted
     }
@@ -435,6 +446,7 @@ impl Tasks {
         self.rare.remove(&at);
         self.vacant.push(at);
         self.evicted += 1;
+        self.n_let_go += u64::from(self.let_go.is_first(hash));
     }
 
     fn count_out(&mut self, at: u32) {

@@ -149,13 +149,13 @@ impl History {
     pub(super) fn note_losses(&mut self, received: Moment) {
         let deliveries = &self.deliveries;
         let now_dropped = [
-            (Bound::Tasks, self.tasks.evicted()),
+            (Bound::Tasks, self.tasks.n_let_go()),
             (Bound::AssetNames, self.n_names_dropped),
             (Bound::Events, self.events.evicted()),
             (Bound::Messages, deliveries.evicted()),
             (Bound::Attempts, deliveries.n_attempts_dropped()),
             (Bound::Answers, deliveries.n_answers_cut()),
-            (Bound::Endpoints, self.n_endpoints_dropped),
+            (Bound::Endpoints, self.n_endpoints_let_go),
         ];
         self.losses.note(&now_dropped, received);
     }

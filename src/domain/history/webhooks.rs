@@ -4,10 +4,10 @@ use hashbrown::HashSet;
 
 use super::super::attempt::Attempt;
 use super::super::endpoint::Endpoint;
-use super::super::event::EventType;
 use super::super::id::{AttemptId, EndpointId};
 use super::super::message::Message;
 use super::super::schedule::Forecast;
+use super::super::unread::digest;
 use super::super::words::WordKind;
 use super::delivery::Delivery;
 use super::sightings::example_of;
@@ -80,7 +80,7 @@ impl History {
     }
 
     pub(super) fn take_message(&mut self, message: Message, told: Told) {
-        if let EventType::Other(name) = &message.kind
+        if let Some(name) = message.kind.unknown()
             && self.deliveries.get(&message.id).is_none()
         {
             let example = || example_of("message", &message.id, None);
@@ -139,7 +139,8 @@ impl History {
         {
             self.endpoints.insert(endpoint.id.clone(), endpoint);
         } else {
-            self.n_endpoints_dropped += 1;
+            let digest = digest(&[endpoint.id.to_string().as_bytes()]);
+            self.n_endpoints_let_go += u64::from(self.endpoints_let_go.is_first(digest));
         }
     }
 

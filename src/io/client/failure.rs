@@ -114,7 +114,9 @@ pub fn transport(error: &reqwest::Error, url: &Url, answer: Duration) -> Failure
         );
     }
     if lower.contains("message head is too large") {
-        return large_headers(url, "what the HTTP library takes");
+        let what = format!("the headers of {server} are larger than the HTTP library takes");
+        let hint = "is this an Aspect API? no setting of reeltop raises that";
+        return Failure::new(FailureKind::TooLarge, what, hint);
     }
     let no_http = ["invalid http", "parse", "unexpected message"];
     if no_http.iter().any(|words| lower.contains(words)) {

@@ -74,7 +74,10 @@ impl File {
                 Some(line) => format!("{}:{line}", path.display()),
                 None => path.display().to_string(),
             };
-            ConfigError(format!("{place}: {}", error.message().replace('\n', ", ")))
+            let key = error.span().and_then(|span| key_of(text, span.start));
+            let key = key.map_or_else(String::new, |key| format!("{key}: "));
+            let what = error.message().replace('\n', ", ");
+            ConfigError(format!("{place}: {key}{what}"))
         })
     }
 
@@ -94,6 +97,12 @@ impl File {
             ))),
         }
     }
+}
+
+/// The key whose value begins here; `None` where a key itself is wrong.
+fn key_of(text: &str, at: usize) -> Option<&str> {
+    let line = text.get(..at)?.rsplit('\n').next()?;
+    Some(line.split_once('=')?.0.trim())
 }
 
 /// Writes the sample, with every setting explained and nothing changed, where no file is yet; for
@@ -184,9 +193,17 @@ mod tests {
     #[test]
     fn errors_name_file_and_line() {
         for (text, line, word) in [
-            ("[limits]\nevent_bytes = \"x\"", 2, "invalid type"),
-            ("[limits]\n\nevent_byte = 1", 3, "unknown field"),
-            ("[limits]\nevent_bytes = 0", 2, "not from 16 to"),
+            (
+                "[limits]\nevent_bytes = \"x\"",
+                2,
+                "event_bytes: invalid type",
+            ),
+            ("[limits]\n\nevent_byte = 1", 3, ": unknown field"),
+            (
+                "[limits]\nevent_bytes = 0",
+                2,
+                "event_bytes: 0 is not from 16 to",
+            ),
             ("[limits]\njson_depth = 128", 2, "not from 8 to 127"),
             ("[limits]\n\ntasks = -1", 3, "not from 16 to"),
             ("[limits]\nline_bytes = 99999999999", 2, "not from 16 to"),
