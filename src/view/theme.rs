@@ -152,12 +152,98 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
     use super::*;
 
+    const ROLES: [Role; 12] = [
+        Role::Text,
+        Role::Dim,
+        Role::Accent,
+        Role::Ok,
+        Role::Warn,
+        Role::Bad,
+        Role::Info,
+        Role::Selected,
+        Role::Title,
+        Role::Rule,
+        Role::Key,
+        Role::Label,
+    ];
+
+    /// What xterm shows a color as; the 256 are the same everywhere, the sixteen are as it has them.
+    fn rgb(color: Color) -> [u8; 3] {
+        match color {
+            Color::Black => [0, 0, 0],
+            Color::Green => [0, 205, 0],
+            Color::Yellow => [205, 205, 0],
+            Color::Cyan => [0, 205, 205],
+            Color::LightRed => [255, 0, 0],
+            Color::Indexed(at @ 16..=231) => {
+                let level = |part: u8| if part == 0 { 0 } else { 55 + 40 * part };
+                let cube = at - 16;
+                [cube / 36, cube / 6 % 6, cube % 6].map(level)
+            }
+            Color::Indexed(at @ 232..) => [8 + 10 * (at - 232); 3],
+            _ => panic!("{color} depends on the terminal too much"),
+        }
+    }
+
+    /// Relative luminance, as the accessibility guidelines (WCAG 2) define it.
+    fn luminance(color: [u8; 3]) -> f64 {
+        let [red, green, blue] = color.map(|part| {
+            let part = f64::from(part) / 255.0;
+            if part <= 0.04045 {
+                part / 12.92
+            } else {
+                ((part + 0.055) / 1.055).powf(2.4)
+            }
+        });
+        0.2126 * red + 0.7152 * green + 0.0722 * blue
+    }
+
+    fn contrast(one: [u8; 3], other: [u8; 3]) -> f64 {
+        let (one, other) = (luminance(one), luminance(other));
+        (one.max(other) + 0.05) / (one.min(other) + 0.05)
+    }
+
     #[test]
-    fn every_theme_is_sound_and_mono_has_no_color() {
+    fn text_can_be_read_on_the_background_that_its_theme_is_for() {
+        assert!((contrast([0; 3], [255; 3]) - 21.0).abs() < 0.01);
+        for (name, ground) in [(ThemeName::Dark, [0; 3]), (ThemeName::Light, [255; 3])] {
+            let theme = Theme::embedded(name, false).unwrap();
+            for role in ROLES {
+                let style = theme.style(role);
+                // Text without a color is the terminal's own, and a rule says nothing.
+                let Some(color) = style.fg.filter(|_| role != Role::Rule) else {
+                    continue;
+                };
+                let least = if role == Role::Dim && name == ThemeName::Dark {
+                    3.0
+                } else {
+                    4.5
+                };
+                let on = style.bg.map_or(ground, rgb);
+                let seen = contrast(rgb(color), on);
+                assert!(seen >= least, "{name:?} {role:?}: {color} has {seen:.2}:1");
+                assert!(!style.add_modifier.contains(Modifier::DIM), "{role:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn mono_has_no_color_and_the_others_tell_good_from_bad_by_one() {
         for name in [ThemeName::Dark, ThemeName::Light, ThemeName::Mono] {
             let theme = Theme::embedded(name, false).unwrap();
-            let bad = theme.style(Role::Bad);
-            assert_eq!(bad.fg.is_none(), name == ThemeName::Mono);
+            let is_plain = |role: Role| {
+                let style = theme.style(role);
+                style.fg.is_none() && style.bg.is_none()
+            };
+            if name == ThemeName::Mono {
+                assert!(ROLES.into_iter().all(is_plain));
+            } else {
+                let colors = [Role::Ok, Role::Warn, Role::Bad, Role::Info, Role::Accent]
+                    .map(|role| theme.style(role).fg);
+                assert!(colors.iter().all(Option::is_some));
+                let is_alone = |one| colors.iter().filter(|other| *other == one).count() == 1;
+                assert!(colors.iter().all(is_alone), "{colors:?}");
+            }
         }
     }
 }
