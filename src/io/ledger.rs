@@ -12,6 +12,7 @@ mod noted;
 mod owner;
 mod place;
 mod settle;
+mod writing;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -19,18 +20,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use self::file::{File, Held, Refusal};
+use self::file::{File, Held};
 use self::noted::Noted;
 use self::owner::Owner;
 pub use self::place::Service;
 use self::place::{FILE, Identity, identity, older};
 use self::settle::settle;
+pub use self::writing::{Planned, PlannedAll};
 use super::config::LedgerKeeping;
 use super::journal;
 use crate::domain::time::SECOND;
 use crate::domain::{
-    Change, ChangeKind, EndpointId, Failure, FailureKind, MessageId, Moment, Replay, ReplayState,
-    RetrySchedule, Route, Stage, Trigger,
+    Change, ChangeKind, EndpointId, Failure, FailureKind, MessageId, Moment, Replay, RetrySchedule,
+    Trigger,
 };
 
 /// Replays that have ended and are told at a start.
@@ -54,15 +56,6 @@ pub struct Ledger {
     /// Why it could not be used the last time, until it can be written again.
     trouble: Arc<Mutex<Option<Failure>>>,
     news: Arc<Notify>,
-}
-
-/// What came of an order to send a replay.
-#[derive(Debug)]
-pub enum Planned {
-    /// It stands there, under this id, which is its idempotency key.
-    As(Arc<str>),
-    /// Another of its pair is open, so that it does not.
-    Open(Box<Replay>),
 }
 
 enum Place {
@@ -132,120 +125,6 @@ impl Ledger {
         }
     }
 
-    /// Writes down that a replay is planned, unless one of the pair is open. Fails if it cannot be
-    /// written. Only what was written down may be sent.
-    pub fn plan(
-        &self,
-        number: u64,
-        pair: &Pair,
-        route: Route,
-        now: Moment,
-    ) -> Result<Planned, Failure> {
-        // After trouble it is tried first whether it can be written again.
-        let kept = match self.trouble() {
-            Some(_) => self.keep(now)?,
-            None => Vec::new(),
-        };
-        let mut inner = self.lock();
-        inner.untold.extend(kept);
-        self.open(&mut inner, true, now)?;
-        // What is found by now may have ended an earlier replay.
-        let kept = self.settle_all(&mut inner, now);
-        let kept = kept.map_err(|error| self.failed(&error))?;
-        inner.untold.extend(kept);
-        let id: Arc<str> = uuid::Uuid::new_v4().to_string().into();
-        let replay = Replay {
-            number,
-            message: pair.0.clone(),
-            endpoint: pair.1.clone(),
-            route,
-            state: ReplayState::Planned,
-            planned: now,
-            since: now,
-            sent: None,
-            before: None,
-            was_unknown: false,
-            is_followed: false,
-            row: None,
-            by: None,
-        };
-        let held = &mut *inner;
-        let (Some(file), Some(owner)) = (&mut held.file, &held.owner) else {
-            return Err(self.unwritable("it is not open"));
-        };
-        let is_due = |pruned: &i64| now.mono - pruned > PRUNED_EVERY;
-        if held.pruned.as_ref().is_none_or(is_due) {
-            held.pruned = Some(now.mono);
-            let pruned = file.prune(self.keeping, now);
-            pruned.map_err(|error| self.failed(&error))?;
-        }
-        let mut inserted = file.insert(&id, &replay, owner);
-        if let Err(Refusal::Open(_)) = &inserted {
-            // Whose it is may have ended.
-            let reaped = self.reap(held, now);
-            let kept = reaped.and_then(|()| self.settle_all(held, now));
-            held.untold
-                .extend(kept.map_err(|error| self.failed(&error))?);
-            if let (Some(file), Some(owner)) = (&mut held.file, &held.owner) {
-                inserted = file.insert(&id, &replay, owner);
-            }
-        }
-        match inserted {
-            Ok(()) => {}
-            Err(Refusal::Open(open)) => {
-                let open = self.shown_one(&inner, *open);
-                return Ok(Planned::Open(Box::new(open)));
-            }
-            Err(Refusal::Trouble(error)) => return Err(self.failed(&error)),
-        }
-        inner.numbers.insert(id.clone(), number);
-        Ok(Planned::As(id))
-    }
-
-    /// Writes down the next stage of a replay of ours. Where that fails, the request of a replay
-    /// must not be made.
-    pub fn step(&self, id: &str, stage: &Stage, now: Moment) -> Result<(), Failure> {
-        let mut inner = self.lock();
-        let is_sending = matches!(stage, Stage::Sending { .. });
-        self.open(&mut inner, true, now)?;
-        let Some(file) = &mut inner.file else {
-            return Err(self.unwritable("it is not open"));
-        };
-        loop {
-            let held = file.get(id).map_err(|error| self.failed(&error))?;
-            let Some(mut held) = held else {
-                return Err(self.unwritable(REPLACED));
-            };
-            let before = held.replay.clone();
-            held.replay.step(stage.clone(), now);
-            if held.replay == before {
-                return if is_sending {
-                    let what = format!("the replay is {} already", before.state.name());
-                    Err(Failure::new(
-                        FailureKind::Local,
-                        what,
-                        "reeltop replays lists them",
-                    ))
-                } else {
-                    Ok(())
-                };
-            }
-            if is_sending && held.replay.route != Route::Local {
-                // Who sends it looks for its attempt as well.
-                held.replay.step(Stage::Looking, now);
-            }
-            if file.update(&held).map_err(|error| self.failed(&error))? {
-                break;
-            }
-        }
-        // What is about to be sent must stand where every other reeltop reads it.
-        if is_sending && !self.is_same(&inner) {
-            inner.close();
-            return Err(self.unwritable(REPLACED));
-        }
-        Ok(())
-    }
-
     /// Whether the file that is open is the one that others find.
     fn is_same(&self, inner: &Inner) -> bool {
         self.path()
@@ -307,16 +186,14 @@ impl Ledger {
         // A row may be newer than the attempt that belongs to it.
         let rows = changed(file, inner.told)?;
         touched.extend(rows.iter().map(Held::pair));
-        let mut touched = touched.into_iter();
-        while let Some(pair) = touched.next() {
-            let attempts = self.noted().of(&pair);
-            if let Err(error) = settle(file, &attempts, &pair, &schedule, now) {
-                // What could not be written is looked at again.
-                let mut noted = self.noted();
+        let attempts_of = |pair: &Pair| self.noted().of(pair);
+        if let Err(error) = settle(file, &touched, attempts_of, &schedule, now) {
+            // What could not be written is looked at again.
+            let mut noted = self.noted();
+            for pair in touched {
                 noted.touch(pair);
-                touched.for_each(|pair| noted.touch(pair));
-                return Err(error);
             }
+            return Err(error);
         }
         let changed = changed(file, inner.told)?;
         let newest = changed.iter().map(|held| held.rev).max();
@@ -350,16 +227,20 @@ impl Ledger {
             Some(file) => file.unsettled()?,
             None => return Ok(()),
         };
-        let mut gone = HashSet::new();
+        let (mut gone, mut orphans) = (HashSet::new(), Vec::new());
         for mut held in unsettled {
             if ours.as_ref() == Some(&held.owner) || !self.is_gone(inner, &held.owner) {
                 continue;
             }
             held.replay.orphan(now);
-            if let Some(file) = &mut inner.file {
-                file.update(&held)?;
-            }
-            gone.insert(held.owner);
+            gone.insert(held.owner.clone());
+            orphans.push(held);
+        }
+        // Where somebody else has just written one of them, they are seen again at the next look.
+        if let Some(file) = &mut inner.file
+            && !file.update_all(&orphans)?
+        {
+            return Ok(());
         }
         for (id, path) in gone
             .iter()

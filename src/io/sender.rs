@@ -3,10 +3,9 @@
 mod local;
 mod sweep;
 mod weighing;
+mod written;
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
@@ -16,18 +15,17 @@ use tokio_util::task::TaskTracker;
 use super::attempts::Attempts;
 use super::client::Client;
 use super::client::http::Sent;
-use super::clock::Clock;
-use super::ledger::{Ledger, Planned};
 use super::outlet::Outlet;
 use crate::domain::bulk::FOLLOWED;
 use crate::domain::{
     Ability, Attempt, AttemptId, AttemptStatus, Before, ChangeKind, EndpointId, Failure,
-    FailureKind, Grounds, MessageId, Origin, ReplayStep, Route, Stage, Trigger,
+    FailureKind, Grounds, MessageId, Origin, Route, Stage, Trigger,
 };
 
 pub use local::{Parcel, delivered_meanwhile, key_of, post_here};
 pub use sweep::{not_offered, sweep};
 use weighing::{endpoint_objection, objection};
+use written::{Written, tell, tell_all};
 
 /// How long an attempt is looked for at a quick pace.
 pub const FOLLOW: Duration = Duration::from_micros(FOLLOWED.unsigned_abs());
@@ -35,11 +33,6 @@ pub const FOLLOW: Duration = Duration::from_micros(FOLLOWED.unsigned_abs());
 const LAST_LOOK: Duration = Duration::from_secs(1);
 /// After an end was seen, how long until the look that tells whether another attempt may be ours.
 const CONFIRM: Duration = Duration::from_millis(500);
-/// How soon a stage that could not be written is tried again at first, …
-const AGAIN: Duration = Duration::from_millis(200);
-/// … and at last.
-const MAX_AGAIN: Duration = Duration::from_secs(10);
-
 /// Why what was written down is not sent where the program ends.
 const ENDED: &str = "reeltop was ended before the request was made";
 
@@ -54,88 +47,6 @@ pub struct ReplayOrder {
     /// What the decision rests on: what came since and speaks against it ends this before its
     /// request.
     pub grounds: Grounds,
-}
-
-/// A replay that stands in the ledger, which is told of each of its stages before anybody else.
-#[derive(Clone)]
-struct Written {
-    outlet: Outlet,
-    order: ReplayOrder,
-    id: Arc<str>,
-    /// Counts what was to be written, so that an older stage is never written after a newer.
-    n_noted: Arc<AtomicU64>,
-}
-
-impl Written {
-    /// Writes the order into the ledger; nothing may be sent if that fails, for the reason that is
-    /// given as its last stage.
-    async fn new(outlet: &Outlet, order: &ReplayOrder) -> Result<Self, Stage> {
-        let now = outlet.clock().now();
-        let (number, route) = (order.number, order.route);
-        let pair = (order.message.clone(), order.endpoint.clone());
-        let planned = outlet
-            .ledger()
-            .wait(move |ledger| ledger.plan(number, &pair, route, now));
-        match planned.await {
-            Ok(Planned::As(id)) => Ok(Self {
-                outlet: outlet.clone(),
-                order: order.clone(),
-                id,
-                n_noted: Arc::default(),
-            }),
-            Ok(Planned::Open(open)) => {
-                let why = open.open_words();
-                let hint = "reeltop replays lists it, and --give-up closes it";
-                Err(Stage::Cancelled(format!("{why}; {hint}")))
-            }
-            Err(failure) => Err(Stage::Refused(failure)),
-        }
-    }
-
-    /// Writes a stage down, then tells it. Fails if it could not be written.
-    async fn step(&self, stage: Stage) -> Result<(), Failure> {
-        self.write(&stage).await?;
-        tell(&self.outlet, &self.order, stage).await;
-        Ok(())
-    }
-
-    async fn write(&self, stage: &Stage) -> Result<(), Failure> {
-        let (ledger, clock) = (self.outlet.ledger(), self.outlet.clock());
-        write(ledger, clock, &self.id, stage).await
-    }
-
-    /// Writes down how it stands now, and tells it. Where that fails, the ledger goes on holding it
-    /// open, as nobody else may send it then, and it is written as soon as that is possible.
-    async fn note(&self, stage: Stage) {
-        let noted = self.n_noted.fetch_add(1, Ordering::SeqCst) + 1;
-        if let Err(failure) = self.write(&stage).await {
-            tracing::warn!("{failure}");
-            // Without the outlet, so that what waits for the last word does not wait for this.
-            let (ledger, clock) = (self.outlet.ledger().clone(), self.outlet.clock());
-            let (id, n_noted) = (self.id.clone(), self.n_noted.clone());
-            let late = stage.clone();
-            tokio::spawn(async move {
-                let mut wait = AGAIN;
-                loop {
-                    sleep(wait).await;
-                    wait = (wait * 2).min(MAX_AGAIN);
-                    // Newer word of it makes this needless.
-                    let is_newest = n_noted.load(Ordering::SeqCst) == noted;
-                    if !is_newest || write(&ledger, clock, &id, &late).await.is_ok() {
-                        return;
-                    }
-                }
-            });
-        }
-        tell(&self.outlet, &self.order, stage).await;
-    }
-}
-
-async fn write(ledger: &Ledger, clock: Clock, id: &Arc<str>, stage: &Stage) -> Result<(), Failure> {
-    let (now, id, stage) = (clock.now(), id.clone(), stage.clone());
-    ledger
-        .wait(move |ledger| ledger.step(&id, &stage, now))
-        .await
 }
 
 /// How a followed replay ended.
@@ -288,10 +199,7 @@ pub async fn replay(
     } else {
         None
     };
-    if let Some(why) = why {
-        written.note(Stage::Unknown(why)).await;
-    }
-    written.note(Stage::Looked).await;
+    written.note_end(why).await;
     followed
 }
 
@@ -317,19 +225,6 @@ fn refused(failure: &Failure) -> Followed {
     }
 }
 
-async fn tell(outlet: &Outlet, order: &ReplayOrder, stage: Stage) {
-    let step = ReplayStep {
-        replay: order.number,
-        message: order.message.clone(),
-        endpoint: order.endpoint.clone(),
-        route: order.route,
-        stage,
-    };
-    outlet
-        .tell(Origin::User, ChangeKind::Replay(Box::new(step)))
-        .await;
-}
-
 /// Writes down that it is being sent, makes the POST and tells how it ended. Each route has its own
 /// way. What was not begun when the program ends is not begun any more.
 async fn post(
@@ -349,7 +244,6 @@ async fn post(
         written.note(Stage::Cancelled(ENDED.to_owned())).await;
         return Sent::Refused(Failure::new(FailureKind::Local, ENDED, ""));
     }
-    tell(&written.outlet, &written.order, Stage::Looking).await;
     let ReplayOrder {
         message,
         endpoint,

@@ -424,3 +424,9 @@ fn mark(buffer: &Buffer, x: u16, y: u16) -> char {
 pub fn shared(text: &str) -> Arc<str> {
     text.into()
 }
+
+/// How often something was committed to the ledger's file: `SQLite` counts it in the header.
+pub fn commits(file: &std::path::Path) -> u32 {
+    let bytes = std::fs::read(file).unwrap();
+    u32::from_be_bytes(bytes[24..28].try_into().unwrap())
+}

@@ -80,8 +80,11 @@ impl Held {
 /// Why a row was not written.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// A replay of the pair is open already.
-    Open(Box<Held>),
+    /// A replay of the pair of one is open already.
+    Open {
+        at: usize,
+        open: Box<Held>,
+    },
     Trouble(rusqlite::Error),
 }
 
@@ -176,47 +179,47 @@ impl File {
         pair(&self.db, self.service.scope(message), message, endpoint)
     }
 
-    /// Writes the row of a new replay, unless one of its pair is open.
-    pub fn insert(&mut self, id: &str, replay: &Replay, owner: &Owner) -> Result<(), Refusal> {
+    /// Writes the rows of new replays, unless one of a pair is open: all of them or none.
+    pub fn insert_all(
+        &mut self,
+        rows: &[(Arc<str>, Replay)],
+        owner: &Owner,
+    ) -> Result<(), Refusal> {
         let behavior = TransactionBehavior::Immediate;
         let transaction = self.db.transaction_with_behavior(behavior)?;
-        let scope = self.service.scope(&replay.message);
-        let held = pair(&transaction, scope, &replay.message, &replay.endpoint)?;
-        if let Some(open) = held.into_iter().find(|held| held.replay.state.is_open()) {
-            return Err(Refusal::Open(Box::new(open)));
+        for (at, (id, replay)) in rows.iter().enumerate() {
+            let scope = self.service.scope(&replay.message);
+            let held = pair(&transaction, scope, &replay.message, &replay.endpoint)?;
+            if let Some(open) = held.into_iter().find(|held| held.replay.state.is_open()) {
+                let open = Box::new(open);
+                return Err(Refusal::Open { at, open });
+            }
+            insert(&transaction, id, replay, owner, (scope, &self.service.via))?;
         }
-        let rev = next_rev(&transaction)?;
-        transaction.execute(
-            "INSERT INTO replay (id, message, endpoint, route, state, is_open, planned, since,
-                                 was_unknown, owner, pid, host, scope, via, rev)
-             VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?6, 0, ?7, ?8, ?9, ?10, ?11, ?12)",
-            params![
-                id,
-                replay.message.to_string(),
-                replay.endpoint.to_string(),
-                replay.route.name(),
-                replay.state.name(),
-                replay.planned.wall.0,
-                &*owner.id,
-                owner.pid,
-                &*owner.host,
-                scope,
-                self.service.via,
-                rev,
-            ],
-        )?;
         transaction.commit()?;
         Ok(())
     }
 
     /// Changes a row if it is still as it was read. Whether it was.
     pub fn update(&mut self, held: &Held) -> rusqlite::Result<bool> {
+        self.update_all(std::slice::from_ref(held))
+    }
+
+    /// Changes rows if all of them are still as they were read. Whether they were.
+    pub fn update_all(&mut self, rows: &[Held]) -> rusqlite::Result<bool> {
+        if rows.is_empty() {
+            return Ok(true);
+        }
         let behavior = TransactionBehavior::Immediate;
         let transaction = self.db.transaction_with_behavior(behavior)?;
-        let rev = next_rev(&transaction)?;
-        let n_changed = write(&transaction, held, rev)?;
+        for held in rows {
+            let rev = next_rev(&transaction)?;
+            if write(&transaction, held, rev)? != 1 {
+                return Ok(false);
+            }
+        }
         transaction.commit()?;
-        Ok(n_changed == 1)
+        Ok(true)
     }
 
     /// Lets rows go that have ended, and did so long ago or are too many. Never the newest revision,
@@ -246,6 +249,36 @@ impl File {
 fn get(db: &Connection, id: &str) -> rusqlite::Result<Option<Held>> {
     let sql = format!("SELECT {COLUMNS} FROM replay WHERE id = ?1");
     db.query_row(&sql, [id], held).optional()
+}
+
+fn insert(
+    db: &Transaction<'_>,
+    id: &str,
+    replay: &Replay,
+    owner: &Owner,
+    (scope, via): (&str, &str),
+) -> rusqlite::Result<()> {
+    let rev = next_rev(db)?;
+    db.execute(
+        "INSERT INTO replay (id, message, endpoint, route, state, is_open, planned, since,
+                             was_unknown, owner, pid, host, scope, via, rev)
+         VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?6, 0, ?7, ?8, ?9, ?10, ?11, ?12)",
+        params![
+            id,
+            replay.message.to_string(),
+            replay.endpoint.to_string(),
+            replay.route.name(),
+            replay.state.name(),
+            replay.planned.wall.0,
+            &*owner.id,
+            owner.pid,
+            &*owner.host,
+            scope,
+            via,
+            rev,
+        ],
+    )?;
+    Ok(())
 }
 
 fn write(db: &Transaction<'_>, held: &Held, rev: i64) -> rusqlite::Result<usize> {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt};
 use tokio::time::Instant;
 
-use super::{Followed, Posts, ReplayOrder, Written, endpoint_objection, find, tell, tell_attempts};
+use super::{Followed, Posts, ReplayOrder, Written};
+use super::{endpoint_objection, find, tell, tell_all, tell_attempts};
 use crate::domain::bulk::{Sweep, Takes};
 use crate::domain::{Attempt, AttemptId, Before, Failure, FailureKind, Stage};
 use crate::io::attempts::Attempts;
@@ -52,8 +53,8 @@ pub async fn sweep(
     let abilities = outlet.abilities();
     let look = endpoint_objection(client, &abilities, &asked.endpoint);
     if let Some(why) = Box::pin(look).await {
-        let rows = known.iter().map(|one| &one.written);
-        note_all(rows, Stage::Cancelled(why)).await;
+        let rows: Vec<&Written> = known.iter().map(|one| &one.written).collect();
+        Written::note_all(&rows, &[Stage::Cancelled(why)]).await;
         return;
     }
     let rows = known
@@ -73,26 +74,28 @@ pub async fn sweep(
     while following.next().await.is_some() {}
 }
 
-/// Writes each down as being sent, makes the one request and tells how it ended; a task of its own,
-/// as the request goes on where whoever asked is dropped. What was not begun when the program ends,
-/// or not all of which could be written down, is not asked for any more.
+/// Writes all of them down as being sent, at once, makes the one request and tells how it ended; a
+/// task of its own, as the request goes on where whoever asked is dropped. What was not begun when
+/// the program ends, or could not be written down, is not asked for any more.
 async fn ask(client: Client, asked: Sweep, rows: Vec<(Written, Before)>, posts: Posts) -> Stage {
     let stop = posts.stop;
     let unbegun = posts.unbegun.token();
-    let all = || rows.iter().map(|(written, _)| written);
-    let mut why = stop.is_cancelled().then_some(ENDED);
-    for (written, before) in rows.iter().take_while(|_| !stop.is_cancelled()) {
-        let before = before.clone();
-        if let Err(failure) = written.step(Stage::Sending { before }).await {
-            written.note(Stage::Refused(failure)).await;
-            why = Some(NOT_ALL);
-            break;
+    let all: Vec<&Written> = rows.iter().map(|(written, _)| written).collect();
+    let note = async |stage: Stage| {
+        Written::note_all(&all, std::slice::from_ref(&stage)).await;
+        stage
+    };
+    if !stop.is_cancelled() {
+        let sending = rows.iter().map(|(written, before)| {
+            let before = before.clone();
+            (written, Stage::Sending { before })
+        });
+        if let Err(failure) = Written::step_all(sending.collect()).await {
+            return note(Stage::Refused(failure)).await;
         }
-        // At once, as somebody else's attempt may come into sight while the others are written.
-        tell(&written.outlet, &written.order, Stage::Looking).await;
     }
-    if let Some(why) = why.or(stop.is_cancelled().then_some(ENDED)) {
-        return note_all(all(), Stage::Cancelled(why.to_owned())).await;
+    if stop.is_cancelled() {
+        return note(Stage::Cancelled(ENDED.to_owned())).await;
     }
     drop(unbegun);
     let begun = match (&client.svix, rows.first()) {
@@ -104,14 +107,7 @@ async fn ask(client: Client, asked: Sweep, rows: Vec<(Written, Before)>, posts: 
         Err(NotDone::Refused(failure)) => Stage::Refused(failure),
         Err(NotDone::Unknown(why)) => Stage::Unknown(why),
     };
-    note_all(all(), stage).await
-}
-
-async fn note_all(rows: impl Iterator<Item = &Written>, stage: Stage) -> Stage {
-    for written in rows {
-        written.note(stage.clone()).await;
-    }
-    stage
+    note(stage).await
 }
 
 /// Where there is no Svix to ask.
@@ -132,42 +128,41 @@ async fn follow_one(client: &Client, one: Known, begun: &str, until: Instant, fo
     } = one;
     let left = until.saturating_duration_since(Instant::now());
     let (followed, silence) = find(client, &written, &before, &mut told, left).await;
-    if followed == Followed::Open {
-        let why = match silence {
-            Some(silence) => format!("{begun}, but {silence}"),
-            None => format!(
-                "{begun}, but no attempt of this one was seen in {}s; the service may still come \
-                 to it",
-                follow.as_secs()
-            ),
-        };
-        written.note(Stage::Unknown(why)).await;
-    }
-    written.note(Stage::Looked).await;
+    let why = match silence {
+        _ if followed != Followed::Open => None,
+        Some(silence) => Some(format!("{begun}, but {silence}")),
+        None => Some(format!(
+            "{begun}, but no attempt of this one was seen in {}s; the service may still come to it",
+            follow.as_secs()
+        )),
+    };
+    written.note_end(why).await;
 }
 
 /// Writes every order down as planned, and reads the attempts that are there; what was delivered
-/// meanwhile is taken back. Where one cannot be read or written, all are, and the reason is told.
+/// meanwhile is taken back. Where one cannot be written, none is; where one cannot be read, all are
+/// taken back; and the reason is told.
 async fn write_down(
     client: &Client,
     outlet: &Outlet,
     takes: &Takes,
     orders: Vec<ReplayOrder>,
 ) -> Option<Vec<Known>> {
-    let mut written: Vec<Written> = Vec::new();
-    for order in orders {
-        match Written::new(outlet, &order).await {
-            Ok(one) => {
-                tell(outlet, &order, Stage::Planned).await;
-                written.push(one);
+    let written = match Written::new_all(outlet, &orders).await {
+        Ok(written) => written,
+        // None of them stands anywhere.
+        Err((at, stage)) => {
+            for (order, nth) in orders.iter().zip(0..) {
+                let stage = match at {
+                    Some(at) if at != nth => Stage::Cancelled(NOT_ALL.to_owned()),
+                    _ => stage.clone(),
+                };
+                tell(outlet, order, stage).await;
             }
-            Err(stage) => {
-                tell(outlet, &order, stage).await;
-                take_back(&written).await;
-                return None;
-            }
+            return None;
         }
-    }
+    };
+    tell_all(outlet, &orders, &Stage::Planned).await;
     let mut read = stream::iter(written.clone())
         .map(|one| async move {
             let attempts = Attempts::of(client, &one.order.message).await;
@@ -230,5 +225,6 @@ async fn still_taken(
 
 /// Nothing was asked for: what is not over yet is taken back.
 async fn take_back(written: &[Written]) {
-    note_all(written.iter(), Stage::Cancelled(NOT_ALL.to_owned())).await;
+    let all: Vec<&Written> = written.iter().collect();
+    Written::note_all(&all, &[Stage::Cancelled(NOT_ALL.to_owned())]).await;
 }

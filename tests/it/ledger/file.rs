@@ -12,8 +12,10 @@ use reeltop::domain::{
     Replay, ReplayState, Replays, Route, Stage, Time, Trigger,
 };
 use reeltop::io::config::LedgerKeeping;
-use reeltop::io::ledger::{Ledger, Planned, Service};
+use reeltop::io::ledger::{Ledger, Planned, PlannedAll, Service};
 use rusqlite::Connection;
+
+use crate::support::commits;
 
 const UNIQUE: &str = "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk";
 const DAY: i64 = 86_400 * SECOND;
@@ -193,6 +195,83 @@ fn older_ledgers_are_taken_over_and_stay() {
         refused.contains("replays-a.example-11111111.db"),
         "{refused}"
     );
+}
+
+#[test]
+fn many_are_written_all_or_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = ledger(folder.path(), "https://a.example");
+    let orders = |from: u64| -> Vec<_> {
+        let numbers = from..from + 3;
+        numbers
+            .map(|n| (n, pair(&format!("msg_{n}"))))
+            .collect::<Vec<_>>()
+    };
+    let planned = ledger.plan_all(&orders(1), Route::Recover, at(0));
+    let Ok(PlannedAll::As(ids)) = planned else {
+        panic!("{planned:?}");
+    };
+    // One that is open keeps the others out.
+    let planned = ledger.plan_all(&orders(3), Route::Recover, at(1));
+    let Ok(PlannedAll::Open { at: nth, open }) = planned else {
+        panic!("{planned:?}");
+    };
+    assert_eq!((nth, open.number), (0, 3));
+    assert_eq!(states(&ledger), ["planned"; 3]);
+    // One that was taken back keeps the others from being sent.
+    let why = || Stage::Cancelled("why".to_owned());
+    ledger.step(&ids[1], &why(), at(2)).unwrap();
+    let sending = |id: &std::sync::Arc<str>| (id.clone(), Stage::Sending { before: [].into() });
+    let steps: Vec<_> = ids.iter().map(sending).collect();
+    let failure = ledger.step_all(&steps, at(3)).unwrap_err().to_string();
+    assert!(failure.contains("cancelled already"), "{failure}");
+    assert_eq!(states(&ledger), ["planned", "cancelled", "planned"]);
+    // Several stages of one are taken in their order, and one that is gone hinders nobody.
+    let unknown = Stage::Unknown("why".to_owned());
+    let steps = [
+        sending(&ids[0]),
+        (ids[0].clone(), unknown),
+        (ids[0].clone(), Stage::Looked),
+        (ids[2].clone(), why()),
+    ];
+    ledger.step_all(&steps, at(4)).unwrap();
+    let steps = [("gone".into(), why()), (ids[0].clone(), why())];
+    let failure = ledger.step_all(&steps, at(5)).unwrap_err().to_string();
+    assert!(failure.contains("moved away"), "{failure}");
+    let rows = ledger.list(9, at(6)).unwrap();
+    assert_eq!(states(&ledger), ["cancelled"; 3]);
+    assert!(rows[0].was_unknown && !rows[0].is_followed, "{rows:?}");
+}
+
+#[test]
+fn what_is_found_of_many_at_once_is_one_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let sender = ledger(folder.path(), "https://a.example");
+    let file = folder.path().join("replays.db");
+    for (number, message) in (1..).zip(["msg_1", "msg_2", "msg_3"]) {
+        let id = plan(&sender, number, message, at(0)).unwrap();
+        send(&sender, &id, at(1)).unwrap();
+        let looked = Stage::Looked;
+        sender.step(&id, &looked, at(2)).unwrap();
+    }
+    let before = commits(&file);
+    let found = ["msg_1", "msg_2", "msg_3"].map(|message| {
+        let name = format!("atmpt_{message}");
+        manual(&name, message, AttemptStatus::Success)
+    });
+    sender.note(&found);
+    sender.keep(at(3)).unwrap();
+    assert_eq!(states(&sender), ["delivered"; 3]);
+    assert_eq!(commits(&file) - before, 1);
+    // And what is left behind by one that is gone.
+    let ids: Vec<(u64, _)> = (7..10).map(|n| (n, pair(&format!("msg_{n}")))).collect();
+    sender.plan_all(&ids, Route::Recover, at(4)).unwrap();
+    drop(sender);
+    let other = ledger(folder.path(), "https://a.example");
+    let before = commits(&file);
+    other.keep(at(5)).unwrap();
+    assert_eq!(states(&other)[3..], ["cancelled"; 3]);
+    assert_eq!(commits(&file) - before, 1);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use reeltop::domain::{Ability, EndpointId, Grounds, History, MessageId, Route};
+use reeltop::domain::{Ability, ChangeKind, EndpointId, Grounds, History, MessageId, Route, Stage};
 use reeltop::io::Clock;
 use reeltop::io::client::Client;
 use reeltop::io::config::{LedgerKeeping, Source};
@@ -38,24 +38,52 @@ async fn service(looks: Vec<Vec<Value>>) -> (Scripted, Arc<AtomicUsize>) {
     (server, n_posts)
 }
 
-/// Sends it to the end. Gives how it ended, and the states that were told after each batch.
-async fn sent(server: &Scripted, ledger: Ledger, posts: &Posts) -> (Followed, Vec<&'static str>) {
-    let client = Client::new(&Source::new(&server.url, "sk_test")).unwrap();
-    let (outlet, Ends { mut changes, .. }) = Outlet::new(Clock::new(), None, ledger);
-    let template = "/webhooks/messages/{message_id}/resend".to_owned();
-    outlet
-        .learn(|abilities| abilities.resend = Ability::Offered(template))
-        .await;
-    let order = ReplayOrder {
+fn order() -> ReplayOrder {
+    ReplayOrder {
         number: 1,
         message: MessageId::new("msg_1"),
         endpoint: EndpointId::new("ep_1"),
         route: Route::Server,
         grounds: Grounds::default(),
+    }
+}
+
+/// Sends it to the end. Gives the stages of each batch that was told.
+async fn told(server: &Scripted) -> Vec<Vec<Stage>> {
+    let client = Client::new(&Source::new(&server.url, "sk_test")).unwrap();
+    let (outlet, Ends { mut changes, .. }) = Outlet::new(Clock::new(), None, Ledger::in_memory());
+    outlet.learn(|abilities| abilities.resend = resend()).await;
+    let sending = async {
+        let (wait, posts) = (Duration::from_secs(20), Posts::default());
+        sender::replay(&client, &outlet, &order(), wait, &posts).await;
+        drop(outlet);
     };
+    let mut batches = Vec::new();
+    let reading = async {
+        while let Some(batch) = changes.recv().await {
+            let stages = batch.into_iter().filter_map(|change| match change.kind {
+                ChangeKind::Replay(step) => Some(step.stage),
+                _ => None,
+            });
+            batches.push(stages.collect());
+        }
+    };
+    tokio::join!(sending, reading);
+    batches
+}
+
+fn resend() -> Ability {
+    Ability::Offered("/webhooks/messages/{message_id}/resend".to_owned())
+}
+
+/// Sends it to the end. Gives how it ended, and the states that were told after each batch.
+async fn sent(server: &Scripted, ledger: Ledger, posts: &Posts) -> (Followed, Vec<&'static str>) {
+    let client = Client::new(&Source::new(&server.url, "sk_test")).unwrap();
+    let (outlet, Ends { mut changes, .. }) = Outlet::new(Clock::new(), None, ledger);
+    outlet.learn(|abilities| abilities.resend = resend()).await;
     let sending = async {
         let wait = Duration::from_secs(20);
-        let followed = sender::replay(&client, &outlet, &order, wait, posts).await;
+        let followed = sender::replay(&client, &outlet, &order(), wait, posts).await;
         drop(outlet);
         followed
     };
@@ -135,6 +163,21 @@ async fn without_triggers_one_new_attempt_is_found_and_two_are_ambiguous() {
         assert_eq!(states.last(), Some(&last), "{states:?}");
         assert_eq!(n_posts.load(Ordering::SeqCst), 1);
     }
+}
+
+#[tokio::test]
+async fn that_it_is_looked_for_is_told_with_its_being_sent() {
+    let (server, _) = service(vec![vec![attempt("atmpt_1", 1, 0)]]).await;
+    let batches = told(&server).await;
+    // What comes between the two would count as found without a look: somebody else's attempt
+    // was taken for its own, and stayed so though the service refused the request.
+    let sending = batches.iter().find_map(|batch| {
+        let at = batch
+            .iter()
+            .position(|stage| matches!(stage, Stage::Sending { .. }))?;
+        batch.get(at + 1)
+    });
+    assert_eq!(sending, Some(&Stage::Looking), "{batches:?}");
 }
 
 #[tokio::test]

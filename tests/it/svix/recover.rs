@@ -7,19 +7,24 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use reeltop::domain::bulk::{Sweep, Takes};
-use reeltop::domain::{Ability, AttemptStatus, EndpointEdit, Grounds, Route};
+use reeltop::domain::{
+    Ability, AttemptStatus, ChangeKind, EndpointEdit, Grounds, MessageId, Replays, Route,
+};
 use reeltop::io::Clock;
 use reeltop::io::client::Client;
 use reeltop::io::client::http::Sent;
-use reeltop::io::ledger::Ledger;
+use reeltop::io::config::LedgerKeeping;
+use reeltop::io::ledger::{Ledger, Service};
 use reeltop::io::outlet::Outlet;
 use reeltop::io::sender::{Posts, ReplayOrder, sweep};
 use reeltop::server::Running;
 use tempfile::TempDir;
+use tokio::task::unconstrained;
 
 use super::sending::hour_ago;
 use super::{APP, alone, attempts, endpoint_id, publish, svix_of, svix_server};
 use crate::server::support::{PATIENCE, Receiver, answer, create_endpoint, eventually};
+use crate::support::commits;
 
 /// Runs `reeltop replay` on the server; its exit code, its lines, and what it said.
 async fn replay(url: &str, key: &str, arguments: &[&str]) -> (i32, Vec<String>, String) {
@@ -144,11 +149,15 @@ async fn failed() -> Failed {
 }
 
 async fn failed_at(receiver: Receiver) -> Failed {
+    so_many_failed(3, receiver).await
+}
+
+async fn so_many_failed(n: usize, receiver: Receiver) -> Failed {
     let server = svix_server().await;
     let endpoint = create_endpoint(&server, &receiver.url, &["task.*"]).await;
     let svix = svix_of(&server);
     let mut orders = Vec::new();
-    for (message, number) in publish(&server, &svix, 3).await.into_iter().zip(1..) {
+    for (message, number) in publish(&server, &svix, n).await.into_iter().zip(1..) {
         attempts(&svix, &message, 1).await;
         receiver.next().await;
         orders.push(ReplayOrder {
@@ -170,9 +179,23 @@ async fn failed_at(receiver: Receiver) -> Failed {
 
 /// Recovers them; how each stands in the ledger afterwards.
 async fn recovered(failed: &Failed, ledger: Ledger, posts: &Posts) -> Vec<String> {
+    recovering(failed, ledger, posts).await.0
+}
+
+/// The same, and what was told of each.
+async fn recovering(failed: &Failed, ledger: Ledger, posts: &Posts) -> (Vec<String>, Replays) {
     let clock = Clock::new();
     let (outlet, mut ends) = Outlet::new(clock, None, ledger.clone());
-    let reading = async { while ends.changes.recv().await.is_some() {} };
+    let mut told = Replays::default();
+    let reading = async {
+        while let Some(batch) = ends.changes.recv().await {
+            for change in batch {
+                if let ChangeKind::Replay(step) = change.kind {
+                    told.step(*step, change.received);
+                }
+            }
+        }
+    };
     let asking = async {
         let listed = Ability::Offered("GET".to_owned());
         outlet
@@ -192,7 +215,8 @@ async fn recovered(failed: &Failed, ledger: Ledger, posts: &Posts) -> Vec<String
     };
     tokio::join!(asking, reading);
     let rows = ledger.list(10, clock.now()).unwrap();
-    rows.iter().map(|row| row.state.name().to_owned()).collect()
+    let states = rows.iter().map(|row| row.state.name().to_owned());
+    (states.collect(), told)
 }
 
 #[tokio::test]
@@ -217,20 +241,20 @@ async fn what_is_written_down_as_being_sent_is_taken_back_before_the_end() {
         sweep(client, &outlet, &failed.asked(), orders, PATIENCE, &posts).await;
         std::future::pending::<()>().await;
     };
-    // Room for what is told of three that are planned and for the attempts of each, and no more:
-    // then it waits amid its rows until somebody reads.
-    while outlet.tell_polled(None).now_or_never().is_some() {}
-    for _ in 0..6 {
+    // Room for what is told of all that is planned and for the attempts of each, and no more: then
+    // it waits, all written down and nothing asked for, until somebody reads.
+    let fill = || unconstrained(outlet.tell_polled(None)).now_or_never();
+    while fill().is_some() {}
+    for _ in 0..4 {
         ends.changes.recv().await.unwrap();
     }
     let ending = async {
         let is_sending = || async {
             let rows = ledger.list(10, clock.now()).unwrap();
-            rows.iter()
-                .any(|row| row.state.name() == "sending")
-                .then_some(())
+            let sending = rows.iter().filter(|row| row.state.name() == "sending");
+            (sending.count() == 3).then_some(())
         };
-        eventually("one stands as being sent", is_sending).await;
+        eventually("all stand as being sent", is_sending).await;
         let reading = async { while ends.changes.recv().await.is_some() {} };
         tokio::select! {
             biased;
@@ -251,16 +275,58 @@ async fn what_is_written_down_as_being_sent_is_taken_back_before_the_end() {
 }
 
 #[tokio::test]
-async fn where_one_cannot_be_written_down_the_others_are_taken_back() {
+async fn where_one_cannot_be_written_down_none_is_and_each_is_told_of() {
     let failed = failed().await;
     let ledger = Ledger::in_memory();
     let last = &failed.orders[2];
     let pair = (last.message.clone(), last.endpoint.clone());
     let now = Clock::new().now();
     ledger.plan(9, &pair, Route::Svix, now).unwrap();
-    let states = recovered(&failed, ledger, &Posts::default()).await;
-    assert_eq!(states, ["planned", "cancelled", "cancelled"]);
+    let (states, told) = recovering(&failed, ledger, &Posts::default()).await;
+    assert_eq!(states, ["planned"]);
+    let states: Vec<_> = told.all().map(|replay| replay.state.name()).collect();
+    assert_eq!(states, ["cancelled"; 3]);
+    let why = told.all().map(|replay| replay.reason().unwrap_or_default());
+    let why: Vec<String> = why.collect();
+    assert!(
+        why[0].contains("another message") && why[2].contains("is open"),
+        "{why:?}"
+    );
     assert!(failed.receiver.is_quiet().await);
+    failed.server.stop().await;
+}
+
+#[tokio::test]
+async fn where_one_cannot_be_written_as_being_sent_none_is_and_nothing_is_asked_for() {
+    let failed = failed().await;
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::new("https://a.example", "");
+    let ledger = Ledger::in_folder(folder.path(), service, LedgerKeeping::default());
+    // It is made so that the last of them cannot be changed any more.
+    let other = (MessageId::new("msg_other"), endpoint_id("ep_other"));
+    ledger
+        .plan(99, &other, Route::Svix, Clock::new().now())
+        .unwrap();
+    let db = rusqlite::Connection::open(folder.path().join("replays.db")).unwrap();
+    let full = format!(
+        "CREATE TRIGGER full BEFORE UPDATE ON replay WHEN OLD.message = '{}'
+         BEGIN SELECT raise(ABORT, 'the disk is full'); END",
+        failed.orders[2].message
+    );
+    db.execute_batch(&full).unwrap();
+    let (states, told) = recovering(&failed, ledger.clone(), &Posts::default()).await;
+    // That of each is written as soon as it can be.
+    assert_eq!(states, ["planned"; 4]);
+    let states: Vec<_> = told.all().map(|replay| replay.state.name()).collect();
+    assert_eq!(states, ["refused"; 3]);
+    assert!(failed.receiver.is_quiet().await);
+    db.execute_batch("DROP TRIGGER full").unwrap();
+    eventually("that nothing was sent", || async {
+        let rows = ledger.list(10, Clock::new().now()).unwrap();
+        let refused = rows.iter().filter(|row| row.state.name() == "refused");
+        (refused.count() == 3).then_some(())
+    })
+    .await;
     failed.server.stop().await;
 }
 
@@ -301,14 +367,11 @@ async fn what_was_delivered_meanwhile_is_called_off_and_not_waited_for() {
     failed.server.stop().await;
 }
 
-#[tokio::test]
-async fn what_is_asked_for_ends_though_whoever_asked_is_gone() {
-    let failed = failed().await;
-    let (ledger, posts) = (Ledger::in_memory(), Posts::default());
+/// Recovers them; whoever asked is gone as soon as the request is under way.
+async fn asked_for(failed: &Failed, ledger: &Ledger, posts: &Posts) {
     {
-        let asking = recovered(&failed, ledger.clone(), &posts);
+        let asking = recovered(failed, ledger.clone(), posts);
         tokio::pin!(asking);
-        // Dropped as soon as its request is under way.
         tokio::select! {
             _ = &mut asking => {}
             () = async { while posts.tracker.is_empty() { tokio::task::yield_now().await; } } => {}
@@ -318,6 +381,13 @@ async fn what_is_asked_for_ends_though_whoever_asked_is_gone() {
     tokio::time::timeout(PATIENCE, posts.tracker.wait())
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn what_is_asked_for_ends_though_whoever_asked_is_gone() {
+    let failed = failed().await;
+    let (ledger, posts) = (Ledger::in_memory(), Posts::default());
+    asked_for(&failed, &ledger, &posts).await;
     let rows = ledger.list(10, Clock::new().now()).unwrap();
     let states: Vec<_> = rows.iter().map(|row| row.state.name()).collect();
     assert_eq!(states, ["accepted"; 3]);
@@ -390,6 +460,29 @@ async fn control_c_while_they_are_followed_leaves_each_open_and_says_so() {
         failed.receiver.next().await;
     }
     assert!(failed.receiver.is_quiet().await, "each was posted once");
+    failed.server.stop().await;
+}
+
+#[tokio::test]
+async fn however_many_are_recovered_each_stage_of_all_is_one_commit() {
+    let failed = so_many_failed(12, Receiver::always(500).await).await;
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::new("https://a.example", "");
+    let ledger = Ledger::in_folder(folder.path(), service, LedgerKeeping::default());
+    // The file is made with another replay.
+    let pair = (MessageId::new("msg_other"), endpoint_id("ep_other"));
+    ledger
+        .plan(99, &pair, Route::Svix, Clock::new().now())
+        .unwrap();
+    let file = folder.path().join("replays.db");
+    let before = commits(&file);
+    asked_for(&failed, &ledger, &Posts::default()).await;
+    let n = commits(&file) - before;
+    let rows = ledger.list(20, Clock::new().now()).unwrap();
+    let accepted = rows.iter().filter(|row| row.state.name() == "accepted");
+    assert_eq!(accepted.count(), 12);
+    // Planned, sending, accepted. One for each of each would be 36.
+    assert_eq!(n, 3);
     failed.server.stop().await;
 }
 
