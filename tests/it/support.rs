@@ -405,12 +405,12 @@ fn mark(buffer: &Buffer, x: u16, y: u16) -> char {
     }
     let letter = match (cell.fg, cell.bg) {
         (_, Color::Yellow) => 'l',
-        (Color::DarkGray, _) => '.',
+        (Color::Indexed(240 | 245), _) => '.',
         (Color::Cyan, _) => 'a',
         (Color::Green, _) => 'o',
         (Color::Yellow, _) => 'w',
         (Color::LightRed, _) => 'b',
-        (Color::Blue, _) => 'i',
+        (Color::Indexed(75), _) => 'i',
         _ => ' ',
     };
     match (letter, cell.modifier.contains(Modifier::BOLD)) {
