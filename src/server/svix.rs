@@ -36,16 +36,20 @@ pub struct Mount {
     uid: Arc<str>,
     /// Whether the routes are there that Svix Cloud has and the open-source server has not.
     is_cloud: bool,
+    /// When the application was made.
+    since_us: i64,
 }
 
 impl Mount {
     pub fn new(own: Arc<OwnDelivery>, key: Arc<SecretString>, uid: &str, is_cloud: bool) -> Self {
-        own.ledger().provision(now_us());
+        let since_us = now_us();
+        own.ledger().provision(since_us);
         Self {
             own,
             key,
             uid: uid.into(),
             is_cloud,
+            since_us,
         }
     }
 

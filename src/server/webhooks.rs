@@ -175,7 +175,7 @@ fn expand(word: &str) -> Option<Vec<&'static str>> {
         .map(|known| vec![known])
 }
 
-fn is_http_url(url: &str) -> bool {
+pub fn is_http_url(url: &str) -> bool {
     url.parse::<Uri>().is_ok_and(|uri| {
         matches!(uri.scheme_str(), Some("http" | "https"))
             && uri.host().is_some_and(|host| !host.is_empty())

@@ -143,7 +143,10 @@ mod tests {
             (format!(r#"{{"task":{task}}}"#), &[]),
             (format!(r#"{{"data":{task}}}"#), &[]),
             (envelope.clone(), &["trace", "data.folder"]),
-            (format!("[{envelope},{envelope}]"), &["trace", "data.folder"]),
+            (
+                format!("[{envelope},{envelope}]"),
+                &["trace", "data.folder"],
+            ),
             (
                 format!(r#"{{"payload":{envelope}}}"#),
                 &["trace", "data.folder"],

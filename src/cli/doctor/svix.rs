@@ -66,14 +66,14 @@ async fn offers(svix: &Svix) -> Line {
     };
     let named = |wanted: fn(&Ability) -> bool| {
         let named = offers.iter().filter(|(_, ability)| wanted(ability));
-        let named: Vec<&str> = named.map(|(offer, _)| offer.name()).collect();
-        named.join(", ")
+        named.map(|(offer, _)| offer.name()).collect::<Vec<_>>()
     };
-    let mut detail = format!("resend, {}", named(Ability::is_offered));
+    let offered = [vec!["resend"], named(Ability::is_offered)].concat();
+    let mut detail = offered.join(", ");
     let absent = named(|ability| matches!(ability, Ability::Absent(_)));
     if !absent.is_empty() {
         detail.push_str("; not ");
-        detail.push_str(&absent);
+        detail.push_str(&absent.join(", "));
     }
     Line::ok(CHECK, detail)
 }

@@ -18,6 +18,7 @@ use crate::domain::Time;
 use crate::server::clock::{now_us, rfc3339};
 use crate::server::port::{Accepted, Delivery, EndpointSpec, Resend};
 use crate::server::tasks::EVENT_TYPES;
+use crate::server::webhooks::is_http_url;
 use crate::wire::signature::Secret;
 
 /// The farthest back that a recovery goes, in microseconds.
@@ -106,7 +107,16 @@ pub async fn create_app(
 }
 
 fn app_body(mount: &Mount) -> Value {
-    json!({"uid": &*mount.uid, "name": "test", "id": mount.app_id(), "throttleRate": null, "metadata": {}})
+    let since = rfc3339(mount.since_us);
+    json!({
+        "uid": &*mount.uid,
+        "name": "test",
+        "throttleRate": null,
+        "id": mount.app_id(),
+        "createdAt": since,
+        "updatedAt": since,
+        "metadata": {},
+    })
 }
 
 /// `POST /event-type`: all that there are exist from the start.
@@ -142,14 +152,32 @@ pub async fn create_message(
 }
 
 fn known_type(name: &str) -> Result<&'static str, Refused> {
+    let is_odd = |c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c);
+    if name.contains(is_odd) {
+        let words = "letters, digits, and the signs - _ . alone make an event type";
+        return Err(Refused::invalid(&["body", "event_type", "__all__"], words));
+    }
     let known = EVENT_TYPES.into_iter().find(|known| *known == name);
-    known.ok_or_else(|| Refused::invalid(&["body", "event_type", "__all__"], "Unknown event type"))
+    let words = || format!("there is no event type {name}");
+    known.ok_or_else(|| Refused::invalid(&["body", "eventTypes"], &words()))
 }
 
 fn spec(body: &[u8]) -> Result<EndpointSpec, Refused> {
     let asked: EndpointIn = read(body)?;
+    if !is_http_url(&asked.url) {
+        let words = "the URL of an endpoint is an http or https one";
+        return Err(Refused::invalid(&["body", "url"], words));
+    }
+    if asked.rate_limit == Some(0) {
+        let words = "a throttle rate is 1 at least";
+        return Err(Refused::invalid(&["body", "throttle_rate"], words));
+    }
     let event_types = match asked.event_types {
         None => EVENT_TYPES.to_vec(),
+        Some(names) if names.is_empty() => {
+            let words = "an endpoint has one event type at least, or all";
+            return Err(Refused::invalid(&["body", "event_types"], words));
+        }
         Some(names) => {
             let known: Result<Vec<_>, _> = names.iter().map(|name| known_type(name)).collect();
             known?
@@ -216,7 +244,12 @@ pub async fn rotate(
     let secret = asked.key.map(|key| Secret::parse(&key)).transpose();
     let secret = secret.map_err(|error| Refused::invalid(&["body", "key"], &error.to_string()))?;
     let grace = Duration::from_secs(asked.grace_period_seconds.unwrap_or(86_400));
-    mount.own.rotate(id, secret, grace).await?;
+    mount.own.rotate(id.clone(), secret, grace).await?;
+    if mount.is_cloud {
+        // As the official client of version 2.9 expects it, where a server of version 1.100
+        // answers with nothing.
+        return Ok(Json(mount.own.secret(id).await?).into_response());
+    }
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -5,16 +5,28 @@ use std::time::Duration;
 
 use reeltop::domain::{EndpointDraft, EndpointEdit, FailureKind};
 use reeltop::io::client::Client;
+use reeltop::server::Running;
+use reqwest::Method;
 use secrecy::ExposeSecret;
+use serde_json::json;
 
 use super::recover::reeltop;
-use super::{APP, alone, refused, svix_of, svix_server};
+use super::{APP, alone, cloud, refused, svix_of, svix_server};
 use crate::scripted::{Scripted, answer};
-use crate::server::support::get;
+use crate::server::support::{call, get};
 
 #[tokio::test]
 async fn an_endpoint_is_made_changed_in_part_and_deleted() {
-    let server = svix_server().await;
+    is_made_changed_in_part_and_deleted(svix_server().await).await;
+}
+
+/// Where a rotation is answered with the new secret, too.
+#[tokio::test]
+async fn an_endpoint_of_svix_cloud_is_made_changed_in_part_and_deleted() {
+    is_made_changed_in_part_and_deleted(cloud().await).await;
+}
+
+async fn is_made_changed_in_part_and_deleted(server: Running) {
     let client = Client::new(&alone(&server.url(), server.api_key())).unwrap();
     let svix = svix_of(&server);
     let draft = EndpointDraft {
@@ -92,6 +104,31 @@ async fn an_endpoint_is_made_changed_in_part_and_deleted() {
     };
     let fault = refused(client.edit_endpoint(&id, &bad).await);
     assert!(fault.what.contains("nothing was sent: url"), "{fault}");
+    server.stop().await;
+}
+
+/// As a Svix server refuses it, so that a form that sends such a thing is found out here.
+#[tokio::test]
+async fn what_svix_takes_for_no_endpoint_is_refused_by_its_place() {
+    let server = svix_server().await;
+    let path = format!("/api/v1/app/{APP}/endpoint");
+    let good = "http://127.0.0.1:9/";
+    for (body, place) in [
+        (json!({"url": "ftp://127.0.0.1/x"}), "url"),
+        (json!({"url": "nonsense"}), "url"),
+        (json!({"url": good, "throttleRate": 0}), "throttle_rate"),
+        (json!({"url": good, "eventTypes": []}), "event_types"),
+        (json!({"url": good, "eventTypes": ["task.*"]}), "event_type"),
+        (
+            json!({"url": good, "eventTypes": ["task.gone"]}),
+            "eventTypes",
+        ),
+    ] {
+        let (status, answer) = call(&server, Method::POST, &path, Some(body)).await;
+        assert_eq!(status, 422, "{place}: {answer}");
+        assert_eq!(answer["detail"][0]["loc"][1], place, "{answer}");
+    }
+    assert_eq!(get(&server, &path).await["data"], json!([]));
     server.stop().await;
 }
 
