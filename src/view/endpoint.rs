@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 
 use super::endpoints::types_words;
 use super::model::{Said, ago, asset_label, fare};
-use super::paint::{Canvas, Pieces, dim, piece, plain, said};
+use super::paint::{Canvas, Pieces, dim, folded, piece, plain, said};
 use super::{list, message, table};
 use crate::app::page::{EndpointPage, endpoint_attempts};
 use crate::app::{State, Tone};
@@ -21,7 +21,9 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &EndpointP
         return 1;
     };
     let mut row = 0;
-    for line in facts(state, endpoint) {
+    let width = usize::from(inner.width);
+    let facts = facts(state, endpoint).into_iter();
+    for line in facts.flat_map(|line| folded(line, width)) {
         canvas.line(inner, row, &line);
         row += 1;
     }

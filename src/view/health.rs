@@ -7,8 +7,7 @@ use ratatui::layout::Rect;
 
 use super::list::{self, Layout, Line};
 use super::model::{ago, bytes, link, proof, provenance};
-use super::paint::{Canvas, Columns, Piece, Pieces, Side, dim, piece, pieces_width, plain, role};
-use super::text::wrap;
+use super::paint::{Canvas, Columns, Pieces, Side, dim, folded, piece, plain, role};
 use super::theme::Role;
 use super::{listing, table};
 use crate::app::listing::{Entry, Listing, health_entries};
@@ -125,6 +124,7 @@ fn facts(canvas: &mut Canvas<'_>, area: Rect, state: &State) -> usize {
         memory_lines(state),
         journal::lines(state),
     ];
+    let inner = table::indented(area);
     if area.width >= 110 {
         let half = area.width / 2;
         let (left, right): (Vec<_>, Vec<_>) = sections
@@ -135,51 +135,40 @@ fn facts(canvas: &mut Canvas<'_>, area: Rect, state: &State) -> usize {
             column.into_iter().flat_map(|(_, lines)| lines).collect()
         };
         let left_area = Rect {
-            width: half,
-            ..area
+            width: half - 2 - (inner.x - area.x),
+            ..inner
         };
-        let of_left = column(canvas, left_area, state, &join(left));
+        let of_left = column(canvas, left_area, state, join(left));
+        // Routes, on the right, are what is longest.
         let right_area = Rect {
             x: area.x + half,
             width: area.width - half,
             ..area
         };
-        of_left.max(column(canvas, right_area, state, &join(right)))
+        of_left.max(column(canvas, right_area, state, join(right)))
     } else {
-        column(canvas, area, state, &sections.concat())
+        column(canvas, inner, state, sections.concat())
     }
 }
 
-fn column(canvas: &mut Canvas<'_>, area: Rect, state: &State, lines: &[Pieces<'static>]) -> usize {
-    let inner = table::indented(area);
-    let width = usize::from(inner.width);
-    let lines: Vec<Pieces<'_>> = lines.iter().flat_map(|line| folded(line, width)).collect();
+fn column(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    state: &State,
+    lines: Vec<Pieces<'static>>,
+) -> usize {
+    let width = usize::from(area.width);
+    let lines: Vec<Pieces<'_>> = lines
+        .into_iter()
+        .flat_map(|line| folded(line, width))
+        .collect();
     let height = usize::from(area.height);
     let max_scroll = lines.len().saturating_sub(height);
     let top = state.health.scroll.min(max_scroll);
     for (at, line) in lines.iter().skip(top).take(height).enumerate() {
-        canvas.line(inner, at as u16, line);
+        canvas.line(area, at as u16, line);
     }
     max_scroll
-}
-
-/// A fact on as many lines as it takes: its last piece goes on below its own begin.
-fn folded(line: &[Piece<'static>], width: usize) -> Vec<Pieces<'static>> {
-    let Some((last, head)) = line.split_last().filter(|_| pieces_width(line) > width) else {
-        return vec![line.to_vec()];
-    };
-    let indent = pieces_width(head);
-    let words = visible(&last.text);
-    let parts = wrap(&words, width.saturating_sub(indent));
-    let pieces = parts.into_iter().enumerate().map(|(at, part)| {
-        let mut line = match at {
-            0 => head.to_vec(),
-            _ => vec![plain(" ".repeat(indent))],
-        };
-        line.push(role(last.role, part));
-        line
-    });
-    pieces.collect()
 }
 
 fn section(title: &'static str) -> Pieces<'static> {
@@ -187,7 +176,7 @@ fn section(title: &'static str) -> Pieces<'static> {
 }
 
 fn fact(name: &str, text: impl Into<String>) -> Pieces<'static> {
-    vec![dim(format!("  {name:<16} ")), plain(text.into())]
+    vec![dim(format!("  {name:<15} ")), plain(text.into())]
 }
 
 fn link_lines(state: &State) -> Vec<Pieces<'static>> {
@@ -195,7 +184,7 @@ fn link_lines(state: &State) -> Vec<Pieces<'static>> {
     let (tone, words) = link::words(state);
     let mut lines = vec![
         section("LINK"),
-        vec![dim(format!("  {:<16} ", "state")), piece(tone, words)],
+        vec![dim(format!("  {:<15} ", "state")), piece(tone, words)],
         fact("server", state.session.base_url.clone()),
         fact("key from", state.session.key_origin.clone()),
     ];
@@ -207,7 +196,7 @@ fn link_lines(state: &State) -> Vec<Pieces<'static>> {
     | LinkState::Stopped { why } = &history.link
     {
         lines.push(vec![
-            dim(format!("  {:<16} ", "why")),
+            dim(format!("  {:<15} ", "why")),
             piece(Tone::Bad, why.to_string()),
         ]);
     }
@@ -218,7 +207,7 @@ fn link_lines(state: &State) -> Vec<Pieces<'static>> {
     if let Some((at, failure)) = state.polls.fresh_failure(state.now) {
         let when = ago(state.now.wall, at.wall);
         lines.push(vec![
-            dim(format!("  {:<16} ", "poll failed")),
+            dim(format!("  {:<15} ", "poll failed")),
             piece(Tone::Bad, format!("{when}: {failure}")),
         ]);
     }
@@ -245,7 +234,7 @@ fn ability_lines(state: &State) -> Vec<Pieces<'static>> {
         if is_restored {
             words.push_str(" (from the journal, not asked yet)");
         }
-        lines.push(vec![dim(format!("  {name:<16} ")), piece(tone, words)]);
+        lines.push(vec![dim(format!("  {name:<15} ")), piece(tone, words)]);
     }
     let delays: Vec<String> = state
         .history
@@ -337,7 +326,7 @@ fn memory_lines(state: &State) -> Vec<Pieces<'static>> {
         match &history.ledger_trouble {
             None => fact("replays", history.replays.len().to_string()),
             Some(trouble) => vec![
-                dim(format!("  {:<16} ", "replays")),
+                dim(format!("  {:<15} ", "replays")),
                 piece(Tone::Bad, visible(&trouble.to_string()).into_owned()),
             ],
         },

@@ -3,10 +3,13 @@
 use ratatui::layout::Rect;
 
 use super::chrome::key_words;
-use super::paint::{Canvas, Pieces, dim, plain, role};
+use super::paint::{Canvas, Pieces, dim, folded, plain, role};
 use super::theme::Role;
 use crate::app::State;
 use crate::app::keymap::Mode;
+
+/// Cells of the overlay, where there is room.
+const WIDTH: u16 = 88;
 
 /// The glyphs, in words.
 const LEGEND: [&str; 5] = [
@@ -26,6 +29,7 @@ pub fn draw(
     mode: Mode,
     scroll: usize,
 ) -> usize {
+    let room = usize::from(WIDTH.min(area.width).saturating_sub(4));
     let mut lines: Vec<Pieces<'static>> = state
         .keymap
         .help(mode)
@@ -39,7 +43,11 @@ pub fn draw(
         })
         .collect();
     lines.extend(LEGEND.map(|words| vec![dim(words)]));
-    let place = centered(area, 88, lines.len() as u16 + 2);
+    let lines: Vec<Pieces<'static>> = lines
+        .into_iter()
+        .flat_map(|line| folded(line, room))
+        .collect();
+    let place = centered(area, WIDTH, lines.len() as u16 + 2);
     let room = usize::from(place.height.saturating_sub(2));
     let title = if lines.len() > room {
         "Keys · j and k scroll"

@@ -6,7 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
-use super::text::{cut, width};
+use super::text::{cut, fold, width};
 use super::theme::{Role, Theme};
 use crate::app::Tone;
 use crate::domain::visible;
@@ -79,6 +79,38 @@ pub fn safe_start(text: &str, cells: usize) -> Cow<'_, str> {
     }
 }
 
+/// A piece cut at the end of a line. Where it would be one letter of a word, the mark alone stands.
+fn cut_piece(text: &str, room: usize, is_after: bool) -> Cow<'_, str> {
+    let shown = cut(text, room);
+    let gap = text.len() - text.trim_start().len();
+    if is_after && shown.chars().count() == gap + 2 && shown.ends_with('…') {
+        return Cow::Owned(format!("{}…", &text[..gap]));
+    }
+    shown
+}
+
+/// A line on as many lines as it takes: its last piece goes on below its own begin.
+pub fn folded(line: Pieces<'_>, width: usize) -> Vec<Pieces<'_>> {
+    if pieces_width(&line) <= width {
+        return vec![line];
+    }
+    let mut head = line;
+    let Some(last) = head.pop() else {
+        return Vec::new();
+    };
+    let indent = pieces_width(&head);
+    let parts = fold(&visible(&last.text), width.saturating_sub(indent));
+    let pieces = parts.into_iter().enumerate().map(|(at, part)| {
+        let mut line = match at {
+            0 => head.clone(),
+            _ => vec![plain(" ".repeat(indent))],
+        };
+        line.push(role(last.role, part));
+        line
+    });
+    pieces.collect()
+}
+
 /// On which side of its column a cell stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -107,8 +139,10 @@ impl Canvas<'_> {
             let text = safe_start(&piece.text, room);
             let has_more = pieces[at + 1..].iter().any(|piece| !piece.text.is_empty());
             let own = width(&text);
-            let shown = if own > room || own == room && has_more && own > 1 {
-                cut(&text, if own > room { room } else { room - 1 })
+            let shown = if own > room {
+                cut_piece(&text, room, taken > 0)
+            } else if own == room && has_more && own > 1 {
+                Cow::Owned(cut_piece(&format!("{text}…"), room, taken > 0).into_owned())
             } else {
                 Cow::Borrowed(text.as_ref())
             };
@@ -121,7 +155,8 @@ impl Canvas<'_> {
             self.buffer
                 .set_stringn(x, area.y + row, &shown, limit - taken, style);
             taken += width(&shown);
-            if taken >= limit {
+            let is_cut = matches!(shown, Cow::Owned(_));
+            if is_cut || taken >= limit {
                 break;
             }
         }
@@ -297,8 +332,52 @@ impl Columns {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
+    use super::super::theme::ThemeName;
     use super::*;
+
+    fn drawn(pieces: &[Piece<'_>], width: u16) -> String {
+        let area = Rect::new(0, 0, width, 1);
+        let mut buffer = Buffer::empty(area);
+        let theme = Theme::embedded(ThemeName::Mono, false).unwrap();
+        let mut canvas = Canvas {
+            buffer: &mut buffer,
+            theme: &theme,
+        };
+        canvas.line(area, 0, pieces);
+        let cells = buffer.content.iter().map(ratatui::buffer::Cell::symbol);
+        cells.collect::<String>().trim_end().to_owned()
+    }
+
+    #[test]
+    fn a_line_that_does_not_fit_ends_with_one_mark() {
+        let pieces = [plain("partner"), plain(" 401"), dim(" ×2")];
+        for (width, line) in [
+            (14, "partner 401 ×2"),
+            (13, "partner 401 …"),
+            (12, "partner 401…"),
+            (11, "partner 40…"),
+            (10, "partner …"),
+            (9, "partner …"),
+            (8, "partner…"),
+            (7, "partne…"),
+        ] {
+            assert_eq!(drawn(&pieces, width), line, "{width}");
+        }
+        assert_eq!(drawn(&[plain("took"), dim("  “error”")], 8), "took  …");
+    }
+
+    #[test]
+    fn a_line_is_folded_below_the_begin_of_its_last_piece() {
+        let line = vec![dim("file "), plain("/a/long/name and more")];
+        let lines = folded(line, 13);
+        let texts: Vec<String> = lines
+            .iter()
+            .map(|line| line.iter().map(|piece| &*piece.text).collect())
+            .collect();
+        assert_eq!(texts, ["file /a/long/", "     name and", "     more"]);
+    }
 
     #[test]
     fn a_text_of_megabytes_is_cut_before_it_is_measured() {

@@ -63,9 +63,34 @@ fn end(text: &str, limit: usize) -> &str {
 /// The text broken at spaces into lines of at most so many cells; a longer word is cut.
 pub fn wrap(text: &str, limit: usize) -> Vec<String> {
     let limit = limit.max(1);
+    lines_of(text.split_whitespace(), limit)
+}
+
+/// The text broken at spaces into lines of at most so many cells; a longer word, such as the path
+/// of a file, goes on in the next line.
+pub fn fold(text: &str, limit: usize) -> Vec<String> {
+    let limit = limit.max(1);
+    let words = text.split_whitespace().flat_map(|word| {
+        let mut rest = word;
+        std::iter::from_fn(move || {
+            let part = if width(rest) > limit {
+                start(rest, limit)
+            } else {
+                rest
+            };
+            // A character that is wider than the line stays with what follows, to be cut.
+            let part = if part.is_empty() { rest } else { part };
+            rest = &rest[part.len()..];
+            (!part.is_empty()).then_some(part)
+        })
+    });
+    lines_of(words, limit)
+}
+
+fn lines_of<'a>(words: impl Iterator<Item = &'a str>, limit: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
-    for word in text.split_whitespace() {
+    for word in words {
         if !line.is_empty() && width(&line) + 1 + width(word) > limit {
             lines.push(std::mem::take(&mut line));
         }
@@ -154,5 +179,7 @@ mod tests {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("abcdefgh", 4), ["abc…"]);
         assert!(wrap("  ", 4).is_empty());
+        assert_eq!(fold("in /a/long/name", 7), ["in", "/a/long", "/name"]);
+        assert_eq!(fold("名前", 1), ["…"]);
     }
 }

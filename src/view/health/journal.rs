@@ -19,7 +19,7 @@ pub(super) fn lines(state: &State) -> Vec<Pieces<'static>> {
     let mut lines = vec![
         section("JOURNAL"),
         vec![
-            dim(format!("  {:<16} ", "state")),
+            dim(format!("  {:<15} ", "state")),
             piece(tone, journal.words()),
         ],
     ];
@@ -64,5 +64,5 @@ pub(super) fn lines(state: &State) -> Vec<Pieces<'static>> {
 }
 
 fn amiss(name: &str, text: String) -> Pieces<'static> {
-    vec![dim(format!("  {name:<16} ")), piece(Tone::Warn, text)]
+    vec![dim(format!("  {name:<15} ")), piece(Tone::Warn, text)]
 }
