@@ -1,6 +1,7 @@
 //! `reeltop send`: a signed, realistic event for a receiver under development, or with `--check`
 //! all that such a receiver should bear and refuse.
 
+mod causes;
 mod check;
 mod event;
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use reqwest::Url;
 use serde_json::json;
 
+use super::causes::{Expected, Row, causes};
 use super::{event, message_id, millis};
 use crate::cli::output::{Outcome, Output, Stop, note};
 use crate::domain::time::SECOND;
@@ -20,32 +21,6 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Size of the large body, in bytes.
 const LARGE: usize = 2 << 20;
 
-/// What a right receiver answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Expected {
-    Taken,
-    Refused,
-    TakenOrTooLarge,
-}
-
-impl Expected {
-    fn words(self) -> &'static str {
-        match self {
-            Self::Taken => "2xx",
-            Self::Refused => "4xx",
-            Self::TakenOrTooLarge => "2xx or 413",
-        }
-    }
-
-    fn holds(self, code: u16) -> bool {
-        match self {
-            Self::Taken => (200..300).contains(&code),
-            Self::Refused => (400..500).contains(&code),
-            Self::TakenOrTooLarge => (200..300).contains(&code) || code == 413,
-        }
-    }
-}
-
 /// One thing that is tried: requests, one after the other, and what each should be answered.
 struct Check {
     name: &'static str,
@@ -59,8 +34,8 @@ struct Check {
 pub async fn run(poster: &Poster, url: &Url, key: &Key, is_json: bool) -> Outcome {
     let now = Clock::new().now().wall;
     let mut out = Output::new();
-    let mut rows = Vec::new();
-    let mut hints = Vec::new();
+    let mut cells = Vec::new();
+    let mut rows: Vec<Row> = Vec::new();
     for check in checks(url, key, now)? {
         let tried = try_out(poster, &check, rows.is_empty()).await?;
         let advice = advice(&check, tried.code);
@@ -82,29 +57,33 @@ pub async fn run(poster: &Poster, url: &Url, key: &Key, is_json: bool) -> Outcom
             out.line(&line.to_string())?;
             out.flush()?;
         }
-        rows.push(vec![
+        cells.push(vec![
             check.name.to_owned(),
             check.expected.words().to_owned(),
-            answer,
+            answer.clone(),
             format!("{took} ms"),
             if passed { "pass" } else { "FAIL" }.to_owned(),
         ]);
-        if !passed {
-            hints.push(format!("{}: {advice}", check.name));
-        }
+        rows.push(Row {
+            name: check.name,
+            expected: check.expected,
+            answer,
+            passed,
+            advice,
+        });
     }
     if !is_json {
         out.table(
             &["CHECK", "EXPECTED", "ANSWER", "TOOK", "RESULT"],
-            &rows,
+            &cells,
             "",
         )?;
     }
     out.flush()?;
-    for hint in &hints {
-        note(hint);
+    for line in causes(&rows) {
+        note(&line);
     }
-    Ok(u8::from(!hints.is_empty()))
+    Ok(u8::from(rows.iter().any(|row| !row.passed)))
 }
 
 /// How a check went.

@@ -155,10 +155,11 @@ async fn the_check_tells_a_right_receiver_from_wrong_ones() {
     let ran = run(&["send", "--check", "--to", &url, "--secret-file", &secret]).await;
     assert!(ran.stdout.contains("no headers"), "{}", ran.stdout);
     assert!(
-        ran.stderr.contains("anybody can send events"),
+        ran.stderr.contains("all 5 that failed: nothing is refused"),
         "{}",
         ran.stderr
     );
+    assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -168,17 +169,17 @@ async fn what_to_do_fits_the_answer() {
     for (judge, words, is_signature) in [
         (
             (|_, _| StatusCode::UNAUTHORIZED) as fn(&HeaderMap, &[u8]) -> StatusCode,
-            "signed: the secret is another one",
+            "one cause for all 7 that failed: the secret is another one",
             true,
         ),
         (
             |_, _| StatusCode::NOT_FOUND,
-            "signed: the receiver has no such path",
+            "one cause for all 7 that failed: the receiver has no such path",
             false,
         ),
         (
             |_, _| StatusCode::INTERNAL_SERVER_ERROR,
-            "signed: the receiver broke",
+            "one cause for all 12 that failed: the receiver broke",
             false,
         ),
     ] {
