@@ -5,6 +5,8 @@ mod words;
 
 use std::fmt;
 
+use serde::de::IgnoredAny;
+
 use super::guess::{self, Change};
 use super::json::{self, Node};
 use super::key::{Key, KeyFault, split};
@@ -71,12 +73,19 @@ pub enum Cause {
     Undecoded { with_prefix: bool },
     /// The body is not the one that was signed, and how it became so is known.
     Body(Change),
-    /// The body has fewer bytes than its Content-Length says.
-    Cut { declared: usize, got: usize },
-    /// The keys of the body are sorted, so that its own order cannot be told any more.
+    /// The body has no bytes; how many its Content-Length says.
+    Empty { declared: Option<usize> },
+    /// The body has fewer bytes than its Content-Length says, or its JSON ends in the middle.
+    Cut { declared: Option<usize>, got: usize },
+    /// Nothing of the above fits; what the body looks like.
+    Altered { looks: Option<Looks> },
+}
+
+/// What a body may look like that was parsed and written again; the sender's own may as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Looks {
     Sorted,
-    /// Nothing of the above fits.
-    Altered,
+    PrettyPrinted,
 }
 
 /// What was found.
@@ -238,10 +247,14 @@ impl Case<'_> {
             .collect();
         self.other_scheme(&mine)
             .or_else(|| self.undecoded(secrets))
-            .or_else(|| self.cut(request.declared))
+            .or_else(|| self.shortened(request.declared))
             .or_else(|| self.other_body(&keys, by))
-            .or_else(|| self.sorted())
-            .or(Some(Cause::Altered))
+            .or_else(|| self.broken_off())
+            .or_else(|| {
+                Some(Cause::Altered {
+                    looks: self.looks(),
+                })
+            })
     }
 
     /// A right signature over milliseconds: libraries take them for a time far in the future.
@@ -274,11 +287,23 @@ impl Case<'_> {
         None
     }
 
-    fn cut(&self, declared: Option<usize>) -> Option<Cause> {
+    fn shortened(&self, declared: Option<usize>) -> Option<Cause> {
         let got = self.body.len();
+        if got == 0 {
+            return Some(Cause::Empty { declared });
+        }
         declared
-            .filter(|declared| *declared > got)
-            .map(|declared| Cause::Cut { declared, got })
+            .is_some_and(|declared| declared > got)
+            .then_some(Cause::Cut { declared, got })
+    }
+
+    /// JSON that is right up to its last byte and goes on there.
+    fn broken_off(&self) -> Option<Cause> {
+        let error = serde_json::from_slice::<IgnoredAny>(self.body).err()?;
+        error.is_eof().then_some(Cause::Cut {
+            declared: None,
+            got: self.body.len(),
+        })
     }
 
     fn other_body(
@@ -295,12 +320,16 @@ impl Case<'_> {
         None
     }
 
-    /// Keys in alphabetical order are no event's own.
-    fn sorted(&self) -> Option<Cause> {
+    /// What may come of a body's being written again. It proves nothing, as what can be undone of it
+    /// was undone before: then another secret is as likely.
+    fn looks(&self) -> Option<Looks> {
         let mut node = Node::read(self.body)?;
+        if json::is_indented(self.body) {
+            return Some(Looks::PrettyPrinted);
+        }
         let keys = node.members_at(&[])?;
         let is_sorted = keys.len() > 2 && keys.is_sorted_by_key(|(key, _)| *key);
-        is_sorted.then_some(Cause::Sorted)
+        is_sorted.then_some(Looks::Sorted)
     }
 }
 
@@ -553,13 +582,8 @@ mod tests {
                     continue;
                 }
                 let found = of(&signed(SECRET, was.as_bytes()), is.as_bytes(), &mine(), NOW);
-                assert_eq!(
-                    found.name(),
-                    "body_rewritten",
-                    "{} → {}",
-                    sent.name,
-                    got.name
-                );
+                let is_name = matches!(found.name(), "body_rewritten" | "body_pretty_printed");
+                assert!(is_name, "{} → {}", sent.name, got.name);
                 // Sorted keys of an event go back into the documented order, so that only the form
                 // is named wrongly nowhere.
                 assert!(
@@ -570,17 +594,87 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// How a body looks is no proof that it was parsed: its sender may write it so.
+    #[test]
+    fn another_secret_is_not_taken_for_a_parsed_body() {
         let sorted = r#"{"a":1,"b":{"y":1,"x":2},"z":3}"#;
-        let found = of(
-            &signed(SECRET, b"{\"z\":3}"),
-            sorted.as_bytes(),
-            &mine(),
-            NOW,
-        );
+        let node = Node::read(EVENT.as_bytes()).unwrap();
+        let form = |part: &str| FORMS.iter().find(|form| form.name.contains(part)).unwrap();
+        let event = node.written(form("JSON.stringify writes it, with its keys sorted"));
+        let indented = node.written(form("indented by 2"));
+        for (body, looks) in [
+            (sorted, Some(Looks::Sorted)),
+            (&event, Some(Looks::Sorted)),
+            (&indented, Some(Looks::PrettyPrinted)),
+            (EVENT, None),
+            ("no JSON", None),
+        ] {
+            let found = of(
+                &signed(OTHER, body.as_bytes()),
+                body.as_bytes(),
+                &mine(),
+                NOW,
+            );
+            assert_eq!(found.cause, Some(Cause::Altered { looks }), "{body}");
+            assert_eq!(found.name(), "altered");
+            assert!(
+                found
+                    .words()
+                    .starts_with("no secret fits: the secret is another one")
+            );
+            assert_eq!(
+                found.advice().contains("if its sender does not"),
+                looks.is_some()
+            );
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_empty_cut_short_or_pretty_printed_is_told() {
+        let signature = signed(SECRET, EVENT.as_bytes());
+        let found = of(&signature, b"", &mine(), NOW);
+        assert_eq!(found.cause, Some(Cause::Empty { declared: None }));
         assert_eq!(
-            (found.name(), found.cause),
-            ("body_rewritten", Some(Cause::Sorted))
+            (found.name(), found.words().as_str()),
+            ("body_empty", "the body is empty")
         );
+        // One that was signed empty is not to blame.
+        assert!(of(&signed(SECRET, b""), b"", &mine(), NOW).is_verified());
+
+        for at in [1, 40, 100, EVENT.len() - 1] {
+            for signature in [&signature, &signed(OTHER, EVENT.as_bytes())] {
+                let found = of(signature, &EVENT.as_bytes()[..at], &mine(), NOW);
+                let cut = Cause::Cut {
+                    declared: None,
+                    got: at,
+                };
+                assert_eq!(found.cause, Some(cut), "{at}");
+                assert!(found.words().contains("cut short"), "{}", found.words());
+            }
+        }
+
+        let node = Node::read(EVENT.as_bytes()).unwrap();
+        let form = FORMS
+            .iter()
+            .find(|form| form.name == "JSON indented by 4")
+            .unwrap();
+        let four = node.written(form);
+        for body in [
+            four.clone(),
+            format!("{four}\n"),
+            four.replace("    ", "\t"),
+        ] {
+            let found = of(&signature, body.as_bytes(), &mine(), NOW);
+            assert_eq!(found.name(), "body_pretty_printed", "{body}");
+            assert!(
+                found
+                    .words()
+                    .starts_with("the body was pretty-printed: the signature fits it")
+            );
+            assert!(found.advice().contains("jq"));
+        }
     }
 
     #[test]

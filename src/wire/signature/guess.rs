@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::json::{FORMS, Form, Node, STRINGIFY};
+use super::json::{self, FORMS, Form, Node, STRINGIFY};
 
 /// A body beyond this is not written again at all, in bytes: each form takes its time.
 const MAX_REWRITTEN: usize = 4 << 20;
@@ -32,7 +32,9 @@ const DOCUMENTED: [&str; 12] = [
 pub enum Change {
     /// It was parsed and written again; the signed one is in this form.
     Written(&'static Form),
-    /// The same, and the keys of the signed one stood in the documented order.
+    /// The same, only so that people can read it better.
+    PrettyPrinted(&'static Form),
+    /// It was parsed and written again, and the keys of the signed one stood in the documented order.
     Reordered(&'static Form),
     LineEndAdded,
     LineEndLost,
@@ -59,14 +61,20 @@ pub fn find(body: &[u8], mut fits: impl FnMut(&[u8]) -> bool) -> Option<Change> 
         return None;
     }
     let node = Node::read(body)?;
+    let is_indented = json::is_indented(body);
     for form in &FORMS {
         let mut text = node.written(form);
+        let change = if is_indented && !form.is_indented() {
+            Change::PrettyPrinted(form)
+        } else {
+            Change::Written(form)
+        };
         if text.as_bytes() != body && fits(text.as_bytes()) {
-            return Some(Change::Written(form));
+            return Some(change);
         }
         text.push('\n');
         if text.as_bytes() != body && fits(text.as_bytes()) {
-            return Some(Change::Written(form));
+            return Some(change);
         }
     }
     documented(&node, body.len(), fits)

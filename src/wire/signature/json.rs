@@ -88,6 +88,10 @@ impl Form {
     pub fn is_sorted(&self) -> bool {
         self.is_sorted
     }
+
+    pub fn is_indented(&self) -> bool {
+        matches!(self.layout, Layout::Indented(_))
+    }
 }
 
 /// What JavaScript's `JSON.stringify` gives.
@@ -172,6 +176,15 @@ impl<'a> Node<'a> {
             .find(|(held, _)| held.trim_matches('"') == *key)?;
         value.members_at(rest)
     }
+}
+
+/// Whether JSON stands on lines of its own, as for people to read.
+pub fn is_indented(body: &[u8]) -> bool {
+    let mut after = body.trim_ascii().iter().skip(1);
+    // Behind the first bracket; within a string there is no line end.
+    after
+        .find(|byte| !matches!(byte, b' ' | b'\t' | b'\r'))
+        .is_some_and(|byte| *byte == b'\n')
 }
 
 /// The form in which a text already is, if it is one of ours.

@@ -103,6 +103,19 @@ fn causes_are_named_with_what_to_do() {
             "body_rewritten",
         ),
         (
+            "pretty",
+            http(at, &good, &BODY.replace('{', "{\n ").replace(',', ",\n ")),
+            vec![],
+            "body_pretty_printed",
+        ),
+        ("empty", http(at, &good, ""), vec![], "body_empty"),
+        (
+            "cut",
+            http(at, &good, &BODY[..BODY.len() / 2]),
+            vec![],
+            "body_cut",
+        ),
+        (
             "line end",
             http(at, &good, &format!("{BODY}\r\n")),
             vec![],

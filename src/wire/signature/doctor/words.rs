@@ -1,6 +1,6 @@
 //! What the doctor says: a word for machines, what happened, and what to do.
 
-use super::{Cause, Diagnosis, Holder};
+use super::{Cause, Diagnosis, Holder, Looks};
 use crate::domain::time::duration_words;
 use crate::wire::signature::TOLERANCE_S;
 use crate::wire::signature::guess::Change;
@@ -95,13 +95,19 @@ impl Diagnosis {
                 )
             }
             Cause::Body(change) => format!("{}{signed_by}", change_words(change, self.body_form)),
-            Cause::Cut { declared, got } => {
-                format!("the body was cut: {got} bytes of the {declared} that it declares")
-            }
-            Cause::Sorted => {
-                "no secret fits, and the keys of the body are sorted: it was most likely parsed and written again, and its own order is lost".to_owned()
-            }
-            Cause::Altered => {
+            Cause::Empty {
+                declared: Some(declared @ 1..),
+            } => format!("the body is empty; it declares {declared} bytes"),
+            Cause::Empty { .. } => "the body is empty".to_owned(),
+            Cause::Cut {
+                declared: Some(declared),
+                got,
+            } => format!("the body was cut short: {got} bytes of the {declared} that it declares"),
+            Cause::Cut {
+                declared: None,
+                got,
+            } => format!("the body was cut short: its JSON ends in the middle, after {got} bytes"),
+            Cause::Altered { .. } => {
                 "no secret fits: the secret is another one, or body, id or timestamp differ from what was signed".to_owned()
             }
         }
@@ -149,8 +155,12 @@ impl Diagnosis {
             Some(Cause::Undecoded { .. }) => {
                 "The key is what base64 decodes from the part after whsec_."
             }
-            Some(Cause::Body(Change::Written(_) | Change::Reordered(_)) | Cause::Sorted) => {
-                RAW_BODY
+            Some(Cause::Body(Change::Written(_) | Change::Reordered(_))) => RAW_BODY,
+            Some(Cause::Body(Change::PrettyPrinted(_))) => {
+                "An editor, jq or a framework laid it out for people: check, and save, the bytes as they came."
+            }
+            Some(Cause::Empty { .. }) => {
+                "Something took it before the check: a framework that parses bodies leaves an empty stream. Save the request as it came, with reeltop listen --save."
             }
             Some(Cause::Body(Change::Base64 | Change::Quoted)) => {
                 "A gateway wrapped the body: undo that before checking."
@@ -161,10 +171,19 @@ impl Diagnosis {
             Some(Cause::Cut { .. }) => {
                 "Raise the limit for request bodies, or save the whole request."
             }
-            Some(Cause::Altered) if self.n_signatures > 1 => {
+            Some(Cause::Altered { looks: Some(looks) }) => {
+                let how = match looks {
+                    Looks::Sorted => "The keys of the body are sorted",
+                    Looks::PrettyPrinted => "The body is pretty-printed",
+                };
+                return format!(
+                    "See that it is this endpoint's secret (--other-secret-file tells whose it is). {how}: if its sender does not write it so, something parsed it and wrote it again. {RAW_BODY}"
+                );
+            }
+            Some(Cause::Altered { .. }) if self.n_signatures > 1 => {
                 "Several signatures mean that the secret was rotated lately: fetch the current one. Else compare the body with what the service sent."
             }
-            Some(Cause::Altered) => {
+            Some(Cause::Altered { .. }) => {
                 "See that it is this endpoint's secret (--other-secret-file tells whose it is); then save the request as it came, with reeltop listen --save, and check that."
             }
         };
@@ -189,13 +208,13 @@ impl Cause {
             } => "old_secret",
             Self::OtherSecret { .. } => "other_secret",
             Self::Undecoded { .. } => "secret_undecoded",
-            Self::Body(Change::Written(_) | Change::Reordered(_)) | Self::Sorted => {
-                "body_rewritten"
-            }
+            Self::Body(Change::PrettyPrinted(_)) => "body_pretty_printed",
+            Self::Body(Change::Written(_) | Change::Reordered(_)) => "body_rewritten",
             Self::Body(Change::Base64 | Change::Quoted) => "body_wrapped",
             Self::Body(_) => "line_ends",
+            Self::Empty { .. } => "body_empty",
             Self::Cut { .. } => "body_cut",
-            Self::Altered => "altered",
+            Self::Altered { .. } => "altered",
         }
     }
 }
@@ -207,6 +226,10 @@ fn change_words(change: &Change, body_form: Option<&str>) -> String {
     match change {
         Change::Written(form) => format!(
             "your framework parsed the body first: the signature fits the body as {}{here}",
+            form.name
+        ),
+        Change::PrettyPrinted(form) => format!(
+            "the body was pretty-printed: the signature fits it as {}",
             form.name
         ),
         Change::Reordered(form) => format!(
