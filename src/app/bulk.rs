@@ -12,7 +12,10 @@ use super::action::Action;
 use super::list::Step;
 use super::prompt::Prompt;
 use super::{Effect, Overlay, State, Tone};
-use crate::domain::bulk::{MANY, PER_SECOND, Recovery, oldest_first, order_words, plan_of_many};
+use crate::domain::bulk::{
+    MANY, PER_SECOND, Pair, Recovery, n_tried, oldest_first, order_words, plan_of_many,
+    untried_first,
+};
 use crate::domain::{EndpointId, History, Job, MessageId, PlanItem, Route, TaskId, Time, Verdict};
 use kept::Kept;
 use route::{ALL_OR_NONE, FAILS_NO_MORE, gone};
@@ -44,11 +47,21 @@ pub struct BulkRow {
     pub is_unwanted: bool,
 }
 
-impl BulkRow {
-    pub fn endpoint(&self) -> &EndpointId {
+impl Pair for BulkRow {
+    fn message(&self) -> &MessageId {
+        &self.message
+    }
+
+    fn endpoint(&self) -> &EndpointId {
         &self.item.endpoint
     }
 
+    fn task(&self) -> Option<&TaskId> {
+        self.task.as_ref()
+    }
+}
+
+impl BulkRow {
     pub fn is_waiting(&self) -> bool {
         self.choice == Some(Choice::Wait)
     }
@@ -189,6 +202,7 @@ impl BulkOverlay {
             route = Some(plan.route);
             n_fine += usize::from(rows.len() == n_before);
         }
+        untried_first(&mut rows, history);
         Self {
             title: scope.words(history),
             scope,
@@ -226,6 +240,12 @@ impl BulkOverlay {
             }
         }
         counts
+    }
+
+    /// How many of what is to be sent an earlier replay tried.
+    pub fn n_tried(&self, history: &History) -> usize {
+        let chosen = self.rows.iter().filter(|row| row.item.is_chosen);
+        n_tried(chosen, history)
     }
 
     /// How it is sent, in words.

@@ -192,7 +192,7 @@ impl State {
         for row in waiting {
             if let Some(due) = row.item.retry {
                 self.waits
-                    .add(&self.history, &row.message, row.endpoint(), due);
+                    .add(&self.history, &row.message, &row.item.endpoint, due);
                 n += 1;
             }
         }

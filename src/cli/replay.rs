@@ -23,10 +23,10 @@ use super::prompt::{confirmed, counted};
 use super::reading::find_messages;
 use super::{journal, source};
 use crate::app::subject::means_endpoint;
-use crate::domain::bulk::{MANY, jobs, oldest_first, plan_of_many, untried_first};
+use crate::domain::bulk::{MANY, jobs, n_tried, oldest_first, plan_of_many, untried_first};
 use crate::domain::{
-    Change, ChangeKind, EndpointId, Failure, FailureKind, History, MessageId, Moment, Origin, Plan,
-    Queue, Route, Trigger, plan,
+    Change, ChangeKind, EndpointId, Failure, FailureKind, History, Job, MessageId, Moment, Origin,
+    Plan, Queue, Route, Trigger, plan,
 };
 use crate::io::attempts::Attempts;
 use crate::io::client::{Client, ENDPOINTS};
@@ -116,10 +116,12 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
         .collect();
     let mut out = Output::new();
     // A named message is sent in its turn, whatever was tried before.
-    let (jobs, n_tried) = if is_bulk {
-        untried_first(jobs(&plans, &history), &history)
+    let mut jobs: Vec<Job> = jobs(&plans, &history).collect();
+    let n_tried = if is_bulk {
+        untried_first(&mut jobs, &history);
+        n_tried(jobs.iter(), &history)
     } else {
-        (jobs(&plans, &history).collect(), 0)
+        0
     };
     let n_chosen = jobs.len();
     if args.dry_run && args.json {

@@ -5,7 +5,7 @@ mod sweep;
 use std::collections::{HashMap, HashSet};
 
 use super::history::{Delivery, History, OutcomeState};
-use super::id::{EndpointId, MessageId};
+use super::id::{EndpointId, MessageId, TaskId};
 use super::link::Ability;
 use super::offer::Offer;
 use super::plan::{Grounds, Plan, PlanItem, Verdict, plan_local_tried, plan_tried};
@@ -210,27 +210,63 @@ pub fn jobs<'a>(plans: &'a [Plan], history: &'a History) -> impl Iterator<Item =
     })
 }
 
-/// The jobs in the order in which a run takes them, and how many of them an earlier replay tried:
-/// what was never replayed goes first and what was tried last goes last, so that a bulk that failures
-/// stopped goes on with the rest when it is asked for again. What one endpoint hears of one task
-/// keeps its order, and goes by the latest try of any of it.
-pub fn untried_first(jobs: impl IntoIterator<Item = Job>, history: &History) -> (Vec<Job>, usize) {
-    let mut jobs: Vec<Job> = jobs.into_iter().collect();
-    let mut tries: HashMap<_, LedgerRow> = HashMap::new();
-    let lane = |job: &Job| {
-        let alone = job.task.is_none().then(|| job.message.clone());
-        (job.endpoint.clone(), job.task.clone(), alone)
+/// A message and where it goes, as one of many.
+pub trait Pair {
+    fn message(&self) -> &MessageId;
+    fn endpoint(&self) -> &EndpointId;
+    fn task(&self) -> Option<&TaskId>;
+}
+
+impl Pair for Job {
+    fn message(&self) -> &MessageId {
+        &self.message
+    }
+
+    fn endpoint(&self) -> &EndpointId {
+        &self.endpoint
+    }
+
+    fn task(&self) -> Option<&TaskId> {
+        self.task.as_ref()
+    }
+}
+
+/// Puts the pairs in the order in which a run takes them: what was never replayed goes first and what
+/// was tried last goes last, so that a bulk that failures stopped goes on with the rest when it is
+/// asked for again. What one endpoint hears of one task keeps its order, and goes by the latest try
+/// of any of it.
+pub fn untried_first<T: Pair>(pairs: &mut [T], history: &History) {
+    let lane = |pair: &T| {
+        let alone = pair.task().is_none().then(|| pair.message().clone());
+        (pair.endpoint().clone(), pair.task().cloned(), alone)
     };
-    let mut n_tried = 0;
-    for job in &jobs {
-        if let Some(row) = history.replays.tried(&job.message, &job.endpoint) {
-            n_tried += 1;
-            let latest = tries.entry(lane(job)).or_insert(row);
+    let mut tries: HashMap<_, LedgerRow> = HashMap::new();
+    for pair in &*pairs {
+        if let Some(row) = history.replays.tried(pair.message(), pair.endpoint()) {
+            let latest = tries.entry(lane(pair)).or_insert(row);
             *latest = row.max(*latest);
         }
     }
-    jobs.sort_by_cached_key(|job| tries.get(&lane(job)).copied());
-    (jobs, n_tried)
+    pairs.sort_by_cached_key(|pair| tries.get(&lane(pair)).copied());
+}
+
+/// How many of them an earlier replay tried.
+pub fn n_tried<'a, T: Pair + 'a>(pairs: impl Iterator<Item = &'a T>, history: &History) -> usize {
+    let is_tried = |pair: &&T| {
+        let tried = history.replays.tried(pair.message(), pair.endpoint());
+        tried.is_some()
+    };
+    pairs.filter(is_tried).count()
+}
+
+/// That so many were tried before, where any were.
+pub fn tried_words(n_tried: usize) -> Option<String> {
+    (n_tried > 0).then(|| {
+        format!(
+            "{n_tried} of them were replayed before: they go last, and with them what else their \
+             tasks have"
+        )
+    })
 }
 
 /// How so many are sent, in words.
@@ -245,7 +281,6 @@ pub fn order_words(n: usize, per_second: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::id::TaskId;
     use crate::domain::replay::{Replay, ReplayStep, Replays, Stage};
     use crate::domain::time::Moment;
 
@@ -303,9 +338,10 @@ mod tests {
                 });
             }
         }
-        let (order, n_tried) = untried_first(jobs, &history);
-        let order: Vec<String> = order.iter().map(|job| job.message.to_string()).collect();
+        let mut jobs = jobs;
+        untried_first(&mut jobs, &history);
+        let order = jobs.each_ref().map(|job| job.message.to_string());
         assert_eq!(order, ["m5", "m6", "m3", "m1", "m2", "m4"]);
-        assert_eq!(n_tried, 3);
+        assert_eq!(n_tried(jobs.iter(), &history), 3);
     }
 }

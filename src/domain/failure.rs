@@ -10,6 +10,8 @@ pub struct Failure {
     pub what: String,
     /// What to do next; may be empty.
     pub hint: String,
+    /// How long the service asks to be left alone, in microseconds, where it says so.
+    pub wait: Option<i64>,
 }
 
 /// What sort of failure it is, as the program's next step depends on it.
@@ -47,6 +49,7 @@ impl Failure {
             kind,
             what: what.into(),
             hint: hint.into(),
+            wait: None,
         }
     }
 

@@ -1,10 +1,15 @@
 //! Many replays, one after another: what may be sent next and when, and when to stop.
 
-use std::collections::{HashSet, VecDeque};
+mod pause;
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 
 use super::id::{EndpointId, MessageId, TaskId};
 use super::plan::Grounds;
 use super::time::SECOND;
+
+pub use pause::{MAX_PAUSE, Pause, UNSAID};
 
 /// So many failures one after another end a bulk.
 pub const MAX_FAILURES: usize = 5;
@@ -26,6 +31,8 @@ pub struct Job {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Queue {
     waiting: VecDeque<Job>,
+    /// The place of each among all that there ever were.
+    places: HashMap<(MessageId, EndpointId), usize>,
     under_way: Vec<Job>,
     failures: usize,
     /// From one request to the next, in microseconds.
@@ -37,17 +44,15 @@ pub struct Queue {
 impl Queue {
     /// Sends at most so many a second. Duplicates are left out.
     pub fn new(jobs: impl IntoIterator<Item = Job>, per_second: f64) -> Self {
-        let mut seen = HashSet::new();
-        let waiting = jobs
-            .into_iter()
-            .filter(|job| seen.insert((job.message.clone(), job.endpoint.clone())))
-            .collect();
-        Self {
-            waiting,
+        let mut queue = Self {
             every: (SECOND as f64 / per_second) as i64,
             next: i64::MIN,
             ..Self::default()
+        };
+        for job in jobs {
+            queue.add(job);
         }
+        queue
     }
 
     /// The next that is to be sent now: the oldest whose task has nothing under way at its
@@ -93,10 +98,16 @@ impl Queue {
         self.next = self.next.saturating_sub(self.every);
     }
 
-    /// Puts one back before the rest, as the service would not hear of it for now.
+    /// Puts one back where it stood, as the service would not hear of it for now.
     pub fn put_back(&mut self, job: &Job) {
         self.under_way.retain(|other| other != job);
-        self.waiting.push_front(job.clone());
+        let place = self.place(job);
+        let at = self.waiting.partition_point(|it| self.place(it) < place);
+        self.waiting.insert(at, job.clone());
+    }
+
+    fn place(&self, job: &Job) -> Option<usize> {
+        self.places.get(&pair(job)).copied()
     }
 
     /// Sends nothing before that time; monotonic microseconds.
@@ -120,9 +131,13 @@ impl Queue {
         self.failures = 0;
     }
 
-    /// Puts another behind the rest.
+    /// Puts another behind the rest, unless it was there before.
     pub fn add(&mut self, job: Job) {
-        self.waiting.push_back(job);
+        let place = self.places.len();
+        if let Entry::Vacant(vacant) = self.places.entry(pair(&job)) {
+            vacant.insert(place);
+            self.waiting.push_back(job);
+        }
     }
 
     /// Takes all at once, whatever is under way: one request sends them.
@@ -146,6 +161,10 @@ impl Queue {
     pub fn under_way(&self) -> &[Job] {
         &self.under_way
     }
+}
+
+fn pair(job: &Job) -> (MessageId, EndpointId) {
+    (job.message.clone(), job.endpoint.clone())
 }
 
 #[cfg(test)]
@@ -198,11 +217,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_back_goes_first_and_not_before_its_time() {
+    fn what_is_put_back_goes_where_it_stood_and_not_before_its_time() {
         let jobs = [job("m1", Some("t")), job("m2", Some("t")), job("m3", None)];
         let mut queue = Queue::new(jobs.clone(), 1e9);
         assert_eq!(queue.take_next(0), Some(jobs[0].clone()));
+        assert_eq!(queue.take_next(1), Some(jobs[2].clone()));
         queue.put_back(&jobs[0]);
+        queue.put_back(&jobs[2]);
         queue.hold(70);
         queue.hold(50);
         assert_eq!((queue.n_left(), queue.due()), (3, Some(70)));

@@ -14,6 +14,7 @@ use super::theme::Role;
 use crate::app::bulk::{BulkOverlay, BulkRow, Counts, ShownBulk};
 use crate::app::prompt::Prompt;
 use crate::app::{State, Tone};
+use crate::domain::bulk::tried_words;
 use crate::domain::{History, MessageId, Route, Verdict, visible};
 
 /// The widest that it is.
@@ -38,7 +39,7 @@ pub fn draw(
         .clamp(20, WIDTH)
         .min(area.width);
     let inner_width = usize::from(width).saturating_sub(4);
-    let above = head(overlay, counts, state.session.utc_offset, inner_width);
+    let above = head(state, overlay, counts, inner_width);
     let n_rows = overlay.rows.len().min(usize::from(u16::MAX / 2)) as u16;
     let wanted = (above.len() as u16 + 1)
         .saturating_add(n_rows)
@@ -122,7 +123,13 @@ fn indented(area: Rect) -> Rect {
     }
 }
 
-fn head(overlay: &BulkOverlay, counts: Counts, offset: i32, width: usize) -> Vec<Pieces<'static>> {
+fn head(
+    state: &State,
+    overlay: &BulkOverlay,
+    counts: Counts,
+    width: usize,
+) -> Vec<Pieces<'static>> {
+    let offset = state.session.utc_offset;
     let mut title = vec![role(Role::Title, overlay.title.clone())];
     title.push(dim(format!(" · {}", messages(overlay.n_messages))));
     if overlay.n_fine > 0 {
@@ -162,6 +169,11 @@ fn head(overlay: &BulkOverlay, counts: Counts, offset: i32, width: usize) -> Vec
             overlay.route,
             how(overlay, counts.send, offset)
         );
+        lines.extend(wrap(&words, width).into_iter().map(|text| vec![dim(text)]));
+    }
+    if overlay.by != Route::Recover
+        && let Some(words) = tried_words(overlay.n_tried(&state.history))
+    {
         lines.extend(wrap(&words, width).into_iter().map(|text| vec![dim(text)]));
     }
     if counts.unwanted > 0 {

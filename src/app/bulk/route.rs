@@ -3,7 +3,7 @@
 use super::super::{Overlay, State, Tone};
 use super::kept::Kept;
 use super::{BulkOverlay, BulkRow, Scope};
-use crate::domain::bulk::{Recovery, plan_of_many};
+use crate::domain::bulk::{Pair, Recovery, plan_of_many};
 use crate::domain::{EndpointId, History, MessageId, OutcomeState, PlanItem, Route, Time, Verdict};
 
 /// Why no row of a recovery can be left out.

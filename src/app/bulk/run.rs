@@ -4,7 +4,11 @@ use std::collections::HashMap;
 
 use super::BulkOverlay;
 use crate::domain::bulk::{FOLLOWED, PER_SECOND, Recovery};
-use crate::domain::{EndpointId, History, Job, MessageId, Queue, Replay, ReplayState, Route};
+use crate::domain::time::SECOND;
+use crate::domain::{
+    EndpointId, FailureKind, History, Job, MAX_FAILURES, MAX_PAUSE, MessageId, Pause, Queue,
+    Replay, ReplayState, Route, UNSAID,
+};
 
 /// Where one pair of a run stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +116,8 @@ pub struct Run {
     places: HashMap<(MessageId, EndpointId), usize>,
     numbers: HashMap<u64, usize>,
     queue: Queue,
+    /// How long the service asks to be left alone.
+    pause: Pause,
     /// Whether the user saw that it ended.
     pub was_read: bool,
 }
@@ -134,6 +140,7 @@ impl Run {
             queue: Queue::new(rows.iter().map(|row| row.job.clone()), PER_SECOND),
             places: rows.iter().enumerate().map(place).collect(),
             numbers: HashMap::new(),
+            pause: Pause::default(),
             rows,
             phase: Phase::Undoable { until, plan },
             was_read: false,
@@ -208,6 +215,10 @@ impl Run {
 
     /// Takes note of those that ended meanwhile.
     pub(super) fn note_ended(&mut self, history: &History, now: i64) {
+        let put_off: Vec<(usize, i64)> = self.put_off(history).collect();
+        for (at, wait) in put_off {
+            self.put_back(at, wait, now);
+        }
         let ended: Vec<(usize, RunState)> = self
             .open(history)
             .filter_map(|(at, replay)| {
@@ -215,6 +226,9 @@ impl Run {
                 Some((at, ended(number, replay, now)?))
             })
             .collect();
+        if !ended.is_empty() {
+            self.pause.end();
+        }
         for (at, state) in ended {
             let Some(job) = self.rows.get(at).map(|row| row.job.clone()) else {
                 continue;
@@ -233,14 +247,53 @@ impl Run {
         }
     }
 
+    /// Those that the service would not hear of for now, each with how long it asks to be left alone.
+    /// The one request of a recovery is not made again by itself.
+    fn put_off<'a>(&'a self, history: &'a History) -> impl Iterator<Item = (usize, i64)> + 'a {
+        let open = self.open(history).filter(|_| self.by != Route::Recover);
+        open.filter_map(|(at, replay)| match &replay?.state {
+            ReplayState::Refused(why) if why.kind == FailureKind::RateLimited => {
+                let wait = why.wait.filter(|wait| *wait > 0);
+                Some((at, wait.unwrap_or(UNSAID)))
+            }
+            _ => None,
+        })
+    }
+
+    /// Has one wait again: it did not arrive, so that it was no send.
+    fn put_back(&mut self, at: usize, wait: i64, now: i64) {
+        let Some(job) = self.rows.get(at).map(|row| row.job.clone()) else {
+            return;
+        };
+        self.put(at, RunState::Waiting);
+        self.queue.put_back(&job);
+        self.pause.begin(now);
+        self.pause.hold(&mut self.queue, wait, now);
+    }
+
+    /// How long the service is left alone yet, while something waits for that; microseconds.
+    pub fn left_alone(&self, now: i64) -> Option<i64> {
+        let left = self.pause.left(now);
+        (left > 0 && self.score.waiting > 0).then_some(left)
+    }
+
+    /// Why it is stopped.
+    pub fn stop_words(&self) -> String {
+        if self.queue.is_stopped() {
+            return format!("{MAX_FAILURES} in a row failed");
+        }
+        let longest = MAX_PAUSE / SECOND;
+        format!("the service asks to wait longer than {longest}s (429)")
+    }
+
     /// Takes note of what became of a replay after it had been given up. Returns whether it is one
     /// of this run.
     pub(in crate::app) fn note_later(&mut self, replay: &Replay) -> bool {
         let Some(at) = self.numbers.get(&replay.number).copied() else {
             return false;
         };
-        let was_unknown =
-            matches!(self.rows.get(at), Some(row) if matches!(row.state, RunState::Unknown(_)));
+        let was_unknown = matches!(self.rows.get(at), Some(row)
+            if row.state == RunState::Unknown(replay.number));
         if was_unknown && let Some(state) = told(replay.number, &replay.state) {
             self.put(at, state);
         }
@@ -293,7 +346,12 @@ impl Run {
             {
                 Phase::Ended
             }
-            Phase::Going if self.queue.is_stopped() && self.queue.n_left() > 0 => Phase::Stopped,
+            Phase::Going
+                if (self.queue.is_stopped() || self.pause.is_too_long())
+                    && self.queue.n_left() > 0 =>
+            {
+                Phase::Stopped
+            }
             _ => return false,
         };
         self.phase = next;
@@ -302,6 +360,7 @@ impl Run {
 
     pub(super) fn resume(&mut self) {
         self.queue.resume();
+        self.pause.resume(&mut self.queue);
         self.phase = Phase::Going;
     }
 

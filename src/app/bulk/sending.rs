@@ -6,7 +6,7 @@ use super::run::{Phase, Run, RunRow, Score};
 use super::{BulkOverlay, ShownBulk, weighed};
 use crate::app::replaying::UNDO;
 use crate::domain::bulk::Recovery;
-use crate::domain::{MAX_FAILURES, PlanItem, Route, Verdict, visible};
+use crate::domain::{PlanItem, Route, Verdict, visible};
 
 /// The overlay of a run: the row that is picked, if it does not follow what leaves next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -161,8 +161,8 @@ impl State {
             Phase::Stopped => self.say(
                 Tone::Bad,
                 format!(
-                    "{MAX_FAILURES} replays in a row failed: {} are not sent; R shows them, Enter \
-                     there resumes",
+                    "{}: {} are not sent; R shows them, Enter there resumes",
+                    run.stop_words(),
                     run.score.waiting
                 ),
             ),

@@ -12,9 +12,10 @@ use super::ending::Tally;
 use crate::cli::INTERRUPTED;
 use crate::cli::output::{Outcome, Output, note};
 use crate::domain::bulk::Sweep;
-use crate::domain::time::rough_words;
+use crate::domain::time::{SECOND, rough_words};
 use crate::domain::{
-    Applied, ChangeKind, History, Job, MAX_FAILURES, Origin, Queue, ReplayState, ReplayStep, Stage,
+    Applied, ChangeKind, History, Job, MAX_FAILURES, MAX_PAUSE, Origin, Pause, Queue, ReplayState,
+    ReplayStep, Stage,
 };
 use crate::io::client::Client;
 use crate::io::clock::Clock;
@@ -30,9 +31,6 @@ const GRACE: Duration = Duration::from_secs(3);
 pub(super) const FOLDED: Duration = Duration::from_millis(100);
 /// … and for the lines of what was not reached, where all have.
 const TOLD: Duration = Duration::from_secs(10);
-
-/// So long at most a bulk waits for a service that asks to be left alone, before it goes on or ends.
-const MAX_PAUSE: Duration = Duration::from_mins(1);
 
 /// What is to be sent.
 pub(super) enum Work {
@@ -198,7 +196,8 @@ impl Many<'_> {
         let clock = self.outlet.clock();
         let stop = &self.posts.stop;
         while !stop.is_cancelled() {
-            if !pause.hold(&mut queue, self.client.pause(), clock) {
+            let now = clock.now().mono;
+            if !hold(&mut pause, &mut queue, self.client.pause(), now) {
                 break;
             }
             while let Some(job) = queue.take_next(clock.now().mono) {
@@ -215,7 +214,7 @@ impl Many<'_> {
                 () = stop.cancelled() => {}
                 Some((number, job, followed)) = under_way.next() => {
                     if followed == Followed::PutOff {
-                        pause.begin(clock);
+                        pause.begin(clock.now().mono);
                     } else {
                         pause.end();
                     }
@@ -232,7 +231,7 @@ impl Many<'_> {
                 () = sleep(Duration::from_micros(to_due.unsigned_abs())), if due.is_some() => {}
             }
         }
-        self.leave(queue, number, pause.is_too_long).await;
+        self.leave(queue, number, pause.is_too_long()).await;
         // Ended, what was not begun calls itself off.
         while let Some((number, _, followed)) = under_way.next().await {
             if followed == Followed::NotNeeded {
@@ -266,7 +265,7 @@ impl Many<'_> {
             ));
             "not sent: too many failures in a row stopped the rest"
         } else if is_put_off {
-            let longest = MAX_PAUSE.as_secs();
+            let longest = MAX_PAUSE / SECOND;
             note(&format!(
                 "stopped, as the service asks to wait longer than {longest}s (429); {n_left} were not \
                  sent; the same command goes on with them"
@@ -295,45 +294,16 @@ impl Many<'_> {
     }
 }
 
-/// How long the service has been asking to be left alone.
-#[derive(Default)]
-struct Pause {
-    /// When it began to refuse everything; monotonic microseconds.
-    since: Option<i64>,
-    /// Until when it was last said that nothing is sent.
-    said: i64,
-    is_too_long: bool,
-}
-
-impl Pause {
-    fn begin(&mut self, clock: Clock) {
-        self.since.get_or_insert(clock.now().mono);
+/// Holds the queue for as long as the service asks, and says so. Whether it is not too long.
+fn hold(pause: &mut Pause, queue: &mut Queue, left: Duration, now: i64) -> bool {
+    let left = i64::try_from(left.as_micros()).unwrap_or(i64::MAX);
+    if pause.hold(queue, left, now) {
+        let wait = rough_words(left);
+        note(&format!(
+            "the service asks to wait {wait} (429), then this goes on"
+        ));
     }
-
-    fn end(&mut self) {
-        self.since = None;
-    }
-
-    /// Holds the queue for so long, and says so. Whether it is not too long.
-    fn hold(&mut self, queue: &mut Queue, left: Duration, clock: Clock) -> bool {
-        let left = i64::try_from(left.as_micros()).unwrap_or(i64::MAX);
-        let now = clock.now().mono;
-        let until = now.saturating_add(left);
-        let most = i64::try_from(MAX_PAUSE.as_micros()).unwrap_or(i64::MAX);
-        self.is_too_long = left > 0 && until.saturating_sub(self.since.unwrap_or(now)) > most;
-        if left > 0 && !self.is_too_long {
-            queue.hold(until);
-            // The same pause is seen again a little shorter.
-            if until > self.said.saturating_add(100_000) {
-                self.said = until;
-                let wait = rough_words(left);
-                note(&format!(
-                    "the service asks to wait {wait} (429), then this goes on"
-                ));
-            }
-        }
-        !self.is_too_long
-    }
+    !pause.is_too_long()
 }
 
 /// Says what becomes of the replays that ctrl-c leaves behind.

@@ -6,7 +6,7 @@ use std::io;
 use serde_json::json;
 
 use crate::cli::output::{Output, note};
-use crate::domain::bulk::order_words;
+use crate::domain::bulk::{order_words, tried_words};
 use crate::domain::{Plan, Route, Verdict, visible};
 
 /// `n_tried` of what is chosen an earlier replay tried, and it is sent last.
@@ -37,12 +37,8 @@ pub fn plan_text(plans: &[Plan], rate: f64, is_bulk: bool, n_tried: usize) -> St
     if n_chosen > 1 || is_bulk && n_chosen > 0 {
         let how = order_words(n_chosen, rate);
         let _ = writeln!(text, "{n_chosen} to send, {how}");
-        if n_tried > 0 {
-            let _ = writeln!(
-                text,
-                "{n_tried} of them were replayed before: they go last, and with them what else \
-                 their tasks have"
-            );
+        if let Some(words) = tried_words(n_tried) {
+            let _ = writeln!(text, "{words}");
         }
     }
     text

@@ -117,7 +117,12 @@ impl Replays {
     pub fn tried(&self, message: &MessageId, endpoint: &EndpointId) -> Option<LedgerRow> {
         let mut newest = self.of(message, endpoint).rev();
         let is_try = |replay: &&Replay| !matches!(replay.state, ReplayState::Cancelled(_));
-        newest.find(is_try).and_then(|replay| replay.row)
+        let latest = newest.find(is_try)?;
+        // What the ledger has not told of yet is the last.
+        Some(latest.row.unwrap_or(LedgerRow {
+            file: u32::MAX,
+            n: latest.number.cast_signed(),
+        }))
     }
 
     /// The replay that caused the attempt, if one of ours did.
@@ -150,6 +155,14 @@ impl Replays {
     pub fn take(&mut self, told: Replay) {
         let row = told.row;
         let mut replay = match self.get(told.number) {
+            // Why one of our own was refused its sender tells, who knows more of it than the file.
+            Some(known)
+                if known.by.is_none()
+                    && told.by.is_none()
+                    && matches!(told.state, ReplayState::Refused(_)) =>
+            {
+                known.clone()
+            }
             Some(known) if told.state.rank() >= known.state.rank() => in_this_run(known, told),
             Some(known) => known.clone(),
             None => told,

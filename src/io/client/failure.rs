@@ -270,7 +270,10 @@ pub fn status(
             FailureKind::Invalid,
             "mend what the server names, then try again",
         ),
-        429 => with_words(FailureKind::RateLimited, &when_again(headers)),
+        429 => Failure {
+            wait: retry_after(headers),
+            ..with_words(FailureKind::RateLimited, &when_again(headers))
+        },
         408 | 425 | 500..=599 => {
             with_words(FailureKind::Server, "the server has trouble; try again")
         }
@@ -412,6 +415,8 @@ mod tests {
             let Failure { what, hint, .. } = status(code, &headers, body, &url, "KEY").failure;
             assert!(what.contains("in its own words"), "{what}");
             let failure = status(code, &headers, body, &url, "KEY").failure;
+            let is_waited_for = code == StatusCode::TOO_MANY_REQUESTS;
+            assert_eq!(failure.wait, is_waited_for.then_some(90 * SECOND));
             let brief = format!("{}: in its own words; {hint}", code.as_u16());
             assert_eq!(failure.brief(), brief);
             assert_eq!(

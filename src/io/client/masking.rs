@@ -82,11 +82,17 @@ impl Masking {
 
     /// A failure in words that do not hold the key.
     pub fn failure(&self, failure: Failure) -> Failure {
-        let Failure { kind, what, hint } = failure;
+        let Failure {
+            kind,
+            what,
+            hint,
+            wait,
+        } = failure;
         Failure {
             kind,
             what: self.text(&what).into_owned(),
             hint: self.text(&hint).into_owned(),
+            wait,
         }
     }
 }

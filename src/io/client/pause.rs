@@ -3,8 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Where a 429 does not say how long.
-const UNSAID: Duration = Duration::from_secs(1);
+use crate::domain::UNSAID;
 
 #[derive(Debug, Default)]
 pub struct Pause(Mutex<Option<Instant>>);
@@ -13,7 +12,7 @@ impl Pause {
     /// Takes note of a 429 and its `Retry-After`, in microseconds.
     pub fn ask(&self, retry_after: Option<i64>) {
         let wait = retry_after.filter(|wait| *wait > 0);
-        let wait = wait.map_or(UNSAID, |wait| Duration::from_micros(wait.unsigned_abs()));
+        let wait = Duration::from_micros(wait.unwrap_or(UNSAID).unsigned_abs());
         // One beyond every clock asks for a day.
         let now = Instant::now();
         let until = now.checked_add(wait.min(Duration::from_hours(24)));

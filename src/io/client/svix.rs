@@ -244,7 +244,12 @@ impl Svix {
 
 /// A failure with what to do about it at a Svix server.
 fn said(failure: Failure) -> Failure {
-    let Failure { kind, what, hint } = failure;
+    let Failure {
+        kind,
+        what,
+        hint,
+        wait,
+    } = failure;
     let says = |words: &str| what.contains(words);
     let hint = match kind {
         FailureKind::NotFound => {
@@ -263,7 +268,12 @@ fn said(failure: Failure) -> Failure {
         FailureKind::Invalid if says("14 days") => "take a later time".to_owned(),
         _ => hint.replace("an Aspect API", "a Svix server"),
     };
-    Failure { kind, what, hint }
+    Failure {
+        kind,
+        what,
+        hint,
+        wait,
+    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,8 @@ use crate::app::bulk::ShownBulk;
 use crate::app::bulk::run::{Phase, Run, RunRow, RunState};
 use crate::app::bulk::sending::{RunView, unbegun_words};
 use crate::app::{State, Tone};
-use crate::domain::{MAX_FAILURES, Route, visible};
+use crate::domain::time::rough_words;
+use crate::domain::{Route, visible};
 
 /// Paints the run. Gives whether it said that Enter resumes.
 pub fn draw(
@@ -72,13 +73,22 @@ fn phase(state: &State, run: &Run) -> Pieces<'static> {
         Phase::Going if run.by == Route::Recover => vec![dim(
             "the service alone sends them, in its own order and at its own pace",
         )],
+        Phase::Going if run.left_alone(state.now.mono).is_some() => {
+            let left = run.left_alone(state.now.mono).unwrap_or_default();
+            let words = format!(
+                "the service asks to wait {} (429), then this goes on",
+                rough_words(left)
+            );
+            vec![piece(Tone::Warn, words)]
+        }
         Phase::Going => vec![dim(
             "the oldest first, the next of a task after the one before",
         )],
         Phase::Stopped => vec![piece(
             Tone::Bad,
             format!(
-                "stopped: {MAX_FAILURES} in a row failed; {} are not sent",
+                "stopped: {}; {} are not sent",
+                run.stop_words(),
                 run.score.waiting
             ),
         )],

@@ -3,6 +3,7 @@
 
 mod any_way;
 mod routes;
+mod waiting;
 
 use reeltop::app::{Effect, Msg, ReplayRequest, State, update};
 use reeltop::domain::{

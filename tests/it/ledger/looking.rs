@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use reeltop::domain::{Ability, ChangeKind, EndpointId, Grounds, History, MessageId, Route, Stage};
+use reeltop::domain::{
+    Ability, ChangeKind, EndpointId, FailureKind, Grounds, History, MessageId, Route, Stage,
+};
 use reeltop::io::Clock;
 use reeltop::io::client::Client;
 use reeltop::io::config::{LedgerKeeping, Source};
@@ -178,6 +180,23 @@ async fn that_it_is_looked_for_is_told_with_its_being_sent() {
         batch.get(at + 1)
     });
     assert_eq!(sending, Some(&Stage::Looking), "{batches:?}");
+}
+
+#[tokio::test]
+async fn a_refusal_for_the_time_being_says_for_how_long() {
+    let server = Scripted::start(|_, head| {
+        if head.starts_with("post ") {
+            return answer("429 Too Many Requests", "retry-after: 7\r\n", "{}");
+        }
+        ok(&json!({"data": [attempt("atmpt_0", 0, 2)], "done": true}))
+    })
+    .await;
+    let stages = told(&server).await.concat();
+    let Some(Stage::Refused(failure)) = stages.last() else {
+        panic!("{stages:?}");
+    };
+    assert_eq!(failure.kind, FailureKind::RateLimited);
+    assert_eq!(failure.wait, Some(7_000_000));
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use reeltop::app::bulk::run::{Phase, RunState};
 use reeltop::app::{Msg, ReplayRequest, State, update};
 use reeltop::domain::{Failure, FailureKind, Stage, TaskId};
 
+use super::waiting::put_off;
 use super::{end, failing, pass, requests, tell};
 use crate::support::{key, picture};
 
@@ -22,6 +23,8 @@ enum Op {
     Fail(usize),
     Refuse(usize),
     Lose(usize),
+    /// The service will not hear of it for so many seconds.
+    PutOff(usize, i64),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -48,6 +51,7 @@ fn op() -> impl Strategy<Value = Op> {
         5 => any::<usize>().prop_map(Op::Fail),
         1 => any::<usize>().prop_map(Op::Refuse),
         1 => any::<usize>().prop_map(Op::Lose),
+        2 => (any::<usize>(), 1_i64..70).prop_map(|(which, wait)| Op::PutOff(which, wait)),
     ]
 }
 
@@ -64,6 +68,8 @@ struct World {
     /// When the run may begin.
     begins: i64,
     failures: usize,
+    /// Until when the service is to be left alone.
+    held: i64,
     /// How the rows of the run stood.
     rows: Vec<RunState>,
 }
@@ -102,6 +108,17 @@ impl World {
                 Some(request) => tell(state, &request, Stage::Refused(refused())),
                 None => Vec::new(),
             },
+            Op::PutOff(which, wait) => match self.one(which) {
+                Some(request) => {
+                    // It was no send: it may leave once more, before what came after it.
+                    let pair = (request.message.to_string(), request.endpoint.to_string());
+                    self.of_run.remove(&pair);
+                    self.lanes.retain(|_, last| *last != pair.0);
+                    self.held = self.held.max(state.now.mono + wait * 1_000_000);
+                    put_off(state, &request, wait)
+                }
+                None => Vec::new(),
+            },
             // It is never heard of again.
             Op::Lose(which) => match self.one(which) {
                 Some(request) => {
@@ -125,6 +142,7 @@ impl World {
             self.of_run.clear();
             self.lanes.clear();
             self.failures = 0;
+            self.held = 0;
             self.begins = until;
             self.rows.clear();
         }
@@ -167,6 +185,10 @@ impl World {
         prop_assert!(self.of_run.insert(pair.clone()), "{pair:?} is sent twice");
         prop_assert!(state.now.mono >= self.begins, "too early");
         prop_assert!(self.failures < 5, "sent after five failures in a row");
+        prop_assert!(
+            state.now.mono >= self.held,
+            "sent though the service asked to wait"
+        );
         let delivery = state.history.deliveries.get(&sent.message);
         let task = delivery.and_then(|it| it.message.as_ref()?.task.clone());
         let Some(task) = task else {

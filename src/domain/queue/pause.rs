@@ -1,0 +1,92 @@
+//! A service that asks a bulk to leave it alone for some time (429).
+
+use super::Queue;
+use crate::domain::time::SECOND;
+
+/// So long at most a bulk waits for such a service by itself, in microseconds.
+pub const MAX_PAUSE: i64 = 60 * SECOND;
+/// How long it is left alone where it does not say, in microseconds.
+pub const UNSAID: i64 = SECOND;
+/// The same pause is seen again a little shorter, in microseconds.
+const ALIKE: i64 = SECOND / 10;
+
+/// How long a service has been asking for it. Times are monotonic, in microseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pause {
+    /// When it began to refuse everything.
+    since: Option<i64>,
+    /// Until when nothing is sent.
+    until: i64,
+    is_too_long: bool,
+}
+
+impl Pause {
+    /// It refused one for the time being.
+    pub fn begin(&mut self, now: i64) {
+        self.since.get_or_insert(now);
+    }
+
+    /// It took one, or refused it for good.
+    pub fn end(&mut self) {
+        self.since = None;
+    }
+
+    /// Holds the queue for so long, unless that is too long. Whether it was not known before.
+    pub fn hold(&mut self, queue: &mut Queue, left: i64, now: i64) -> bool {
+        if left <= 0 {
+            self.is_too_long = false;
+            return false;
+        }
+        let until = now.saturating_add(left);
+        let is_new = until > self.until.saturating_add(ALIKE);
+        self.until = self.until.max(until);
+        self.is_too_long = until.saturating_sub(self.since.unwrap_or(now)) > MAX_PAUSE;
+        if !self.is_too_long {
+            queue.hold(until);
+        }
+        is_new && !self.is_too_long
+    }
+
+    /// Whether it is more than is waited for.
+    pub fn is_too_long(&self) -> bool {
+        self.is_too_long
+    }
+
+    /// How long it asks to wait yet; 0 if it does not.
+    pub fn left(&self, now: i64) -> i64 {
+        self.until.saturating_sub(now).max(0)
+    }
+
+    /// Goes on though it was too long: whoever decided that waits for it.
+    pub fn resume(&mut self, queue: &mut Queue) {
+        self.since = None;
+        self.is_too_long = false;
+        queue.hold(self.until);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_minute_is_waited_for_in_all_and_more_on_somebodys_word() {
+        let (mut pause, mut queue) = (Pause::default(), Queue::default());
+        pause.begin(0);
+        assert!(pause.hold(&mut queue, 40 * SECOND, 0));
+        // The same is seen again.
+        assert!(!pause.hold(&mut queue, 39 * SECOND, SECOND));
+        assert_eq!(pause.left(30 * SECOND), 10 * SECOND);
+        // Refused again after it, it is 80 s in all.
+        pause.begin(40 * SECOND);
+        assert!(!pause.hold(&mut queue, 40 * SECOND, 40 * SECOND));
+        assert!(pause.is_too_long());
+        pause.resume(&mut queue);
+        assert!(!pause.is_too_long() && pause.left(70 * SECOND) == 10 * SECOND);
+        // Once one got through, it counts from its next refusal.
+        pause.end();
+        pause.begin(90 * SECOND);
+        assert!(pause.hold(&mut queue, 50 * SECOND, 90 * SECOND));
+        assert!(!pause.is_too_long());
+    }
+}
