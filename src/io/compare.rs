@@ -13,7 +13,7 @@ use super::known::{Known, MAX_KNOWN};
 use crate::domain::time::{SECOND, duration_words};
 use crate::domain::{
     Attempt, EndpointId, Failure, FailureKind, MAX_REPAIRS, Observation, Repair, RepairedBy,
-    TaskId, Time, Unreadable,
+    TaskId, TaskState, Time, Unreadable,
 };
 use crate::wire::rest::{Logged, Row};
 
@@ -49,8 +49,13 @@ pub struct Compared {
     /// Tasks whose state we had wrong.
     pub repaired: Vec<Repair>,
     pub n_repaired: usize,
-    /// Of the repaired, those that changed so lately that the stream may still tell it.
-    pub fresh: HashSet<TaskId>,
+    /// When each of them changed, by the service's clock, where that is known.
+    pub changed: HashMap<TaskId, Time>,
+    /// Active tasks that were never heard of though they moved, and when: a stream that was open
+    /// tells them sooner or later.
+    pub unheard: Vec<(Repair, Time)>,
+    /// When this began, by the service's clock.
+    pub service_now: Time,
     /// Tasks that began and ended in the gap.
     pub n_found: usize,
     /// Tasks whose state could not be read, and must be looked at again.
@@ -102,6 +107,7 @@ pub async fn compare(
         .collect();
     // Without a word about its clock, the service's is taken to be ours.
     let service_now = now.plus(client.http.ahead().unwrap_or(0));
+    found.service_now = service_now;
     read_missing(client, known, &active, service_now, &mut found).await;
     if known.is_overfull() {
         found
@@ -117,7 +123,8 @@ pub async fn compare(
             attempts::read_attempts(client, endpoints, gap.0, &mut found).await;
         }
     }
-    note_repaired(known, service_now, &mut found);
+    note_repaired(known, &mut found);
+    note_unheard(known, &mut found);
     Ok(found)
 }
 
@@ -263,8 +270,31 @@ fn note_found(known: &Known, active: &HashSet<TaskId>, gap: (Time, Time), found:
     found.n_found = unseen.len();
 }
 
+/// Notes the active tasks that are new to us and have moved since they were queued, as an event of
+/// that is sure to have been sent.
+fn note_unheard(known: &Known, found: &mut Compared) {
+    if known.is_overfull() {
+        return;
+    }
+    let (listed, _) = found.listed_and_read();
+    let unheard = listed
+        .iter()
+        .map(|row| &row.value)
+        .filter(|seen| known.get(&seen.task).is_none() && seen.state() != TaskState::Queued);
+    let unheard = unheard.map(|seen| {
+        let repair = Repair {
+            task: seen.task.clone(),
+            before: None,
+            after: Some(seen.state()),
+            how: RepairedBy::Snapshot,
+        };
+        (repair, seen.updated)
+    });
+    found.unheard = unheard.take(MAX_REPAIRS).collect();
+}
+
 /// What was known otherwise than it is now, each task once, as its newest sight says.
-fn note_repaired(known: &Known, service_now: Time, found: &mut Compared) {
+fn note_repaired(known: &Known, found: &mut Compared) {
     let (listed, read) = found.listed_and_read();
     let sights = [(listed, RepairedBy::Snapshot), (read, RepairedBy::Reading)];
     let sights = sights
@@ -301,10 +331,9 @@ fn note_repaired(known: &Known, service_now: Time, found: &mut Compared) {
             how: *how,
         })
         .collect();
-    let fresh = newest
+    let changed = newest
         .values()
-        .filter(|(seen, _)| service_now.since(seen.updated) < UNSETTLED)
-        .map(|(seen, _)| seen.task.clone())
+        .map(|(seen, _)| (seen.task.clone(), seen.updated))
         .collect();
     repaired.extend(found.gone.iter().map(|task| Repair {
         task: task.clone(),
@@ -314,7 +343,7 @@ fn note_repaired(known: &Known, service_now: Time, found: &mut Compared) {
     }));
     repaired.sort_by(|a, b| a.task.cmp(&b.task));
     repaired.dedup_by(|a, b| a.task == b.task);
-    found.fresh = fresh;
+    found.changed = changed;
     found.n_repaired = repaired.len();
     repaired.truncate(MAX_REPAIRS);
     found.repaired = repaired;

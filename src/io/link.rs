@@ -2,6 +2,7 @@
 //! polls the active tasks while there is no stream.
 
 mod catch_up;
+mod expected;
 mod finding;
 mod incoming;
 mod mended;
@@ -16,6 +17,7 @@ use reqwest::Url;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
+use self::expected::Expected;
 use self::finding::Finding;
 use self::mended::Mended;
 use super::client::Client;
@@ -76,6 +78,8 @@ pub struct Link {
     looking_at: Option<Time>,
     /// Up to when comparisons found all as it should be, or proved what was not.
     looked_at: Option<Time>,
+    /// What the open stream is still to tell of what checks found.
+    expected: Expected,
     /// Whether the gap is one that this open stream left.
     has_left_out: bool,
     /// Polls since the gap began that were answered.
@@ -160,6 +164,7 @@ impl Link {
             proved_heard: Heard::Nothing,
             looking_at: None,
             looked_at: None,
+            expected: Expected::default(),
             has_left_out: false,
             n_polls: 0,
             is_streamless: false,
@@ -359,7 +364,13 @@ impl Link {
             let last = self.last_byte.unwrap_or(now);
             // Where the wall clock was set back meanwhile, what it said then is of no use.
             let by_mono = now.wall.plus(-now.mono.saturating_sub(last.mono));
-            self.gap_from.get_or_insert(last.wall.min(by_mono));
+            let mut from = last.wall.min(by_mono);
+            if !self.expected.is_empty() {
+                // What it had not told yet, it was to tell since then.
+                from = self.looked_at.map_or(from, |at| at.min(from));
+                self.expected.clear();
+            }
+            self.gap_from.get_or_insert(from);
         } else {
             // Whoever looks at the screen since then was told nothing by the stream.
             self.gap_from.get_or_insert(self.began);

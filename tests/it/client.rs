@@ -10,6 +10,7 @@ mod rest;
 mod stream;
 mod tls;
 mod unknowns;
+mod withheld;
 
 use std::time::Duration;
 

@@ -135,7 +135,7 @@ impl Link {
     }
 
     /// What is to be told as repaired; `None` where a check finds all as the stream told it.
-    fn repairs(&self, found: &mut Compared, gap: Gap) -> Option<(Vec<Repair>, usize)> {
+    fn repairs(&mut self, found: &mut Compared, gap: Gap) -> Option<(Vec<Repair>, usize)> {
         if self.is_open && self.is_compared {
             let late = self.drift(found);
             return if gap.is_some() {
@@ -246,16 +246,41 @@ impl Link {
     }
 
     /// What a check found wrong that the stream should have told long ago; `None` if all is well.
-    fn drift(&self, found: &Compared) -> Option<(Vec<Repair>, usize)> {
+    fn drift(&mut self, found: &Compared) -> Option<(Vec<Repair>, usize)> {
         if self.is_unsettled {
             let is_news = found.n_open == 0 || found.n_repaired > 0;
             return is_news.then(|| (found.repaired.clone(), found.n_repaired));
         }
-        let is_late = |repair: &&Repair| {
-            let now = self.known.get(&repair.task).map(Observation::state);
-            !found.fresh.contains(&repair.task) && now == repair.before
+        let mut late: Vec<Repair> = self.expected.overdue(found.service_now).collect();
+        let mut is_late = |repair: &Repair, updated: Option<Time>| {
+            // The stream may have told it while this check ran.
+            let held = self.known.get(&repair.task);
+            if held.map(Observation::state) != repair.before {
+                return false;
+            }
+            match updated.filter(|updated| found.service_now.since(*updated) < UNSETTLED) {
+                None => true,
+                Some(updated) => {
+                    self.expected.expect(repair, updated);
+                    false
+                }
+            }
         };
-        let late: Vec<Repair> = found.repaired.iter().filter(is_late).cloned().collect();
+        for repair in &found.repaired {
+            let updated = found.changed.get(&repair.task).copied();
+            if is_late(repair, updated) {
+                late.push(repair.clone());
+            }
+        }
+        // A list may be older than the stream: what moved before the last look was told of then.
+        let ahead = self.client.http.ahead().unwrap_or(0);
+        let looked = self.looked_at.map(|at| at.plus(ahead - SECOND));
+        for (repair, updated) in &found.unheard {
+            let is_since = looked.is_some_and(|looked| *updated >= looked);
+            if is_since && is_late(repair, Some(*updated)) {
+                late.push(repair.clone());
+            }
+        }
         let n_late = late.len();
         (n_late > 0).then_some((late, n_late))
     }

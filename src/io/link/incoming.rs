@@ -157,7 +157,12 @@ impl Link {
         let mut is_passed_over = false;
         for draft in &drafts {
             match &draft.kind {
-                ChangeKind::Event(event) => event.task.iter().for_each(|task| self.known.see(task)),
+                ChangeKind::Event(event) => event.task.iter().for_each(|task| {
+                    self.known.see(task);
+                    if draft.origin == Origin::Stream {
+                        self.expected.told(task);
+                    }
+                }),
                 ChangeKind::Task(task) => self.known.see(task),
                 ChangeKind::TaskGone(task) => self.known.forget(task),
                 ChangeKind::Unreadable(_) => is_passed_over |= draft.origin == Origin::Stream,

@@ -5,10 +5,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
-use reeltop::domain::time::SECOND;
 use reeltop::domain::{
-    Ability, EventEntry, EventRow, EventType, Heard, History, LinkState, Origin, RepairedBy,
-    TaskId, TaskState,
+    Ability, EventEntry, EventType, History, LinkState, Origin, TaskId, TaskState,
 };
 use reeltop::io::Clock;
 use reeltop::io::config::Source;
@@ -240,61 +238,6 @@ async fn without_a_stream_differences_become_events_marked_as_ours_and_the_state
     let asked = server.requests();
     let tries = asked.iter().filter(|request| path_of(request) == "/events");
     assert!(tries.count() > 1, "the stream was tried again");
-    watcher.hose.close().await;
-}
-
-#[tokio::test]
-async fn what_the_list_and_the_stream_left_out_is_found_by_the_next_check() {
-    let is_over = Arc::new(AtomicBool::new(false));
-    let over = Arc::clone(&is_over);
-    let server = Scripted::start(move |_, request| match path_of(request) {
-        "/events" => Reply::Hold(stream(": hello\n\n")),
-        // It ends without a word on the stream.
-        "/tasks/active" if over.load(Ordering::SeqCst) => json("[]"),
-        "/tasks/active" => json(&format!("[{}]", task("a", "processing", 1))),
-        "/tasks/a" => json(&task("a", "completed", 2)),
-        _ => nothing(),
-    })
-    .await;
-    let mut watcher = Watcher::open(quiet(&server.url));
-    watcher
-        .until("live", |history| history.link == LinkState::Live)
-        .await;
-    assert_eq!(state(&watcher.history, "a"), Some(TaskState::Processing));
-    let first = watcher.history.proofs.back().cloned().unwrap();
-    is_over.store(true, Ordering::SeqCst);
-    watcher
-        .until("the end", |history| history.proofs.len() == 2)
-        .await;
-    assert_eq!(state(&watcher.history, "a"), Some(TaskState::Completed));
-    let proof = watcher.history.proofs.back().unwrap();
-    assert_eq!((proof.heard, proof.n_repaired), (Heard::Stream, 1));
-    assert_eq!(proof.repaired[0].how, RepairedBy::Reading);
-    let caveat = proof.caveat.as_ref().unwrap();
-    assert!(
-        caveat.contains("the open stream had not told what was found here"),
-        "{caveat}"
-    );
-    // This server has no log that would show them.
-    assert!(
-        caveat.contains("tasks that began and ended in the gap cannot be seen"),
-        "{caveat}"
-    );
-    // It lasted at most since the connection's own proof, and stands between the events.
-    let (from, to) = proof.gap.unwrap();
-    assert!(from < to && from >= first.at.plus(-SECOND), "{proof:?}");
-    let (first, next) = (
-        watcher.history.events.first_position(),
-        watcher.history.events.next_position(),
-    );
-    let gaps: Vec<_> = (first..next)
-        .filter_map(|at| match watcher.history.events.row(at)? {
-            EventRow::Gap(gap) => Some((gap.from, gap.to)),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(gaps, [(from, Some(to))]);
-    assert_eq!(watcher.history.link, LinkState::Live);
     watcher.hose.close().await;
 }
 
