@@ -145,6 +145,9 @@ pub enum Command {
     )]
     Causes(CausesArgs),
     /// List webhook endpoints; create, change and delete them, their secrets and headers
+    ///
+    /// OK 1H and 24H are the part of the attempts that succeeded in the last hour and day; P50 1H and
+    /// P95 1H how long half and 95 % of the answers of the last hour took at most.
     #[command(
         after_long_help = "Exit codes: 0 done, 1 they could not all be read, 2 usage or \
         configuration."

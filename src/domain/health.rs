@@ -27,8 +27,9 @@ pub struct Health {
 pub struct Answers {
     pub n_succeeded: usize,
     pub n_failed: usize,
-    /// How long half and 95 percent of the answers took at most, in milliseconds, to within 3 %, the
-    /// window to the minute or the quarter of an hour; a timeout counts with the time it took.
+    /// How long half and 95 percent of the answers took at most, in milliseconds, which may be up to
+    /// 6 % less (below 32 ms it is exact), the window to the minute or the quarter of an hour; a
+    /// timeout counts with the time it took.
     pub p50_ms: Option<u64>,
     pub p95_ms: Option<u64>,
     /// From when on attempts are known, where that is not the whole window.

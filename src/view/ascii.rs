@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 
 /// Glyphs and their ASCII forms (screens.md).
-const FORMS: [(char, &str); 41] = [
+const FORMS: [(char, &str); 42] = [
     ('◷', "q"),
     ('▶', ">"),
     ('✓', "+"),
@@ -14,6 +14,7 @@ const FORMS: [(char, &str); 41] = [
     ('◌', "~"),
     ('◇', "j"),
     ('≈', "i"),
+    ('≤', "<"),
     ('●', "*"),
     ('▌', "|"),
     ('─', "-"),

@@ -4,8 +4,8 @@ use ratatui::layout::Rect;
 
 use super::list;
 use super::model::{ago, delivery, fare};
-use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role, said};
-use super::text::cut_middle;
+use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, pieces_width, plain, role, said};
+use super::text::{cut_middle, width};
 use super::theme::Role;
 use crate::app::{RowKey, State, Tone, Viewport};
 use crate::domain::{Endpoint, EventType, Health, visible};
@@ -59,11 +59,12 @@ impl Shown {
             Self::Url => "URL",
             Self::Hour => "OK 1H",
             Self::Day => "OK 24H",
-            Self::P50 => "P50",
-            Self::P95 => "P95",
+            Self::P50 => "P50 1H",
+            Self::P95 => "P95 1H",
             Self::Delivered => "DELIVERED",
             Self::Failing => "FAILING",
-            Self::LastHour => "LAST HOUR",
+            // Set off from what stands at the right of its column before it.
+            Self::LastHour => " LAST HOUR",
             Self::LastAttempt => "LAST ATTEMPT",
             Self::FailingSince => "FAILING SINCE",
             Self::Events => "EVENTS",
@@ -75,13 +76,13 @@ impl Shown {
         match self {
             Self::Glyph => 1,
             Self::Name | Self::Url => 0,
-            Self::P50 | Self::P95 => 6,
-            Self::Failing => 7,
+            Self::P50 | Self::P95 | Self::Failing => 7,
             Self::Delivered => 9,
             Self::State => 10,
             Self::Hour | Self::Day => 11,
-            Self::LastHour => 20,
-            Self::LastAttempt | Self::Events => 24,
+            Self::LastHour => 19,
+            Self::LastAttempt => 22,
+            Self::Events => 24,
             Self::FailingSince => 26,
         }
     }
@@ -165,8 +166,8 @@ const SETS: [Set; 5] = {
 
 fn set(width: u16) -> Set {
     SETS[match width {
-        0..57 => 0,
-        57..114 => 1,
+        0..72 => 0,
+        72..114 => 1,
         114..150 => 2,
         150..190 => 3,
         _ => 4,
@@ -239,15 +240,18 @@ fn cells(
                 vec![piece(Tone::Bad, standing.failing.to_string())]
             }
             Shown::Failing => vec![dim("0")],
-            Shown::LastHour if endpoint.disabled => vec![piece(Tone::Bad, fare::SILENT)],
-            Shown::LastHour => {
-                // A cell is left free, so that what stands beside it is not taken for a slice.
-                let n_slices = layout.columns.width(at).saturating_sub(1);
-                said(fare::last_hour(&Health::beats(
-                    history, endpoint, now, n_slices,
-                )))
+            Shown::LastHour if endpoint.disabled => {
+                vec![piece(Tone::Bad, format!(" {}", fare::SILENT))]
             }
-            Shown::LastAttempt => last_attempt(state, endpoint),
+            Shown::LastHour => {
+                // A cell is left free on each side, so that what stands there is no slice.
+                let n_slices = layout.columns.width(at).saturating_sub(2);
+                let beats = Health::beats(history, endpoint, now, n_slices);
+                let mut line = vec![plain(" ")];
+                line.extend(said(fare::last_hour(&beats)));
+                line
+            }
+            Shown::LastAttempt => last_attempt(state, endpoint, layout.columns.width(at)),
             Shown::FailingSince => said(fare::failing(health.failing, now)),
             Shown::Events => vec![dim(types_words(endpoint))],
         }
@@ -261,15 +265,20 @@ fn cells(
         .collect()
 }
 
-fn last_attempt(state: &State, endpoint: &Endpoint) -> Pieces<'static> {
+/// What became of the last attempt, and when it was where that fits.
+fn last_attempt(state: &State, endpoint: &Endpoint, room: usize) -> Pieces<'static> {
     let mut attempts = state.endpoints.attempts(&state.history, &endpoint.id);
     let Some(attempt) = attempts.next() else {
         return vec![dim("none seen")];
     };
     let (glyph, tone) = delivery::attempt_glyph(&attempt.status);
-    vec![
+    let mut words = vec![
         piece(tone, glyph),
         plain(format!(" {}", attempt.outcome_words())),
-        dim(format!("  {}", ago(state.shown_at().wall, attempt.started))),
-    ]
+    ];
+    let when = dim(format!("  {}", ago(state.shown_at().wall, attempt.started)));
+    if pieces_width(&words) + width(&when.text) <= room {
+        words.push(when);
+    }
+    words
 }

@@ -1,12 +1,12 @@
 //! How an endpoint fares, in words: its rate of success, its times, its last hour.
 
-use super::{Said, ago, millis};
+use super::{Said, ago};
 use crate::app::Tone;
-use crate::domain::time::{duration_words, rough_words};
+use crate::domain::time::{SECOND, duration_words, rough_words};
 use crate::domain::{Answers, Beat, Endpoint, Failing, Health, Standing, Time};
 
 /// What it means that an endpoint is disabled, in a row.
-pub const SILENT: &str = "nothing is sent here";
+pub const SILENT: &str = "nothing is sent";
 
 /// Bars of the last hour by how many attempts were made.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -53,15 +53,25 @@ pub fn rate_in(answers: &Answers, now: Time) -> Vec<Said> {
     words
 }
 
-/// A percentile for a row.
+/// A percentile for a row: `≤41 ms`, as it is known from above alone.
 pub fn took(ms: Option<u64>) -> Said {
     match ms {
-        Some(ms) => (Tone::Text, millis(ms)),
+        Some(ms) => (Tone::Text, format!("≤{}", at_most(ms))),
         None => (Tone::Dim, "·".to_owned()),
     }
 }
 
-/// A window in a sentence: `98% of 214 attempts since 12:03:10 · p50 41 ms · p95 1.2 s`.
+/// A bound in milliseconds, rounded up: `41 ms`, `1.3 s`, `15.4 s`, `2m06s`.
+fn at_most(ms: u64) -> String {
+    let tenths = ms.div_ceil(100);
+    match ms {
+        0..1000 => format!("{ms} ms"),
+        1000..100_000 => format!("{}.{} s", tenths / 10, tenths % 10),
+        _ => duration_words((ms.div_ceil(1000) * SECOND as u64) as i64),
+    }
+}
+
+/// A window in a sentence: `98% of 214 attempts since 12:03:10 · p50 ≤ 41 ms · p95 ≤ 1.3 s`.
 pub fn window(answers: &Answers, offset: i32) -> Vec<Said> {
     let n_all = answers.n_attempts();
     let since = answers
@@ -77,7 +87,7 @@ pub fn window(answers: &Answers, offset: i32) -> Vec<Said> {
         (Tone::Text, format!(" of {n_all} {attempts}{since}")),
     ];
     if let (Some(p50), Some(p95)) = (answers.p50_ms, answers.p95_ms) {
-        let times = format!(" · p50 {} · p95 {}", millis(p50), millis(p95));
+        let times = format!(" · p50 ≤ {} · p95 ≤ {}", at_most(p50), at_most(p95));
         words.push((Tone::Text, times));
     }
     words
@@ -162,7 +172,7 @@ pub fn disabled_words(health: &Health, now: Time) -> String {
         format!(" The last success known was {}.", ago(now, at))
     });
     format!(
-        "⊘ {SILENT}, not even resends, and what happens meanwhile is not sent later.{last} Enable it with m."
+        "⊘ {SILENT} here, not even resends, and what happens meanwhile is not sent later.{last} Enable it with m."
     )
 }
 
@@ -189,6 +199,32 @@ mod tests {
         ] {
             assert_eq!(rate(&answers(succeeded, failed)), (tone, words.to_owned()));
         }
+    }
+
+    #[test]
+    fn a_percentile_is_a_bound_and_never_rounded_down() {
+        for (ms, words) in [
+            (0, "≤0 ms"),
+            (999, "≤999 ms"),
+            (1000, "≤1.0 s"),
+            (1201, "≤1.3 s"),
+            (15_359, "≤15.4 s"),
+            (99_999, "≤100.0 s"),
+            (125_001, "≤2m06s"),
+        ] {
+            assert_eq!(took(Some(ms)).1, words);
+        }
+        assert_eq!(took(None), (Tone::Dim, "·".to_owned()));
+        let known = Answers {
+            p50_ms: Some(41),
+            p95_ms: Some(1201),
+            ..answers(2, 0)
+        };
+        let words: String = window(&known, 0)
+            .into_iter()
+            .map(|(_, text)| text)
+            .collect();
+        assert_eq!(words, "100% of 2 attempts · p50 ≤ 41 ms · p95 ≤ 1.3 s");
     }
 
     #[test]
