@@ -1,5 +1,6 @@
 //! `reeltop replay`: plan, confirm, send once, follow to the attempt that it caused.
 
+mod arrived;
 mod ending;
 mod local;
 mod nexts;

@@ -206,6 +206,11 @@ impl Ledger {
         self.read(now, |file| file.newest(limit))
     }
 
+    /// The replays of a message at an endpoint, or at a URL that it was posted to, oldest first.
+    pub fn of_pair(&self, (message, endpoint): &Pair, now: Moment) -> Result<Vec<Replay>, Failure> {
+        self.read(now, |file| file.pair(message, endpoint))
+    }
+
     fn read(
         &self,
         now: Moment,

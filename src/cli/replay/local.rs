@@ -13,8 +13,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use reqwest::Url;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::arrived::{self, Warnings};
 use super::sending::FOLDED;
 use super::{end, overlap};
 use crate::cli::args::{ReplayArgs, SourceArgs};
@@ -105,10 +106,14 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     let ledger = journal::local_ledger(&from);
     let ids: Vec<MessageId> = held.iter().map(|it| MessageId::new(&it.id)).collect();
     overlap::refuse(&ledger, &ids, &url, &from).await?;
+    let warnings = arrived::warnings(&ledger, &ids, &url, &from).await?;
     let mut out = Output::new();
     if args.dry_run {
-        print_planned(&mut out, &args, &held, &url)?;
+        print_planned(&mut out, &args, (&held, &warnings), &url)?;
         return Ok(0);
+    }
+    for (id, words) in warned(&ids, &warnings) {
+        note(&format!("{id}: {words}"));
     }
     for message in &held {
         if let Some(Captured { doubt: Some(_), .. }) = &message.captured {
@@ -186,7 +191,12 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
 }
 
 /// What would be posted, a line each.
-fn print_planned(out: &mut Output, args: &ReplayArgs, held: &[Held], url: &Url) -> io::Result<()> {
+fn print_planned(
+    out: &mut Output,
+    args: &ReplayArgs,
+    (held, warnings): (&[Held], &Warnings),
+    url: &Url,
+) -> io::Result<()> {
     let mut replays = Replays::default();
     let now = Clock::new().now();
     for (message, number) in held.iter().zip(1..) {
@@ -198,11 +208,32 @@ fn print_planned(out: &mut Output, args: &ReplayArgs, held: &[Held], url: &Url) 
             stage: Stage::Planned,
         };
         replays.step(step, now);
-        if let Some(replay) = replays.get(number) {
-            say(out, args, message, replay)?;
+        let Some(replay) = replays.get(number) else {
+            continue;
+        };
+        let warnings = warnings.get(&replay.message).map_or(&[][..], Vec::as_slice);
+        if args.json {
+            let mut line = line(message, replay);
+            line["warnings"] = json!(warnings);
+            out.line(&line.to_string())?;
+            continue;
+        }
+        say(out, args, message, replay)?;
+        for words in warnings {
+            out.line(&format!("  ! {words}"))?;
         }
     }
-    Ok(())
+    out.flush()
+}
+
+/// The warnings in the order of the messages.
+fn warned<'a>(
+    ids: &'a [MessageId],
+    warnings: &'a Warnings,
+) -> impl Iterator<Item = (&'a MessageId, &'a String)> {
+    let of = |id: &'a MessageId| warnings.get(id).into_iter().flatten();
+    ids.iter()
+        .flat_map(move |id| of(id).map(move |words| (id, words)))
 }
 
 /// Says what ctrl-c leaves behind that may have arrived.
@@ -364,19 +395,20 @@ fn captured(path: &Path, wanted: &[String], secrets: &[Secret]) -> io::Result<Ve
     Ok(held)
 }
 
+/// A replay's state as a line of JSON, with where its body is from.
+fn line(message: &Held, replay: &Replay) -> Value {
+    let mut line = normal::replay(replay);
+    let captured = message.captured.as_ref();
+    line["body"] = json!(message.label());
+    line["captured_in"] = json!(captured.map(|captured| &captured.file));
+    line["captured_verifies"] = json!(captured.map(|captured| captured.doubt.is_none()));
+    line
+}
+
 /// Prints a state that a replay came into: each as a line of JSON, else how it ended.
 fn say(out: &mut Output, args: &ReplayArgs, message: &Held, replay: &Replay) -> io::Result<()> {
     if args.json {
-        let mut line = normal::replay(replay);
-        if let Some(line) = line.as_object_mut() {
-            line.insert("body".to_owned(), json!(message.label()));
-            let captured = message.captured.as_ref();
-            let file = captured.map(|captured| &captured.file);
-            let doubt = captured.map(|captured| captured.doubt.is_none());
-            line.insert("captured_in".to_owned(), json!(file));
-            line.insert("captured_verifies".to_owned(), json!(doubt));
-        }
-        out.line(&line.to_string())?;
+        out.line(&line(message, replay).to_string())?;
         return out.flush();
     }
     let is_told = match &replay.state {

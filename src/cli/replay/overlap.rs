@@ -62,7 +62,7 @@ pub(super) async fn refuse(
 
 /// Whether both URLs lead to one receiver. A fragment is never sent, and a query or a user's name
 /// rarely makes another receiver of it: a needless refusal costs less than a second delivery.
-fn is_one_receiver(one: &Url, other: &Url) -> bool {
+pub(super) fn is_one_receiver(one: &Url, other: &Url) -> bool {
     let place = |url: &Url| {
         (
             url.scheme().to_owned(),

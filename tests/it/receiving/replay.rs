@@ -2,6 +2,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use axum::http::StatusCode;
 use reeltop::domain::{EndpointId, Failure, FailureKind, MessageId, Route, Stage};
 use reeltop::io::Clock;
 use reeltop::io::config::LedgerKeeping;
@@ -13,7 +14,7 @@ use tokio::net::TcpListener;
 
 use super::send::{receiver, strict};
 use super::{BODY, ID, Ran, SECRET, command, ended, file, http, signed};
-use crate::server::support::{PATIENCE, create_endpoint, only_message, start_fast};
+use crate::server::support::{PATIENCE, attempts, create_endpoint, only_message, start_fast};
 
 async fn run(state: &TempDir, arguments: &[&str], environment: &[(&str, String)]) -> Ran {
     let mut command = command(arguments);
@@ -347,12 +348,57 @@ async fn of_what_was_captured_the_delivery_that_verifies_is_taken_and_any_other_
         http(at, &signed(SECRET, at, BODY), BODY).as_bytes(),
     );
     let ran = run(&state, &json, &[]).await;
-    assert_eq!(ran.stderr, "");
+    // The forged one was taken.
+    assert!(ran.stderr.contains("already posted there") && !ran.stderr.contains("verify"));
     let line = states(&ran).pop().unwrap();
     assert_eq!(
         (&line["captured_verifies"], &line["captured_in"]),
         (&json!(true), &json!(genuine))
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_delivered_to_the_url_is_a_warning_before_it_is_posted_again() {
+    let (folder, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let secret = file(&folder, "secret", SECRET.as_bytes());
+    let server = start_fast().await;
+    let app = receiver(|_, _| StatusCode::NO_CONTENT).await;
+    let endpoint = create_endpoint(&server, &app, &["task.*"]).await;
+    server.backend().create_task("asset", &["proxy"]).unwrap();
+    let id = only_message(&server).await["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    attempts(&server, &format!("message_id={id}"), 1).await;
+    let environment = [
+        ("ASPECT_BASE_URL", server.url()),
+        ("ASPECT_API_KEY", server.api_key().to_owned()),
+    ];
+    let by_service = format!("delivered there by the service, to {}", endpoint.id);
+    let elsewhere = format!("{app}/elsewhere");
+    for (to, more, code, warnings) in [
+        (&app, "--dry-run", 0, vec![by_service.as_str()]),
+        (&elsewhere, "--dry-run", 0, vec![]),
+        (&app, "--yes", 0, vec![&by_service]),
+        (&app, "--dry-run", 0, vec!["posted there", &by_service]),
+    ] {
+        let arguments = ["replay", &id, "--to", to, "--secret-file", &secret, more];
+        let ran = run(&state, &arguments, &environment).await;
+        assert_eq!(ran.code, code, "{}", ran.stderr);
+        let told = format!("{}{}", ran.stdout, ran.stderr);
+        let n_warned = told.matches("the receiver will see it again").count();
+        assert_eq!(n_warned, warnings.len(), "{to} {more}: {told}");
+        for warning in &warnings {
+            assert!(told.contains(warning), "{to} {more}: {told}");
+        }
+        let json = [&arguments[..], &["--json"]].concat();
+        if more == "--dry-run" {
+            let ran = run(&state, &json, &environment).await;
+            let line = states(&ran).pop().unwrap();
+            assert_eq!(line["warnings"].as_array().unwrap().len(), warnings.len());
+        }
+    }
+    server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
