@@ -20,7 +20,7 @@ use crate::app::{Effect, Msg, PostRequest, ReplayRequest, Session, Sight, State,
 use crate::domain::time::SECOND;
 use crate::domain::{Bounds, Change, Failure, Received};
 use crate::io::clock::Clock;
-use crate::io::intake::{Hose, Look, ReplayOrder};
+use crate::io::intake::{Hose, Look, ReplayOrder, SigningKeys};
 use crate::io::post::Poster;
 use crate::io::terminal::{self, Asked, Keys, Signals, Terminal};
 use crate::view::theme::{Theme, ThemeName};
@@ -117,6 +117,7 @@ pub async fn run(
         changes: Some(changes),
         answers: channel(ANSWERS),
         secrets: settings.secrets,
+        signing: None,
         poster: Arc::new(Poster::new(settings.is_read_only, ANSWERED)),
         rechecks: settings.listening.map(|it| it.rechecks),
         clock,
@@ -166,6 +167,8 @@ struct Loop {
     /// What the service says of changes that the user asked for.
     answers: (Sender<Msg>, Receiver<Msg>),
     secrets: Option<PathBuf>,
+    /// The keys of the bulk under way, if it signs.
+    signing: Option<SigningKeys>,
     poster: Arc<Poster>,
     rechecks: Option<Sender<Recheck>>,
     clock: Clock,
@@ -301,7 +304,21 @@ impl Loop {
         for effect in update(&mut self.state, msg) {
             self.run_effect(effect)?;
         }
+        if self.state.run.as_ref().is_none_or(|run| !run.is_active()) {
+            self.signing = None;
+        }
         Ok(())
+    }
+
+    /// The keys that a replay is signed with: of a bulk each is asked for once.
+    fn keys_for(&mut self, number: u64) -> SigningKeys {
+        let keys = || SigningKeys::new(self.secrets.clone());
+        let mut run = self.state.run.iter();
+        if run.any(|run| run.has_sent(number)) {
+            self.signing.get_or_insert_with(keys).clone()
+        } else {
+            keys()
+        }
     }
 
     fn run_effect(&mut self, effect: Effect) -> anyhow::Result<()> {
@@ -311,17 +328,20 @@ impl Loop {
                 let orders = request.replays.into_iter().map(order).collect();
                 self.hose.recover(request.endpoint, request.since, orders);
             }
-            Effect::PostHere(PostRequest { replay, url, body }) => self.hose.post_here(
-                order(replay),
-                (url, body),
-                &self.poster,
-                self.secrets.clone(),
-            ),
+            Effect::PostHere(PostRequest { replay, url, body }) => {
+                let keys = self.keys_for(replay.number);
+                self.hose
+                    .post_here(order(replay), (url, body), &self.poster, keys);
+            }
             Effect::GiveUp(number) => self.give_up(number),
             Effect::Look(Sight::Task(task)) => self.hose.look(Look::Task(task)),
             Effect::Look(Sight::Message(message)) => self.hose.look(Look::Message(message)),
             Effect::Look(Sight::Asset(asset)) => self.hose.look(Look::Asset(asset)),
-            Effect::Manage(action) => self.manage(action),
+            Effect::Manage(action) => {
+                // It may give an endpoint another secret.
+                self.signing = None;
+                self.manage(action);
+            }
             Effect::SaveSecret { endpoint, secret } => {
                 let saved = match &self.secrets {
                     Some(folder) => manage::save(folder, &endpoint, &secret),

@@ -3,7 +3,6 @@
 
 mod earlier;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,8 +28,8 @@ use super::nexts::{self, Nexts};
 use super::outlet::Outlet;
 use super::poller::{OpenReplays, Poller};
 use super::post::Poster;
-pub use super::sender::ReplayOrder;
 use super::sender::{self, Parcel, Posts};
+pub use super::sender::{ReplayOrder, SigningKeys};
 use crate::domain::bulk::{Sweep, Takes};
 use crate::domain::{
     Ability, AssetId, Attempt, Change, ChangeKind, EndpointId, Failure, FailureKind, History,
@@ -359,14 +358,14 @@ impl Hose {
         });
     }
 
-    /// Posts a replay from here, at most once, to this machine alone, signed with the endpoint's
-    /// secret: that of this folder, else the one that the service tells.
+    /// Posts a replay from here, at most once, to this machine alone, signed with the endpoint's key
+    /// among these.
     pub fn post_here(
         &self,
         order: ReplayOrder,
         to: (Arc<str>, Arc<[u8]>),
         poster: &Arc<Poster>,
-        folder: Option<PathBuf>,
+        keys: SigningKeys,
     ) {
         let (url, body) = to;
         let Some(url) = Url::parse(&url).ok().filter(is_loopback) else {
@@ -378,7 +377,7 @@ impl Hose {
         let posts = self.posts();
         self.inner.spawn(async move {
             let client = hose.inner.client.as_ref();
-            let key = sender::key_of(client, folder, &order.endpoint).await;
+            let key = keys.of(client, &order.endpoint).await;
             if let Some(client) = client
                 && let Some(why) = sender::delivered_meanwhile(client, &order).await
             {

@@ -1,5 +1,6 @@
 //! Sends one replay, at most once, and follows it to the attempt that it caused.
 
+mod keys;
 mod local;
 mod sweep;
 mod weighing;
@@ -22,7 +23,8 @@ use crate::domain::{
     FailureKind, Grounds, MessageId, Origin, Route, Stage, Trigger,
 };
 
-pub use local::{Parcel, delivered_meanwhile, key_of, post_here};
+pub use keys::SigningKeys;
+pub use local::{Parcel, delivered_meanwhile, post_here};
 pub use sweep::{not_offered, sweep};
 use weighing::{endpoint_objection, objection};
 use written::{Written, tell, tell_all};

@@ -271,6 +271,11 @@ impl Run {
         self.pause.hold(&mut self.queue, wait, now);
     }
 
+    /// Whether a replay is one of this run.
+    pub fn has_sent(&self, number: u64) -> bool {
+        self.numbers.contains_key(&number)
+    }
+
     /// How long the service is left alone yet, while something waits for that; microseconds.
     pub fn left_alone(&self, now: i64) -> Option<i64> {
         let left = self.pause.left(now);

@@ -2,18 +2,15 @@
 //! nothing of it: what the receiver answers is its outcome, and where the answer is cut off nobody
 //! can ever tell but the receiver.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use reqwest::Url;
-use secrecy::ExposeSecret;
 
 use super::{Posts, ReplayOrder, Written, tell};
-use crate::domain::{Before, EndpointId, Failure, FailureKind, Reply, Stage};
+use crate::domain::{Before, FailureKind, Reply, Stage};
 use crate::io::attempts::Attempts;
 use crate::io::client::Client;
-use crate::io::config::secrets;
 use crate::io::outlet::Outlet;
 use crate::io::post::{Outgoing, Poster, signed};
 use crate::wire::signature::key::Key;
@@ -103,46 +100,4 @@ pub async fn delivered_meanwhile(client: &Client, order: &ReplayOrder) -> Option
     let there = there.filter(|attempt| attempt.endpoint == order.endpoint);
     let refuted = order.grounds.refuted(there)?;
     Some(format!("delivered meanwhile, by attempt {}", refuted.id))
-}
-
-/// The key of an endpoint: of the secret that was saved for it in this folder, else of the one that
-/// the service tells.
-pub async fn key_of(
-    client: Option<&Client>,
-    folder: Option<PathBuf>,
-    endpoint: &EndpointId,
-) -> Result<Key, Failure> {
-    let none = |why: &str| {
-        Failure::new(
-            FailureKind::Local,
-            format!("there is no secret to sign with: {why}"),
-            "m on the endpoint shows its secret and saves it where the service offers that",
-        )
-    };
-    let id = endpoint.to_string();
-    let saved = tokio::task::spawn_blocking(move || {
-        let saved = folder.map(|folder| secrets::saved(&folder));
-        let mut all = saved.into_iter().flatten();
-        all.find(|(name, _)| *name == id).map(|(_, secret)| secret)
-    });
-    let secret = match (saved.await.unwrap_or_default(), client) {
-        (Some(secret), _) => secret,
-        (None, Some(client)) => {
-            let routes = client.endpoint_routes().await?;
-            let route = routes
-                .secret
-                .ok_or_else(|| none("none is saved here, and the service does not tell it"))?;
-            let told = client.endpoint_secret(&route, endpoint).await;
-            told.map_err(|failure| none(&failure.what))?
-        }
-        (None, None) => return Err(none("none is saved here")),
-    };
-    let key = Key::parse(secret.expose_secret());
-    let key = key.map_err(|fault| none(&format!("the one of {endpoint} {fault}")))?;
-    match key {
-        Key::Public(_) => Err(none(
-            "that of the endpoint is a public key, which only checks",
-        )),
-        key => Ok(key),
-    }
 }

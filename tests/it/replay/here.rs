@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use reeltop::domain::{ChangeKind, EndpointId, Grounds, MessageId, Replays, Route, Stage};
 use reeltop::io::Clock;
 use reeltop::io::config::Source;
-use reeltop::io::intake::{self, ReplayOrder};
+use reeltop::io::intake::{self, ReplayOrder, SigningKeys};
 use reeltop::io::post::Poster;
 use reeltop::server::{Options, Running};
 use reqwest::Method;
@@ -73,7 +73,7 @@ async fn it_is_posted_once_with_the_endpoints_secret_or_not_at_all() {
             grounds: Grounds::default(),
         };
         let poster = Arc::new(Poster::new(is_read_only, Duration::from_secs(5)));
-        hose.post_here(order, (url, BODY.into()), &poster, None);
+        hose.post_here(order, (url, BODY.into()), &poster, SigningKeys::new(None));
         let mut replays = Replays::default();
         let told = async {
             while let Some(batch) = changes.recv().await {
@@ -126,7 +126,7 @@ async fn called_off(server: &Running, receiver: &Receiver, id: &str, endpoint: &
         order,
         (receiver.url.as_str().into(), BODY.into()),
         &poster,
-        None,
+        SigningKeys::new(None),
     );
     let told = async {
         while let Some(batch) = changes.recv().await {
