@@ -22,6 +22,7 @@ pub mod poller;
 pub mod post;
 pub mod proxy;
 pub mod reach;
+pub mod receiver;
 pub mod sender;
 pub mod stream;
 pub mod terminal;

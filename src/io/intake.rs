@@ -28,6 +28,7 @@ use super::nexts::{self, Nexts};
 use super::outlet::Outlet;
 use super::poller::{OpenReplays, Poller};
 use super::post::Poster;
+use super::receiver::Receiver;
 use super::sender::{self, Parcel, Posts};
 pub use super::sender::{ReplayOrder, SigningKeys};
 use crate::domain::bulk::{Sweep, Takes};
@@ -386,7 +387,13 @@ impl Hose {
             match key {
                 Ok(key) => {
                     let body = Bytes::from_owner(body);
-                    let parcel = Parcel { url, key, body };
+                    let receiver = Receiver::weighed(url.clone());
+                    let parcel = Parcel {
+                        url,
+                        receiver,
+                        key,
+                        body,
+                    };
                     sender::post_here(&hose.inner.outlet, &order, &poster, parcel, &posts).await;
                 }
                 Err(failure) => hose.refuse(order, failure),

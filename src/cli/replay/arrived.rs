@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use reqwest::Url;
 
-use super::overlap::is_one_receiver;
 use crate::cli::args::SourceArgs;
 use crate::cli::output::{Stop, note};
 use crate::cli::source;
@@ -15,6 +14,7 @@ use crate::domain::{
 use crate::io::Clock;
 use crate::io::client::FULL_PAGE;
 use crate::io::ledger::Ledger;
+use crate::io::receiver::is_one_receiver;
 
 /// Warnings, by message.
 pub type Warnings = HashMap<MessageId, Vec<String>>;

@@ -32,6 +32,7 @@ use crate::io::Clock;
 use crate::io::config::is_read_only;
 use crate::io::outlet::{Ends, Outlet};
 use crate::io::post::Poster;
+use crate::io::receiver::Receiver;
 use crate::io::sender::{Parcel, Posts, ReplayOrder, post_here};
 use crate::wire::normal;
 use crate::wire::saved::Saved;
@@ -105,7 +106,7 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     let held = gather(&args, &from, known).await?;
     let ledger = journal::local_ledger(&from);
     let ids: Vec<MessageId> = held.iter().map(|it| MessageId::new(&it.id)).collect();
-    overlap::refuse(&ledger, &ids, &url, &from).await?;
+    let receiver = overlap::receiver(&ledger, &ids, &url, &args, &from).await?;
     let warnings = arrived::warnings(&ledger, &ids, &url, &from).await?;
     let mut out = Output::new();
     if args.dry_run {
@@ -121,13 +122,13 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
         }
     }
     hosts::confirmed(&url, args.yes).await?;
-    // A prompt may stand for long.
-    overlap::refuse(&ledger, &ids, &url, &from).await?;
     let (outlet, Ends { mut changes, .. }) = Outlet::new(Clock::new(), None, ledger);
     let poster = Arc::new(Poster::new(is_read_only, args.wait));
     let posts = Posts::default();
     let sending = async {
-        let parcels = held.iter().map(|message| parcel(&url, &key, message));
+        let parcels = held
+            .iter()
+            .map(|message| parcel(&receiver, (&url, &key), message));
         let failure = post_all(&outlet, &poster, &posts, parcels).await;
         drop(outlet);
         failure
@@ -252,8 +253,9 @@ fn nth(held: &[Held], number: u64) -> Option<&Held> {
     held.get(usize::try_from(number).ok()?.checked_sub(1)?)
 }
 
-fn parcel(url: &Url, key: &Key, message: &Held) -> (MessageId, Parcel) {
+fn parcel(receiver: &Receiver, (url, key): (&Url, &Key), message: &Held) -> (MessageId, Parcel) {
     let parcel = Parcel {
+        receiver: receiver.clone(),
         url: url.clone(),
         key: key.clone(),
         body: message.body.clone(),

@@ -1,99 +1,131 @@
 //! A URL that is posted to may be that of an endpoint which a replay by the service is still on its
 //! way to: the receiver would get the message twice.
 
+use std::collections::{HashMap, HashSet};
+
 use reqwest::Url;
 
-use crate::cli::args::SourceArgs;
+use crate::cli::args::{ReplayArgs, SourceArgs};
 use crate::cli::output::{Stop, note};
+use crate::cli::prompt::confirmed;
 use crate::cli::source;
-use crate::domain::{Endpoint, Failure, FailureKind, MessageId, Replay};
+use crate::domain::{EndpointId, Failure, FailureKind, MessageId, Replay, masked_url};
 use crate::io::Clock;
+use crate::io::attempts::Attempts;
+use crate::io::client::Client;
 use crate::io::ledger::Ledger;
+use crate::io::receiver::{Receiver, is_one_receiver};
 
-/// Fails where a replay of one of these messages is open at an endpoint with this URL. Without a
-/// service nobody knows of endpoints, and there is nothing to look for.
-pub(super) async fn refuse(
+/// The receiver with this URL. Fails where a replay of one of these messages is open that may still
+/// arrive there; where that is not known, it is said, and confirmed. What begins later the ledger
+/// keeps from it as it takes the post.
+pub(super) async fn receiver(
     ledger: &Ledger,
     messages: &[MessageId],
     url: &Url,
+    args: &ReplayArgs,
     from: &SourceArgs,
-) -> Result<(), Stop> {
+) -> Result<Receiver, Stop> {
     let now = Clock::new().now();
-    let open = ledger.wait(move |ledger| ledger.keep(now)).await?;
-    // What was posted to a URL is the ledger's own pair, which takes one at a time.
-    let may_arrive = |replay: &&Replay| {
-        replay.state.is_open() && replay.url().is_none() && messages.contains(&replay.message)
-    };
-    let open: Vec<&Replay> = open.iter().filter(may_arrive).collect();
-    if open.is_empty() {
+    let open = ledger.wait(move |ledger| {
+        ledger.keep(now)?;
+        ledger.list(0, now)
+    });
+    let open = open.await?;
+    let is_meant = |replay: &&Replay| replay.state.is_open() && messages.contains(&replay.message);
+    let (posted, by_service): (Vec<&Replay>, Vec<&Replay>) = open
+        .iter()
+        .filter(is_meant)
+        .partition(|replay| replay.url().is_some());
+    let own = masked_url(url.as_str());
+    let is_there = |known: &str| Url::parse(known).is_ok_and(|known| is_one_receiver(&known, url));
+    for replay in posted {
+        // The very same is the ledger's own pair, which takes one at a time.
+        if replay.url().is_some_and(|to| to != own && is_there(&to)) {
+            return Err(refusal(replay));
+        }
+    }
+    let mut elsewhere = HashSet::new();
+    let (places, why) = places(&by_service, from).await;
+    for replay in by_service {
+        let urls = places.get(&replay.endpoint);
+        let mut known = urls.into_iter().flatten();
+        if known.any(|known| is_there(known)) {
+            return Err(refusal(replay));
+        }
+        if urls.is_none_or(Vec::is_empty) || why.is_some() {
+            accept(replay, why.as_deref(), args).await?;
+        }
+        elsewhere.insert(replay.endpoint.clone());
+    }
+    Ok(Receiver::beside(url.clone(), elsewhere))
+}
+
+fn refusal(replay: &Replay) -> Stop {
+    let what = format!(
+        "{} may still arrive there: this URL is that of {}, and {}",
+        replay.message,
+        replay.endpoint,
+        replay.open_words()
+    );
+    let hint = "reeltop replays lists it, and --give-up closes it";
+    Failure::new(FailureKind::Local, what, hint).into()
+}
+
+/// Has it confirmed that a replay whose URL is not known does not lead there.
+async fn accept(replay: &Replay, why: Option<&str>, args: &ReplayArgs) -> Result<(), Stop> {
+    let (message, endpoint) = (&replay.message, &replay.endpoint);
+    let why = why.map_or_else(String::new, |why| format!(": {why}"));
+    note(&format!(
+        "warning: {message} may still arrive at {endpoint}, as {}; whether {endpoint} has this URL \
+         is not known{why}; if it has, its receiver gets {message} twice",
+        replay.open_words()
+    ));
+    if args.yes || args.dry_run {
         return Ok(());
+    }
+    let question = format!("Post {message} all the same?");
+    confirmed(&question).await?.or_stop("nothing was sent")
+}
+
+/// The URLs that lead to the endpoints of these replays: as the service lists them, and as attempts
+/// tell that went there, of an endpoint that was deleted or moved too. And why these may not be all,
+/// where that is so.
+async fn places(
+    open: &[&Replay],
+    from: &SourceArgs,
+) -> (HashMap<EndpointId, Vec<String>>, Option<String>) {
+    let mut places: HashMap<EndpointId, Vec<String>> = HashMap::new();
+    if open.is_empty() {
+        return (places, None);
     }
     let Ok((_, client)) = source::client(from) else {
-        return Ok(());
+        return (places, Some("no service is configured".to_owned()));
     };
-    let endpoints = match client.endpoints().await {
-        Ok(page) => page.rows,
-        Err(failure) => {
-            note(&format!(
-                "a replay of {} is open, and whether its endpoint is at this URL is not known: {}",
-                open[0].message, failure.what
-            ));
-            return Ok(());
+    let mut why = None;
+    match client.endpoints().await {
+        Ok(page) => {
+            for endpoint in page.rows.into_iter().map(|row| row.value) {
+                let urls = places.entry(endpoint.id).or_default();
+                urls.extend((!endpoint.url.is_empty()).then(|| endpoint.url.to_string()));
+            }
         }
-    };
-    let is_there = |endpoint: &Endpoint| {
-        Url::parse(&endpoint.url).is_ok_and(|known| is_one_receiver(&known, url))
-    };
+        Err(failure) => why = Some(failure.what),
+    }
     for replay in open {
-        let mut rows = endpoints.iter().map(|row| &row.value);
-        if rows.any(|endpoint| endpoint.id == replay.endpoint && is_there(endpoint)) {
-            let what = format!(
-                "{} may still arrive there: this URL is that of {}, and {}",
-                replay.message,
-                replay.endpoint,
-                replay.open_words()
-            );
-            let hint = "reeltop replays lists it, and --give-up closes it";
-            return Err(Failure::new(FailureKind::Local, what, hint).into());
-        }
+        let known = places.entry(replay.endpoint.clone()).or_default();
+        known.extend(attempted(&client, replay).await);
     }
-    Ok(())
+    (places, why)
 }
 
-/// Whether both URLs lead to one receiver. A fragment is never sent, and a query or a user's name
-/// rarely makes another receiver of it: a needless refusal costs less than a second delivery.
-pub(super) fn is_one_receiver(one: &Url, other: &Url) -> bool {
-    let place = |url: &Url| {
-        (
-            url.scheme().to_owned(),
-            url.host_str().map(str::to_owned),
-            url.port_or_known_default(),
-            url.path().to_owned(),
-        )
+/// Where attempts of its message went at its endpoint.
+async fn attempted(client: &Client, replay: &Replay) -> Vec<String> {
+    let Ok(attempts) = Attempts::of(client, &replay.message).await else {
+        return Vec::new();
     };
-    place(one) == place(other)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_receiver_is_known_by_scheme_host_port_and_path() {
-        let endpoint = "https://hooks.example:443/a";
-        for (to, is_one) in [
-            ("https://HOOKS.example/a", true),
-            ("https://hooks.example/a#part", true),
-            ("https://hooks.example/a?debug=1", true),
-            ("https://me@hooks.example/a", true),
-            ("https://hooks.example/b", false),
-            ("https://hooks.example:8443/a", false),
-            ("http://hooks.example/a", false),
-            ("https://other.example/a", false),
-        ] {
-            let urls = Url::parse(endpoint).ok().zip(Url::parse(to).ok());
-            let found = urls.map(|(one, other)| is_one_receiver(&one, &other));
-            assert_eq!(found, Some(is_one), "{to}");
-        }
-    }
+    let rows = attempts.rows.into_iter();
+    rows.filter(|attempt| attempt.endpoint == replay.endpoint && !attempt.url.is_empty())
+        .map(|attempt| attempt.url.to_string())
+        .collect()
 }

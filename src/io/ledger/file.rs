@@ -19,6 +19,7 @@ use crate::domain::{
     ReplayState, Reply, Route, Time, Who,
 };
 use crate::io::config::LedgerKeeping;
+use crate::io::receiver::Receiver;
 
 /// `reet`, so that a file of another program is told from ours.
 const APPLICATION: i64 = 0x7265_6574;
@@ -179,18 +180,25 @@ impl File {
         pair(&self.db, self.service.scope(message), message, endpoint)
     }
 
-    /// Writes the rows of new replays, unless one of a pair is open: all of them or none.
+    /// Writes the rows of new replays, unless one of a pair is open, or another of its message that
+    /// may arrive at the receiver: all of them or none.
     pub fn insert_all(
         &mut self,
         rows: &[(Arc<str>, Replay)],
         owner: &Owner,
+        receiver: Option<&Receiver>,
     ) -> Result<(), Refusal> {
         let behavior = TransactionBehavior::Immediate;
         let transaction = self.db.transaction_with_behavior(behavior)?;
         for (at, (id, replay)) in rows.iter().enumerate() {
             let scope = self.service.scope(&replay.message);
-            let held = pair(&transaction, scope, &replay.message, &replay.endpoint)?;
-            if let Some(open) = held.into_iter().find(|held| held.replay.state.is_open()) {
+            let is_rival = |other: &Replay| {
+                let is_pair = other.endpoint == replay.endpoint;
+                let may_arrive = || receiver.is_some_and(|receiver| receiver.may_get(other));
+                other.state.is_open() && (is_pair || may_arrive())
+            };
+            let mut known = of_message(&transaction, scope, &replay.message)?.into_iter();
+            if let Some(open) = known.find(|held| is_rival(&held.replay)) {
                 let open = Box::new(open);
                 return Err(Refusal::Open { at, open });
             }
@@ -346,6 +354,11 @@ fn pair(
     );
     let (message, endpoint) = (message.to_string(), endpoint.to_string());
     rows(db, &sql, params![message, endpoint, scope])
+}
+
+fn of_message(db: &Connection, scope: &str, message: &MessageId) -> rusqlite::Result<Vec<Held>> {
+    let sql = format!("SELECT {COLUMNS} FROM replay WHERE message = ?1 AND scope = ?2 ORDER BY n");
+    rows(db, &sql, params![message.to_string(), scope])
 }
 
 fn rows(db: &Connection, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<Vec<Held>> {

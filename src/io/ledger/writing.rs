@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::file::{File, Held, Refusal, Trouble};
 use super::{Ledger, PRUNED_EVERY, Pair, REPLACED};
 use crate::domain::{Failure, FailureKind, Moment, Replay, ReplayState, Route, Stage};
+use crate::io::receiver::Receiver;
 
 /// What came of an order to send a replay.
 #[derive(Debug)]
@@ -68,6 +69,17 @@ impl Ledger {
         route: Route,
         now: Moment,
     ) -> Result<PlannedAll, Failure> {
+        self.plan_beside(orders, route, None, now)
+    }
+
+    /// The same; where they are posted to a receiver, nothing may be open that may arrive there.
+    pub fn plan_beside(
+        &self,
+        orders: &[(u64, Pair)],
+        route: Route,
+        receiver: Option<&Receiver>,
+        now: Moment,
+    ) -> Result<PlannedAll, Failure> {
         // After trouble it is tried first whether it can be written again.
         let kept = match self.trouble() {
             Some(_) => self.keep(now)?,
@@ -97,7 +109,7 @@ impl Ledger {
             let pruned = file.prune(self.keeping, now);
             pruned.map_err(|error| self.failed(&error))?;
         }
-        let mut inserted = file.insert_all(&rows, owner);
+        let mut inserted = file.insert_all(&rows, owner, receiver);
         if let Err(Refusal::Open { .. }) = &inserted {
             // Whose it is may have ended.
             let reaped = self.reap(held, now);
@@ -105,7 +117,7 @@ impl Ledger {
             held.untold
                 .extend(kept.map_err(|error| self.failed(&error))?);
             if let (Some(file), Some(owner)) = (&mut held.file, &held.owner) {
-                inserted = file.insert_all(&rows, owner);
+                inserted = file.insert_all(&rows, owner, receiver);
             }
         }
         match inserted {

@@ -13,12 +13,15 @@ use crate::io::attempts::Attempts;
 use crate::io::client::Client;
 use crate::io::outlet::Outlet;
 use crate::io::post::{Outgoing, Poster, signed};
+use crate::io::receiver::Receiver;
 use crate::wire::signature::key::Key;
 
 /// What is posted, where to, and the key that signs it.
 #[derive(Debug, Clone)]
 pub struct Parcel {
     pub url: Url,
+    /// What else must not be on its way there.
+    pub receiver: Receiver,
     pub key: Key,
     pub body: Bytes,
 }
@@ -33,7 +36,7 @@ pub async fn post_here(
     posts: &Posts,
 ) -> Stage {
     let written = match poster.gate() {
-        Ok(()) => Written::new(outlet, order).await,
+        Ok(()) => Written::to_receiver(outlet, order, parcel.receiver.clone()).await,
         Err(refusal) => Err(Stage::Refused(refusal)),
     };
     let written = match written {

@@ -12,6 +12,7 @@ use crate::domain::{ChangeKind, Failure, Origin, ReplayStep, Route, Stage};
 use crate::io::clock::Clock;
 use crate::io::ledger::{Ledger, PlannedAll};
 use crate::io::outlet::{Draft, Outlet};
+use crate::io::receiver::Receiver;
 
 /// How soon a stage that could not be written is tried again at first, …
 const AGAIN: Duration = Duration::from_millis(200);
@@ -49,11 +50,18 @@ impl Written {
     /// given as its last stage.
     pub async fn new(outlet: &Outlet, order: &ReplayOrder) -> Result<Self, Stage> {
         let written = Self::new_all(outlet, std::slice::from_ref(order)).await;
-        let written = written.map_err(|(_, stage)| stage)?;
-        written.into_iter().next().ok_or_else(|| {
-            let why = "it was not written down";
-            Stage::Cancelled(why.to_owned())
-        })
+        first(written)
+    }
+
+    /// The same of one that is posted to a receiver, unless another of its message may still arrive
+    /// there, whatever it goes by.
+    pub async fn to_receiver(
+        outlet: &Outlet,
+        order: &ReplayOrder,
+        receiver: Receiver,
+    ) -> Result<Self, Stage> {
+        let orders = std::slice::from_ref(order);
+        first(Self::planned(outlet, orders, Some(receiver)).await)
     }
 
     /// The same of many that go by one route: all are written, or none. Where one alone speaks
@@ -61,6 +69,14 @@ impl Written {
     pub async fn new_all(
         outlet: &Outlet,
         orders: &[ReplayOrder],
+    ) -> Result<Vec<Self>, (Option<usize>, Stage)> {
+        Self::planned(outlet, orders, None).await
+    }
+
+    async fn planned(
+        outlet: &Outlet,
+        orders: &[ReplayOrder],
+        receiver: Option<Receiver>,
     ) -> Result<Vec<Self>, (Option<usize>, Stage)> {
         let Some(first) = orders.first() else {
             return Ok(Vec::new());
@@ -73,7 +89,7 @@ impl Written {
         let pairs: Vec<_> = pairs.collect();
         let planned = outlet
             .ledger()
-            .wait(move |ledger| ledger.plan_all(&pairs, route, now));
+            .wait(move |ledger| ledger.plan_beside(&pairs, route, receiver.as_ref(), now));
         match planned.await {
             Ok(PlannedAll::As(ids)) => {
                 let one = |(order, id): (&ReplayOrder, Arc<str>)| Self {
@@ -85,7 +101,13 @@ impl Written {
                 Ok(orders.iter().zip(ids).map(one).collect())
             }
             Ok(PlannedAll::Open { at, open }) => {
-                let why = open.open_words();
+                let why = match orders.get(at) {
+                    Some(order) if order.endpoint != open.endpoint => {
+                        let (at, how) = (&open.endpoint, open.open_words());
+                        format!("it may still arrive there by {at}: {how}")
+                    }
+                    _ => open.open_words(),
+                };
                 let hint = "reeltop replays lists it, and --give-up closes it";
                 Err((Some(at), Stage::Cancelled(format!("{why}; {hint}"))))
             }
@@ -163,6 +185,14 @@ impl Written {
     fn draft(&self, stage: Stage) -> Draft {
         draft(&self.outlet, &self.order, stage)
     }
+}
+
+fn first(written: Result<Vec<Written>, (Option<usize>, Stage)>) -> Result<Written, Stage> {
+    let written = written.map_err(|(_, stage)| stage)?;
+    written.into_iter().next().ok_or_else(|| {
+        let why = "it was not written down";
+        Stage::Cancelled(why.to_owned())
+    })
 }
 
 /// Tries until all is written that nothing newer has made needless.

@@ -13,6 +13,7 @@ use reeltop::domain::{
 };
 use reeltop::io::config::LedgerKeeping;
 use reeltop::io::ledger::{Ledger, Planned, PlannedAll, Service};
+use reeltop::io::receiver::Receiver;
 use rusqlite::Connection;
 
 use crate::support::commits;
@@ -272,6 +273,46 @@ fn what_is_found_of_many_at_once_is_one_commit() {
     other.keep(at(5)).unwrap();
     assert_eq!(states(&other)[3..], ["cancelled"; 3]);
     assert_eq!(commits(&file) - before, 1);
+}
+
+#[test]
+fn what_is_posted_is_refused_where_something_open_may_arrive_at_its_receiver() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = ledger(folder.path(), "https://a.example");
+    let url = |text: &str| text.parse::<reqwest::Url>().unwrap();
+    let post = |message: &str, to: &str, receiver: &Receiver| {
+        let pair = (MessageId::new(message), EndpointId::new(to));
+        match ledger.plan_beside(&[(7, pair)], Route::Local, Some(receiver), at(1)) {
+            Ok(PlannedAll::As(ids)) => Ok(ids[0].clone()),
+            Ok(PlannedAll::Open { open, .. }) => Err(open.endpoint.to_string()),
+            Err(failure) => Err(failure.to_string()),
+        }
+    };
+    // A resend that began after the endpoints were asked for.
+    let resend = plan(&ledger, 1, "msg_1", at(0)).unwrap();
+    let (here, there) = (
+        "http://127.0.0.1:3000/hooks",
+        "http://localhost:3000/hooks?x=1",
+    );
+    let unasked = Receiver::beside(url(here), [].into());
+    assert_eq!(post("msg_1", here, &unasked), Err("ep_1".to_owned()));
+    assert_eq!(states(&ledger), ["planned"]);
+    // Of another message it is none, nor at an endpoint that leads elsewhere.
+    assert!(post("msg_2", here, &unasked).is_ok());
+    let elsewhere = Receiver::beside(url(here), [EndpointId::new("ep_1")].into());
+    let posted = post("msg_1", here, &elsewhere).unwrap();
+    // Its receiver by another name.
+    for receiver in [
+        Receiver::weighed(url(there)),
+        Receiver::beside(url(there), [EndpointId::new("ep_1")].into()),
+    ] {
+        assert_eq!(post("msg_1", there, &receiver), Err(here.to_owned()));
+    }
+    let why = || Stage::Cancelled("why".to_owned());
+    ledger.step(&posted, &why(), at(2)).unwrap();
+    assert!(post("msg_1", there, &Receiver::weighed(url(there))).is_ok());
+    ledger.step(&resend, &why(), at(3)).unwrap();
+    assert_eq!(states(&ledger)[0], "cancelled");
 }
 
 #[test]

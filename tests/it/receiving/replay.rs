@@ -7,6 +7,7 @@ use reeltop::domain::{EndpointId, Failure, FailureKind, MessageId, Route, Stage}
 use reeltop::io::Clock;
 use reeltop::io::config::LedgerKeeping;
 use reeltop::io::ledger::{Ledger, Planned, Service};
+use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,7 +15,7 @@ use tokio::net::TcpListener;
 
 use super::send::{receiver, strict};
 use super::{BODY, ID, Ran, SECRET, command, ended, file, http, signed};
-use crate::server::support::{PATIENCE, attempts, create_endpoint, only_message, start_fast};
+use crate::server::support::{PATIENCE, attempts, call, create_endpoint, only_message, start_fast};
 
 async fn run(state: &TempDir, arguments: &[&str], environment: &[(&str, String)]) -> Ran {
     let mut command = command(arguments);
@@ -407,7 +408,7 @@ async fn what_may_still_arrive_by_the_service_is_not_posted_to_the_same_url() {
     let secret = file(&folder, "secret", SECRET.as_bytes());
     let server = start_fast().await;
     let app = receiver(strict).await;
-    let endpoint = create_endpoint(&server, &app, &["task.failed"]).await;
+    let endpoint = create_endpoint(&server, &app, &["task.*"]).await;
     server.backend().create_task("asset", &["proxy"]).unwrap();
     let id = only_message(&server).await["id"]
         .as_str()
@@ -452,9 +453,84 @@ async fn what_may_still_arrive_by_the_service_is_not_posted_to_the_same_url() {
     // Another path has nothing to do with it.
     let ran = to(&format!("{app}/other")).await;
     assert!(!ran.stderr.contains("may still arrive"), "{}", ran.stderr);
+    // This machine is one, by whatever name.
+    let ran = to(&app.replace("127.0.0.1", "localhost")).await;
+    assert!(ran.stderr.contains("may still arrive"), "{}", ran.stderr);
+    // Attempts tell where an endpoint led that is there no more.
+    attempts(&server, &format!("message_id={id}"), 1).await;
+    let path = format!("/webhooks/endpoints/{}", endpoint.id);
+    let (status, said) = call(&server, Method::DELETE, &path, None).await;
+    assert!(status < 300, "{status} {said}");
+    let ran = to(&app).await;
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("may still arrive there"),
+        "{}",
+        ran.stderr
+    );
     let failed = Failure::new(FailureKind::NotFound, "no such message", "");
     ledger.step(&row, &Stage::Refused(failed), now).unwrap();
     let ran = to(&app).await;
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nobody_knows_whether_it_is_the_same_receiver_that_is_confirmed() {
+    let (folder, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let secret = file(&folder, "secret", SECRET.as_bytes());
+    let saved = http(1_700_000_000, &signed(SECRET, 1_700_000_000, BODY), BODY);
+    let saved = file(&folder, "1.http", saved.as_bytes());
+    let app = receiver(strict).await;
+    let ledger = Ledger::in_folder(
+        &state.path().join("reeltop"),
+        Service::default(),
+        LedgerKeeping::default(),
+    );
+    let pair = (MessageId::new(ID), EndpointId::new("ep_1"));
+    let now = Clock::new().now();
+    let planned = ledger.plan(1, &pair, Route::Server, now);
+    assert!(matches!(planned, Ok(Planned::As(_))), "{planned:?}");
+    // No service is configured, and none answers.
+    let nowhere = [
+        ("ASPECT_BASE_URL", "http://127.0.0.1:1".to_owned()),
+        ("ASPECT_API_KEY", "sk_test".to_owned()),
+    ];
+    for environment in [&[][..], &nowhere] {
+        for (more, code) in [("--json", 2), ("--dry-run", 0)] {
+            let arguments = [
+                "replay",
+                ID,
+                "--to",
+                &app,
+                "--secret-file",
+                &secret,
+                "--captured",
+                &saved,
+                more,
+            ];
+            let ran = run(&state, &arguments, environment).await;
+            assert_eq!(ran.code, code, "{}", ran.stderr);
+            let words = "whether ep_1 has this URL is not known";
+            assert!(ran.stderr.contains(words), "{}", ran.stderr);
+            if code == 2 {
+                assert!(ran.stderr.contains("confirm with --yes"), "{}", ran.stderr);
+                assert_eq!(ran.stdout, "");
+            }
+        }
+    }
+    let arguments = [
+        "replay",
+        ID,
+        "--to",
+        &app,
+        "--secret-file",
+        &secret,
+        "--captured",
+        &saved,
+        "--yes",
+    ];
+    let ran = run(&state, &arguments, &[]).await;
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("warning: "), "{}", ran.stderr);
 }
