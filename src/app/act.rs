@@ -262,7 +262,7 @@ impl State {
         }
     }
 
-    fn filter_text(&self) -> Option<&str> {
+    pub(super) fn filter_text(&self) -> Option<&str> {
         match self.screen {
             Screen::Tasks => Some(&self.tasks.filter.text),
             Screen::Events => Some(&self.events.filter.text),

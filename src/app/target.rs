@@ -236,17 +236,20 @@ impl State {
             delivery.map(|delivery| delivery.id.clone())
         };
         let message = match self.pages.last() {
-            None => match self.screen {
-                Screen::Tasks => self.listed_task().and_then(|task| newest(&task)),
-                Screen::Events => self.listed_event().and_then(of_event),
-                Screen::Deliveries => self.listed_message(),
-                Screen::Received => self
-                    .listed_receipt()
-                    .and_then(|row| self.received_message(row)),
-                Screen::Endpoints | Screen::Health => {
-                    return Err("choose a message or an attempt to replay it");
+            None => {
+                let none = || self.nothing_listed();
+                match self.screen {
+                    Screen::Tasks => newest(&self.listed_task().ok_or_else(none)?),
+                    Screen::Events => of_event(self.listed_event().ok_or_else(none)?),
+                    Screen::Deliveries => Some(self.listed_message().ok_or_else(none)?),
+                    Screen::Received => {
+                        self.received_message(self.listed_receipt().ok_or_else(none)?)
+                    }
+                    Screen::Endpoints | Screen::Health => {
+                        return Err("choose a message (3) or an attempt to replay it");
+                    }
                 }
-            },
+            }
             Some(Page::Task(page)) if page.pane == 0 => page
                 .events
                 .current(&task_events(history, &page.task))
@@ -272,6 +275,25 @@ impl State {
             Some(Page::Excerpt(_) | Page::List(_)) => None,
         };
         message.map(|message| (message, None)).ok_or(NO_MESSAGE)
+    }
+
+    /// What would help where the list is empty, so that there is nothing to replay.
+    fn nothing_listed(&self) -> &'static str {
+        if self.filter_text().is_some_and(|text| !text.is_empty()) {
+            return "nothing to replay: no row matches the filter; Esc clears it";
+        }
+        match self.screen {
+            Screen::Tasks | Screen::Events => {
+                "nothing to replay: the list is empty; the messages of earlier tasks are on 3"
+            }
+            Screen::Received => {
+                "nothing to replay: nothing was received here yet; 3 lists messages"
+            }
+            _ if self.history.endpoints.is_empty() => {
+                "nothing to replay: messages come once an endpoint exists; c on 4 creates one"
+            }
+            _ => "nothing to replay: a message comes with the next event of a task",
+        }
     }
 
     pub(super) fn copy(&mut self) -> Vec<Effect> {

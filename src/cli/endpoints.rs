@@ -152,6 +152,15 @@ impl Desk {
         let changed = self.client.edit_endpoint(&id, &edit).await;
         done(changed).map_err(|stop| by_option(stop, OPTION))?;
         note(&format!("{} is changed", args.id));
+        if args.json {
+            let Some(row) = self.client.endpoint_row(&id).await? else {
+                let what = format!("the service no longer tells of {id}");
+                return Err(Failure::new(FailureKind::NotFound, what, "").into());
+            };
+            let mut out = Output::new();
+            out.line(&normal::endpoint(&row.value, Some(&row.raw)).to_string())?;
+            out.flush()?;
+        }
         Ok(0)
     }
 

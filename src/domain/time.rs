@@ -147,6 +147,19 @@ pub fn rough_words(micros: i64) -> String {
     }
 }
 
+/// When something is due that was estimated for a time: `due in about 4s`, `due now`, `overdue by 3m`.
+pub fn due_words(at: Time, now: Time, about: &str) -> String {
+    let (left, over) = (at.since(now), now.since(at));
+    // What would be 0 seconds in words.
+    if left.max(over) < SECOND / 2 {
+        "due now".to_owned()
+    } else if left > 0 {
+        format!("due in {about}{}", rough_words(left))
+    } else {
+        format!("overdue by {}", rough_words(over))
+    }
+}
+
 struct Parts {
     year: i64,
     month: i64,
@@ -290,6 +303,17 @@ mod tests {
         assert_eq!(duration_words(3 * DAY * SECOND + 5), "3d");
         assert_eq!(duration_words(-5), "0s");
         assert_eq!(rough_words(7200 * SECOND), "2h");
+        for (left, words) in [
+            (7 * SECOND, "due in about 7s"),
+            (SECOND / 2, "due in about 1s"),
+            (SECOND / 2 - 1, "due now"),
+            (0, "due now"),
+            (1 - SECOND / 2, "due now"),
+            (-SECOND / 2, "overdue by 1s"),
+            (-200 * SECOND, "overdue by 3m"),
+        ] {
+            assert_eq!(due_words(Time(left), Time(0), "about "), words);
+        }
     }
 
     #[test]

@@ -372,18 +372,26 @@ fn prompt_line(
     canvas.line_at(line, 0, &right, Side::Right);
 }
 
-/// Paints the toasts over the last lines of the body, the newest lowest, each as long as it is.
+/// Paints the toasts over the last lines of the body, the newest lowest, each as long as it is; over
+/// half of the lines at most, so that what they are about stays in sight.
 pub fn toasts(canvas: &mut Canvas<'_>, body: Rect, state: &State) {
     const MARK: usize = 3;
     let room = usize::from(body.width).saturating_sub(MARK + 1);
     let mut top = body.height;
+    let mut n_left = usize::from(body.height.div_ceil(2));
     for toast in state.toasts.iter().rev() {
-        let lines = wrap(&toast.text, room);
-        // The beginning of one that is longer than the body is all there is room for.
-        let n_shown = lines.len().min(usize::from(top));
-        if n_shown == 0 {
+        let mut lines = wrap(&toast.text, room);
+        if n_left == 0 {
             return;
         }
+        if lines.len() > n_left {
+            lines.truncate(n_left);
+            if let Some(last) = lines.last_mut() {
+                *last = cut(&format!("{last} …"), room).into_owned();
+            }
+        }
+        let n_shown = lines.len();
+        n_left -= n_shown;
         top -= n_shown as u16;
         let glyph = match toast.tone {
             Tone::Ok => "✓",

@@ -53,6 +53,55 @@ pub fn request(number: u64) -> Effect {
     })
 }
 
+/// The text of the newest toast.
+fn said(state: &State) -> String {
+    let newest = state.toasts.iter().next_back();
+    newest.map(|toast| toast.text.clone()).unwrap_or_default()
+}
+
+#[test]
+fn r_where_nothing_is_listed_says_what_would_help() {
+    let mut state = fresh();
+    for (keys, words) in [
+        ("1 r", "the messages of earlier tasks are on 3"),
+        ("2 r", "the messages of earlier tasks are on 3"),
+        ("3 r", "c on 4 creates one"),
+        ("4 r", "choose a message (3)"),
+    ] {
+        press(&mut state, keys);
+        assert!(said(&state).contains(words), "{keys}: {}", said(&state));
+    }
+    let mut state = told();
+    for screen in ["1", "2", "3"] {
+        press(&mut state, screen);
+        press(&mut state, "/ z z z z z enter r");
+        assert!(
+            said(&state).contains("Esc clears it"),
+            "{screen}: {}",
+            said(&state)
+        );
+        press(&mut state, "esc");
+    }
+}
+
+#[test]
+fn toasts_leave_half_of_a_small_screen() {
+    let mut state = told();
+    let body = picture(&mut state, 40, 10);
+    // Each has other words.
+    press(&mut state, "esc m 4 r 3 tab");
+    assert!(state.toasts.len() >= 3);
+    let shown = picture(&mut state, 40, 10);
+    let of_toast = |line: &&str| line.starts_with(" · ") || line.starts_with("   ");
+    let n_covered = shown.lines().filter(of_toast).count();
+    let n_before = body.lines().filter(of_toast).count();
+    assert!((1..=3).contains(&(n_covered - n_before)), "{shown}");
+    assert!(
+        shown.contains("▌"),
+        "the selected row stays in sight\n{shown}"
+    );
+}
+
 #[test]
 fn new_tasks_do_not_move_the_selection() {
     let mut state = told();

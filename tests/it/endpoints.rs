@@ -144,6 +144,16 @@ async fn a_change_of_one_field_leaves_the_others_and_their_secrets() {
         assert_eq!(after[field], value, "{arguments:?}");
         assert_eq!(after["url"], before["url"]);
     }
+    let arguments = ["update", &created.id, "--description", "told", "--json"];
+    let (code, out, words) = shop.run(&arguments, "").await;
+    assert_eq!(code, 0, "{words}");
+    let line: Value = serde_json::from_str(&out).unwrap();
+    let (_, listed, _) = shop.run(&["--json"], "").await;
+    let mut listed: Value = serde_json::from_str(&listed).unwrap();
+    listed.as_object_mut().unwrap().remove("health");
+    assert_eq!(line, listed);
+    assert_eq!(line["description"], "told");
+    assert_eq!(line["url"], "https://***@example.com/hooks?token=***");
     shop.server.stop().await;
 }
 

@@ -126,6 +126,9 @@ pub struct UpdateArgs {
     /// Messages a second, at most; none is no limit
     #[arg(long, value_parser = rate_limit, value_name = "N")]
     pub rate_limit: Option<RateLimit>,
+    /// Print the endpoint as it is then, as one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// A number of messages a second, or none.

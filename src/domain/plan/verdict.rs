@@ -8,7 +8,7 @@ use crate::domain::link::Ability;
 use crate::domain::message::Payload;
 use crate::domain::replay::Replay;
 use crate::domain::schedule::Forecast;
-use crate::domain::time::{Time, duration_words, rough_words};
+use crate::domain::time::{Time, due_words, duration_words};
 
 pub(super) const DISABLED: &str =
     "the endpoint is disabled: the service would accept it and silently send nothing";
@@ -146,11 +146,7 @@ pub(super) fn weigh(
             } else {
                 ("about ", " (estimate)")
             };
-            let due = if at > now {
-                format!("due in {about}{}", rough_words(at.since(now)))
-            } else {
-                format!("overdue by {}", rough_words(now.since(at)))
-            };
+            let due = due_words(at, now, about);
             warnings.push(format!("an automatic retry is {due}{estimate}; {MAY_END}"));
         }
         Forecast::Over { .. } => {

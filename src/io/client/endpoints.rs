@@ -16,7 +16,7 @@ use crate::domain::{
 };
 use crate::wire::endpoints::{self, Created, Headers};
 use crate::wire::openapi::EndpointRoutes;
-use crate::wire::rest::one_endpoint;
+use crate::wire::rest::{Row, one_endpoint};
 use crate::wire::svix::Stats;
 
 /// What became of a change.
@@ -214,17 +214,23 @@ impl Client {
     /// An endpoint as it is now; `None` if there is none of this id. Where only the list tells, and
     /// not all of it can be read, nobody knows: that fails.
     pub async fn endpoint_now(&self, id: &EndpointId) -> Result<Option<Endpoint>, Failure> {
+        let row = self.endpoint_row(id).await?;
+        Ok(row.map(|row| row.value))
+    }
+
+    /// The same, with all that the service tells of it.
+    pub async fn endpoint_row(&self, id: &EndpointId) -> Result<Option<Row<Endpoint>>, Failure> {
         if let Some(svix) = &self.svix {
             return match svix.endpoint(&id.to_string()).await {
-                Ok(row) => Ok(Some(row.value)),
+                Ok(row) => Ok(Some(row)),
                 Err(failure) if failure.kind == FailureKind::NotFound => Ok(None),
                 Err(failure) => Err(failure),
             };
         }
         let listed = self.endpoints().await?;
         let is_whole = listed.is_last && listed.unreadable.is_empty();
-        let mut rows = listed.rows.into_iter().map(|row| row.value);
-        match rows.find(|endpoint| endpoint.id == *id) {
+        let mut rows = listed.rows.into_iter();
+        match rows.find(|row| row.value.id == *id) {
             None if !is_whole => Err(Failure::new(
                 FailureKind::TooLarge,
                 format!("not all endpoints could be read, and {id} is not among those that were"),

@@ -2,7 +2,7 @@
 
 use super::{Said, outcome_glyph};
 use crate::app::Tone;
-use crate::domain::time::{SECOND, rough_words};
+use crate::domain::time::{SECOND, due_words, rough_words};
 use crate::domain::{
     Attempt, AttemptStatus, Delivery, EndpointId, EndpointOutcome, Forecast, History, OutcomeState,
     Replay, ReplayState, TaskId, Time,
@@ -241,11 +241,9 @@ pub fn forecast_words(forecast: Forecast, now: Time, offset: i32) -> Option<Said
         } else {
             ("about ", " (estimate)")
         };
-        if at > now {
-            format!("next in {about}{}{estimate}", rough_words(at.since(now)))
-        } else {
-            format!("overdue by {}{estimate}", rough_words(now.since(at)))
-        }
+        let due = due_words(at, now, about);
+        // It stands beside the attempt that it is about.
+        format!("{}{estimate}", due.replacen("due in ", "next in ", 1))
     };
     match forecast {
         Forecast::Nothing => None,
@@ -415,6 +413,10 @@ mod tests {
         assert_eq!(
             said(next(8, -3, -3)),
             "↻ attempt 8 of 8, overdue by 3m (estimate), the last"
+        );
+        assert_eq!(
+            said(next(8, 0, 0)),
+            "↻ attempt 8 of 8, due now (estimate), the last"
         );
         let told = Forecast::Next {
             number: 4,
