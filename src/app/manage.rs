@@ -74,7 +74,8 @@ impl Choice {
         match self {
             Self::Headers => Some(Offer::Headers),
             Self::Example => Some(Offer::SendExample),
-            Self::Reveal | Self::Rotate => Some(Offer::Secret),
+            Self::Reveal => Some(Offer::Secret),
+            Self::Rotate => Some(Offer::Rotate),
             Self::Edit | Self::Toggle | Self::Delete => None,
         }
     }

@@ -21,10 +21,12 @@ pub enum Offer {
     BulkReplay,
     /// Headers of the request and the answer of one attempt.
     AttemptHeaders,
+    /// Gives an endpoint another signing secret.
+    Rotate,
 }
 
 /// Every part, in the order in which they are shown.
-pub const OFFERS: [Offer; 9] = [
+pub const OFFERS: [Offer; 10] = [
     Offer::Destinations,
     Offer::Stats,
     Offer::Headers,
@@ -34,6 +36,7 @@ pub const OFFERS: [Offer; 9] = [
     Offer::ReplayMissing,
     Offer::BulkReplay,
     Offer::AttemptHeaders,
+    Offer::Rotate,
 ];
 
 impl Offer {
@@ -49,6 +52,7 @@ impl Offer {
             Self::ReplayMissing => "replay-missing",
             Self::BulkReplay => "bulk-replay",
             Self::AttemptHeaders => "attempt headers",
+            Self::Rotate => "rotate secret",
         }
     }
 }

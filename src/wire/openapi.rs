@@ -1,9 +1,11 @@
 //! What a server publishes about itself in `/openapi.json`: the stream's path, the resend route,
 //! the endpoint list, the retry schedule (aspect-api.md part 6).
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
-use crate::domain::{Disabling, PublishedRetries};
+use crate::domain::{Ability, Disabling, Offer, PublishedRetries};
 
 /// What was found; a part that is absent was not published.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -30,6 +32,28 @@ pub struct EndpointRoutes {
     pub headers: Option<String>,
     pub set_headers: Option<String>,
     pub example: Option<String>,
+}
+
+impl EndpointRoutes {
+    /// What of it is offered. Svix offers more, and is asked for it.
+    pub fn offers(&self) -> BTreeMap<Offer, Ability> {
+        let routes = [
+            (Offer::Secret, "GET", &self.secret),
+            (Offer::Rotate, "POST", &self.rotate),
+            (Offer::Headers, "GET", &self.headers),
+            (Offer::SendExample, "POST", &self.example),
+        ];
+        let ability = |(offer, method, route): (Offer, &str, &Option<String>)| {
+            let ability = if let Some(path) = route {
+                Ability::Offered(format!("{method} {path}"))
+            } else {
+                let name = offer.name();
+                Ability::Absent(format!("this server publishes no route for {name}"))
+            };
+            (offer, ability)
+        };
+        routes.into_iter().map(ability).collect()
+    }
 }
 
 /// Words in the path of what is likely to be a stream.
@@ -185,6 +209,12 @@ mod tests {
             ..EndpointRoutes::default()
         };
         assert_eq!(published.endpoint, routes);
+        let offers = routes.offers();
+        let secret = "GET /webhooks/endpoints/{id}/secret".to_owned();
+        assert_eq!(offers[&Offer::Secret], Ability::Offered(secret));
+        let rotate = "this server publishes no route for rotate secret".to_owned();
+        assert_eq!(offers[&Offer::Rotate], Ability::Absent(rotate));
+        assert!(!offers.contains_key(&Offer::Recover));
         let retries = PublishedRetries {
             delays: vec![5.0, 300.5],
             floor_after_timeout: Some(60.0),

@@ -81,7 +81,7 @@ async fn many_are_posted_once_each_after_they_could_be_taken_back() {
 }
 
 /// A service with so many messages that failed at a receiver, whose secret it tells.
-async fn failed_at(receiver: &str, n: usize) -> Scripted {
+pub async fn failed_at(receiver: &str, n: usize) -> Scripted {
     let hook = receiver.to_owned();
     let endpoint = move || json!({"id": "ep_1", "url": hook, "disabled": false, "filterTypes": ["task.failed"]});
     Scripted::start(move |_, head| {

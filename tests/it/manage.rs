@@ -7,6 +7,8 @@ use reeltop::domain::{
     OwnHeaders,
 };
 
+use crate::bulk::failed_at;
+use crate::pty::Pty;
 use crate::support::{change, key, picture, press, told};
 
 fn type_text(state: &mut State, text: &str) {
@@ -246,9 +248,14 @@ fn what_the_service_does_not_offer_stands_there_with_its_reason_and_is_not_asked
         (offer, Ability::Absent(why))
     };
     let abilities = Abilities {
-        offers: [Offer::Headers, Offer::SendExample, Offer::Secret]
-            .map(absent)
-            .into(),
+        offers: [
+            Offer::Headers,
+            Offer::SendExample,
+            Offer::Secret,
+            Offer::Rotate,
+        ]
+        .map(absent)
+        .into(),
         ..Abilities::clone(&state.history.abilities)
     };
     let learned = change(0, ChangeKind::Abilities(Box::new(abilities)));
@@ -264,7 +271,9 @@ fn what_the_service_does_not_offer_stands_there_with_its_reason_and_is_not_asked
         for reason in ["headers this server", "example this server"] {
             assert!(shown.contains(reason), "{width}: {shown}");
         }
-        assert_eq!(shown.matches("does not offer secret").count(), 2, "{shown}");
+        for reason in ["does not offer secret", "does not offer rotate secret"] {
+            assert_eq!(shown.matches(reason).count(), 1, "{shown}");
+        }
     }
     // Headers, an example, the secret, another secret.
     for steps in ["j j enter", "j enter", "j enter", "j enter"] {
@@ -340,4 +349,28 @@ fn small_screens_keep_the_line_that_is_typed_in() {
         assert!(shown.contains("77"), "{width}x{height}\n{shown}");
     }
     picture(&mut state, 1, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_menu_says_what_the_server_publishes_no_route_for() {
+    let server = failed_at("http://127.0.0.1:9/hooks", 1).await;
+    let url = server.url.clone();
+    let watched = tokio::task::spawn_blocking(move || {
+        let environment = [
+            ("ASPECT_BASE_URL", url.as_str()),
+            ("ASPECT_API_KEY", "sk_test"),
+        ];
+        let mut pty = Pty::start(&[], &environment, 120, 36);
+        pty.keys("3");
+        pty.sees("✗ 1 still broken");
+        pty.keys("4m");
+        pty.sees("publishes no route for rotate secret");
+        let screen = pty.sees("publishes no route for headers");
+        assert!(!screen.contains("no route for secret"), "{screen}");
+        pty.keys("\x03");
+        pty.end();
+    });
+    watched.await.unwrap();
+    let requests = server.requests();
+    assert!(requests.iter().all(|head| head.starts_with("get ")));
 }

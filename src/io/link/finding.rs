@@ -87,12 +87,20 @@ impl Link {
                 self.stream.hurry();
             }
         }
+        // A Svix server beside it manages the endpoints, and is asked itself what it offers.
+        let published = found.published.as_ref();
+        let offers = published
+            .filter(|_| self.client.svix.is_none())
+            .map(|published| published.endpoint.offers());
         let schedule = found
             .published
             .and_then(|published| published.retry_schedule);
         self.outlet
             .learn(|abilities| {
                 abilities.resend = resend;
+                if let Some(offers) = offers {
+                    abilities.offers = offers;
+                }
                 abilities.retry_schedule = schedule.or(abilities.retry_schedule.take());
             })
             .await;

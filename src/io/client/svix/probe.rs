@@ -65,6 +65,7 @@ fn route(offer: Offer) -> (&'static [&'static str], bool) {
         Offer::SendExample => (&["endpoint", NOTHING, "send-example"], true),
         Offer::ReplayMissing => (&["endpoint", NOTHING, "replay-missing"], true),
         Offer::BulkReplay => (&["endpoint", NOTHING, "bulk-replay"], true),
+        Offer::Rotate => (&["endpoint", NOTHING, "secret", "rotate"], true),
         Offer::AttemptHeaders => (&["msg", NOTHING, "attempt", NOTHING, "headers"], false),
     }
 }
