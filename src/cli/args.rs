@@ -54,19 +54,21 @@ pub struct Args {
 #[derive(Debug, Clone, Default, ClapArgs)]
 #[command(next_help_heading = "Source")]
 pub struct SourceArgs {
-    /// Base URL of the API; takes its key from `ASPECT_API_KEY`
+    /// Base URL of the API, else `ASPECT_BASE_URL`, else `https://api.aspect.inc`; takes its key from
+    /// `ASPECT_API_KEY`
     #[arg(long, global = true, value_name = "URL")]
     pub url: Option<String>,
     /// Path (or full URL) of the event stream, if it is neither published nor /events
     #[arg(long, global = true, value_name = "PATH")]
     pub events_path: Option<String>,
-    /// Profile of the configuration file to use
+    /// Profile of the configuration file to use, else `REELTOP_PROFILE`
     #[arg(long, global = true, value_name = "NAME")]
     pub profile: Option<String>,
     /// Configuration file to read instead of the platform's
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Largest event taken from the stream, in bytes; a larger one is skipped and counted
+    /// Largest event taken from the stream, in bytes (16 MiB unless configured); a larger one is
+    /// skipped and counted
     #[arg(long, global = true, value_name = "N", value_parser = event_bytes)]
     pub max_event_bytes: Option<usize>,
     /// Make no request that changes anything
@@ -259,7 +261,7 @@ pub struct ServeArgs {
     /// Simulate this many new tasks per minute (0: none)
     #[arg(long, default_value_t = 0.0, allow_hyphen_values = true, value_parser = tasks_per_minute, value_name = "TASKS_PER_MINUTE")]
     pub simulate: f64,
-    /// Divide simulated processing, retry delays and retention by this
+    /// Divide the times of processing, retries, retention and automatic disabling by this
     #[arg(long, default_value_t = 1.0, allow_hyphen_values = true, value_parser = time_scale, value_name = "X")]
     pub time_scale: f64,
     /// Tasks to hold; beyond it the oldest finished ones go early
@@ -301,7 +303,7 @@ pub struct TailArgs {
     /// First what the journal holds since so long ago, as `10m` or `2h`, then live
     #[arg(long, value_parser = duration, value_name = "TIME", conflicts_with = "frames")]
     pub since: Option<Duration>,
-    /// Stop after this many events
+    /// Stop after this many events, with 0
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
     /// Poll the active tasks if the server has no event stream
@@ -359,7 +361,7 @@ pub struct AttemptsArgs {
     /// Attempts at this endpoint
     #[arg(long, value_name = "ID", value_parser = id)]
     pub endpoint: Option<String>,
-    /// Only attempts that this query matches, e.g. `fail` or `!endpoint:ep_…`
+    /// Only attempts that this query matches, e.g. `failed` or `!endpoint:ep_…`
     #[arg(short, long, value_name = "QUERY")]
     pub query: Option<String>,
     /// With --message: also the headers of each request and answer, where the server keeps them
@@ -414,7 +416,7 @@ pub struct ReplayArgs {
     /// Instead of ids: every message accepted since so long ago, as `2h` or `3d`, where it failed
     #[arg(long, value_parser = ago, value_name = "TIME", conflicts_with_all = ["messages", "to"])]
     pub since: Option<Duration>,
-    /// At most so many a second
+    /// At most so many messages a second, 0.01 to 1000
     #[arg(long, default_value_t = crate::domain::bulk::PER_SECOND, value_parser = per_second, value_name = "N")]
     pub rate: f64,
     /// Only to this endpoint; of named messages whatever their last attempt was

@@ -45,7 +45,7 @@ pub struct VerifyArgs {
     /// The signatures (svix-signature)
     #[arg(long, value_name = "SIGNATURES")]
     pub signature: Option<String>,
-    /// Check as of this time: RFC 3339 or unix seconds
+    /// Check as of this time: RFC 3339 or unix seconds; without it, as of now
     #[arg(long, value_name = "TIME", conflicts_with = "ignore_time")]
     pub at: Option<String>,
     /// Do not check how old the request is
@@ -96,10 +96,10 @@ pub struct ListenArgs {
     /// Sign what is forwarded anew with the secret in this file; what does not verify stays here
     #[arg(long, value_name = "FILE", requires = "forward")]
     pub resign: Option<PathBuf>,
-    /// Answer this status to every delivery; else 204, and 401 where the signature does not fit
+    /// Answer this status (200 to 599) to every delivery; else 204, and 401 where the signature does not fit
     #[arg(long, value_name = "CODE", value_parser = clap::value_parser!(u16).range(200..600))]
     pub status: Option<u16>,
-    /// Wait so long before each answer
+    /// Wait so long before each answer, as 500ms, 2s or 1m; without it, not at all
     #[arg(long, value_parser = duration, value_name = "TIME")]
     pub delay: Option<Duration>,
     /// Save each request as it came in a file of its own in this folder
@@ -111,7 +111,7 @@ pub struct ListenArgs {
     /// URL that leads here, as a tunnel gives it, where the server cannot reach this address
     #[arg(long, value_name = "URL", requires = "register")]
     pub public_url: Option<String>,
-    /// Stop after this many deliveries
+    /// Stop after this many deliveries, with 0
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
     /// Forward to a host that is not this machine without asking
