@@ -5,6 +5,7 @@
 
 mod act;
 pub mod action;
+mod asking;
 pub mod bulk;
 pub mod deliveries;
 pub mod diff;
@@ -28,6 +29,7 @@ pub mod replaying;
 pub mod subject;
 mod target;
 pub mod tasks;
+pub mod told;
 pub mod update;
 pub mod waits;
 
@@ -37,8 +39,8 @@ use std::sync::Arc;
 use crossterm::event::KeyEvent;
 
 use crate::domain::{
-    AssetId, Bounds, Change, EndpointId, Failure, Grounds, Hidden, History, MessageId, Moment,
-    Proof, Received, Route, TaskId, Time,
+    AssetId, AttemptId, Bounds, Change, EndpointId, Failure, Grounds, Hidden, History, MessageId,
+    Moment, Proof, Received, Route, TaskId, Time,
 };
 use bulk::run::Run;
 use bulk::sending::RunView;
@@ -56,6 +58,7 @@ pub use pulse::{Pace, Polls};
 use received::ReceivedList;
 use replaying::{Leaving, ReplayOverlay};
 use tasks::TaskList;
+pub use told::Sighted;
 pub use update::update;
 use waits::Waits;
 
@@ -135,6 +138,11 @@ pub enum Msg {
         what: String,
         error: Option<String>,
     },
+    /// The service told something of one thing, or not.
+    Told {
+        sight: Sight,
+        told: Result<Sighted, Failure>,
+    },
     /// What the service said of a change of an endpoint.
     Managed {
         action: EndpointAction,
@@ -162,7 +170,7 @@ pub enum Effect {
     /// Close an open replay, by its number, though its outcome is not known; what came of it is
     /// [`Msg::GaveUp`].
     GiveUp(u64),
-    /// Read one thing now; what is found comes as changes.
+    /// Read one thing now; what is found comes as changes, or as [`Msg::Told`].
     Look(Sight),
     /// Change an endpoint once, or read its secret; what came of it is [`Msg::Managed`].
     Manage(EndpointAction),
@@ -224,6 +232,10 @@ pub enum Sight {
     Task(TaskId),
     Message(MessageId),
     Asset(AssetId),
+    /// Attempts at an endpoint, as the service counts them.
+    Stats(EndpointId),
+    /// What an attempt carried beside its body.
+    Headers(MessageId, AttemptId),
 }
 
 /// What the last frame showed, as far as `update` needs it.

@@ -39,8 +39,8 @@ pub use backoff::{Backoff, MAX_CONNECTIONS, Pace};
 pub use cause::{Cause, CauseId};
 pub use change::{Change, ChangeKind, Origin};
 pub use endpoint::{
-    EVERY_TASK_EVENT, Endpoint, EndpointDraft, EndpointEdit, FieldFault, OwnHeaders, header_fault,
-    refused_field, unknown_type,
+    AttemptHeaders, COUNTED_DAYS, EVERY_TASK_EVENT, Endpoint, EndpointDraft, EndpointEdit,
+    FieldFault, Headers, OwnHeaders, Stats, header_fault, refused_field, unknown_type,
 };
 pub use event::{Event, EventType};
 pub use failure::{Failure, FailureKind};

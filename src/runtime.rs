@@ -4,6 +4,7 @@
 
 mod manage;
 mod screen;
+mod told;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -337,6 +338,7 @@ impl Loop {
             Effect::Look(Sight::Task(task)) => self.hose.look(Look::Task(task)),
             Effect::Look(Sight::Message(message)) => self.hose.look(Look::Message(message)),
             Effect::Look(Sight::Asset(asset)) => self.hose.look(Look::Asset(asset)),
+            Effect::Look(sight) => self.look_up(sight),
             Effect::Manage(action) => {
                 // It may give an endpoint another secret.
                 self.signing = None;
@@ -372,6 +374,16 @@ impl Loop {
         let (giving_up, answers) = (self.hose.give_up(number), self.answers.0.clone());
         self.hose.finish(async move {
             let _ = answers.send(Msg::GaveUp(giving_up.await)).await;
+        });
+    }
+
+    fn look_up(&self, sight: Sight) {
+        let (client, answers) = (self.hose.client(), self.answers.0.clone());
+        self.hose.read(async move {
+            let Some(client) = client else { return };
+            if let Some(told) = told::told(&client, &sight).await {
+                let _ = answers.send(Msg::Told { sight, told }).await;
+            }
         });
     }
 

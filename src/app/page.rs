@@ -6,7 +6,10 @@ use super::endpoints::EndpointList;
 use super::list::{Pick, Step};
 use super::listing::{Entry, ExcerptPage, ListPage, Listing, health_entries};
 use super::received::ReceivedPage;
-use crate::domain::{AttemptId, EndpointId, History, MessageId, Payload, TaskId};
+use super::told::Told;
+use crate::domain::{
+    AttemptHeaders, AttemptId, EndpointId, History, MessageId, Payload, Stats, TaskId,
+};
 
 /// A detail over the list.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +49,7 @@ pub struct AttemptPage {
     pub message: MessageId,
     pub attempt: AttemptId,
     pub response: DocumentPane,
+    pub headers: Told<AttemptHeaders>,
 }
 
 /// An endpoint and its latest attempts.
@@ -53,6 +57,7 @@ pub struct AttemptPage {
 pub struct EndpointPage {
     pub endpoint: EndpointId,
     pub attempts: Pick<AttemptId>,
+    pub counted: Told<Stats>,
 }
 
 /// An event as it came, by its position in the ring.
@@ -102,6 +107,7 @@ impl Page {
             message,
             attempt,
             response: DocumentPane::default(),
+            headers: Told::default(),
         })
     }
 
@@ -109,6 +115,7 @@ impl Page {
         Self::Endpoint(EndpointPage {
             endpoint,
             attempts: Pick::default(),
+            counted: Told::default(),
         })
     }
 

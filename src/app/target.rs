@@ -85,11 +85,7 @@ impl State {
             return Vec::new();
         };
         page.refresh(&self.history);
-        let effects = match &page {
-            Page::Task(page) => vec![Effect::Look(Sight::Task(page.task.clone()))],
-            Page::Message(page) => vec![Effect::Look(Sight::Message(page.message.clone()))],
-            _ => Vec::new(),
-        };
+        let effects = self.ask_of(&mut page);
         self.pages.push(page);
         effects
     }

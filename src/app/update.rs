@@ -35,6 +35,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         } => state.say(Tone::Bad, format!("{what} was not copied: {why}")),
         Msg::GaveUp(Ok(())) => state.say(Tone::Ok, "given up; the pair may be replayed again"),
         Msg::GaveUp(Err(failure)) => state.say(Tone::Bad, failure.to_string()),
+        Msg::Told { sight, told } => state.take_told(&sight, &told),
         Msg::Managed { action, answer } => return state.take_managed(&action, answer),
         Msg::SecretSaved(Ok(file)) => state.say(Tone::Ok, format!("the secret is in {file}")),
         Msg::SecretSaved(Err(why)) => {

@@ -3,20 +3,17 @@
 use std::collections::HashMap;
 use std::io;
 
-use futures_util::stream::{self, StreamExt};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::json;
 
 use super::output::{Output, note};
-use crate::domain::{Attempt, AttemptId, Failure, FailureKind};
+use crate::domain::{Attempt, AttemptHeaders, AttemptId, Failure, Headers};
 use crate::io::client::Client;
-use crate::wire::endpoints::Headers;
 use crate::wire::normal;
 use crate::wire::rest::Row;
-use crate::wire::svix::AttemptHeaders;
 
 /// Attempts whose headers are read at once.
 const READS: usize = 8;
-const ABSENT: &str = "attempt headers";
 
 /// The headers of each attempt, in their order; nothing for one that the service has none of. Fails
 /// where the service tells none at all.
@@ -24,24 +21,11 @@ pub async fn read(
     client: &Client,
     rows: &[&Row<Attempt>],
 ) -> Result<Vec<Option<AttemptHeaders>>, Failure> {
-    let Some(svix) = &client.svix else {
-        return Err(Failure::absent(ABSENT));
-    };
-    let mut reading = stream::iter(rows)
-        .map(|row| svix.attempt_headers(&row.value.message, &row.value.id))
-        .buffered(READS);
-    let mut all = Vec::new();
-    while let Some(headers) = reading.next().await {
-        all.push(match headers {
-            Ok(headers) => Some(headers),
-            Err(failure) => match failure.kind {
-                FailureKind::NotFound => None,
-                FailureKind::NotOffered => return Err(Failure::absent(ABSENT)),
-                _ => return Err(failure),
-            },
-        });
-    }
-    Ok(all)
+    let reading = rows.iter().map(|row| {
+        let attempt = &row.value;
+        client.attempt_headers(&attempt.message, &attempt.id)
+    });
+    stream::iter(reading).buffered(READS).try_collect().await
 }
 
 /// Prints attempts as JSON lines, their headers in them.

@@ -2,6 +2,7 @@
 
 mod draft;
 mod headers;
+mod stats;
 
 use std::sync::Arc;
 
@@ -12,7 +13,8 @@ use super::time::Time;
 pub use draft::{
     EVERY_TASK_EVENT, EndpointDraft, EndpointEdit, FieldFault, refused_field, unknown_type,
 };
-pub use headers::{OwnHeaders, header_fault};
+pub use headers::{AttemptHeaders, Headers, OwnHeaders, header_fault};
+pub use stats::{COUNTED_DAYS, Stats};
 
 /// A webhook endpoint (Aspect `Endpoint`).
 #[derive(Debug, Clone, PartialEq, Eq)]

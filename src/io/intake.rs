@@ -317,6 +317,11 @@ impl Hose {
         self.inner.tracker.spawn(work);
     }
 
+    /// Does something that need not be waited for at the end.
+    pub fn read(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.inner.spawn(work);
+    }
+
     /// Sends a replay, at most once; its stages arrive as changes.
     pub fn replay(&self, order: ReplayOrder) {
         let Some(client) = self.inner.client.clone() else {

@@ -9,9 +9,10 @@ use super::text::wrap;
 use super::theme::Role;
 use super::{json, table};
 use crate::app::page::AttemptPage;
+use crate::app::told::Told;
 use crate::app::{State, Tone};
 
-use crate::domain::{Attempt, Delivery, answer, visible};
+use crate::domain::{Attempt, AttemptHeaders, Delivery, MASK, answer, visible};
 
 /// Paints an attempt. Gives the rows of the response.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &AttemptPage) -> usize {
@@ -29,6 +30,12 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &AttemptPa
     };
     let mut row = 0;
     for line in facts(state, delivery, attempt, usize::from(inner.width)) {
+        canvas.line(inner, row, &line);
+        row += 1;
+    }
+    // Where there are many, what was answered keeps most of the room.
+    let room = usize::from(area.height / 3);
+    for line in headers(&page.headers, room) {
         canvas.line(inner, row, &line);
         row += 1;
     }
@@ -132,6 +139,46 @@ fn facts(
         }
     }
     lines
+}
+
+/// What the request and its answer carried, on so many lines at most.
+fn headers(told: &Told<AttemptHeaders>, room: usize) -> Vec<Pieces<'static>> {
+    let told = match told {
+        Told::Asked => return vec![aside("headers", "asking the service".to_owned())],
+        Told::Not(why) => {
+            let words = format!("not told: {}", visible(why));
+            return vec![aside("headers", words)];
+        }
+        Told::Is(told) => told,
+    };
+    let mut lines = Vec::new();
+    for (what, headers) in [("sent", &told.sent), ("answered", &told.received)] {
+        let open = headers.headers.iter();
+        let open = open.map(|(name, value)| (name, value.as_str()));
+        let all = open.chain(headers.sensitive.iter().map(|name| (name, MASK)));
+        for (at, (name, value)) in all.enumerate() {
+            let label = if at == 0 { what } else { "" };
+            let text = format!("{name}: {value}");
+            lines.push(fact(label, visible(&text).into_owned()));
+        }
+        if headers.headers.is_empty() && headers.sensitive.is_empty() {
+            lines.push(aside(what, "no headers".to_owned()));
+        }
+    }
+    let n = lines.len();
+    if n > room.max(1) {
+        lines.truncate(room.max(1) - 1);
+        let words = format!(
+            "{} more headers; reeltop attempts --message ID --headers prints all",
+            n - lines.len()
+        );
+        lines.push(aside("", words));
+    }
+    lines
+}
+
+fn aside(name: &str, text: String) -> Pieces<'static> {
+    vec![dim(format!("{name:<11}")), dim(text)]
 }
 
 fn fact(name: &str, text: String) -> Pieces<'static> {

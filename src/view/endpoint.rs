@@ -9,8 +9,9 @@ use super::model::{Said, ago, asset_label, fare};
 use super::paint::{Canvas, Pieces, dim, folded, piece, plain, said};
 use super::{list, message, table};
 use crate::app::page::{EndpointPage, endpoint_attempts};
+use crate::app::told::Told;
 use crate::app::{State, Tone};
-use crate::domain::{AttemptId, Endpoint, Health, MessageId};
+use crate::domain::{AttemptId, COUNTED_DAYS, Endpoint, Health, MessageId, Stats, visible};
 
 /// Paints an endpoint. Gives the rows of its attempts.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &EndpointPage) -> usize {
@@ -22,7 +23,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &EndpointP
     };
     let mut row = 0;
     let width = usize::from(inner.width);
-    let facts = facts(state, endpoint).into_iter();
+    let facts = facts(state, endpoint, &page.counted).into_iter();
     for line in facts.flat_map(|line| folded(line, width)) {
         canvas.line(inner, row, &line);
         row += 1;
@@ -60,10 +61,36 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &EndpointP
     })
 }
 
+/// The attempts that the service itself counts.
+fn counted_words(counted: &Told<Stats>) -> Vec<Said> {
+    let counted = match counted {
+        Told::Asked => return vec![(Tone::Dim, "asking the service".to_owned())],
+        Told::Not(why) => {
+            return vec![(Tone::Dim, format!("not told: {}", visible(why)))];
+        }
+        Told::Is(counted) => counted,
+    };
+    let mut words = vec![(Tone::Text, format!("{} delivered", counted.success))];
+    for (n, word, tone) in [
+        (counted.fail, "failed", Tone::Bad),
+        (counted.sending, "under way", Tone::Text),
+        (counted.pending, "to come", Tone::Text),
+        (counted.canceled, "cancelled", Tone::Text),
+    ] {
+        if n > 0 {
+            words.push((Tone::Dim, " · ".to_owned()));
+            words.push((tone, format!("{n} {word}")));
+        }
+    }
+    let over = format!("  attempts of {COUNTED_DAYS} days, as the service counts them");
+    words.push((Tone::Dim, over));
+    words
+}
+
 /// Slices of the last hour.
 const SLICES: usize = 60;
 
-fn facts(state: &State, endpoint: &Endpoint) -> Vec<Pieces<'static>> {
+fn facts(state: &State, endpoint: &Endpoint, counted: &Told<Stats>) -> Vec<Pieces<'static>> {
     let (history, now) = (&state.history, state.shown_at().wall);
     let offset = state.session.utc_offset;
     let standing = history.deliveries.standing(&endpoint.id);
@@ -98,6 +125,7 @@ fn facts(state: &State, endpoint: &Endpoint) -> Vec<Pieces<'static>> {
     let beats = Health::beats(history, endpoint, now, SLICES);
     lines.push(told("", fare::last_hour(&beats)));
     lines.push(told("last day", fare::window(&health.day, offset)));
+    lines.push(told("counted", counted_words(counted)));
     lines.push(fact("url", endpoint.url.to_string()));
     lines.push(fact("events", types_words(endpoint)));
     let rate = endpoint

@@ -1,25 +1,16 @@
 //! Bodies around one endpoint, as a client writes and reads them: creating, replacing, the secret,
 //! the headers (aspect-api.md part 2; the undocumented ones in Svix's shapes).
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
 use super::lenient::{first, whole};
 use super::rest::{self, Row, text};
-use crate::domain::{Endpoint, EndpointDraft, Unreadable};
+use crate::domain::{Endpoint, EndpointDraft, Headers, Unreadable};
 
 /// Answer to `POST /webhooks/endpoints`: the only place where a service tells the secret unasked.
 pub struct Created {
     pub endpoint: Row<Endpoint>,
     pub secret: Option<String>,
-}
-
-/// An endpoint's own headers; of sensitive ones only the names are told.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Headers {
-    pub headers: BTreeMap<String, String>,
-    pub sensitive: Vec<String>,
 }
 
 /// The body of `POST` and `PUT /webhooks/endpoints`, with nothing left out.

@@ -2,11 +2,13 @@
 
 use serde_json::{Map, Value};
 
-use super::endpoints::Headers;
 use super::hide::{hide, is_secret};
 use super::lenient::{first, id_text, status, time, whole};
 use super::rest::{self, Logged, Page, Row};
-use crate::domain::{Attempt, AttemptStatus, Endpoint, MASK, MessageId, Time, Unreadable};
+use crate::domain::{
+    Attempt, AttemptHeaders, AttemptStatus, Endpoint, Headers, MASK, MessageId, Stats, Time,
+    Unreadable,
+};
 
 /// How a message stands at one endpoint. The endpoint may be deleted by now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,23 +18,6 @@ pub struct Destination {
     /// When the next automatic try is due; in the past, it is late. The status alone does not
     /// tell: the same message is "fail" here and "sending" in another list.
     pub next_attempt: Option<Time>,
-}
-
-/// Attempts at an endpoint by how they stand; a message that was tried six times counts six times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Stats {
-    pub success: u64,
-    pub pending: u64,
-    pub sending: u64,
-    pub fail: u64,
-    pub canceled: u64,
-}
-
-/// Headers of one attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct AttemptHeaders {
-    pub sent: Headers,
-    pub received: Headers,
 }
 
 /// A task of the service that goes on after its answer.

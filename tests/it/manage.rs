@@ -1,10 +1,10 @@
 //! Managing endpoints from the screen: what is asked of the service, once, and what is said of it.
 
 use reeltop::app::manage::{EndpointAction, EndpointAnswer, Stage};
-use reeltop::app::{Effect, Msg, Overlay, State, update};
+use reeltop::app::{Effect, Msg, Overlay, Sight, Sighted, State, update};
 use reeltop::domain::{
-    Abilities, Ability, ChangeKind, EndpointId, Failure, FailureKind, FieldFault, Hidden, Offer,
-    OwnHeaders,
+    Abilities, Ability, AttemptHeaders, ChangeKind, EndpointId, Failure, FailureKind, FieldFault,
+    Headers, Hidden, Offer, OwnHeaders, Stats,
 };
 
 use crate::bulk::failed_at;
@@ -373,4 +373,87 @@ async fn the_menu_says_what_the_server_publishes_no_route_for() {
     watched.await.unwrap();
     let requests = server.requests();
     assert!(requests.iter().all(|head| head.starts_with("get ")));
+}
+
+/// The page of the newest attempt at staging, where deliveries are read from a Svix server.
+fn attempt_page() -> (State, Sight) {
+    let mut state = told();
+    state.session.deliveries_from = Some("Svix".to_owned());
+    press(&mut state, "4");
+    let asked = press(&mut state, "G enter");
+    let staging = EndpointId::new("ep_staging");
+    assert_eq!(asked, [Effect::Look(Sight::Stats(staging.clone()))]);
+    let counted = Stats {
+        success: 1204,
+        fail: 31,
+        ..Stats::default()
+    };
+    let answer = Msg::Told {
+        sight: Sight::Stats(staging),
+        told: Ok(Sighted::Stats(counted)),
+    };
+    assert!(picture(&mut state, 120, 36).contains("counted    asking the service"));
+    update(&mut state, answer);
+    let shown = picture(&mut state, 120, 36);
+    let words = "1204 delivered · 31 failed  attempts of 28 days";
+    assert!(shown.contains(words), "{shown}");
+    let asked = press(&mut state, "enter");
+    let [Effect::Look(sight @ Sight::Headers(..))] = &asked[..] else {
+        panic!("{asked:?}");
+    };
+    (state, sight.clone())
+}
+
+#[test]
+fn the_page_of_an_attempt_shows_what_it_carried_and_no_secret() {
+    let (mut state, sight) = attempt_page();
+    assert!(picture(&mut state, 120, 36).contains("headers    asking the service"));
+    let headers = |pairs: &[(&str, &str)], sensitive: &[&str]| Headers {
+        headers: pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+        sensitive: sensitive.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let carried = AttemptHeaders {
+        sent: headers(&[("svix-id", "msg_\u{1b}[2Jx")], &["x-shop"]),
+        received: headers(&[("server", "nginx")], &[]),
+    };
+    let answer = |told| Msg::Told {
+        sight: sight.clone(),
+        told,
+    };
+    update(&mut state, answer(Ok(Sighted::Headers(Some(carried)))));
+    let shown = picture(&mut state, 120, 36);
+    for words in [
+        "sent       svix-id: msg_",
+        "x-shop: ***",
+        "answered   server: nginx",
+    ] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    // Many leave room for what was answered.
+    let many: Vec<String> = (0..60).map(|n| format!("x-{n:02}")).collect();
+    let many: Vec<(&str, &str)> = many.iter().map(|name| (name.as_str(), "v")).collect();
+    let carried = AttemptHeaders {
+        sent: headers(&many, &[]),
+        ..AttemptHeaders::default()
+    };
+    update(&mut state, answer(Ok(Sighted::Headers(Some(carried)))));
+    let shown = picture(&mut state, 120, 36);
+    assert!(shown.contains("more headers; reeltop attempts"), "{shown}");
+    assert!(shown.contains("RESPONSE"), "{shown}");
+    // None, or a failure, is told with its reason.
+    update(&mut state, answer(Ok(Sighted::Headers(None))));
+    let shown = picture(&mut state, 120, 36);
+    assert!(
+        shown.contains("not told: the service has none of this one"),
+        "{shown}"
+    );
+    update(&mut state, answer(Err(Failure::absent("attempt headers"))));
+    let shown = picture(&mut state, 120, 36);
+    assert!(
+        shown.contains("not told: this server does not offer"),
+        "{shown}"
+    );
 }

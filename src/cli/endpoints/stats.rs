@@ -6,12 +6,11 @@ use serde_json::json;
 
 use crate::cli::args::StatsArgs;
 use crate::cli::output::{Outcome, Output, note, usage};
-use crate::domain::{EndpointId, Time};
+use crate::domain::{COUNTED_DAYS, EndpointId, Time};
 use crate::io::client::Client;
 use crate::io::clock::Clock;
 
-/// The longest time that Svix counts over (Svix API, "Endpoint Stats").
-const COUNTED: Duration = Duration::from_hours(28 * 24);
+const COUNTED: Duration = Duration::from_hours(COUNTED_DAYS * 24);
 
 /// 0 shown, 1 where the service does not count or has no such endpoint, 2 where the time is too
 /// long or nobody could be asked.

@@ -1,4 +1,4 @@
-//! An endpoint's own headers: what the service sends with every request to it.
+//! Headers: what the service sends with every request to an endpoint, and what an attempt carried.
 
 use std::collections::BTreeMap;
 
@@ -21,6 +21,20 @@ pub struct OwnHeaders {
     pub told: BTreeMap<String, Hidden>,
     /// Names of those whose values the service does not tell.
     pub sensitive: Vec<String>,
+}
+
+/// Headers; of sensitive ones only the names are told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Headers {
+    pub headers: BTreeMap<String, String>,
+    pub sensitive: Vec<String>,
+}
+
+/// Headers of one attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AttemptHeaders {
+    pub sent: Headers,
+    pub received: Headers,
 }
 
 /// Why a service takes no such header; `None` if it does. Names are tokens (RFC 9110, 5.6.2),

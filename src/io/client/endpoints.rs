@@ -11,13 +11,12 @@ use serde_json::json;
 use super::Client;
 use super::http::{NotDone, Verb};
 use crate::domain::{
-    Endpoint, EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind, FieldFault, Time,
-    unknown_type,
+    AttemptHeaders, AttemptId, Endpoint, EndpointDraft, EndpointEdit, EndpointId, Failure,
+    FailureKind, FieldFault, Headers, MessageId, Stats, Time, unknown_type,
 };
-use crate::wire::endpoints::{self, Created, Headers};
+use crate::wire::endpoints::{self, Created};
 use crate::wire::openapi::EndpointRoutes;
 use crate::wire::rest::{Row, one_endpoint};
-use crate::wire::svix::Stats;
 
 /// What became of a change.
 pub type Changed<T> = Result<T, NotDone>;
@@ -153,6 +152,27 @@ impl Client {
                 FailureKind::NotOffered => Failure::absent("stats of an endpoint"),
                 _ => failure,
             })
+    }
+
+    /// What the request of an attempt and its answer carried beside their bodies, as far as the service
+    /// has it: nothing of one that it keeps none of.
+    pub async fn attempt_headers(
+        &self,
+        message: &MessageId,
+        attempt: &AttemptId,
+    ) -> Result<Option<AttemptHeaders>, Failure> {
+        const WHAT: &str = "attempt headers";
+        let Some(svix) = &self.svix else {
+            return Err(Failure::absent(WHAT));
+        };
+        match svix.attempt_headers(message, attempt).await {
+            Ok(headers) => Ok(Some(headers)),
+            Err(failure) => match failure.kind {
+                FailureKind::NotFound => Ok(None),
+                FailureKind::NotOffered => Err(Failure::absent(WHAT)),
+                _ => Err(failure),
+            },
+        }
     }
 
     pub async fn endpoint_headers(

@@ -16,12 +16,13 @@ use super::FULL_PAGE;
 use super::http::{Http, Sent};
 use super::reading::{gathered, query};
 use crate::domain::{
-    Attempt, AttemptId, Endpoint, EndpointId, Failure, FailureKind, MessageId, Time, Unreadable,
+    Attempt, AttemptHeaders, AttemptId, Endpoint, EndpointId, Failure, FailureKind, Headers,
+    MessageId, Stats, Time, Unreadable,
 };
 use crate::io::config::{Source, SvixSource};
-use crate::wire::endpoints::{self as around, Headers};
+use crate::wire::endpoints as around;
 use crate::wire::rest::{self, Logged, Page, Row};
-use crate::wire::svix::{self, AttemptHeaders, Destination, Stats};
+use crate::wire::svix::{self, Destination};
 
 /// The resend route, as people know it.
 pub const RESEND: &str = "Svix: POST …/endpoint/{endpoint}/resend";

@@ -75,3 +75,30 @@ async fn many_are_recovered_by_one_request() {
     let ids = replayed_by("pp", "Svix's recover, one request", "by Svix's recover").await;
     assert_eq!(ids.len(), 3, "{ids:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_tell_what_the_service_counts_and_why_it_tells_no_headers() {
+    let server = svix_server().await;
+    let receiver = Receiver::always(500).await;
+    create_endpoint(&server, &receiver.url, &["task.*"]).await;
+    let svix = svix_of(&server);
+    let message = publish(&server, &svix, 1).await.remove(0);
+    attempts(&svix, &message, 1).await;
+    let (url, key) = (server.url(), server.api_key().to_owned());
+    let watched = tokio::task::spawn_blocking(move || {
+        let args = ["--svix-url", &url, "--svix-app", APP];
+        let mut pty = Pty::start(&args, &[("SVIX_TOKEN", &key)], 120, 40);
+        pty.keys("3");
+        pty.sees("✗ 1 still broken");
+        pty.keys("4\r");
+        pty.sees("LATEST ATTEMPTS");
+        let endpoint = pty.sees("as the service counts them");
+        assert!(endpoint.contains("1 failed"), "{endpoint}");
+        pty.keys("\r");
+        pty.sees("headers    not told: this server does not offer attempt headers");
+        pty.keys("\x03");
+        pty.end();
+    });
+    watched.await.unwrap();
+    server.stop().await;
+}

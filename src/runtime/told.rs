@@ -1,0 +1,20 @@
+//! What the service alone tells of one thing.
+
+use crate::app::{Sight, Sighted};
+use crate::domain::Failure;
+use crate::io::client::Client;
+
+/// Reads it; nothing for what is read by the hose.
+pub async fn told(client: &Client, sight: &Sight) -> Option<Result<Sighted, Failure>> {
+    match sight {
+        Sight::Stats(endpoint) => {
+            let counted = client.endpoint_stats(endpoint, None).await;
+            Some(counted.map(Sighted::Stats))
+        }
+        Sight::Headers(message, attempt) => {
+            let headers = client.attempt_headers(message, attempt).await;
+            Some(headers.map(Sighted::Headers))
+        }
+        Sight::Task(_) | Sight::Message(_) | Sight::Asset(_) => None,
+    }
+}
