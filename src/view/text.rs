@@ -63,34 +63,9 @@ fn end(text: &str, limit: usize) -> &str {
 /// The text broken at spaces into lines of at most so many cells; a longer word is cut.
 pub fn wrap(text: &str, limit: usize) -> Vec<String> {
     let limit = limit.max(1);
-    lines_of(text.split_whitespace(), limit)
-}
-
-/// The text broken at spaces into lines of at most so many cells; a longer word, such as the path
-/// of a file, goes on in the next line.
-pub fn fold(text: &str, limit: usize) -> Vec<String> {
-    let limit = limit.max(1);
-    let words = text.split_whitespace().flat_map(|word| {
-        let mut rest = word;
-        std::iter::from_fn(move || {
-            let part = if width(rest) > limit {
-                start(rest, limit)
-            } else {
-                rest
-            };
-            // A character that is wider than the line stays with what follows, to be cut.
-            let part = if part.is_empty() { rest } else { part };
-            rest = &rest[part.len()..];
-            (!part.is_empty()).then_some(part)
-        })
-    });
-    lines_of(words, limit)
-}
-
-fn lines_of<'a>(words: impl Iterator<Item = &'a str>, limit: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
-    for word in words {
+    for word in text.split_whitespace() {
         if !line.is_empty() && width(&line) + 1 + width(word) > limit {
             lines.push(std::mem::take(&mut line));
         }
@@ -103,6 +78,63 @@ fn lines_of<'a>(words: impl Iterator<Item = &'a str>, limit: usize) -> Vec<Strin
         lines.push(line);
     }
     lines
+}
+
+/// The text broken at spaces into lines of at most so many cells. A path or URL that does not fit is
+/// broken behind a slash, any other word that is longer than a line where the line ends.
+pub fn fold(text: &str, limit: usize) -> Vec<String> {
+    let limit = limit.max(1);
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        let mut gap = usize::from(!line.is_empty());
+        for part in parts(word) {
+            if width(&line) + gap + width(part) > limit && !line.is_empty() {
+                lines.push(std::mem::take(&mut line));
+                gap = 0;
+            }
+            line.extend(std::iter::repeat_n(' ', std::mem::take(&mut gap)));
+            let mut rest = part;
+            while width(&line) + width(rest) > limit {
+                let begin = start(rest, limit);
+                // A character that is wider than the line is cut.
+                if begin.is_empty() {
+                    rest = "…";
+                    break;
+                }
+                lines.push(begin.to_owned());
+                rest = &rest[begin.len()..];
+            }
+            line.push_str(rest);
+        }
+    }
+    if !line.is_empty() {
+        lines.push(line);
+    }
+    lines
+}
+
+/// A path or URL up to each of its slashes, anything else whole.
+fn parts(word: &str) -> impl Iterator<Item = &str> {
+    let is_path = word.starts_with('/') || word.contains("://");
+    let mut rest = word;
+    std::iter::from_fn(move || {
+        // The slashes that it begins with, and those of a scheme, stay with what follows.
+        let inner = rest.find(|letter| letter != '/').unwrap_or(rest.len());
+        let end = match rest[inner..].find('/') {
+            Some(at) if is_path && !rest[inner + at..].starts_with("//") => inner + at + 1,
+            Some(at) if is_path => {
+                let host = inner + at + 2;
+                rest[host..]
+                    .find('/')
+                    .map_or(rest.len(), |at| host + at + 1)
+            }
+            _ => rest.len(),
+        };
+        let (part, after) = rest.split_at(end);
+        rest = after;
+        (!part.is_empty()).then_some(part)
+    })
 }
 
 /// What keys do, in a line at the foot of a pane. Where room is short the hints move together, then
@@ -179,7 +211,21 @@ mod tests {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("abcdefgh", 4), ["abc…"]);
         assert!(wrap("  ", 4).is_empty());
-        assert_eq!(fold("in /a/long/name", 7), ["in", "/a/long", "/name"]);
+        assert_eq!(fold("in /a/long/name", 7), ["in /a/", "long/", "name"]);
+        assert_eq!(
+            fold("at http://host/a/b", 12),
+            ["at", "http://host/", "a/b"]
+        );
+        assert_eq!(fold("as and/or words", 6), ["as", "and/or", "words"]);
+        assert_eq!(fold("abcdefgh i", 4), ["abcd", "efgh", "i"]);
+        let text =
+            "POST https://a.example//b/{message_id}/名前/send-example 名前のファイル.mp4 / //";
+        for limit in 2..90 {
+            let lines = fold(text, limit);
+            assert!(lines.iter().all(|line| width(line) <= limit), "{lines:?}");
+            let letters = |text: &str| text.replace(' ', "");
+            assert_eq!(letters(&lines.concat()), letters(text), "{limit}");
+        }
         assert_eq!(fold("名前", 1), ["…"]);
     }
 }
