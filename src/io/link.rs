@@ -118,6 +118,8 @@ pub struct Link {
     has_overflowed: bool,
     /// Since when the open stream is silent beyond its heartbeat.
     quiet_since: Option<Time>,
+    /// Since when it was, until a check has seen what it left out.
+    was_quiet_since: Option<Time>,
     state: Option<LinkState>,
 }
 
@@ -188,6 +190,7 @@ impl Link {
             has_forgotten: false,
             has_overflowed: false,
             quiet_since: None,
+            was_quiet_since: None,
             state: None,
         })
     }
@@ -256,7 +259,7 @@ impl Link {
         while let Some(step) = next.take() {
             match step {
                 Step::Chunk(chunk) => {
-                    self.quiet_since = None;
+                    self.was_quiet_since = self.quiet_since.take().or(self.was_quiet_since);
                     self.decode(&chunk, &mut drafts);
                     if matches!(self.state, Some(LinkState::Stale { .. })) {
                         let is_done = self.is_caught_up;
@@ -294,6 +297,7 @@ impl Link {
                 self.is_compared = false;
                 self.is_unsettled = false;
                 self.quiet_since = None;
+                self.was_quiet_since = None;
                 self.last_byte = Some(self.outlet.clock().now());
                 self.finding.search = None;
                 self.has_forgotten |= self.stream.take_forgotten();

@@ -55,12 +55,14 @@ fn whole(settings: &Settings) -> Line {
         Err(Trouble::Unusable(why)) => Line::warning(
             CHECK,
             format!("{path}: {why}"),
-            "the dashboard goes on without it; --no-journal asks for that",
+            "the dashboard goes on without it; move what is there away, or ask for that with \
+             --no-journal",
         ),
         Err(Trouble::Corrupt(why) | Trouble::Damaged(why)) => Line::warning(
             CHECK,
-            format!("{path} is damaged: {why}"),
-            "the dashboard sets it aside under another name and begins a new one",
+            format!("{path} is damaged: {}", why.replace('\n', ", ")),
+            "the dashboard shows what of it can be read, sets it aside under another name and \
+             begins a new one",
         ),
     }
 }

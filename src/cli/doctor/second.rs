@@ -38,11 +38,14 @@ pub fn judge(heard: &Heard) -> Line {
                         reqwest-eventsource) do not";
         return Line::warning(CHECK, what, hint);
     }
-    let detail = match opinion.sights.len() {
-        0 => "reqwest-eventsource connects; no event came to compare".to_owned(),
-        n => format!("reqwest-eventsource agrees on {n} events"),
-    };
-    Line::ok(CHECK, detail)
+    match opinion.sights.len() {
+        0 => Line::warning(
+            CHECK,
+            "reqwest-eventsource connects; no event came to compare",
+            "listen longer with --wait 2m",
+        ),
+        n => Line::ok(CHECK, format!("reqwest-eventsource agrees on {n} events")),
+    }
 }
 
 /// Where the two differ, in words; `None` if they do not.
@@ -176,13 +179,11 @@ mod tests {
     #[test]
     fn readers_that_agree_are_well() {
         for (ours, theirs) in [
-            (vec![], vec![]),
             (vec![A, B, C], vec![A, B, C]),
             // One connected later, one was cut earlier.
             (vec![A, B, C], vec![B, C]),
             (vec![B, C], vec![A, B, C]),
             (vec![A, B, (95, "x", "4", "d")], vec![A, B]),
-            (vec![(1, "x", "0", "z")], vec![]),
         ] {
             let line = verdict(&ours, &theirs, End::Stopped);
             assert_eq!(
@@ -191,6 +192,15 @@ mod tests {
                 "{ours:?} {theirs:?}: {}",
                 line.detail
             );
+        }
+    }
+
+    #[test]
+    fn where_nothing_was_compared_nobody_agrees() {
+        for ours in [vec![], vec![(1, "x", "0", "z")]] {
+            let line = verdict(&ours, &[], End::Stopped);
+            assert_eq!(line.state, State::Warning, "{ours:?}: {}", line.detail);
+            assert!(line.detail.contains("no event came to compare"));
         }
     }
 

@@ -105,8 +105,13 @@ impl Link {
         let is_late = is_check && !self.is_unsettled && repairs.is_some();
         self.is_unsettled = found.n_open > 0;
         if is_late && gap.is_none() {
-            return self.begin_left_out(repairs);
+            return self.note_left_out(repairs);
         }
+        // A poll that is the first look of all has missed nothing.
+        let is_first = !self.is_open
+            && self.n_polls == 0
+            && self.unknown.is_none()
+            && self.gap_from == Some(self.began);
         let caveats = self.caveats(&mut found, gap);
         let lost = self.events_lost();
         // Where the server said it after this connection's proof, it is told in another.
@@ -119,7 +124,9 @@ impl Link {
         let caveats = self.with_earlier(caveats.into_iter().chain(lost).collect(), gap);
         let (repaired, n_repaired) = self.mended.take_with(repaired, n_repaired);
         let proof = Proof {
-            gap: gap.or(self.proved_gap.filter(|_| is_check)),
+            gap: gap
+                .filter(|_| !is_first)
+                .or(self.proved_gap.filter(|_| is_check)),
             heard: self.heard(gap),
             is_gap_unknown: !is_check && self.unknown.take().is_some(),
             compared: Some(found.n_active),
@@ -147,24 +154,33 @@ impl Link {
         Some((std::mem::take(&mut found.repaired), found.n_repaired))
     }
 
-    /// The open stream left something out: how long it did so is a gap, looked into at once.
-    fn begin_left_out(&mut self, repairs: Option<(Vec<Repair>, usize)>) {
+    /// The open stream left something out: how long it did so at most is a gap, looked into at
+    /// once. While it is silent it may be over, which its end or its next bytes tell.
+    fn note_left_out(&mut self, repairs: Option<(Vec<Repair>, usize)>) {
         let (repaired, n_repaired) = repairs.unwrap_or_default();
         self.mended.add(&repaired, n_repaired);
+        if self.quiet_since.is_some() {
+            return;
+        }
         self.has_left_out = true;
         // Where the wall clock was set back meanwhile, what it said then is of no use.
         let now = self.looking_at;
-        self.gap_from = self.looked_at.filter(|at| Some(*at) <= now).or(now);
+        let from = self.was_quiet_since.take().or(self.looked_at);
+        self.gap_from = from.filter(|at| Some(*at) <= now).or(now);
     }
 
-    /// Up to when all is as it should be. Of what changed right before a check, it does not know
-    /// whether the stream is going to tell it.
+    /// Up to when all is as it should be: but for what the stream is still to tell, and for what it
+    /// may have passed over if it is silent.
     fn note_looked(&mut self) {
-        let until = if self.is_compared {
-            self.looking_at.map(|at| at.plus(-UNSETTLED))
-        } else {
-            self.looking_at
-        };
+        if self.quiet_since.is_some() {
+            return;
+        }
+        self.was_quiet_since = None;
+        let ahead = self.client.http.ahead().unwrap_or(0);
+        let untold = self.expected.oldest().map(|at| at.plus(-ahead));
+        let until = self
+            .looking_at
+            .map(|at| untold.map_or(at, |untold| untold.min(at)));
         self.looked_at = until.max(self.looked_at);
     }
 
@@ -252,6 +268,10 @@ impl Link {
             return is_news.then(|| (found.repaired.clone(), found.n_repaired));
         }
         let mut late: Vec<Repair> = self.expected.overdue(found.service_now).collect();
+        if self.quiet_since.is_none() {
+            // What was found while it was silent, it has not told.
+            late.extend(self.mended.take());
+        }
         let mut is_late = |repair: &Repair, updated: Option<Time>| {
             // The stream may have told it while this check ran.
             let held = self.known.get(&repair.task);

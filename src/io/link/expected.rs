@@ -38,6 +38,11 @@ impl Expected {
         }
     }
 
+    /// When the oldest of them happened.
+    pub fn oldest(&self) -> Option<Time> {
+        self.tasks.values().map(|(_, updated)| *updated).min()
+    }
+
     /// Takes out what should have been told by now.
     pub fn overdue(&mut self, service_now: Time) -> impl Iterator<Item = Repair> {
         let is_over =

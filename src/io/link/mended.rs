@@ -32,6 +32,11 @@ impl Mended {
         }
     }
 
+    /// Takes out those that are remembered by task.
+    pub fn take(&mut self) -> impl Iterator<Item = Repair> {
+        std::mem::take(&mut self.tasks).into_values()
+    }
+
     /// All of them with those of the last comparison, at most [`MAX_REPAIRS`], and how many there
     /// are in all. Nothing is left.
     pub fn take_with(&mut self, last: Vec<Repair>, n_last: usize) -> (Vec<Repair>, usize) {

@@ -22,7 +22,7 @@ pub fn details(found: &Proof, offset: i32) -> Vec<String> {
             said.push(match found.heard {
                 Heard::Nothing => format!("nothing was heard {span}"),
                 Heard::Polls(n) => format!("no stream {span}, {} answered", polls(n)),
-                Heard::Stream => format!("the open stream had not told all {span}"),
+                Heard::Stream => format!("some time in {span} the open stream had not told all"),
             });
         }
         None if found.is_gap_unknown => {
@@ -99,7 +99,7 @@ pub fn gap_words(gap: &Gap, now: Time, offset: i32) -> (Tone, Vec<String>) {
     match found.heard {
         Heard::Nothing => {}
         Heard::Polls(n) => words.push(format!(", {} answered", polls(n))),
-        Heard::Stream => words.push(" in the open stream".to_owned()),
+        Heard::Stream => words.push(" at most, in the open stream".to_owned()),
     }
     if !found.is_whole {
         words.push(", not all of it is known".to_owned());

@@ -207,6 +207,11 @@ async fn without_a_stream_it_is_said_and_events_are_made_while_it_is_tried_again
         })
         .await;
     assert!(says(&watcher.history, "there is no stream"));
+    assert_eq!(
+        last(&watcher.history).unwrap().gap,
+        None,
+        "nothing was missed"
+    );
     assert_eq!(watcher.history.proofs.len(), 1);
     step.store(1, Ordering::SeqCst);
     watcher

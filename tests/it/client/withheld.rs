@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use reeltop::domain::time::SECOND;
 use reeltop::domain::{EventRow, Heard, History, LinkState, RepairedBy, TaskState, Time};
 use reeltop::server::chaos::{Choice, Fault, FaultSet};
 use reeltop::server::{FeatureState, Options};
+use tokio::sync::Notify;
 
 use super::intake::{Watcher, source_of};
 use super::link::{json, nothing, path_of, quiet, state, task};
@@ -97,4 +99,52 @@ async fn tasks_that_an_open_stream_never_told_are_a_gap_of_it() {
     assert_eq!(gaps(&watcher.history), [(from, Some(to))]);
     watcher.hose.close().await;
     server.stop().await;
+}
+
+/// While the stream is silent nobody knows whether it is over; what it told nothing of counts from
+/// then on, once its next bytes come.
+#[tokio::test]
+async fn what_a_silent_stream_passed_over_is_a_gap_since_it_fell_silent() {
+    let is_over = Arc::new(AtomicBool::new(false));
+    let over = Arc::clone(&is_over);
+    let go_on = Arc::new(Notify::new());
+    let told = Arc::clone(&go_on);
+    let server = Scripted::start(move |_, request| match path_of(request) {
+        "/events" => Reply::Later(
+            stream(": hello\n\n"),
+            Arc::clone(&told),
+            b": it goes on\n\n".to_vec(),
+        ),
+        "/tasks/active" if over.load(Ordering::SeqCst) => json("[]"),
+        "/tasks/active" => json(&format!("[{}]", task("a", "processing", 1))),
+        "/tasks/a" => json(&task("a", "completed", 2)),
+        _ => nothing(),
+    })
+    .await;
+    let mut source = quiet(&server.url);
+    source.waits.stale = Duration::from_millis(200);
+    let mut watcher = Watcher::open(source);
+    watcher
+        .until("silence", |history| {
+            matches!(history.link, LinkState::Stale { .. })
+        })
+        .await;
+    is_over.store(true, Ordering::SeqCst);
+    watcher
+        .until("the end", |history| {
+            state(history, "a") == Some(TaskState::Completed)
+        })
+        .await;
+    assert_eq!(watcher.history.proofs.len(), 1, "it may be over");
+    let LinkState::Stale { since } = watcher.history.link else {
+        panic!("{:?}", watcher.history.link)
+    };
+    go_on.notify_one();
+    watcher
+        .until("the gap", |history| history.proofs.len() == 2)
+        .await;
+    let proof = watcher.history.proofs.back().unwrap();
+    assert_eq!((proof.heard, proof.n_repaired), (Heard::Stream, 1));
+    assert_eq!(proof.gap.map(|(from, _)| from), Some(since), "{proof:?}");
+    watcher.hose.close().await;
 }
