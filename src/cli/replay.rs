@@ -3,6 +3,7 @@
 mod arrived;
 mod ending;
 mod local;
+mod newer;
 mod nexts;
 mod overlap;
 mod select;
@@ -77,6 +78,7 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
         args.messages.clone()
     };
     let mut history = gather(&ids, &source, &client, clock).await?;
+    newer::told(&client, &mut history, &ids, clock).await?;
     known_replays(&ledger, &mut history, clock).await?;
     let now = clock.now();
     let only = match &args.endpoint {

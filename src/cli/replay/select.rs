@@ -38,7 +38,7 @@ pub async fn select(args: &ReplayArgs, client: &Client, now: Time) -> Result<Vec
 }
 
 /// The messages of the log that were accepted since a time, or all that are searched.
-async fn read(client: &Client, since: Option<Time>) -> Result<Vec<Row<Logged>>, Stop> {
+pub(super) async fn read(client: &Client, since: Option<Time>) -> Result<Vec<Row<Logged>>, Stop> {
     let mut rows: Vec<Row<Logged>> = Vec::new();
     let mut cursor: Option<String> = None;
     for _ in 0..SEARCHED_PAGES {

@@ -104,7 +104,8 @@ pub fn nothing_to_send(plans: &[Plan], is_named: bool) -> u8 {
                 "nothing to send: all that was found is delivered there, or a newer message is; \
                  a message named by its id is sent again"
             } else {
-                "nothing to send: every endpoint has it; name one with --endpoint to send it again"
+                "nothing to send: every endpoint has it, or a newer message of its task; a message \
+                 named by its id, with --endpoint, is sent again"
             });
             0
         }

@@ -140,3 +140,42 @@ async fn a_silent_service_is_waited_for_no_longer_than_was_asked() {
     assert_eq!(code, Some(3), "{text}{said}");
     assert!(text.contains("within 1s"), "{text}{said}");
 }
+
+/// The newer message is not asked for: that it superseded the older one, the plan must know all the
+/// same.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_newer_message_has_superseded_is_said_whatever_was_asked_for() {
+    let server = Scripted::start(|_, request| {
+        if request.starts_with("get /openapi.json") {
+            json(r#"{"openapi":"3.1.0","paths":{"/webhooks/messages/{message_id}/resend":{"post":{}}}}"#)
+        } else if request.starts_with("get /webhooks/endpoints") {
+            rows(&[r#"{"id":"ep_a","url":"http://a.example"}"#.to_owned()])
+        } else if request.starts_with("get /webhooks/messages") {
+            rows(&[message(3, "task"), message(2, "other"), message(1, "task")])
+        } else if request.contains("message_id=msg_1") {
+            rows(&[attempt(1, 2, 500, 0)])
+        } else if request.contains("message_id=msg_2") {
+            rows(&[attempt(2, 2, 500, 0)])
+        } else if request.contains("message_id=msg_3") {
+            rows(&[attempt(3, 0, 204, 0)])
+        } else if request.starts_with("get /webhooks/delivery-attempts") {
+            rows(&[attempt(1, 2, 500, 0), attempt(2, 2, 500, 0), attempt(3, 0, 204, 0)])
+        } else {
+            answer("404 Not Found", "", r#"{"detail":"Not Found"}"#)
+        }
+    })
+    .await;
+    let superseded = "superseded: it took a newer message of this task since";
+    let (code, text, _) = replay(&server, "msg_1 --dry-run").await;
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains(&format!("! {superseded}")), "{text}");
+    for (query, n_sent) in [("id:msg_1", 0), ("failed", 1)] {
+        let (_, text, said) = replay(&server, &format!("--query {query} --dry-run")).await;
+        let is_skipped =
+            |line: &str| line.trim_start().starts_with("skip ") && line.ends_with(superseded);
+        assert!(text.lines().any(is_skipped), "{text}{said}");
+        assert_eq!(text.matches("\n  send ").count(), n_sent, "{text}{said}");
+    }
+    let (_, text, _) = replay(&server, "msg_2 --dry-run").await;
+    assert!(!text.contains("superseded"), "{text}");
+}
