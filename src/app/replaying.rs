@@ -137,7 +137,7 @@ impl State {
                 self.viewport.plan = None;
             }
             Some(Overlay::Replay(_)) => {
-                self.say(Tone::Info, "it is sent, or about to be; u takes it back");
+                self.say_not_planning();
             }
             Some(Overlay::Bulk(_)) => self.turn_bulk_route(),
             _ => self.say(Tone::Info, "p turns the route of a plan; r or R makes one"),
@@ -393,13 +393,25 @@ impl State {
         number
     }
 
+    /// Says why what a plan offers is of no use any more.
+    fn say_not_planning(&mut self) {
+        self.say(
+            Tone::Info,
+            if self.leaving.is_some() {
+                "it is about to be sent; u takes it back"
+            } else {
+                "it is sent already, or was before; only a plan can be changed"
+            },
+        );
+    }
+
     /// Leaves what the service tries again by itself to it, in the plan of one message.
     pub(super) fn leave_one_to_retry(&mut self) {
         let Some(Overlay::Replay(overlay)) = &mut self.overlay else {
             return;
         };
         if !overlay.is_planning() || self.leaving.is_some() {
-            return self.say(Tone::Info, "it is sent, or about to be; u takes it back");
+            return self.say_not_planning();
         }
         let items = overlay.plan.items.iter_mut();
         let mut left = Vec::new();

@@ -168,7 +168,7 @@ pub enum Command {
     /// those is closed.
     #[command(
         after_long_help = "Exit codes: 0 done, 1 it could not be done or was declined, 2 \
-        usage or configuration, 3 the outcome of a listed replay is not known."
+        usage or configuration, 3 a listed replay is open, its outcome not known yet."
     )]
     Replays(ReplaysArgs),
     /// Receive webhooks on this machine: verify, explain, count retries, forward, save

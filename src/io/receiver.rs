@@ -1,6 +1,7 @@
 //! Who gets what is posted to a URL, and what else may be on its way there.
 
 use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr};
 
 use reqwest::Url;
 
@@ -16,7 +17,7 @@ pub fn is_one_receiver(one: &Url, other: &Url) -> bool {
         let host = host.to_owned();
         (
             url.scheme().to_owned(),
-            if is_loopback(url) {
+            if is_here(url) {
                 "localhost".to_owned()
             } else {
                 host
@@ -26,6 +27,20 @@ pub fn is_one_receiver(one: &Url, other: &Url) -> bool {
         )
     };
     place(one) == place(other)
+}
+
+/// Whether what is sent there goes to this machine: by its own names, by the address that stands for
+/// all of its own, or by one of these as IPv6 writes it.
+fn is_here(url: &Url) -> bool {
+    let is_own = |ip: Ipv4Addr| ip.is_loopback() || ip.is_unspecified();
+    let host = url.host_str().unwrap_or_default();
+    match host.trim_start_matches('[').trim_end_matches(']').parse() {
+        Ok(IpAddr::V4(ip)) => is_own(ip),
+        Ok(IpAddr::V6(ip)) => {
+            ip.is_loopback() || ip.is_unspecified() || ip.to_ipv4_mapped().is_some_and(is_own)
+        }
+        Err(_) => is_loopback(url),
+    }
 }
 
 /// A receiver that is posted to.
@@ -86,6 +101,10 @@ mod tests {
             (here, "http://localhost:3000/hooks", true),
             (here, "http://[::1]:3000/hooks", true),
             (here, "http://app.localhost:3000/hooks", true),
+            (here, "http://0.0.0.0:3000/hooks", true),
+            (here, "http://[::]:3000/hooks", true),
+            (here, "http://[::ffff:127.0.0.1]:3000/hooks", true),
+            (here, "http://10.0.0.1:3000/hooks", false),
             (here, "http://localhost:3001/hooks", false),
             (here, "http://localhost:3000/", false),
         ] {

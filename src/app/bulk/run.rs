@@ -288,7 +288,7 @@ impl Run {
             return format!("{MAX_FAILURES} in a row failed");
         }
         let longest = MAX_PAUSE / SECOND;
-        format!("the service asks to wait longer than {longest}s (429)")
+        format!("the service asks to wait, by now for more than {longest}s in all (429)")
     }
 
     /// Takes note of what became of a replay after it had been given up. Returns whether it is one

@@ -267,8 +267,8 @@ impl Many<'_> {
         } else if is_put_off {
             let longest = MAX_PAUSE / SECOND;
             note(&format!(
-                "stopped, as the service asks to wait longer than {longest}s (429); {n_left} were not \
-                 sent; the same command goes on with them"
+                "stopped, as the service asks to wait, by now for more than {longest}s in all (429); \
+                 {n_left} were not sent; the same command goes on with them"
             ));
             "not sent: the service asked to wait too long"
         } else {

@@ -82,7 +82,7 @@ fn one_that_asks_for_too_long_stops_it_until_somebody_waits_for_that() {
     assert!(is_stopped(&state));
     let shown = picture(&mut state, 120, 36);
     assert!(
-        shown.contains("stopped: the service asks to wait longer than 60s (429); 9 are not sent"),
+        shown.contains("stopped: the service asks to wait, by now for more than 60s in all (429); 9 are not sent"),
         "{shown}"
     );
     assert_eq!(pass(&mut state, 30 * SECONDS), []);
