@@ -26,6 +26,7 @@ mod plan;
 pub mod query;
 mod queue;
 mod received;
+mod receiver;
 mod replay;
 mod safe;
 mod schedule;
@@ -67,6 +68,7 @@ pub use plan::{Grounds, Plan, PlanItem, PostBody, Verdict, plan, plan_local};
 pub use query::Query;
 pub use queue::{Job, MAX_FAILURES, MAX_PAUSE, Pause, Queue, UNSAID};
 pub use received::{Finding, Receipt, Receipts, Received};
+pub use receiver::is_one_receiver;
 pub use replay::{
     Before, LedgerRow, Replay, ReplayState, ReplayStep, Replays, Reply, Route, Stage, Who,
 };

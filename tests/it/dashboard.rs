@@ -196,6 +196,29 @@ fn the_other_route_posts_what_is_shown_and_only_to_this_machine() {
 }
 
 #[test]
+fn what_was_posted_to_its_receiver_by_another_name_stands_in_the_way_of_an_endpoint() {
+    for (url, is_there) in [
+        ("http://localhost:41233/flaky", true),
+        ("http://[::1]:41233/flaky?debug=1", true),
+        ("http://localhost:41234/flaky", false),
+    ] {
+        let mut state = told();
+        let posted = ReplayStep {
+            replay: 9,
+            message: MessageId::new("msg_failed"),
+            endpoint: EndpointId::new(url),
+            route: Route::Local,
+            stage: Stage::Planned,
+        };
+        let posted = change(0, ChangeKind::Replay(Box::new(posted)));
+        update(&mut state, Msg::Changed(vec![posted]));
+        let sent = press(&mut state, "3 j r enter enter");
+        let is_sent = sent.iter().any(|it| matches!(it, Effect::Replay(_)));
+        assert_eq!(is_sent, !is_there, "{url}: {sent:?}");
+    }
+}
+
+#[test]
 fn a_replay_is_planned_sent_once_and_followed_to_its_attempt() {
     let mut state = told();
     assert_eq!(press(&mut state, "3 j r"), []);

@@ -9,12 +9,12 @@ use crate::cli::output::{Stop, note};
 use crate::cli::source;
 use crate::domain::time::duration_words;
 use crate::domain::{
-    Attempt, AttemptStatus, EndpointId, FailureKind, MessageId, Replay, Time, masked_url,
+    Attempt, AttemptStatus, EndpointId, FailureKind, MessageId, Replay, Time, is_one_receiver,
+    masked_url,
 };
 use crate::io::Clock;
 use crate::io::client::FULL_PAGE;
 use crate::io::ledger::Ledger;
-use crate::io::receiver::is_one_receiver;
 
 /// Warnings, by message.
 pub type Warnings = HashMap<MessageId, Vec<String>>;
@@ -70,8 +70,7 @@ pub(super) async fn warnings(
 /// Whether an attempt succeeded at the receiver with this URL. It tells where it was sent, whatever
 /// the endpoint's address is now.
 fn is_delivered(attempt: &Attempt, url: &Url) -> bool {
-    attempt.status == AttemptStatus::Success
-        && Url::parse(&attempt.url).is_ok_and(|known| is_one_receiver(&known, url))
+    attempt.status == AttemptStatus::Success && is_one_receiver(&attempt.url, url.as_str())
 }
 
 fn is_taken(replay: &Replay) -> bool {

@@ -9,12 +9,14 @@ use crate::cli::args::{ReplayArgs, SourceArgs};
 use crate::cli::output::{Stop, note};
 use crate::cli::prompt::confirmed;
 use crate::cli::source;
-use crate::domain::{EndpointId, Failure, FailureKind, MessageId, Replay, masked_url};
+use crate::domain::{
+    EndpointId, Failure, FailureKind, MessageId, Replay, is_one_receiver, masked_url,
+};
 use crate::io::Clock;
 use crate::io::attempts::Attempts;
 use crate::io::client::Client;
 use crate::io::ledger::Ledger;
-use crate::io::receiver::{Receiver, is_one_receiver};
+use crate::io::receiver::Receiver;
 
 /// The receiver with this URL. Fails where a replay of one of these messages is open that may still
 /// arrive there; where that is not known, it is said, and confirmed. What begins later the ledger
@@ -38,7 +40,7 @@ pub(super) async fn receiver(
         .filter(is_meant)
         .partition(|replay| replay.url().is_some());
     let own = masked_url(url.as_str());
-    let is_there = |known: &str| Url::parse(known).is_ok_and(|known| is_one_receiver(&known, url));
+    let is_there = |known: &str| is_one_receiver(known, url.as_str());
     for replay in posted {
         // The very same is the ledger's own pair, which takes one at a time.
         if replay.url().is_some_and(|to| to != own && is_there(&to)) {

@@ -14,12 +14,16 @@ const AGE_S: i64 = 94;
 
 /// A task given as JSON, or in a file.
 pub fn task(text: &str) -> Result<Map<String, Value>, Stop> {
-    let is_json = text.trim_start().starts_with('{');
+    let is_json = text.trim_start().starts_with(['{', '[']);
     let text = if is_json {
         text.to_owned()
     } else {
-        std::fs::read_to_string(text)
-            .map_err(|error| usage("--task", format!("{text}: {error}")))?
+        std::fs::read_to_string(text).map_err(|error| {
+            usage(
+                "--task",
+                format!("{text} is neither JSON nor a file that can be read: {error}"),
+            )
+        })?
     };
     match serde_json::from_str(&text) {
         Ok(Value::Object(fields)) => Ok(fields),

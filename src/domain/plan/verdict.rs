@@ -6,6 +6,7 @@ use crate::domain::history::{Delivery, History, OutcomeState};
 use crate::domain::id::{EndpointId, MessageId};
 use crate::domain::link::Ability;
 use crate::domain::message::Payload;
+use crate::domain::receiver::is_one_receiver;
 use crate::domain::replay::Replay;
 use crate::domain::schedule::Forecast;
 use crate::domain::time::{Time, due_words, duration_words};
@@ -106,7 +107,10 @@ pub(super) fn open_at_its_url(
 ) -> Option<String> {
     let url = &history.endpoints.get(id)?.url;
     let is_there = |replay: &&Replay| {
-        replay.state.is_open() && replay.url().is_some_and(|posted| *posted == **url)
+        replay.state.is_open()
+            && replay
+                .url()
+                .is_some_and(|posted| is_one_receiver(&posted, url))
     };
     let mut replays = history.replays.of_message(message);
     replays.find(is_there).map(Replay::open_words)

@@ -1,0 +1,89 @@
+//! Which URLs lead to one receiver, so that nothing is sent it twice under two names.
+
+use core::net::{IpAddr, Ipv4Addr};
+
+/// Whether both URLs lead to one receiver. A fragment is never sent, a query or a user's name rarely
+/// makes another receiver of it, and every name of this machine is this machine: a needless refusal
+/// costs less than a second delivery.
+pub fn is_one_receiver(one: &str, other: &str) -> bool {
+    one == other || place(one).is_some_and(|place_of_one| Some(place_of_one) == place(other))
+}
+
+/// Scheme, host, port and path; `None` if it is no URL of http.
+fn place(url: &str) -> Option<(String, String, u16, &str)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let scheme = scheme.to_ascii_lowercase();
+    let usual = match &*scheme {
+        "http" => 80,
+        "https" => 443,
+        _ => return None,
+    };
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = match rest.find('/') {
+        Some(at) => rest.split_at(at),
+        None => (rest, "/"),
+    };
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, it)| it);
+    // The colons of an IPv6 address stand in brackets.
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
+        _ => (authority, usual),
+    };
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let host = if is_here(&host) {
+        "localhost".to_owned()
+    } else {
+        host
+    };
+    Some((scheme, host, port, path))
+}
+
+/// Whether what is sent there goes to this machine: by its own names, by the address that stands for
+/// all of its own, or by one of these as IPv6 writes it.
+fn is_here(host: &str) -> bool {
+    let is_own = |ip: Ipv4Addr| ip.is_loopback() || ip.is_unspecified();
+    match host.trim_start_matches('[').trim_end_matches(']').parse() {
+        Ok(IpAddr::V4(ip)) => is_own(ip),
+        Ok(IpAddr::V6(ip)) => {
+            ip.is_loopback() || ip.is_unspecified() || ip.to_ipv4_mapped().is_some_and(is_own)
+        }
+        Err(_) => host == "localhost" || host.ends_with(".localhost"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_receiver_is_known_by_scheme_host_port_and_path() {
+        let far = "https://hooks.example:443/a";
+        let here = "http://127.0.0.1:3000/hooks";
+        for (endpoint, to, is_one) in [
+            (far, "https://HOOKS.example/a", true),
+            (far, "https://hooks.example./a", true),
+            (far, "https://hooks.example/a#part", true),
+            (far, "https://hooks.example/a?debug=1", true),
+            (far, "https://me@hooks.example/a", true),
+            (far, "https://hooks.example/b", false),
+            (far, "https://hooks.example:8443/a", false),
+            (far, "http://hooks.example/a", false),
+            (far, "https://other.example/a", false),
+            (here, "http://localhost:3000/hooks", true),
+            (here, "http://[::1]:3000/hooks", true),
+            (here, "http://app.localhost:3000/hooks", true),
+            (here, "http://0.0.0.0:3000/hooks", true),
+            (here, "http://[::]:3000/hooks", true),
+            (here, "http://[::ffff:127.0.0.1]:3000/hooks", true),
+            (here, "http://10.0.0.1:3000/hooks", false),
+            (here, "http://localhost:3001/hooks", false),
+            (here, "http://localhost:3000/", false),
+            ("http://[::1]/", "http://127.0.0.1", true),
+            ("no url", "no url", true),
+            ("no url", "http://x", false),
+        ] {
+            assert_eq!(is_one_receiver(endpoint, to), is_one, "{endpoint} {to}");
+            assert_eq!(is_one_receiver(to, endpoint), is_one, "{endpoint} {to}");
+        }
+    }
+}
