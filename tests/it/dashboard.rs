@@ -8,7 +8,7 @@ use ratatui::crossterm::event::KeyEvent;
 use reeltop::app::{Effect, Msg, ReplayRequest, RowKey, Sight, State, update};
 use reeltop::domain::{
     Attempt, ChangeKind, EndpointId, FailureKind, Grounds, LinkState, MessageId, Payload,
-    ReplayStep, Route, Stage,
+    ReplayStep, Route, Stage, Verdict,
 };
 
 use crate::support::{
@@ -212,9 +212,13 @@ fn what_was_posted_to_its_receiver_by_another_name_stands_in_the_way_of_an_endpo
         };
         let posted = change(0, ChangeKind::Replay(Box::new(posted)));
         update(&mut state, Msg::Changed(vec![posted]));
-        let sent = press(&mut state, "3 j r enter enter");
-        let is_sent = sent.iter().any(|it| matches!(it, Effect::Replay(_)));
-        assert_eq!(is_sent, !is_there, "{url}: {sent:?}");
+        let message = MessageId::new("msg_failed");
+        let plan = reeltop::domain::plan(&state.history, &message, None, false, before(0).wall);
+        let staging = EndpointId::new("ep_staging");
+        let item = plan.items.iter().find(|item| item.endpoint == staging);
+        let verdict = &item.unwrap().verdict;
+        let is_refused = matches!(verdict, Verdict::Refuse(_));
+        assert_eq!(is_refused, is_there, "{url}: {verdict:?}");
     }
 }
 
