@@ -143,6 +143,11 @@ pub enum Stage {
     Cancelled(String),
 }
 
+/// How an outcome is marked that was found after the sender had given up looking. One manual attempt
+/// that was not there before is taken for its own (contracts.md, last part), though whoever else sent
+/// the pair again meanwhile may have made it.
+const FOUND_LATER: &str = "found later, perhaps somebody else's";
+
 /// Where a replay stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReplayState {
@@ -447,7 +452,7 @@ impl Replay {
             }
             | ReplayState::Failed {
                 found_later: true, ..
-            } => Some("found later".to_owned()),
+            } => Some(FOUND_LATER.to_owned()),
             ReplayState::Ambiguous(candidates) => {
                 let ids: Vec<String> = candidates.iter().map(ToString::to_string).collect();
                 Some(format!(
@@ -487,11 +492,11 @@ impl Replay {
             ReplayState::AttemptSeen(attempt) => format!("attempt {} under way", attempt.short(16)),
             ReplayState::Delivered {
                 found_later: true, ..
-            } => "delivered, found later".into(),
+            } => format!("delivered, {FOUND_LATER}"),
             ReplayState::Delivered { .. } => "delivered".into(),
             ReplayState::Failed {
                 found_later: true, ..
-            } => "failed again, found later".into(),
+            } => format!("failed again, {FOUND_LATER}"),
             ReplayState::Failed { .. } => "failed again".into(),
             ReplayState::Answered(reply) => format!("{}, {}", self.state.name(), reply.words()),
             ReplayState::Refused(failure) => format!("not sent: {failure}"),

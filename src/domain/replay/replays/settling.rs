@@ -418,7 +418,10 @@ mod tests {
         };
         assert_eq!(settle(&mut replays, &[&done], 99), found_later);
         let reason = replays.all().next_back().and_then(Replay::reason);
-        assert_eq!(reason.as_deref(), Some("found later"));
+        assert_eq!(
+            reason.as_deref(),
+            Some("found later, perhaps somebody else's")
+        );
     }
 
     #[test]
