@@ -12,6 +12,9 @@ pub const STILL_FILTERING: &str = "the filter is still being applied; try again 
 /// Messages tested in one slice.
 const SLICE: usize = 1024;
 
+/// Slices that a key press may wait for.
+const SLICES_AT_ONCE: usize = 16;
+
 /// The list of messages, newest first.
 #[derive(Debug, Default)]
 pub struct DeliveryList {
@@ -145,8 +148,14 @@ impl DeliveryList {
         matches.is_none_or(|matches| matches.passing.contains(id))
     }
 
-    /// Every message of the list, oldest first; `None` until all were tested.
-    pub fn ids(&self, history: &History) -> Option<Vec<MessageId>> {
+    /// Every message of the list, oldest first. What is left of a scan is done at once where it is
+    /// little, as a list in which much happens is tested again each second; `None` where it is more.
+    pub fn ids(&mut self, history: &History) -> Option<Vec<MessageId>> {
+        for _ in 0..SLICES_AT_ONCE {
+            if self.is_scanning(history) {
+                self.scan(history);
+            }
+        }
         match &self.matches {
             _ if self.is_scanning(history) => None,
             _ => {

@@ -104,7 +104,7 @@ fn last_cause(delivery: &Delivery, endpoint: &EndpointId) -> Option<CauseId> {
 
 impl State {
     /// What `R` is about here.
-    pub(super) fn bulk_scope(&self) -> Result<Scope, &'static str> {
+    pub(super) fn bulk_scope(&mut self) -> Result<Scope, &'static str> {
         const NOT_HERE: &str =
             "R replays many: on Deliveries, a cause (e), an endpoint, or at a task's messages";
         if self.has_markable() && !self.marks.is_empty() {

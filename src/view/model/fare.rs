@@ -56,19 +56,22 @@ pub fn rate_in(answers: &Answers, now: Time) -> Vec<Said> {
 /// A percentile for a row: `≤41 ms`, as it is known from above alone.
 pub fn took(ms: Option<u64>) -> Said {
     match ms {
-        Some(ms) => (Tone::Text, format!("≤{}", at_most(ms))),
+        Some(ms) => (Tone::Text, at_most(ms, "")),
         None => (Tone::Dim, "·".to_owned()),
     }
 }
 
-/// A bound in milliseconds, rounded up: `41 ms`, `1.3 s`, `15.4 s`, `2m06s`.
-fn at_most(ms: u64) -> String {
+/// A bound in milliseconds, rounded up: `≤41 ms`, `≤1.3 s`, `≤15.4 s`, `≤2m06s`. Whole milliseconds
+/// are all that a service tells: 0 of them are less than one.
+fn at_most(ms: u64, space: &str) -> String {
     let tenths = ms.div_ceil(100);
-    match ms {
-        0..1000 => format!("{ms} ms"),
+    let bound = match ms {
+        0 => return format!("<{space}1 ms"),
+        1..1000 => format!("{ms} ms"),
         1000..100_000 => format!("{}.{} s", tenths / 10, tenths % 10),
         _ => duration_words((ms.div_ceil(1000) * SECOND as u64) as i64),
-    }
+    };
+    format!("≤{space}{bound}")
 }
 
 /// A window in a sentence: `98% of 214 attempts since 12:03:10 · p50 ≤ 41 ms · p95 ≤ 1.3 s`.
@@ -87,7 +90,7 @@ pub fn window(answers: &Answers, offset: i32) -> Vec<Said> {
         (Tone::Text, format!(" of {n_all} {attempts}{since}")),
     ];
     if let (Some(p50), Some(p95)) = (answers.p50_ms, answers.p95_ms) {
-        let times = format!(" · p50 ≤ {} · p95 ≤ {}", at_most(p50), at_most(p95));
+        let times = format!(" · p50 {} · p95 {}", at_most(p50, " "), at_most(p95, " "));
         words.push((Tone::Text, times));
     }
     words
@@ -204,7 +207,7 @@ mod tests {
     #[test]
     fn a_percentile_is_a_bound_and_never_rounded_down() {
         for (ms, words) in [
-            (0, "≤0 ms"),
+            (0, "<1 ms"),
             (999, "≤999 ms"),
             (1000, "≤1.0 s"),
             (1201, "≤1.3 s"),

@@ -126,6 +126,15 @@ fn many_leave_after_their_undo_oldest_first_and_one_task_after_the_other() {
 }
 
 #[test]
+fn a_list_that_is_being_tested_is_planned_whole_and_at_once() {
+    // More than one slice of a scan, of which typing a filter does the first alone.
+    let mut state = failing(1100);
+    press(&mut state, "/ t y p e : t a s k . p r o g r e s s enter R");
+    let plan = picture(&mut state, 120, 36);
+    assert!(plan.contains("1100 to send"), "{plan}");
+}
+
+#[test]
 fn what_is_about_to_leave_can_be_taken_back() {
     for name in ["u", "esc"] {
         let mut state = failing(3);
