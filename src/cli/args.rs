@@ -158,7 +158,7 @@ pub enum Command {
     /// Replay messages: plan, confirm, send once, follow to the attempt it caused
     #[command(
         after_long_help = "Exit codes: 0 all is delivered or needed no sending; 1 \
-        something failed, was refused or was declined; 2 usage or configuration, or nobody can \
+        something failed, was refused, was declined or was left unsent; 2 usage or configuration, or nobody can \
         be asked and --yes is missing; 3 an outcome is unknown; 130 ctrl-c."
     )]
     Replay(ReplayArgs),
@@ -448,7 +448,9 @@ pub struct ReplayArgs {
     /// One JSON object a line for each change of state
     #[arg(long)]
     pub json: bool,
-    /// How long to wait for the service's answer and the attempt that the replay causes, or with --to for the answer
+    /// How long to wait for the service's answer and the attempt that the replay causes, or with --to
+    /// for the answer; and so long at most, from its first refusal on, for a service that asks to be
+    /// left alone (429): where it asks for longer, the rest is not sent
     #[arg(long, default_value = "60s", value_parser = duration, value_name = "TIME")]
     pub wait: Duration,
     /// Post them to this URL instead, from here, signed anew with --secret-file

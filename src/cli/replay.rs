@@ -2,6 +2,7 @@
 
 mod arrived;
 mod ending;
+mod left_alone;
 mod local;
 mod newer;
 mod nexts;

@@ -3,7 +3,16 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
-use crate::domain::{History, OutcomeState, Replay, ReplayState};
+use crate::domain::{History, Job, OutcomeState, Replay, ReplayState};
+
+/// What was left unsent.
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    /// The numbers of those that became needless.
+    pub not_needed: HashSet<u64>,
+    /// Those that had no turn, or that the service put off.
+    pub unsent: Vec<Job>,
+}
 
 /// How the pairs of a run stand, each by its latest replay of this run.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -18,15 +27,20 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// `not_needed` are the numbers of those that a look before their request found needless.
-    pub fn of(history: &History, not_needed: &HashSet<u64>) -> Self {
+    /// Of what was sent, and of what was left.
+    pub fn of(history: &History, left: &Left) -> Self {
         let mut latest: HashMap<_, &Replay> = HashMap::new();
         for replay in history.replays.all().filter(|replay| replay.by.is_none()) {
             latest.insert((&replay.message, &replay.endpoint), replay);
         }
         let mut tally = Self::default();
+        for job in &left.unsent {
+            // Whatever came of an earlier request of it: that was put off.
+            latest.remove(&(&job.message, &job.endpoint));
+            tally.not_sent += 1;
+        }
         for replay in latest.values() {
-            *tally.count_of(history, replay, not_needed) += 1;
+            *tally.count_of(history, replay, &left.not_needed) += 1;
         }
         tally
     }

@@ -8,14 +8,13 @@ use std::time::Duration;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{sleep, timeout};
 
-use super::ending::Tally;
+use super::ending::{Left, Tally};
+use super::left_alone::LeftAlone;
 use crate::cli::INTERRUPTED;
 use crate::cli::output::{Outcome, Output, note};
 use crate::domain::bulk::Sweep;
-use crate::domain::time::{SECOND, rough_words};
 use crate::domain::{
-    Applied, ChangeKind, History, Job, MAX_FAILURES, MAX_PAUSE, Origin, Pause, Queue, ReplayState,
-    ReplayStep, Stage,
+    Applied, ChangeKind, History, Job, MAX_FAILURES, Origin, Queue, ReplayState, ReplayStep, Stage,
 };
 use crate::io::client::Client;
 use crate::io::clock::Clock;
@@ -75,7 +74,7 @@ pub(super) async fn send(by: Sending) -> Outcome {
     };
     let sending = async {
         outlet.learn(|held| *held = abilities).await;
-        let mut not_needed = HashSet::new();
+        let mut left = Left::default();
         match work {
             Work::Many(queue) => {
                 let many = Many {
@@ -85,7 +84,7 @@ pub(super) async fn send(by: Sending) -> Outcome {
                     wait,
                     is_json,
                 };
-                not_needed = many.send(queue).await;
+                left = many.send(queue).await;
             }
             Work::Sweep { asked, orders } => {
                 sender::sweep(&client, &outlet, &asked, orders, wait, &posts).await;
@@ -98,7 +97,7 @@ pub(super) async fn send(by: Sending) -> Outcome {
             note(&failure.to_string());
         }
         drop(outlet);
-        not_needed
+        left
     };
     let folding = async {
         let mut said = HashSet::new();
@@ -128,9 +127,9 @@ pub(super) async fn send(by: Sending) -> Outcome {
         let mut work = pin!(async { tokio::join!(sending, folding) });
         tokio::select! {
             biased;
-            (not_needed, printed) = &mut work => {
+            (left, printed) = &mut work => {
                 printed?;
-                Some(not_needed)
+                Some(left)
             }
             _ = tokio::signal::ctrl_c() => {
                 end(&posts, patience, work).await;
@@ -138,10 +137,10 @@ pub(super) async fn send(by: Sending) -> Outcome {
             }
         }
     };
-    let Some(not_needed) = whole else {
+    let Some(left) = whole else {
         return Ok(interrupted(&history));
     };
-    let tally = Tally::of(&history, &not_needed);
+    let tally = Tally::of(&history, &left);
     if let Some(words) = tally.words() {
         note(&words);
     }
@@ -187,24 +186,26 @@ struct Many<'a> {
 
 impl Many<'_> {
     /// Sends a few at once, and stops where one after another fails, or the service asks for too
-    /// long to be left alone. Gives the numbers of those that became needless.
-    async fn send(&self, mut queue: Queue) -> HashSet<u64> {
-        let mut not_needed = HashSet::new();
-        let mut pause = Pause::default();
+    /// long to be left alone.
+    async fn send(&self, mut queue: Queue) -> Left {
+        let mut left = Left::default();
+        let clock = self.outlet.clock();
+        let mut alone = LeftAlone::new(clock, self.wait);
+        let mut too_long = None;
         let mut under_way = FuturesUnordered::new();
         let mut number = 0;
-        let clock = self.outlet.clock();
         let stop = &self.posts.stop;
         while !stop.is_cancelled() {
-            let now = clock.now().mono;
-            if !hold(&mut pause, &mut queue, self.client.pause(), now) {
-                break;
+            // What is under way by then is followed to its end.
+            if too_long.is_none() && !alone.hold(&mut queue, self.client.pause()) {
+                too_long = Some((alone.why(), alone.hint()));
             }
-            while let Some(job) = queue.take_next(clock.now().mono) {
+            let may_send = too_long.is_none();
+            while may_send && let Some(job) = queue.take_next(clock.now().mono) {
                 number += 1;
                 under_way.push(self.follow(number, job));
             }
-            let due = queue.due();
+            let due = queue.due().filter(|_| may_send);
             if under_way.is_empty() && due.is_none() {
                 break;
             }
@@ -213,17 +214,13 @@ impl Many<'_> {
                 biased;
                 () = stop.cancelled() => {}
                 Some((number, job, followed)) = under_way.next() => {
-                    if followed == Followed::PutOff {
-                        pause.begin(clock.now().mono);
-                    } else {
-                        pause.end();
-                    }
+                    alone.take_note(followed == Followed::PutOff);
                     match followed {
                         Followed::PutOff => queue.put_back(&job),
                         Followed::CalledOff => queue.not_needed(&job),
                         Followed::NotNeeded => {
                             queue.not_needed(&job);
-                            not_needed.insert(number);
+                            left.not_needed.insert(number);
                         }
                         how => queue.ended(&job, how == Followed::Delivered),
                     }
@@ -231,14 +228,16 @@ impl Many<'_> {
                 () = sleep(Duration::from_micros(to_due.unsigned_abs())), if due.is_some() => {}
             }
         }
-        self.leave(queue, number, pause.is_too_long()).await;
+        let why = unsent_words(&queue, too_long);
+        left.unsent = queue.cancel().collect();
+        self.leave(&left.unsent, number, &why).await;
         // Ended, what was not begun calls itself off.
         while let Some((number, _, followed)) = under_way.next().await {
             if followed == Followed::NotNeeded {
-                not_needed.insert(number);
+                left.not_needed.insert(number);
             }
         }
-        not_needed
+        left
     }
 
     async fn follow(&self, number: u64, job: Job) -> (u64, Job, Followed) {
@@ -254,37 +253,17 @@ impl Many<'_> {
         (number, job, followed)
     }
 
-    /// Tells that the rest is not sent: in a note how many, among lines each of them. It was never
-    /// written down: nobody could send it a second time.
-    async fn leave(&self, mut queue: Queue, n_sent: u64, is_put_off: bool) {
-        let n_left = queue.n_left();
-        let why = if queue.is_stopped() {
-            note(&format!(
-                "stopped after {MAX_FAILURES} failures one after another; {n_left} were not sent; \
-                 the same command begins with what was not tried yet, of a task the oldest first"
-            ));
-            "not sent: too many failures in a row stopped the rest"
-        } else if is_put_off {
-            let longest = MAX_PAUSE / SECOND;
-            note(&format!(
-                "stopped, as the service asks to wait, by now for more than {longest}s in all (429); \
-                 {n_left} were not sent; the same command goes on with them"
-            ));
-            "not sent: the service asked to wait too long"
-        } else {
-            if n_left > 0 {
-                note(&format!("ended; {n_left} were not sent"));
-            }
-            "not sent: reeltop was ended before its turn"
-        };
+    /// Tells of each of the rest that it is not sent. It was never written down: nobody could send
+    /// it a second time.
+    async fn leave(&self, unsent: &[Job], n_sent: u64, why: &str) {
         if !self.is_json {
             return;
         }
-        for (job, number) in queue.cancel().zip(n_sent + 1..) {
+        for (job, number) in unsent.iter().zip(n_sent + 1..) {
             let step = ReplayStep {
                 replay: number,
-                message: job.message,
-                endpoint: job.endpoint,
+                message: job.message.clone(),
+                endpoint: job.endpoint.clone(),
                 route: self.client.route(),
                 stage: Stage::Cancelled(why.to_owned()),
             };
@@ -294,16 +273,27 @@ impl Many<'_> {
     }
 }
 
-/// Holds the queue for as long as the service asks, and says so. Whether it is not too long.
-fn hold(pause: &mut Pause, queue: &mut Queue, left: Duration, now: i64) -> bool {
-    let left = i64::try_from(left.as_micros()).unwrap_or(i64::MAX);
-    if pause.hold(queue, left, now) {
-        let wait = rough_words(left);
-        note(&format!(
-            "the service asks to wait {wait} (429), then this goes on"
-        ));
+/// Says that the rest is not sent, if there is any, and gives why.
+fn unsent_words(queue: &Queue, too_long: Option<(String, String)>) -> String {
+    let n_left = queue.n_left();
+    let (said, why) = if queue.is_stopped() {
+        let said = format!(
+            "stopped after {MAX_FAILURES} failures one after another; {n_left} were not sent; \
+             the same command begins with what was not tried yet, of a task the oldest first"
+        );
+        let why = "not sent: too many failures in a row stopped the rest";
+        (said, why.to_owned())
+    } else if let Some((why, hint)) = too_long {
+        let said = format!("{n_left} were not sent: {why}; {hint}");
+        (said, format!("not sent: {why}"))
+    } else {
+        let why = "not sent: reeltop was ended before its turn";
+        (format!("ended; {n_left} were not sent"), why.to_owned())
+    };
+    if n_left > 0 {
+        note(&said);
     }
-    !pause.is_too_long()
+    why
 }
 
 /// Says what becomes of the replays that ctrl-c leaves behind.

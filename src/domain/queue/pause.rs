@@ -1,9 +1,9 @@
-//! A service that asks a bulk to leave it alone for some time (429).
+//! A service that asks to be left alone for some time (429).
 
 use super::Queue;
 use crate::domain::time::SECOND;
 
-/// So long at most a bulk waits for such a service by itself, in microseconds.
+/// So long at most it is waited for where nobody says otherwise, in microseconds.
 pub const MAX_PAUSE: i64 = 60 * SECOND;
 /// How long it is left alone where it does not say, in microseconds.
 pub const UNSAID: i64 = SECOND;
@@ -11,8 +11,10 @@ pub const UNSAID: i64 = SECOND;
 const ALIKE: i64 = SECOND / 10;
 
 /// How long a service has been asking for it. Times are monotonic, in microseconds.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pause {
+    /// So long at most it is waited for, from its first refusal on.
+    longest: i64,
     /// When it began to refuse everything.
     since: Option<i64>,
     /// Until when nothing is sent.
@@ -20,7 +22,23 @@ pub struct Pause {
     is_too_long: bool,
 }
 
+impl Default for Pause {
+    fn default() -> Self {
+        Self::of_at_most(MAX_PAUSE)
+    }
+}
+
 impl Pause {
+    /// One that is waited for so many microseconds at most, from its first refusal on.
+    pub fn of_at_most(longest: i64) -> Self {
+        Self {
+            longest,
+            since: None,
+            until: 0,
+            is_too_long: false,
+        }
+    }
+
     /// It refused one for the time being.
     pub fn begin(&mut self, now: i64) {
         self.since.get_or_insert(now);
@@ -31,8 +49,8 @@ impl Pause {
         self.since = None;
     }
 
-    /// Holds the queue for so long, unless that is too long. Whether it was not known before.
-    pub fn hold(&mut self, queue: &mut Queue, left: i64, now: i64) -> bool {
+    /// Takes note that it asks for so much more. Whether that is news, and not too long.
+    pub fn ask(&mut self, left: i64, now: i64) -> bool {
         if left <= 0 {
             self.is_too_long = false;
             return false;
@@ -40,16 +58,27 @@ impl Pause {
         let until = now.saturating_add(left);
         let is_new = until > self.until.saturating_add(ALIKE);
         self.until = self.until.max(until);
-        self.is_too_long = until.saturating_sub(self.since.unwrap_or(now)) > MAX_PAUSE;
-        if !self.is_too_long {
-            queue.hold(until);
-        }
+        self.is_too_long = until.saturating_sub(self.since.unwrap_or(now)) > self.longest;
         is_new && !self.is_too_long
+    }
+
+    /// The same, and holds the queue for so long, unless that is too long.
+    pub fn hold(&mut self, queue: &mut Queue, left: i64, now: i64) -> bool {
+        let is_new = self.ask(left, now);
+        if left > 0 && !self.is_too_long {
+            queue.hold(now.saturating_add(left));
+        }
+        is_new
     }
 
     /// Whether it is more than is waited for.
     pub fn is_too_long(&self) -> bool {
         self.is_too_long
+    }
+
+    /// How long it would have to be waited for in all, from its first refusal on.
+    pub fn in_all(&self, now: i64) -> i64 {
+        self.until.saturating_sub(self.since.unwrap_or(now)).max(0)
     }
 
     /// How long it asks to wait yet; 0 if it does not.
@@ -81,6 +110,7 @@ mod tests {
         pause.begin(40 * SECOND);
         assert!(!pause.hold(&mut queue, 40 * SECOND, 40 * SECOND));
         assert!(pause.is_too_long());
+        assert_eq!(pause.in_all(40 * SECOND), 80 * SECOND);
         pause.resume(&mut queue);
         assert!(!pause.is_too_long() && pause.left(70 * SECOND) == 10 * SECOND);
         // Once one got through, it counts from its next refusal.
@@ -88,5 +118,15 @@ mod tests {
         pause.begin(90 * SECOND);
         assert!(pause.hold(&mut queue, 50 * SECOND, 90 * SECOND));
         assert!(!pause.is_too_long());
+    }
+
+    #[test]
+    fn how_long_is_too_long_is_whoevers_who_waits() {
+        for (longest, is_too_long) in [(7, false), (6, true), (0, true)] {
+            let mut pause = Pause::of_at_most(longest * SECOND);
+            pause.begin(SECOND);
+            assert_eq!(pause.ask(7 * SECOND, SECOND), !is_too_long, "{longest}");
+            assert_eq!(pause.is_too_long(), is_too_long, "{longest}");
+        }
     }
 }

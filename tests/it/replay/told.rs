@@ -116,21 +116,80 @@ async fn a_service_that_asks_to_wait_is_waited_for_and_then_sent_the_same() {
     let (code, text, said) = replay(&server, "msg_2 --wait 20s").await;
     assert_eq!(code, Some(0), "{text}{said}");
     assert_eq!(n_posts(&server), 3, "{text}{said}");
-    assert!(said.contains("asks to wait 1s (429)"), "{text}{said}");
+    assert_eq!(
+        said.matches("the service asks to wait until 20").count(),
+        2,
+        "{said}"
+    );
+    assert!(said.contains("Z, 1s (429); then this goes on"), "{said}");
     assert!(text.contains("not sent: 429"), "{text}{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_asks_to_wait_too_long_is_left_alone() {
-    let server = server(|_| busy("90")).await;
-    let (code, text, said) = replay(&server, "msg_2").await;
-    assert_eq!(code, Some(1), "{text}{said}");
+    for (wait, max, in_all, or_now) in [
+        ("", "60s", "90s", "--wait 90s"),
+        (" --wait 5s --json", "5s", "7s", "--wait 7s"),
+    ] {
+        let server = server(move |_| busy(&in_all[..in_all.len() - 1])).await;
+        let (code, text, said) = replay(&server, &format!("msg_2{wait}")).await;
+        assert_eq!(code, Some(1), "{text}{said}");
+        assert_eq!(n_posts(&server), 1, "{text}{said}");
+        let why = format!("Z (429), {in_all} in all, and --wait is {max}");
+        assert!(
+            said.contains("1 were not sent: the service asks to wait until 20"),
+            "{said}"
+        );
+        assert!(said.contains(&why) && said.contains(or_now), "{said}");
+        // Nothing is waited for, and nobody is told that it was.
+        assert!(!said.contains("then this goes on"), "{said}");
+        let lines = text
+            .lines()
+            .filter(|line| line.contains(r#""state":"cancelled""#));
+        let of_json = wait.contains("json");
+        assert_eq!(
+            lines.filter(|line| line.contains(&why)).count(),
+            usize::from(of_json),
+            "{text}"
+        );
+    }
+}
+
+/// The pause is known by a look before a request alone, and what it keeps back was never begun.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_pause_keeps_back_is_no_success_though_all_that_was_sent_is_delivered() {
+    let n_looks = AtomicUsize::new(0);
+    let is_sent = AtomicBool::new(false);
+    let server = Scripted::start(move |_, request| {
+        if request.starts_with("post ") {
+            is_sent.store(true, Ordering::SeqCst);
+            taken().1
+        } else if request.starts_with("get /openapi.json") {
+            json(r#"{"openapi":"3.1.0","paths":{"/webhooks/messages/{message_id}/resend":{"post":{}}}}"#)
+        } else if request.starts_with("get /webhooks/endpoints") {
+            // The first look is the plan's.
+            match n_looks.fetch_add(1, Ordering::SeqCst) {
+                0 => rows(&[r#"{"id":"ep_a","url":"http://a.example"}"#.to_owned()]),
+                _ => busy("90").1,
+            }
+        } else if request.starts_with("get /webhooks/messages") {
+            rows(&[message(2, "other"), message(1, "task")])
+        } else if request.contains("message_id=msg_1") {
+            let resent = is_sent.load(Ordering::SeqCst).then(|| attempt(1, 0, 204, 1));
+            let first = attempt(1, 2, 500, 0);
+            rows(&resent.into_iter().chain([first]).collect::<Vec<_>>())
+        } else if request.starts_with("get /webhooks/delivery-attempts") {
+            rows(&[attempt(2, 2, 500, 0)])
+        } else {
+            answer("404 Not Found", "", r#"{"detail":"Not Found"}"#)
+        }
+    })
+    .await;
+    let (code, text, said) = replay(&server, "msg_1 msg_2 --rate 1").await;
     assert_eq!(n_posts(&server), 1, "{text}{said}");
-    assert!(
-        said.contains("asks to wait, by now for more than 60s in all"),
-        "{text}{said}"
-    );
-    assert!(said.contains("1 were not sent"), "{text}{said}");
+    assert_eq!(code, Some(1), "{text}{said}");
+    assert!(said.contains("1 were not sent: the service asks"), "{said}");
+    assert!(said.contains("1 delivered, 0 failed, 1 not sent"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
