@@ -281,6 +281,7 @@ pub fn order_words(n: usize, per_second: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::failure::{Failure, FailureKind};
     use crate::domain::replay::{Replay, ReplayStep, Replays, Stage};
     use crate::domain::time::Moment;
 
@@ -304,17 +305,19 @@ mod tests {
             job("m6", None),
         ];
         let mut history = History::default();
-        // The newest try of the task is the latest of all; what was taken back is none.
-        let tries = [("m3", false), ("m1", false), ("m4", false), ("m5", true)];
-        for ((message, is_taken_back), n) in tries.into_iter().zip(1_u32..) {
+        // The newest try of the task is the latest of all; what was taken back or put off is none.
+        let refused = |kind| Stage::Refused(Failure::new(kind, "", ""));
+        let tries = [
+            ("m3", Stage::Planned),
+            ("m1", refused(FailureKind::NotFound)),
+            ("m4", Stage::Planned),
+            ("m5", Stage::Cancelled("ended".to_owned())),
+            ("m6", refused(FailureKind::RateLimited)),
+        ];
+        for ((message, stage), n) in tries.into_iter().zip(1_u32..) {
             let at = Moment {
                 wall: Time(0),
                 mono: 0,
-            };
-            let stage = if is_taken_back {
-                Stage::Cancelled("ended".to_owned())
-            } else {
-                Stage::Planned
             };
             let mut replays = Replays::default();
             replays.step(

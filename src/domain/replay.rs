@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 pub use replays::Replays;
 
-use super::failure::Failure;
+use super::failure::{Failure, FailureKind};
 use super::id::{AttemptId, EndpointId, MessageId};
 use super::time::Moment;
 
@@ -213,6 +213,12 @@ impl ReplayState {
                 | Self::AttemptSeen(_)
                 | Self::Unknown(_)
         )
+    }
+
+    /// Whether the service refused it for the time being (429): nothing was sent, and it says nothing
+    /// of what was to be sent.
+    pub fn is_put_off(&self) -> bool {
+        matches!(self, Self::Refused(why) if why.kind == FailureKind::RateLimited)
     }
 
     /// Whether it is closed without a certain outcome: it may have arrived, or still be on its way.

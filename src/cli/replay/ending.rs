@@ -66,6 +66,7 @@ impl Tally {
                 &mut self.passed_over
             }
             ReplayState::Cancelled(_) => &mut self.not_sent,
+            state if state.is_put_off() => &mut self.not_sent,
             _ => &mut self.failed,
         }
     }

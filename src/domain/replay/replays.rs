@@ -112,11 +112,13 @@ impl Replays {
         newest.filter(move |replay| !caused_nothing(&replay.state))
     }
 
-    /// Where in the ledger the latest replay of this pair stands that was not taken back before its
-    /// request, however it ended; `None` if there is none.
+    /// Where in the ledger the latest replay of this pair stands that was neither taken back before its
+    /// request nor put off by the service (429), however it ended; `None` if there is none.
     pub fn tried(&self, message: &MessageId, endpoint: &EndpointId) -> Option<LedgerRow> {
         let mut newest = self.of(message, endpoint).rev();
-        let is_try = |replay: &&Replay| !matches!(replay.state, ReplayState::Cancelled(_));
+        let is_try = |replay: &&Replay| {
+            !matches!(replay.state, ReplayState::Cancelled(_)) && !replay.state.is_put_off()
+        };
         let latest = newest.find(is_try)?;
         // What the ledger has not told of yet is the last.
         Some(latest.row.unwrap_or(LedgerRow {

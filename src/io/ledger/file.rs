@@ -27,7 +27,7 @@ const APPLICATION: i64 = 0x7265_6574;
 const BUSY: Duration = Duration::from_secs(5);
 
 /// Each step takes a file from one version to the next.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     "CREATE TABLE replay (
         n INTEGER PRIMARY KEY AUTOINCREMENT,
         id TEXT NOT NULL UNIQUE,
@@ -55,13 +55,17 @@ const STEPS: [&str; 5] = [
     // What the receiver itself answered to what was posted from here.
     "ALTER TABLE replay ADD COLUMN code INTEGER;
      ALTER TABLE replay ADD COLUMN duration_ms INTEGER;",
+    // Whether the service refused it for the time being (429), which its reason alone told.
+    "ALTER TABLE replay ADD COLUMN is_put_off INTEGER NOT NULL DEFAULT 0;
+     UPDATE replay SET is_put_off = 1 WHERE state = 'refused' AND (reason LIKE '429 from %'
+      OR reason LIKE 'its attempts could not be read first: 429 from %');",
 ];
 
 /// Rows without a certain outcome that are told at a start, at most.
 const MAX_DOUBTFUL: i64 = 5000;
 const COLUMNS: &str = "n, id, message, endpoint, route, state, planned, since, sent, before, attempt, \
                        candidates, was_unknown, reason, hint, owner, pid, host, rev, scope, via, \
-                       before_is_partial, is_followed, code, duration_ms";
+                       before_is_partial, is_followed, code, duration_ms, is_put_off";
 
 /// A row, and who wrote it.
 #[derive(Debug, Clone)]
@@ -310,7 +314,7 @@ fn write(db: &Transaction<'_>, held: &Held, rev: i64) -> rusqlite::Result<usize>
         "UPDATE replay SET state = ?1, is_open = ?2, since = ?3, sent = ?4, before = ?5,
                 attempt = ?6, candidates = ?7, was_unknown = ?8, reason = ?9, hint = ?10, rev = ?11,
                 before_is_partial = ?12, is_followed = ?15,
-                code = ?16, duration_ms = ?17
+                code = ?16, duration_ms = ?17, is_put_off = ?18
          WHERE id = ?13 AND rev = ?14",
         params![
             replay.state.name(),
@@ -333,6 +337,7 @@ fn write(db: &Transaction<'_>, held: &Held, rev: i64) -> rusqlite::Result<usize>
             replay.is_followed,
             answer.map(|it| it.code),
             answer.map(|it| it.duration_ms),
+            replay.state.is_put_off(),
         ],
     )
 }
@@ -451,7 +456,12 @@ fn state(
         ("refused", _) => {
             let hint: Option<String> = row.get("hint")?;
             let hint = hint.unwrap_or_default();
-            ReplayState::Refused(Failure::new(FailureKind::Local, reason, hint))
+            let kind = if row.get("is_put_off")? {
+                FailureKind::RateLimited
+            } else {
+                FailureKind::Local
+            };
+            ReplayState::Refused(Failure::new(kind, reason, hint))
         }
         ("ambiguous", _) => {
             let candidates: Option<String> = row.get("candidates")?;

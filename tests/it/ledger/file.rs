@@ -159,13 +159,21 @@ fn older_ledgers_are_taken_over_and_stay() {
         &[
             ("b1", UNIQUE, "sending"),
             ("b2", "msg_27UH4WbU6Z5A5EzD8u03UvzRbpX", "unknown"),
+            ("b3", "msg_27UH4WbU6Z5A5EzD8u03UvzRbpY", "refused"),
         ],
     );
+    let busy = "UPDATE replay SET reason = '429 from http://b.example for /resend' WHERE id = 'b3'";
+    Connection::open(&two).unwrap().execute(busy, []).unwrap();
     let held = [&one, &two].map(|path| fs::read(path).unwrap());
 
     // Reading is enough; what belongs to another server alone is not listed.
     let ledger = ledger(folder.path(), "https://c.example");
-    assert_eq!(states(&ledger), ["unknown", "given up", "unknown"]);
+    assert_eq!(
+        states(&ledger),
+        ["unknown", "given up", "unknown", "refused"]
+    );
+    let told = ledger.list(9, at(0)).unwrap();
+    assert!(told[3].state.is_put_off(), "{told:?}");
     let refused = plan(&ledger, 1, UNIQUE, at(0)).unwrap_err();
     assert!(
         refused.contains("earlier reeltop, at a.example is open"),
@@ -176,7 +184,7 @@ fn older_ledgers_are_taken_over_and_stay() {
     assert_eq!([&one, &two].map(|path| fs::read(path).unwrap()), held);
     let all = Connection::open(folder.path().join("replays.db")).unwrap();
     let count = "SELECT count(*) FROM replay";
-    assert_eq!(all.query_row(count, [], |row| row.get::<_, i64>(0)), Ok(4));
+    assert_eq!(all.query_row(count, [], |row| row.get::<_, i64>(0)), Ok(5));
 
     // An older reeltop goes on writing: how it ended is taken over before anything is planned.
     let old = Connection::open(&two).unwrap();
@@ -186,7 +194,7 @@ fn older_ledgers_are_taken_over_and_stay() {
     plan(&ledger, 2, "msg_27UH4WbU6Z5A5EzD8u03UvzRbpX", at(1)).unwrap();
     assert_eq!(
         states(&ledger),
-        ["unknown", "given up", "delivered", "planned"]
+        ["unknown", "given up", "delivered", "refused", "planned"]
     );
 
     // One that cannot be read may hold an open replay, so that nothing is sent.
@@ -507,7 +515,7 @@ fn what_ended_long_ago_leaves_and_what_nobody_knows_stays() {
 }
 
 /// What each version of the file added to the one before.
-const ADDED: [&str; 4] = [
+const ADDED: [&str; 5] = [
     "",
     "ALTER TABLE replay ADD COLUMN scope TEXT NOT NULL DEFAULT '';
      ALTER TABLE replay ADD COLUMN via TEXT NOT NULL DEFAULT '';
@@ -516,6 +524,8 @@ const ADDED: [&str; 4] = [
      CREATE TABLE adopted (file TEXT PRIMARY KEY, stamp TEXT NOT NULL);",
     "ALTER TABLE replay ADD COLUMN before_is_partial INTEGER NOT NULL DEFAULT 0;",
     "ALTER TABLE replay ADD COLUMN is_followed INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE replay ADD COLUMN code INTEGER;
+     ALTER TABLE replay ADD COLUMN duration_ms INTEGER;",
 ];
 
 #[test]
@@ -528,9 +538,15 @@ fn a_ledger_of_every_version_is_read_and_holds_what_it_held() {
             &[
                 ("a1", UNIQUE, "unknown"),
                 ("a2", "msg_27UH4WbU6Z5A5EzD8u03UvzRbpX", "delivered"),
+                ("a3", "msg_27UH4WbU6Z5A5EzD8u03UvzRbpY", "refused"),
+                ("a4", "msg_27UH4WbU6Z5A5EzD8u03UvzRbpZ", "refused"),
             ],
         );
         let db = Connection::open(&path).unwrap();
+        // What was refused for the time being told so by its reason alone.
+        let busy = "429 from http://c.example for /resend: slow down";
+        db.execute("UPDATE replay SET reason = ?1 WHERE id = 'a3'", [busy])
+            .unwrap();
         db.execute_batch("CREATE INDEX by_rev ON replay (rev); CREATE INDEX by_pair ON replay (message, endpoint);")
             .unwrap();
         ADDED[..version]
@@ -540,7 +556,11 @@ fn a_ledger_of_every_version_is_read_and_holds_what_it_held() {
             .unwrap();
         drop(db);
         let ledger = ledger(folder.path(), "https://c.example");
-        assert_eq!(states(&ledger), ["unknown", "delivered"], "{version}");
+        let held = ["unknown", "delivered", "refused", "refused"];
+        assert_eq!(states(&ledger), held, "{version}");
+        let put_off = ledger.list(9, at(0)).unwrap();
+        let put_off: Vec<bool> = put_off.iter().map(|it| it.state.is_put_off()).collect();
+        assert_eq!(put_off, [false, false, true, false], "{version}");
         let refused = plan(&ledger, 1, UNIQUE, at(0)).unwrap_err();
         assert!(refused.contains("open"), "{version}: {refused}");
         // What only the newest version knows can be written beside it.

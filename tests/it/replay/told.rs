@@ -70,6 +70,15 @@ fn n_posts(server: &Scripted) -> usize {
 /// The exit code, what was printed, and what was said beside it.
 async fn replay(server: &Scripted, words: &str) -> (Option<i32>, String, String) {
     let folder = tempfile::tempdir().unwrap();
+    replay_of(&folder, server, words).await
+}
+
+/// The same, by somebody whose ledger is in this folder.
+async fn replay_of(
+    folder: &tempfile::TempDir,
+    server: &Scripted,
+    words: &str,
+) -> (Option<i32>, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_reeltop"));
     command
         .env_clear()
@@ -153,6 +162,18 @@ async fn a_service_that_asks_to_wait_too_long_is_left_alone() {
             "{text}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_put_off_was_not_tried() {
+    let server = server(|_| busy("90")).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (code, text, said) = replay_of(&folder, &server, "--query failed").await;
+    assert_eq!(code, Some(1), "{text}{said}");
+    assert!(text.contains("not sent: 429"), "{text}{said}");
+    let (_, text, said) = replay_of(&folder, &server, "--query failed --dry-run").await;
+    assert!(text.contains("\n  send "), "{text}{said}");
+    assert!(!text.contains("replayed before"), "{text}{said}");
 }
 
 /// The pause is known by a look before a request alone, and what it keeps back was never begun.

@@ -66,9 +66,10 @@ fn read(path: &Path) -> rusqlite::Result<Vec<Held>> {
         return Err(foreign("it is not a ledger of this reeltop"));
     }
     // What was added since has no column there.
-    let since = "scope, via, before_is_partial, is_followed, code, duration_ms";
+    let since = "scope, via, before_is_partial, is_followed, code, duration_ms, is_put_off";
     let none = "'' AS scope, '' AS via, 0 AS before_is_partial, 0 AS is_followed, \
-                NULL AS code, NULL AS duration_ms";
+                NULL AS code, NULL AS duration_ms, \
+                state = 'refused' AND coalesce(reason, '') LIKE '429 from %' AS is_put_off";
     let columns = COLUMNS.replace(since, none);
     let sql = format!("SELECT {columns} FROM replay ORDER BY n");
     rows(&db, &sql, params![])
