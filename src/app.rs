@@ -26,6 +26,7 @@ pub mod prompt;
 mod pulse;
 pub mod received;
 pub mod replaying;
+mod rescan;
 pub mod subject;
 mod target;
 pub mod tasks;

@@ -2,8 +2,8 @@
 
 use super::filter::Filter;
 use super::list::{Cursor, Listed, Place, Slice, cursor_of, slice_of};
+use super::rescan::Rescan;
 use super::subject::DeliverySubject;
-use super::tasks::RESCAN;
 use crate::domain::{ByTime, Delivery, History, MessageId, Moment, TaskId, Time};
 
 /// What is said where all that match are asked for before they are known.
@@ -36,9 +36,7 @@ struct Matches {
     next: usize,
     /// Messages there were at the last test.
     known: usize,
-    is_stale: bool,
-    /// When the last rescan began; monotonic microseconds.
-    rescanned: Option<i64>,
+    rescan: Rescan,
     evicted: u64,
 }
 
@@ -173,7 +171,7 @@ impl DeliveryList {
 
     /// How much of the list was tested, in percent, while the first scan of a filter runs.
     pub fn progress(&self, history: &History) -> Option<usize> {
-        let is_first = |matches: &&Matches| matches.rescanned.is_none();
+        let is_first = |matches: &&Matches| matches.rescan.is_first();
         let matches = self.matches.as_ref().filter(is_first)?;
         if !self.is_scanning(history) {
             return None;
@@ -242,7 +240,7 @@ impl DeliveryList {
     /// Notes that something changed which many messages' texts may hold, a label for example.
     pub fn note_stale(&mut self) {
         if let Some(matches) = &mut self.matches {
-            matches.is_stale = true;
+            matches.rescan.note_stale();
         }
     }
 
@@ -251,13 +249,8 @@ impl DeliveryList {
         let is_idle = !self.is_scanning(history);
         if let Some(matches) = &mut self.matches
             && is_idle
-            && matches.is_stale
-            && matches
-                .rescanned
-                .is_none_or(|last| now.mono - last >= RESCAN)
+            && matches.rescan.begins(now)
         {
-            matches.rescanned = Some(now.mono);
-            matches.is_stale = false;
             matches.next = 0;
         }
     }

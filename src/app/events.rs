@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use super::filter::Filter;
 use super::list::{Cursor, Listed, Place, Slice, cursor_of, slice_of};
+use super::rescan::Rescan;
 use super::subject::EventSubject;
-use super::tasks::RESCAN;
 use crate::domain::query::Field;
 use crate::domain::{EventRow, History, Moment, Time};
 
@@ -41,9 +41,7 @@ struct Matches {
     next: u64,
     /// Everything from here up is untested.
     tested_up_to: u64,
-    is_stale: bool,
-    /// When the last rescan began; monotonic microseconds.
-    rescanned: Option<i64>,
+    rescan: Rescan,
 }
 
 impl Matches {
@@ -70,8 +68,7 @@ impl EventList {
                 tested_down_to: end,
                 next: end,
                 tested_up_to: end,
-                is_stale: false,
-                rescanned: None,
+                rescan: Rescan::default(),
             });
         }
     }
@@ -84,7 +81,7 @@ impl EventList {
 
     /// How much of the ring was tested, in percent, while the first scan of a filter runs.
     pub fn progress(&self, history: &History) -> Option<usize> {
-        let is_first = |matches: &&Matches| matches.rescanned.is_none();
+        let is_first = |matches: &&Matches| matches.rescan.is_first();
         let matches = self.matches.as_ref().filter(is_first)?;
         if !self.is_scanning(history) {
             return None;
@@ -116,7 +113,7 @@ impl EventList {
             && !self.filter.query.is_columnar()
         {
             // State and features are what the event itself said, and stay.
-            matches.is_stale = true;
+            matches.rescan.note_stale();
         }
     }
 
@@ -132,13 +129,8 @@ impl EventList {
         let is_idle = !self.is_scanning(history);
         if let Some(matches) = &mut self.matches
             && is_idle
-            && matches.is_stale
-            && matches
-                .rescanned
-                .is_none_or(|last| now.mono - last >= RESCAN)
+            && matches.rescan.begins(now)
         {
-            matches.rescanned = Some(now.mono);
-            matches.is_stale = false;
             matches.next = matches.tested_up_to;
         }
     }

@@ -2,14 +2,13 @@
 
 use super::filter::Filter;
 use super::list::{Cursor, Listed, Place, Slice, cursor_of};
+use super::rescan::Rescan;
 use super::subject::TaskSubject;
 use crate::domain::query::TaskFilter;
 use crate::domain::{Anchor, History, Moment, TaskId, TaskOrder, Time};
 
 /// Tasks tested in one slice, so that a slice costs a few milliseconds at most.
 const SLICE: usize = 4096;
-/// Between the beginnings of two scans of a whole list at least, in microseconds.
-pub const RESCAN: i64 = crate::domain::time::SECOND;
 
 /// The task list.
 #[derive(Debug, Default)]
@@ -25,9 +24,7 @@ pub struct TaskList {
 struct Matches {
     bits: Vec<u64>,
     next: usize,
-    is_stale: bool,
-    /// When the last rescan began; monotonic microseconds.
-    rescanned: Option<i64>,
+    rescan: Rescan,
 }
 
 impl TaskList {
@@ -39,8 +36,7 @@ impl TaskList {
             self.matches = (!query.is_columnar()).then(|| Matches {
                 bits: Vec::new(),
                 next: 0,
-                is_stale: false,
-                rescanned: None,
+                rescan: Rescan::default(),
             });
         }
     }
@@ -55,7 +51,7 @@ impl TaskList {
     pub fn progress(&self, history: &History) -> Option<usize> {
         let matches = self.matches.as_ref()?;
         let places = history.tasks.places();
-        let is_first = matches.rescanned.is_none();
+        let is_first = matches.rescan.is_first();
         (is_first && matches.next < places).then(|| matches.next * 100 / places.max(1))
     }
 
@@ -83,23 +79,17 @@ impl TaskList {
     /// Notes that something changed which many tasks' texts may hold, a name for example.
     pub fn note_stale(&mut self) {
         if let Some(matches) = &mut self.matches {
-            matches.is_stale = true;
+            matches.rescan.note_stale();
         }
     }
 
-    /// Starts over if something changed since the last scan, though not all the time: while names
-    /// come in one by one, each would have every task tested again. What matched stays until then.
+    /// Starts over if something changed since the last scan; what matched stays until then.
     pub fn rescan_if_stale(&mut self, history: &History, now: Moment) {
         let is_idle = !self.is_scanning(history);
         if let Some(matches) = &mut self.matches
             && is_idle
-            && matches.is_stale
-            && matches
-                .rescanned
-                .is_none_or(|last| now.mono - last >= RESCAN)
+            && matches.rescan.begins(now)
         {
-            matches.rescanned = Some(now.mono);
-            matches.is_stale = false;
             matches.next = 0;
         }
     }

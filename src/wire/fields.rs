@@ -26,7 +26,8 @@ const ENVELOPE: [&str; 20] = [
     "version",
 ];
 const DATA: [&str; 3] = ["task", "asset", "index"];
-const TASK: [&str; 14] = [
+/// Every name that a task's fields have here.
+pub(super) const TASK: [&str; 14] = [
     "id",
     "task_id",
     "taskId",

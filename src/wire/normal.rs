@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::fields::TASK;
 use super::lenient::{first, flag, id_text, whole};
 use super::rest::Logged;
 use super::rest::{
@@ -32,23 +33,7 @@ pub fn task(row: &Row<Observation>, asset_name: Option<&str>) -> Value {
     put(&mut line, "user_id", id(raw, &["user_id", "userId"]));
     put(&mut line, "created", when(seen.created));
     put(&mut line, "updated", when(seen.updated));
-    let consumed = [
-        "id",
-        "task_id",
-        "taskId",
-        "asset_id",
-        "assetId",
-        "features",
-        "user_id",
-        "userId",
-        "created",
-        "created_at",
-        "createdAt",
-        "updated",
-        "updated_at",
-        "updatedAt",
-    ];
-    unknown(&mut line, raw, &consumed);
+    unknown(&mut line, raw, &TASK);
     Value::Object(line)
 }
 

@@ -3,13 +3,12 @@
 use core::net::IpAddr;
 use std::sync::Arc;
 
-use super::verdict::{MAY_END, next_retry, open_at_its_url, weigh};
+use super::verdict::{MAY_END, open_at_its_url, weigh};
 use super::{Plan, PlanItem, Verdict, candidates, tried};
-use crate::domain::history::{History, OutcomeState};
+use crate::domain::history::History;
 use crate::domain::id::{EndpointId, MessageId};
 use crate::domain::mask::MASK;
 use crate::domain::message::Payload;
-use crate::domain::plan::Grounds;
 use crate::domain::received::Finding;
 use crate::domain::replay::Replay;
 use crate::domain::time::Time;
@@ -147,20 +146,7 @@ fn item(
         let what = "the endpoint is disabled at the service; this is posted all the same";
         warnings.push(what.to_owned());
     }
-    let outcome = delivery.and_then(|delivery| delivery.outcome(id));
-    PlanItem {
-        endpoint: id.clone(),
-        label: history.endpoint_label(id),
-        url: endpoint
-            .map(|endpoint| endpoint.url.to_string())
-            .unwrap_or_default(),
-        is_chosen: verdict == Verdict::Send,
-        is_failing: outcome.is_some_and(|outcome| outcome.state == OutcomeState::Failed),
-        retry: delivery.and_then(|delivery| next_retry(history, delivery, id)),
-        grounds: Grounds::of(history, message, id),
-        verdict,
-        warnings,
-    }
+    PlanItem::of(history, message, id, verdict, warnings)
 }
 
 fn refusal_there(history: &History, id: &EndpointId) -> Option<String> {

@@ -39,6 +39,32 @@ pub(super) fn general_refusal(
     (payload == Some(&Payload::Expired)).then(|| "the service no longer has the payload".into())
 }
 
+impl PlanItem {
+    /// What is known of the message there, beside what was decided of it.
+    pub(super) fn of(
+        history: &History,
+        message: &MessageId,
+        id: &EndpointId,
+        verdict: Verdict,
+        warnings: Vec<String>,
+    ) -> Self {
+        let delivery = history.deliveries.get(message);
+        let url = history.endpoints.get(id).map(|it| it.url.to_string());
+        let outcome = delivery.and_then(|delivery| delivery.outcome(id));
+        Self {
+            endpoint: id.clone(),
+            label: history.endpoint_label(id),
+            url: url.unwrap_or_default(),
+            is_chosen: verdict == Verdict::Send,
+            is_failing: outcome.is_some_and(|outcome| outcome.state == OutcomeState::Failed),
+            retry: delivery.and_then(|delivery| next_retry(history, delivery, id)),
+            grounds: Grounds::of(history, message, id),
+            verdict,
+            warnings,
+        }
+    }
+}
+
 /// What would happen at one endpoint, where nothing forbids it in general.
 pub(super) fn item(
     history: &History,
@@ -59,7 +85,6 @@ pub(super) fn item(
         Some(why) => (Verdict::Refuse(why), Vec::new()),
         None => weigh(history, delivery, id, is_named, now),
     };
-    let outcome = delivery.and_then(|delivery| delivery.outcome(id));
     let kind = delivery
         .and_then(|delivery| delivery.message.as_ref())
         .map(|message| &message.kind);
@@ -72,23 +97,11 @@ pub(super) fn item(
             "the endpoint does not subscribe to {kind}; a resend goes there all the same"
         ));
     }
-    PlanItem {
-        endpoint: id.clone(),
-        label: history.endpoint_label(id),
-        url: endpoint
-            .map(|endpoint| endpoint.url.to_string())
-            .unwrap_or_default(),
-        is_chosen: verdict == Verdict::Send,
-        is_failing: outcome.is_some_and(|outcome| outcome.state == OutcomeState::Failed),
-        retry: delivery.and_then(|delivery| next_retry(history, delivery, id)),
-        grounds: Grounds::of(history, message, id),
-        verdict,
-        warnings,
-    }
+    PlanItem::of(history, message, id, verdict, warnings)
 }
 
 /// When the service tries again by itself, if that is known.
-pub(super) fn next_retry(
+fn next_retry(
     history: &History,
     delivery: &Delivery,
     endpoint: &EndpointId,
