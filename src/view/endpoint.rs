@@ -94,9 +94,9 @@ fn facts(state: &State, endpoint: &Endpoint, counted: &Told<Stats>) -> Vec<Piece
     let (history, now) = (&state.history, state.shown_at().wall);
     let offset = state.session.utc_offset;
     let standing = history.deliveries.standing(&endpoint.id);
-    let (glyph, word, tone) = fare::state(endpoint, standing);
-    let standing = standing.unwrap_or_default();
     let health = Health::of(history, endpoint, now);
+    let (glyph, word, tone) = fare::state(endpoint, standing, &health);
+    let standing = standing.unwrap_or_default();
     let told = |name: &str, words: Vec<Said>| {
         let mut line = vec![dim(format!("{name:<11}"))];
         line.extend(said(words));

@@ -215,9 +215,9 @@ fn cells(
 ) -> Vec<Pieces<'static>> {
     let (history, now) = (&state.history, state.shown_at().wall);
     let standing = history.deliveries.standing(&endpoint.id);
-    let (glyph, word, tone) = fare::state(endpoint, standing);
-    let standing = standing.unwrap_or_default();
     let health = Health::of(history, endpoint, now);
+    let (glyph, word, tone) = fare::state(endpoint, standing, &health);
+    let standing = standing.unwrap_or_default();
     let name_role = if is_selected {
         Role::Selected
     } else {

@@ -12,12 +12,13 @@ use crate::app::keymap::Mode;
 const WIDTH: u16 = 88;
 
 /// The glyphs, in words.
-const LEGEND: [&str; 6] = [
+const LEGEND: [&str; 7] = [
     "",
     "◷ queued   ▶ processing   ✓ completed, delivered   ✗ failed",
     "⊘ cancelled, disabled   · not applicable   ? unknown   ↻ retrying",
     "◌ older than the link's loss   ◇ from the journal, not confirmed   ≈ made by reeltop",
     "READY 3/4: three of four features are final · est.: from the schedule",
+    "! flaky: something arrived since the last failure, yet messages are failing there",
     "P50 1H ≤41 ms: half of the last hour's answers took at most so long; P95: 95 %",
 ];
 

@@ -101,11 +101,7 @@ pub(super) fn item(
 }
 
 /// When the service tries again by itself, if that is known.
-fn next_retry(
-    history: &History,
-    delivery: &Delivery,
-    endpoint: &EndpointId,
-) -> Option<Time> {
+fn next_retry(history: &History, delivery: &Delivery, endpoint: &EndpointId) -> Option<Time> {
     match history.forecast(delivery, endpoint) {
         Forecast::Next { at, .. } => Some(at),
         _ => None,

@@ -11,16 +11,19 @@ pub const SILENT: &str = "nothing is sent";
 /// Bars of the last hour by how many attempts were made.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// Glyph, word and tone of an endpoint's state.
+/// Glyph, word and tone of an endpoint's state: failing where nothing succeeded since the last
+/// failure, flaky where something did and messages are failing all the same.
 pub fn state(
     endpoint: &Endpoint,
     standing: Option<Standing>,
+    health: &Health,
 ) -> (&'static str, &'static str, Tone) {
     if endpoint.disabled {
         return ("⊘", "disabled", Tone::Bad);
     }
     match standing {
-        Some(standing) if standing.failing > 0 => ("✗", "failing", Tone::Bad),
+        _ if health.failing.is_some() => ("✗", "failing", Tone::Bad),
+        Some(standing) if standing.failing > 0 => ("!", "flaky", Tone::Warn),
         Some(_) => ("✓", "healthy", Tone::Ok),
         None => ("·", "unused", Tone::Dim),
     }
@@ -182,6 +185,7 @@ pub fn disabled_words(health: &Health, now: Time) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::EndpointId;
 
     fn answers(n_succeeded: usize, n_failed: usize) -> Answers {
         Answers {
@@ -202,6 +206,40 @@ mod tests {
         ] {
             assert_eq!(rate(&answers(succeeded, failed)), (tone, words.to_owned()));
         }
+    }
+
+    #[test]
+    fn an_endpoint_that_took_something_since_its_last_failure_is_not_failing() {
+        let endpoint = Endpoint::inferred(EndpointId::new("ep_1"), "".into());
+        let standing = |failing| {
+            Some(Standing {
+                delivered: 3,
+                failing,
+                other: 0,
+            })
+        };
+        let row = Health {
+            failing: Some(Failing {
+                since: Time(0),
+                is_at_least: false,
+                n_failures: 1,
+                disabled_at: None,
+            }),
+            ..Health::default()
+        };
+        let fine = Health::default();
+        let word = |standing, health: &Health| state(&endpoint, standing, health).1;
+        assert_eq!(word(standing(2), &row), "failing");
+        assert_eq!(word(standing(2), &fine), "flaky");
+        assert_eq!(word(standing(0), &fine), "healthy");
+        // Its messages have left memory, or were delivered before.
+        assert_eq!(word(standing(0), &row), "failing");
+        assert_eq!(word(None, &fine), "unused");
+        let disabled = Endpoint {
+            disabled: true,
+            ..endpoint.clone()
+        };
+        assert_eq!(state(&disabled, standing(2), &row).1, "disabled");
     }
 
     #[test]
