@@ -25,7 +25,7 @@ use crate::domain::{
 
 pub use keys::SigningKeys;
 pub use local::{Parcel, delivered_meanwhile, post_here};
-pub use sweep::{not_offered, sweep};
+pub use sweep::{Swept, not_offered, sweep};
 use weighing::{endpoint_objection, objection};
 use written::{Written, tell, tell_all};
 

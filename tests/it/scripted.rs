@@ -20,6 +20,8 @@ pub enum Reply {
     Later(Vec<u8>, Arc<Notify>, Vec<u8>),
     /// Write, and break the connection off once the other side had time to read.
     Reset(Vec<u8>),
+    /// Let the server at this URL answer.
+    Pass(String),
 }
 
 /// An answer with a length, after which the connection is closed.
@@ -97,7 +99,8 @@ async fn serve(
             _ => return,
         }
     }
-    let head = String::from_utf8_lossy(&head).to_lowercase();
+    let told = head;
+    let head = String::from_utf8_lossy(&told).to_lowercase();
     let number = {
         let mut log = log.lock().unwrap();
         log.push(head.clone());
@@ -124,6 +127,16 @@ async fn serve(
             // A reset throws away what was not read, and nobody says when it was.
             tokio::time::sleep(std::time::Duration::from_millis(200)).await;
             let _ = socket.set_zero_linger();
+        }
+        Reply::Pass(url) => {
+            let upstream = url.trim_start_matches("http://");
+            let mut server = TcpStream::connect(upstream).await.unwrap();
+            // One request a connection, so that the script is told of each.
+            let line = told.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+            let (line, rest) = told.split_at(line);
+            let told = [line, b"connection: close\r\n", rest].concat();
+            let _ = server.write_all(&told).await;
+            let _ = tokio::io::copy_bidirectional(&mut socket, &mut server).await;
         }
     }
 }

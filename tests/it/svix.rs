@@ -6,6 +6,7 @@ mod endpoints;
 mod handed_over;
 mod lists;
 mod nexts;
+mod put_off;
 mod recover;
 mod screen;
 mod sending;

@@ -6,8 +6,8 @@ use super::BulkOverlay;
 use crate::domain::bulk::{FOLLOWED, PER_SECOND, Recovery};
 use crate::domain::time::SECOND;
 use crate::domain::{
-    EndpointId, FailureKind, History, Job, MAX_FAILURES, MAX_PAUSE, MessageId, Pause, Queue,
-    Replay, ReplayState, Route, UNSAID,
+    EndpointId, History, Job, MAX_FAILURES, MAX_PAUSE, MessageId, Pause, Queue, Replay,
+    ReplayState, Route, UNSAID,
 };
 
 /// Where one pair of a run stands.
@@ -107,8 +107,10 @@ pub struct Run {
     pub title: String,
     /// How they are sent.
     pub by: Route,
-    /// The one request that sends them all, if it is sent by Svix's recover.
-    pub(super) recovery: Option<Recovery>,
+    /// The one request that sends them all, if it is sent by Svix's recover, …
+    recovery: Option<Recovery>,
+    /// … and whether it was made.
+    is_asked: bool,
     pub phase: Phase,
     pub score: Score,
     /// In the order in which they leave.
@@ -133,6 +135,7 @@ impl Run {
             title: plan.title.clone(),
             by: plan.by,
             recovery: plan.recovery.clone(),
+            is_asked: false,
             score: Score {
                 waiting: rows.len(),
                 ..Score::default()
@@ -248,16 +251,32 @@ impl Run {
     }
 
     /// Those that the service would not hear of for now, each with how long it asks to be left alone.
-    /// The one request of a recovery is not made again by itself.
     fn put_off<'a>(&'a self, history: &'a History) -> impl Iterator<Item = (usize, i64)> + 'a {
-        let open = self.open(history).filter(|_| self.by != Route::Recover);
+        let open = self.open(history);
         open.filter_map(|(at, replay)| match &replay?.state {
-            ReplayState::Refused(why) if why.kind == FailureKind::RateLimited => {
+            state @ ReplayState::Refused(why) if state.is_put_off() => {
                 let wait = why.wait.filter(|wait| *wait > 0);
                 Some((at, wait.unwrap_or(UNSAID)))
             }
             _ => None,
         })
+    }
+
+    /// Whether one request sends them all.
+    pub(super) fn is_recovery(&self) -> bool {
+        self.recovery.is_some()
+    }
+
+    /// The request of a recovery, if it is to be made now: where the service put it off, it is made
+    /// again once all that it would send is known to wait for it.
+    pub(super) fn take_recovery(&mut self, now: i64) -> Option<Recovery> {
+        let is_due = self.queue.under_way().is_empty() && self.queue.due()? <= now;
+        if !is_due || self.is_asked {
+            return None;
+        }
+        let recovery = self.recovery.clone()?;
+        self.is_asked = true;
+        Some(recovery)
     }
 
     /// Has one wait again: it did not arrive, so that it was no send.
@@ -267,6 +286,7 @@ impl Run {
         };
         self.put(at, RunState::Waiting);
         self.queue.put_back(&job);
+        self.is_asked = false;
         self.pause.begin(now);
         self.pause.hold(&mut self.queue, wait, now);
     }

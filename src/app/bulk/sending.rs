@@ -53,7 +53,10 @@ impl State {
             if run.phase != Phase::Going {
                 break;
             }
-            if let Some(recovery) = run.recovery.take() {
+            if run.is_recovery() {
+                let Some(recovery) = run.take_recovery(self.now.mono) else {
+                    break;
+                };
                 effects.extend(self.recover(&mut run, recovery));
                 continue;
             }

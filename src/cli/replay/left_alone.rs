@@ -35,14 +35,28 @@ impl LeftAlone {
 
     /// Holds the queue for as long as the service asks, and says so. Whether it is not too long.
     pub fn hold(&mut self, queue: &mut Queue, left: Duration) -> bool {
-        if self.pause.hold(queue, micros(left), self.clock.now().mono) {
+        let left = micros(left);
+        let is_new = self.pause.hold(queue, left, self.clock.now().mono);
+        self.tell(is_new, left);
+        !self.pause.is_too_long()
+    }
+
+    /// Takes note of how long it asks to wait, and says so. Whether it is not too long.
+    pub fn ask(&mut self, left: Duration) -> bool {
+        let left = micros(left);
+        let is_new = self.pause.ask(left, self.clock.now().mono);
+        self.tell(is_new, left);
+        !self.pause.is_too_long()
+    }
+
+    fn tell(&self, is_new: bool, left: i64) {
+        if is_new {
             note(&format!(
                 "the service asks to wait until {}, {} (429); then this goes on",
                 self.until(),
-                rough_words(micros(left))
+                rough_words(left)
             ));
         }
-        !self.pause.is_too_long()
     }
 
     /// Why something is not sent: `the service asks to wait until 2026-11-22T14:02:25.000Z (429),

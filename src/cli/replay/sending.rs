@@ -21,7 +21,7 @@ use crate::io::clock::Clock;
 use crate::io::keeper;
 use crate::io::ledger::Ledger;
 use crate::io::outlet::{Ends, Outlet};
-use crate::io::sender::{self, Followed, Posts, ReplayOrder};
+use crate::io::sender::{self, Followed, Posts, ReplayOrder, Swept};
 use crate::wire::normal;
 
 /// How long ctrl-c waits for requests under way, …
@@ -87,7 +87,7 @@ pub(super) async fn send(by: Sending) -> Outcome {
                 left = many.send(queue).await;
             }
             Work::Sweep { asked, orders } => {
-                sender::sweep(&client, &outlet, &asked, orders, wait, &posts).await;
+                sweep(&client, &outlet, (&asked, orders), wait, &posts).await;
             }
         }
         // What was found goes into the ledger before this ends.
@@ -145,6 +145,38 @@ pub(super) async fn send(by: Sending) -> Outcome {
         note(&words);
     }
     Ok(tally.code())
+}
+
+/// Asks for all by one request, and again where the service puts that off, for as long as it is
+/// waited for. Says what is not asked for after all.
+async fn sweep(
+    client: &Client,
+    outlet: &Outlet,
+    (asked, mut orders): (&Sweep, Vec<ReplayOrder>),
+    wait: Duration,
+    posts: &Posts,
+) {
+    let mut alone = LeftAlone::new(outlet.clock(), wait);
+    while sender::sweep(client, outlet, asked, orders.clone(), wait, posts).await == Swept::PutOff
+        && !posts.stop.is_cancelled()
+    {
+        alone.take_note(true);
+        let left = client.pause();
+        if !alone.ask(left) {
+            let (n, why, hint) = (orders.len(), alone.why(), alone.hint());
+            return note(&format!("{n} were not sent: {why}; {hint}"));
+        }
+        tokio::select! {
+            biased;
+            () = posts.stop.cancelled() => return,
+            () = sleep(left) => {}
+        }
+        // Each request is a replay of its own.
+        let last = orders.iter().map(|order| order.number).max();
+        for (order, number) in orders.iter_mut().zip(last.unwrap_or_default() + 1..) {
+            order.number = number;
+        }
+    }
 }
 
 /// Gives requests that were begun some time to end, and `patience` to what is told after, unless ctrl-c comes a second time.

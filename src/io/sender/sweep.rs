@@ -31,6 +31,16 @@ struct Known {
     told: HashMap<AttemptId, Attempt>,
 }
 
+/// What came of asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Swept {
+    /// The service asks to be left alone for some time (429): nothing was done, and each stands there
+    /// as refused.
+    PutOff,
+    /// Anything else: it is not asked for again by itself.
+    Over,
+}
+
 /// Asks for it once and follows what is known of it. Nothing is asked for unless every one of them
 /// could be written down.
 pub async fn sweep(
@@ -40,13 +50,12 @@ pub async fn sweep(
     orders: Vec<ReplayOrder>,
     follow: Duration,
     posts: &Posts,
-) {
-    let Some(known) = write_down(client, outlet, &asked.takes, orders).await else {
-        return;
+) -> Swept {
+    let known = match write_down(client, outlet, &asked.takes, orders).await {
+        Ok(known) if known.is_empty() => return Swept::Over,
+        Ok(known) => known,
+        Err(swept) => return swept,
     };
-    if known.is_empty() {
-        return;
-    }
     // The last look at what all of them share. A message that a newer one of its task has superseded
     // meanwhile does not end it: none can be left out, and those that were superseded before are
     // told of in the plan and sent too.
@@ -55,7 +64,7 @@ pub async fn sweep(
     if let Some(why) = Box::pin(look).await {
         let rows: Vec<&Written> = known.iter().map(|one| &one.written).collect();
         Written::note_all(&rows, &[Stage::Cancelled(why)]).await;
-        return;
+        return Swept::Over;
     }
     let rows = known
         .iter()
@@ -64,7 +73,8 @@ pub async fn sweep(
     let begun = match posts.tracker.spawn(asking).await {
         Ok(Stage::Accepted) => format!("the {} was accepted", asked.takes.offer().name()),
         Ok(Stage::Unknown(why)) => why,
-        Ok(_) => return,
+        Ok(Stage::Refused(why)) => return swept(&why),
+        Ok(_) => return Swept::Over,
         Err(error) => format!("it was broken off: {error}"),
     };
     let until = Instant::now() + follow.min(Duration::from_hours(24));
@@ -72,6 +82,14 @@ pub async fn sweep(
         .map(|one| follow_one(client, one, &begun, until, follow))
         .buffer_unordered(READS);
     while following.next().await.is_some() {}
+    Swept::Over
+}
+
+fn swept(refusal: &Failure) -> Swept {
+    match refusal.kind {
+        FailureKind::RateLimited => Swept::PutOff,
+        _ => Swept::Over,
+    }
 }
 
 /// Writes all of them down as being sent, at once, makes the one request and tells how it ended; a
@@ -141,13 +159,13 @@ async fn follow_one(client: &Client, one: Known, begun: &str, until: Instant, fo
 
 /// Writes every order down as planned, and reads the attempts that are there; what was delivered
 /// meanwhile is taken back. Where one cannot be written, none is; where one cannot be read, all are
-/// taken back; and the reason is told.
+/// taken back, or put off with it; and the reason is told.
 async fn write_down(
     client: &Client,
     outlet: &Outlet,
     takes: &Takes,
     orders: Vec<ReplayOrder>,
-) -> Option<Vec<Known>> {
+) -> Result<Vec<Known>, Swept> {
     let written = match Written::new_all(outlet, &orders).await {
         Ok(written) => written,
         // None of them stands anywhere.
@@ -159,7 +177,7 @@ async fn write_down(
                 };
                 tell(outlet, order, stage).await;
             }
-            return None;
+            return Err(Swept::Over);
         }
     };
     tell_all(outlet, &orders, &Stage::Planned).await;
@@ -179,11 +197,12 @@ async fn write_down(
             Err(failure) => failure,
         };
         let what = format!("its attempts could not be read first: {}", failure.what);
-        one.note(Stage::Refused(Failure { what, ..failure })).await;
-        take_back(&written).await;
-        return None;
+        let failure = Failure { what, ..failure };
+        one.note(Stage::Refused(failure.clone())).await;
+        take_back(&written, &failure).await;
+        return Err(swept(&failure));
     }
-    Some(known)
+    Ok(known)
 }
 
 /// One of the messages with its attempts, unless one of these tells that the service sends it no
@@ -223,8 +242,16 @@ async fn still_taken(
     })
 }
 
-/// Nothing was asked for: what is not over yet is taken back.
-async fn take_back(written: &[Written]) {
+/// Nothing was asked for, for this reason of one of them: what is not over yet is taken back, or put
+/// off where that one is.
+async fn take_back(written: &[Written], why: &Failure) {
     let all: Vec<&Written> = written.iter().collect();
-    Written::note_all(&all, &[Stage::Cancelled(NOT_ALL.to_owned())]).await;
+    let stage = match swept(why) {
+        Swept::PutOff => Stage::Refused(Failure {
+            what: format!("another of them was put off: {}", why.what),
+            ..why.clone()
+        }),
+        Swept::Over => Stage::Cancelled(NOT_ALL.to_owned()),
+    };
+    Written::note_all(&all, &[stage]).await;
 }

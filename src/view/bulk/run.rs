@@ -66,13 +66,6 @@ fn phase(state: &State, run: &Run) -> Pieces<'static> {
             let words = leaving_words(state, *until);
             vec![piece(Tone::Accent, format!("{words}; u takes it back"))]
         }
-        Phase::Going if run.by == Route::Recover && run.n_unbegun(&state.history) > 0 => {
-            let words = unbegun_words(run.by, run.n_unbegun(&state.history));
-            vec![piece(Tone::Accent, words)]
-        }
-        Phase::Going if run.by == Route::Recover => vec![dim(
-            "the service alone sends them, in its own order and at its own pace",
-        )],
         Phase::Going if run.left_alone(state.now.mono).is_some() => {
             let left = run.left_alone(state.now.mono).unwrap_or_default();
             let words = format!(
@@ -81,6 +74,13 @@ fn phase(state: &State, run: &Run) -> Pieces<'static> {
             );
             vec![piece(Tone::Warn, words)]
         }
+        Phase::Going if run.by == Route::Recover && run.n_unbegun(&state.history) > 0 => {
+            let words = unbegun_words(run.by, run.n_unbegun(&state.history));
+            vec![piece(Tone::Accent, words)]
+        }
+        Phase::Going if run.by == Route::Recover => vec![dim(
+            "the service alone sends them, in its own order and at its own pace",
+        )],
         Phase::Going => vec![dim(
             "the oldest first, the next of a task after the one before",
         )],

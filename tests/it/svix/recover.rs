@@ -27,7 +27,7 @@ use crate::server::support::{PATIENCE, Receiver, answer, create_endpoint, eventu
 use crate::support::commits;
 
 /// Runs `reeltop replay` on the server; its exit code, its lines, and what it said.
-async fn replay(url: &str, key: &str, arguments: &[&str]) -> (i32, Vec<String>, String) {
+pub(super) async fn replay(url: &str, key: &str, arguments: &[&str]) -> (i32, Vec<String>, String) {
     let state = tempfile::tempdir().unwrap();
     let arguments = [&["replay"], arguments].concat();
     reeltop(&state, url, key, &arguments).await
@@ -127,11 +127,11 @@ async fn what_failed_is_recovered_once_and_each_is_followed() {
 }
 
 /// Three messages that failed at one endpoint, and what recovers them.
-struct Failed {
-    server: Running,
-    receiver: Receiver,
-    client: Client,
-    orders: Vec<ReplayOrder>,
+pub(super) struct Failed {
+    pub server: Running,
+    pub receiver: Receiver,
+    pub client: Client,
+    pub orders: Vec<ReplayOrder>,
 }
 
 impl Failed {
@@ -144,11 +144,11 @@ impl Failed {
     }
 }
 
-async fn failed() -> Failed {
+pub(super) async fn failed() -> Failed {
     failed_at(Receiver::always(500).await).await
 }
 
-async fn failed_at(receiver: Receiver) -> Failed {
+pub(super) async fn failed_at(receiver: Receiver) -> Failed {
     so_many_failed(3, receiver).await
 }
 
@@ -183,7 +183,11 @@ async fn recovered(failed: &Failed, ledger: Ledger, posts: &Posts) -> Vec<String
 }
 
 /// The same, and what was told of each.
-async fn recovering(failed: &Failed, ledger: Ledger, posts: &Posts) -> (Vec<String>, Replays) {
+pub(super) async fn recovering(
+    failed: &Failed,
+    ledger: Ledger,
+    posts: &Posts,
+) -> (Vec<String>, Replays) {
     let clock = Clock::new();
     let (outlet, mut ends) = Outlet::new(clock, None, ledger.clone());
     let mut told = Replays::default();

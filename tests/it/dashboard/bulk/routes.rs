@@ -11,7 +11,7 @@ use crate::support::{attempt, change, endpoint, picture, press};
 const HERE: &str = "http://127.0.0.1:9/hooks";
 
 /// So many failed at an endpoint on this machine, and the list shows these alone.
-fn failing_here(n: usize) -> State {
+pub fn failing_here(n: usize) -> State {
     let mut state = failing(n);
     let here = endpoint("ep_staging", "staging", HERE, false);
     update(&mut state, Msg::Changed(vec![here]));
@@ -30,12 +30,12 @@ fn offering(mut state: State, recover: Option<Ability>) -> State {
     state
 }
 
-fn offered(state: State) -> State {
+pub fn offered(state: State) -> State {
     offering(state, Some(Ability::Offered("POST /recover".into())))
 }
 
 /// Lets time pass, and gives everything that leaves then.
-fn leaving(state: &mut State, micros: i64) -> Vec<Effect> {
+pub fn leaving(state: &mut State, micros: i64) -> Vec<Effect> {
     let mut now = state.now;
     now.mono += micros;
     now.wall = reeltop::domain::Time(now.wall.0 + micros);

@@ -1,11 +1,12 @@
 //! A service that asks to be left alone, and what goes first where much was tried before.
 
 use reeltop::app::bulk::run::Phase;
-use reeltop::app::{ReplayRequest, State};
+use reeltop::app::{Effect, Msg, RecoverRequest, ReplayRequest, State, update};
 use reeltop::domain::{Change, ChangeKind, Failure, FailureKind, Replay, ReplayState, Stage};
 
+use super::routes::{failing_here, leaving, offered};
 use super::{SECONDS, end, failing, pass, requests, tell};
-use crate::support::{change, picture, press};
+use crate::support::{attempt, change, message, picture, press};
 
 /// The service will not hear of it for so many seconds.
 pub fn put_off(state: &mut State, request: &ReplayRequest, seconds: i64) -> Vec<ReplayRequest> {
@@ -105,6 +106,90 @@ fn one_that_asks_for_too_long_stops_it_until_somebody_waits_for_that() {
         open = pass(&mut state, 7 * SECONDS);
     }
     panic!("it goes on for ever");
+}
+
+/// The one request that leaves, if it does.
+fn recovered(effects: Vec<Effect>) -> Option<RecoverRequest> {
+    let mut all = effects.into_iter().map(|effect| match effect {
+        Effect::Recover(request) => request,
+        other => panic!("{other:?}"),
+    });
+    let first = all.next();
+    assert_eq!(all.next(), None);
+    first
+}
+
+#[test]
+fn a_recovery_that_is_put_off_is_asked_for_again_once_and_as_a_whole() {
+    let mut state = offered(failing_here(5));
+    press(&mut state, "R p p enter");
+    let request = recovered(leaving(&mut state, 3 * SECONDS)).unwrap();
+    let n = request.replays.len();
+    assert!(n > 1);
+    for replay in &request.replays {
+        // However they are told: nothing leaves before all of them are.
+        assert_eq!(put_off(&mut state, replay, 7), []);
+    }
+    let shown = picture(&mut state, 120, 36);
+    assert!(
+        shown.contains("the service asks to wait 7s (429)"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("0 sent") && shown.contains(&format!("{n} left")),
+        "{shown}"
+    );
+    // What fails there meanwhile is sent too, so that it stands there and is followed.
+    let other = attempt("atmpt_x", "msg_later", "ep_staging", 2, (500, "no"), false);
+    let later = message("msg_later", 900, "task.failed", 2, 3, "{}");
+    update(&mut state, Msg::Changed(vec![later, other]));
+    assert_eq!(leaving(&mut state, 7 * SECONDS - 1), []);
+    let again = recovered(leaving(&mut state, 1)).unwrap();
+    assert_eq!(
+        (&again.endpoint, again.since),
+        (&request.endpoint, request.since)
+    );
+    assert_eq!(again.replays.len(), n + 1);
+    let is_new = |it: &ReplayRequest| {
+        request
+            .replays
+            .iter()
+            .all(|before| before.number != it.number)
+    };
+    assert!(again.replays.iter().all(is_new));
+    for replay in &again.replays {
+        assert_eq!(end(&mut state, replay, 204), []);
+    }
+    assert_eq!(leaving(&mut state, 60 * SECONDS), []);
+    let shown = picture(&mut state, 120, 36);
+    let all = format!("{0} sent · ✓ {0} delivered", n + 1);
+    assert!(shown.contains(&all), "{shown}");
+}
+
+#[test]
+fn a_recovery_that_is_put_off_for_too_long_waits_for_somebodys_word() {
+    let mut state = offered(failing_here(5));
+    press(&mut state, "R p p enter");
+    let request = recovered(leaving(&mut state, 3 * SECONDS)).unwrap();
+    for replay in &request.replays {
+        put_off(&mut state, replay, 90);
+    }
+    let shown = picture(&mut state, 120, 36);
+    assert!(
+        shown.contains("stopped: the service asks to wait, by now for more than 60s"),
+        "{shown}"
+    );
+    assert_eq!(leaving(&mut state, 100 * SECONDS), []);
+    picture(&mut state, 120, 36);
+    let again = recovered(press(&mut state, "enter")).unwrap();
+    assert_eq!(again.replays.len(), request.replays.len());
+    for replay in &again.replays {
+        put_off(&mut state, replay, 7);
+    }
+    // It is cancelled while it waits.
+    press(&mut state, "u u");
+    assert_eq!(leaving(&mut state, 60 * SECONDS), []);
+    assert!(!state.run.as_ref().unwrap().is_active());
 }
 
 #[test]
