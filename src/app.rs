@@ -39,6 +39,7 @@ use std::sync::Arc;
 
 use crossterm::event::KeyEvent;
 
+use crate::domain::bulk::Sweep;
 use crate::domain::{
     AssetId, AttemptId, Bounds, Change, EndpointId, Failure, Grounds, Hidden, History, MessageId,
     Moment, Proof, Received, Route, TaskId, Time,
@@ -166,8 +167,8 @@ pub enum Effect {
     Replay(ReplayRequest),
     /// Post a replay from here, signed with its endpoint's secret.
     PostHere(PostRequest),
-    /// Have Svix recover what failed at an endpoint, by one request.
-    Recover(RecoverRequest),
+    /// Have Svix send again what failed at an endpoint, by one request.
+    Sweep(SweepRequest),
     /// Close an open replay, by its number, though its outcome is not known; what came of it is
     /// [`Msg::GaveUp`].
     GiveUp(u64),
@@ -212,9 +213,8 @@ pub struct ReplayRequest {
 
 /// What failed at an endpoint since a time, to be sent again by the service alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecoverRequest {
-    pub endpoint: EndpointId,
-    pub since: Time,
+pub struct SweepRequest {
+    pub asked: Sweep,
     /// What is known of it, a replay each.
     pub replays: Vec<ReplayRequest>,
 }

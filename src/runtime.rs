@@ -325,9 +325,9 @@ impl Loop {
     fn run_effect(&mut self, effect: Effect) -> anyhow::Result<()> {
         match effect {
             Effect::Replay(request) => self.hose.replay(order(request)),
-            Effect::Recover(request) => {
+            Effect::Sweep(request) => {
                 let orders = request.replays.into_iter().map(order).collect();
-                self.hose.recover(request.endpoint, request.since, orders);
+                self.hose.sweep(request.asked, orders);
             }
             Effect::PostHere(PostRequest { replay, url, body }) => {
                 let keys = self.keys_for(replay.number);

@@ -77,7 +77,7 @@ impl BulkRow {
         let endpoint = self.item.endpoint.clone();
         match weighed(history, by, &self.message, &endpoint, is_read_only, now) {
             Some(item) => self.item = item,
-            None if by == Route::Recover => {
+            None if by.is_sweep() => {
                 self.item.verdict = match gone(history, &self.message, &endpoint) {
                     why if why == FAILS_NO_MORE => Verdict::Skip(why),
                     why => Verdict::Refuse(why),
@@ -93,7 +93,7 @@ impl BulkRow {
             Some(Choice::Send) => !self.is_refused(),
             Some(_) => false,
             // The service sends whatever fails there: Enter means the number that stands there.
-            None => (stood || by == Route::Recover) && self.item.is_chosen,
+            None => (stood || by.is_sweep()) && self.item.is_chosen,
         };
         if self.item.retry.is_none() && self.is_waiting() {
             // It is over, or will not come: there is nothing left to wait for.
@@ -291,7 +291,7 @@ impl BulkOverlay {
         let Some(row) = self.rows.get_mut(self.at) else {
             return Err("there is no row".to_owned());
         };
-        if self.by == Route::Recover {
+        if self.by.is_sweep() {
             return Err(ALL_OR_NONE.to_owned());
         }
         if let Verdict::Refuse(why) = &row.item.verdict {
@@ -399,7 +399,7 @@ impl State {
     /// The star in the plan of many.
     pub(super) fn choose_all_bulk(&mut self) {
         match &mut self.overlay {
-            Some(Overlay::Bulk(overlay)) if overlay.by == Route::Recover => {
+            Some(Overlay::Bulk(overlay)) if overlay.by.is_sweep() => {
                 self.say(Tone::Warn, ALL_OR_NONE);
             }
             Some(Overlay::Bulk(overlay)) => overlay.toggle_all(),
@@ -411,7 +411,7 @@ impl State {
     pub(super) fn leave_to_retry(&mut self) {
         let words = match &mut self.overlay {
             Some(Overlay::Replay(_)) => return self.leave_one_to_retry(),
-            Some(Overlay::Bulk(overlay)) if overlay.by == Route::Recover => Some(ALL_OR_NONE),
+            Some(Overlay::Bulk(overlay)) if overlay.by.is_sweep() => Some(ALL_OR_NONE),
             Some(Overlay::Bulk(overlay)) => {
                 let had_any = overlay.rows.iter().any(BulkRow::is_waiting);
                 match (overlay.toggle_waits(), had_any) {

@@ -2,11 +2,12 @@
 
 mod sweep;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::history::{Delivery, History, OutcomeState};
+use super::history::{Delivery, History};
 use super::id::{EndpointId, MessageId, TaskId};
 use super::link::Ability;
+use super::message::Message;
 use super::offer::Offer;
 use super::plan::{Grounds, Plan, PlanItem, Verdict, plan_local_tried, plan_tried};
 use super::queue::{Job, MAX_FAILURES};
@@ -48,7 +49,7 @@ pub fn oldest_first(
 }
 
 /// The plan of a message among many, at the endpoints that were tried: only where it failed, and
-/// not where the endpoint has heard of a newer state of the task since. Svix's recover asks nobody
+/// not where the endpoint has heard of a newer state of the task since. One request for many asks nobody
 /// which of them it sends, so that what would be skipped is warned of there.
 pub fn plan_of_many(
     history: &History,
@@ -65,8 +66,8 @@ pub fn plan_of_many(
         }
     };
     leave_out_stale(history, &mut plan);
-    if route == Route::Recover {
-        "Svix's recover, one request".clone_into(&mut plan.route);
+    if route.is_sweep() {
+        plan.route = format!("Svix's {}, one request", route.name());
         plan.items.retain(|item| item.is_failing);
         plan.items.iter_mut().for_each(send_all_the_same);
     }
@@ -100,24 +101,29 @@ fn leave_out_stale(history: &History, plan: &mut Plan) {
     }
 }
 
-/// What Svix's recover would be asked for: everything that failed last at one endpoint since a time.
+/// What one request would be asked for: everything that failed last at one endpoint since a time, by
+/// Svix's recover, or of some event types alone, by its bulk-replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recovery {
-    pub endpoint: EndpointId,
-    pub since: Time,
+    pub asked: Sweep,
     /// What is known to have failed there last since then.
     pub messages: Vec<MessageId>,
 }
 
 impl Recovery {
-    /// What one request would have to ask for to send these pairs again, and what else it sends.
-    /// Fails with the reason why none can.
+    /// What one request of the route would have to ask for to send these pairs again, and what else it
+    /// sends. Fails with the reason why none can.
     pub fn of(
         history: &History,
+        route: Route,
         pairs: &[(MessageId, EndpointId)],
         now: Time,
     ) -> Result<Self, String> {
-        match history.abilities.offers.get(&Offer::Recover) {
+        let offer = match route {
+            Route::Bulk => Offer::BulkReplay,
+            _ => Offer::Recover,
+        };
+        match history.abilities.offers.get(&offer) {
             Some(Ability::Offered(_)) => {}
             Some(Ability::Absent(why)) => return Err(why.clone()),
             Some(Ability::Unknown) => {
@@ -132,30 +138,44 @@ impl Recovery {
             return Err("it asks for one endpoint, and these failed at several".into());
         }
         // The service goes by when it accepted a message: the time of an attempt says nothing of it.
-        let accepted = |(message, _): &(MessageId, EndpointId)| {
+        let read = |(message, _): &(MessageId, EndpointId)| {
             let held = history.deliveries.get(message)?;
-            Some(held.message.as_ref()?.accepted)
+            held.message.as_ref()
         };
-        let times: Option<Vec<Time>> = pairs.iter().map(accepted).collect();
-        let Some(oldest) = times.and_then(|times| times.into_iter().min()) else {
+        let read: Option<Vec<&Message>> = pairs.iter().map(read).collect();
+        let read = read.unwrap_or_default();
+        let Some(oldest) = read.iter().map(|message| message.accepted).min() else {
             return Err("when one of these was accepted is not known".into());
         };
         let since = Time(oldest.0 - oldest.0.rem_euclid(SECOND));
-        if now.since(since) > RECOVERED {
+        let takes = if route == Route::Bulk {
+            let kinds: BTreeSet<&str> = read.iter().map(|message| message.kind.name()).collect();
+            Takes::Tried {
+                event_types: kinds.into_iter().map(str::to_owned).collect(),
+                outcome: Some(Tried::Failed),
+            }
+        } else {
+            Takes::Failed
+        };
+        if takes == Takes::Failed && now.since(since) > RECOVERED {
             return Err("it goes back 14 days, and the oldest of these is older".into());
         }
-        Ok(Self {
+        let asked = Sweep {
             endpoint: endpoint.clone(),
             since,
-            messages: failed_since(history, endpoint, since),
+            takes,
+        };
+        Ok(Self {
+            messages: failed_since(history, &asked),
+            asked,
         })
     }
 
     /// All that fails there by now, what has come to it meanwhile included: it is sent as well.
     pub fn failing(&self, history: &History) -> Vec<Job> {
-        failed_since(history, &self.endpoint, self.since)
+        failed_since(history, &self.asked)
             .into_iter()
-            .map(|message| job(history, message, &self.endpoint))
+            .map(|message| job(history, message, &self.asked.endpoint))
             .collect()
     }
 
@@ -163,25 +183,26 @@ impl Recovery {
     /// the endpoint that is open may yet fail, and would be sent again by it.
     pub fn obstacle(&self, history: &History) -> Option<String> {
         let mut open = history.replays.open();
-        let open = open.find(|replay| replay.endpoint == self.endpoint)?;
+        let open = open.find(|replay| replay.endpoint == self.asked.endpoint)?;
         Some(format!(
-            "nothing can be recovered, as for {} {}",
+            "nothing can be {}, as for {} {}",
+            self.asked.takes.sent(),
             open.message.short(20),
             open.open_words()
         ))
     }
 }
 
-/// What is known to have failed last at an endpoint since a time, the oldest first: what was
-/// accepted since, and what was tried since, whichever the service goes by.
-fn failed_since(history: &History, endpoint: &EndpointId, since: Time) -> Vec<MessageId> {
+/// What such a request is known to take, the oldest first: what was accepted since its time, and what
+/// was tried since, whichever the service goes by.
+fn failed_since(history: &History, asked: &Sweep) -> Vec<MessageId> {
+    let (endpoint, since) = (&asked.endpoint, asked.since);
     let failed = history.deliveries.newest().filter(|delivery| {
         let is_since = || {
             let mut attempts = delivery.attempts_at(endpoint).into_iter();
             delivery.time() >= since || attempts.any(|attempt| attempt.started >= since)
         };
-        let outcome = delivery.outcome(endpoint);
-        outcome.is_some_and(|outcome| outcome.state == OutcomeState::Failed) && is_since()
+        asked.takes_message(history, &delivery.id) && is_since()
     });
     oldest_first(history, failed.map(|delivery| delivery.id.clone())).0
 }

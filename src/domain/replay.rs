@@ -72,6 +72,11 @@ impl Route {
         }
     }
 
+    /// Whether one request sends many by it, which none can be left out of.
+    pub fn is_sweep(self) -> bool {
+        matches!(self, Self::Recover | Self::Missing | Self::Bulk)
+    }
+
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|route| route.name() == name)
     }

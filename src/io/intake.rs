@@ -31,10 +31,10 @@ use super::post::Poster;
 use super::receiver::Receiver;
 use super::sender::{self, Parcel, Posts};
 pub use super::sender::{ReplayOrder, SigningKeys};
-use crate::domain::bulk::{Sweep, Takes};
+use crate::domain::bulk::Sweep;
 use crate::domain::{
-    Ability, AssetId, Attempt, Change, ChangeKind, EndpointId, Failure, FailureKind, History,
-    LinkState, MessageId, Origin, ReplayStep, Route, Stage, TaskId, Time,
+    Ability, AssetId, Attempt, Change, ChangeKind, Failure, FailureKind, History, LinkState,
+    MessageId, Origin, ReplayStep, Route, Stage, TaskId,
 };
 
 /// Looks under way at once.
@@ -342,25 +342,19 @@ impl Hose {
         });
     }
 
-    /// Has Svix recover what failed at an endpoint since a time, by one request, and follows each of
-    /// the orders, which are all that is known of it.
-    pub fn recover(&self, endpoint: EndpointId, since: Time, orders: Vec<ReplayOrder>) {
-        let takes = Takes::Failed;
+    /// Has Svix send an endpoint what is asked for, by one request, and follows each of the orders,
+    /// which are all that is known of it.
+    pub fn sweep(&self, asked: Sweep, orders: Vec<ReplayOrder>) {
         let svix = |client: &Client| client.svix.is_some();
         let Some(client) = self.inner.client.clone().filter(svix) else {
             for order in orders {
-                self.refuse(order, sender::not_offered(&takes));
+                self.refuse(order, sender::not_offered(&asked.takes));
             }
             return;
         };
         let (outlet, posts) = (self.inner.outlet.clone(), self.posts());
-        let sweep = Sweep {
-            endpoint,
-            since,
-            takes,
-        };
         self.inner.spawn(async move {
-            sender::sweep(&client, &outlet, &sweep, orders, sender::FOLLOW, &posts).await;
+            sender::sweep(&client, &outlet, &asked, orders, sender::FOLLOW, &posts).await;
         });
     }
 

@@ -171,14 +171,14 @@ fn head(
         );
         lines.extend(wrap(&words, width).into_iter().map(|text| vec![dim(text)]));
     }
-    if overlay.by != Route::Recover
+    if !overlay.by.is_sweep()
         && let Some(words) = tried_words(overlay.n_tried(&state.history))
     {
         lines.extend(wrap(&words, width).into_iter().map(|text| vec![dim(text)]));
     }
     if counts.unwanted > 0 {
         let words = format!(
-            "! you left {} of them out: this request takes all that failed there, and sends them too",
+            "! you left {} of them out: this one request takes them all the same, and sends them too",
             counts.unwanted
         );
         let wrapped = wrap(&words, width).into_iter();
@@ -199,9 +199,9 @@ fn head(
             Route::Server | Route::Svix => format!(
                 "! the service tries {n} of them again by itself, which a resend may end; a leaves them to it"
             ),
-            Route::Recover | Route::Missing | Route::Bulk => format!(
-                "! the service tries {n} of them again by itself, which its recover may end"
-            ),
+            Route::Recover | Route::Missing | Route::Bulk => {
+                format!("! the service tries {n} of them again by itself, which this may end")
+            }
             Route::Local => format!(
                 "! the service tries {n} of them again by itself all the same; a leaves them to it"
             ),
@@ -218,10 +218,10 @@ fn how(overlay: &BulkOverlay, n: usize, offset: i32) -> String {
         return overlay.order(n);
     };
     format!(
-        "for everything that failed there since {}: the service alone sends it, in its own order and \
-         at its own pace; what else failed is sent as well, and what is not known here is not \
-         followed",
-        recovery.since.date_clock(offset)
+        "for {} since {}: the service alone decides what that is and sends it, in its own order and at \
+         its own pace; these {n} are known to be among it, what else is sent is not followed",
+        visible(&recovery.asked.takes.words()),
+        recovery.asked.since.date_clock(offset)
     )
 }
 
@@ -386,7 +386,7 @@ fn foot(overlay: &BulkOverlay, counts: Counts, room: usize) -> String {
         (n, _) => Some(format!("Enter send {n}")),
     };
     let mut parts: Vec<&str> = enter.as_deref().into_iter().collect();
-    if overlay.by != Route::Recover {
+    if !overlay.by.is_sweep() {
         parts.extend(["Space choose", "* all or none"]);
     }
     parts.extend(["p another route", "Esc back, nothing sent"]);

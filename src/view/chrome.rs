@@ -13,7 +13,7 @@ use crate::app::manage::Stage;
 use crate::app::page::Page;
 use crate::app::prompt::Prompt;
 use crate::app::{Overlay, SCREENS, Screen, State, Tone};
-use crate::domain::{LinkState, Route, visible};
+use crate::domain::{LinkState, visible};
 
 mod crumbs;
 mod header;
@@ -287,7 +287,7 @@ fn is_meant(state: &State, action: Action) -> bool {
         (Some(Overlay::Replay(plan)), Action::Route) => plan.is_planning() && !is_leaving,
         (Some(Overlay::Bulk(plan)), Action::Send) => plan.can_go(),
         (Some(Overlay::Bulk(plan)), Action::Choose | Action::MarkAll | Action::Await) => {
-            plan.by != Route::Recover
+            !plan.by.is_sweep()
         }
         (
             Some(Overlay::Run(_)),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{BulkOverlay, BulkRow, Choice};
-use crate::domain::{EndpointId, MessageId, Route, Verdict};
+use crate::domain::{EndpointId, MessageId, Verdict};
 
 /// The choices, each with what the plan had said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -54,7 +54,7 @@ impl BulkOverlay {
     /// The choices that stand there. A recovery has none of its own, and hands on those from before.
     pub(super) fn choices(&self) -> Kept {
         let mut kept = self.kept.clone();
-        if self.by != Route::Recover {
+        if !self.by.is_sweep() {
             self.rows.iter().for_each(|row| kept.take(row));
         }
         kept
@@ -64,7 +64,7 @@ impl BulkOverlay {
     /// rows it sends: there they are only told of.
     pub(super) fn keeping(mut self, kept: Kept) -> Self {
         for row in &mut self.rows {
-            if self.by == Route::Recover {
+            if self.by.is_sweep() {
                 row.is_unwanted = kept.leaves_out(&row.message, &row.item.endpoint);
             } else {
                 kept.apply(row);

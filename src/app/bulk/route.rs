@@ -1,4 +1,6 @@
-//! The route of a plan of many: the service's resend, a POST from here, or Svix's recover.
+//! The route of a plan of many: the service's resend, a POST from here, or one request to Svix, its
+//! recover or bulk-replay. Its replay-missing is none: a plan is of what failed, and what was never
+//! tried cannot be told here, where not every message's attempts are read.
 
 use super::super::{Overlay, State, Tone};
 use super::kept::Kept;
@@ -8,11 +10,11 @@ use crate::domain::{EndpointId, History, MessageId, OutcomeState, PlanItem, Rout
 
 /// Why no row of a recovery can be left out.
 pub(super) const ALL_OR_NONE: &str =
-    "Svix's recover sends everything that failed there: none can be left out; p is another route";
+    "one request sends everything that failed there: none can be left out; p is another route";
 
-/// Why Svix's recover leaves one alone.
+/// Why the service leaves one alone.
 pub(super) const FAILS_NO_MORE: &str =
-    "it did not fail there last any more, so that it is not recovered";
+    "it did not fail there last any more, so that it is not sent again";
 
 /// Why one that failed there does no more. What is under way may fail yet, and would be sent then.
 pub(super) fn gone(history: &History, message: &MessageId, endpoint: &EndpointId) -> String {
@@ -37,9 +39,9 @@ impl BulkOverlay {
         let mut rows = Vec::new();
         let (mut route, mut n_stale) = (String::new(), 0);
         for message in &recovery.messages {
-            let only = Some(&recovery.endpoint);
+            let only = Some(&recovery.asked.endpoint);
             let by = |route| plan_of_many(history, route, message, only, is_read_only, now);
-            let plan = by(Route::Recover);
+            let plan = by(recovery.asked.takes.route());
             let is_stale = |item: &PlanItem| matches!(item.verdict, Verdict::Skip(_));
             n_stale += usize::from(by(Route::Server).items.iter().any(is_stale));
             let held = history.deliveries.get(message);
@@ -54,11 +56,11 @@ impl BulkOverlay {
             route = plan.route;
         }
         let against = recovery.obstacle(history);
-        let label = history.endpoint_label(&recovery.endpoint);
+        let label = history.endpoint_label(&recovery.asked.endpoint);
         Self {
             title: format!("everything that failed at {label}"),
             scope,
-            by: Route::Recover,
+            by: recovery.asked.takes.route(),
             route,
             n_messages: rows.len(),
             n_fine: 0,
@@ -74,8 +76,14 @@ impl BulkOverlay {
         }
     }
 
-    /// What one request would have to ask for. What was left out does not widen it.
-    fn to_recover(&self, history: &History, kept: &Kept, now: Time) -> Result<Recovery, String> {
+    /// What one request of the route would have to ask for. What was left out does not widen it.
+    fn to_recover(
+        &self,
+        history: &History,
+        route: Route,
+        kept: &Kept,
+        now: Time,
+    ) -> Result<Recovery, String> {
         let rows = self.rows.iter();
         let wanted = rows.filter(|row| !kept.leaves_out(&row.message, row.endpoint()));
         let pairs: Vec<_> = wanted
@@ -84,7 +92,7 @@ impl BulkOverlay {
         if pairs.is_empty() {
             return Err("every row is left out".to_owned());
         }
-        Recovery::of(history, &pairs, now)
+        Recovery::of(history, route, &pairs, now)
     }
 
     /// Whether Enter does anything.
@@ -96,13 +104,17 @@ impl BulkOverlay {
     /// Why nothing of a recovery can be sent: what speaks against one speaks against all, as they
     /// cannot be told apart in the request.
     pub fn obstacle(&self) -> Option<String> {
-        if self.by != Route::Recover {
+        if !self.by.is_sweep() {
             return None;
         }
+        let sent = match self.by {
+            Route::Recover => "recovered",
+            _ => "sent",
+        };
         let of_rows = || {
             self.rows.iter().find_map(|row| match &row.item.verdict {
                 Verdict::Refuse(why) => Some(format!(
-                    "nothing can be recovered, as {} cannot be sent there: {why}",
+                    "nothing can be {sent}, as {} cannot be sent there: {why}",
                     row.message.short(20)
                 )),
                 _ => None,
@@ -122,27 +134,51 @@ impl State {
         let (scope, now) = (overlay.scope.clone(), self.now.wall);
         let by = |route| BulkOverlay::new(history, scope.clone(), route, is_read_only, now);
         let kept = overlay.choices();
-        let mut refusal = None;
-        let turned = match overlay.by {
-            Route::Server | Route::Svix => by(Route::Local),
-            Route::Recover | Route::Missing | Route::Bulk => by(Route::Server),
-            Route::Local => match overlay.to_recover(history, &kept, now) {
-                Ok(recovery) => {
-                    BulkOverlay::recovering(history, scope.clone(), recovery, is_read_only, now)
+        let mut refusals: Vec<(&str, String)> = Vec::new();
+        let requests: &[Route] = match overlay.by {
+            Route::Local => &[Route::Recover, Route::Bulk],
+            Route::Recover => &[Route::Bulk],
+            Route::Server | Route::Svix | Route::Missing | Route::Bulk => &[],
+        };
+        let turned = if matches!(overlay.by, Route::Server | Route::Svix) {
+            by(Route::Local)
+        } else {
+            // What was asked for, and not what another request would send beside it.
+            let asked_for = by(Route::Server);
+            let possible = requests.iter().find_map(|route| {
+                let asked = asked_for.to_recover(history, *route, &kept, now);
+                asked.map_err(|why| refusals.push((route.name(), why))).ok()
+            });
+            match possible {
+                Some(asked) => {
+                    BulkOverlay::recovering(history, scope.clone(), asked, is_read_only, now)
                 }
-                Err(why) => {
-                    refusal = Some(format!("Svix's recover is no route here: {why}"));
-                    by(Route::Server)
-                }
-            },
+                None => asked_for,
+            }
         };
         let mut turned = turned.keeping(kept);
         // What the last frame showed is not this.
         turned.version = overlay.version + 1;
         **overlay = turned;
         self.viewport.bulk = None;
-        if let Some(words) = refusal {
+        if let Some(words) = refused_words(&refusals) {
             self.say(Tone::Info, words);
+        }
+    }
+}
+
+/// Why the routes that were passed by are none.
+fn refused_words(refusals: &[(&str, String)]) -> Option<String> {
+    match refusals {
+        [] => None,
+        [(one, why), (other, same)] if why == same => Some(format!(
+            "Svix's {one} and {other} are no routes here: {why}"
+        )),
+        several => {
+            let words = several
+                .iter()
+                .map(|(name, why)| format!("Svix's {name} is no route here: {why}"));
+            Some(words.collect::<Vec<_>>().join("; "))
         }
     }
 }

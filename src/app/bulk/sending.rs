@@ -1,6 +1,6 @@
 //! Sending many: what leaves when its time comes, what the user takes back, and what is said of it.
 
-use super::super::{Effect, Overlay, RecoverRequest, ReplayRequest, State, Tone};
+use super::super::{Effect, Overlay, ReplayRequest, State, SweepRequest, Tone};
 use super::route::{FAILS_NO_MORE, gone};
 use super::run::{Phase, Run, RunRow, Score};
 use super::{BulkOverlay, ShownBulk, weighed};
@@ -102,7 +102,8 @@ impl State {
         let against = rows.iter().zip(&words).find_map(|((_, row), word)| {
             let why = word.as_ref().err().filter(|why| *why != FAILS_NO_MORE)?;
             let message = row.job.message.short(20);
-            Some(format!("nothing was recovered, as for {message}: {why}"))
+            let sent = recovery.asked.takes.sent();
+            Some(format!("nothing was {sent}, as for {message}: {why}"))
         });
         let against = obstacle.or(against);
         if let Some(why) = &against {
@@ -116,9 +117,8 @@ impl State {
                 (None, Ok(())) => replays.push(self.begin_row(run, at, row)),
             }
         }
-        (!replays.is_empty()).then_some(Effect::Recover(RecoverRequest {
-            endpoint: recovery.endpoint,
-            since: recovery.since,
+        (!replays.is_empty()).then_some(Effect::Sweep(SweepRequest {
+            asked: recovery.asked,
             replays,
         }))
     }
@@ -154,7 +154,7 @@ impl State {
             Some(Verdict::Send) => Ok(()),
             Some(Verdict::Skip(_)) if row.is_forced => Ok(()),
             Some(Verdict::Skip(why) | Verdict::Refuse(why)) => Err(why),
-            None if by == Route::Recover => Err(gone(&self.history, message, endpoint)),
+            None if by.is_sweep() => Err(gone(&self.history, message, endpoint)),
             None => Err(super::GONE.to_owned()),
         }
     }
@@ -302,7 +302,7 @@ impl State {
 
 /// How far those are whose request is not made yet.
 pub fn unbegun_words(by: Route, n: usize) -> String {
-    if by == Route::Recover {
+    if by.is_sweep() {
         "the request is not made yet: what it sends is read and written down first".to_owned()
     } else {
         format!("{n} are not sent yet: each is read and written down first")

@@ -190,11 +190,7 @@ fn refusal(takes: &Takes, plans: &[Plan]) -> Option<String> {
         plan.items.iter().find_map(|item| match &item.verdict {
             Verdict::Refuse(why) => Some(format!(
                 "nothing can be {}, as {} cannot be sent there: {why}",
-                if *takes == Takes::Failed {
-                    "recovered"
-                } else {
-                    "sent"
-                },
+                takes.sent(),
                 plan.message
             )),
             _ => None,
@@ -208,37 +204,11 @@ fn micros(ago: Duration) -> i64 {
 
 fn plan_words(asked: &Sweep, now: Time, n: usize) -> String {
     let (name, id) = (asked.takes.offer().name(), asked.endpoint.to_string());
-    let (takes, known, else_sent) = match &asked.takes {
-        Takes::Failed => (
-            "everything that failed there".to_owned(),
-            "to have failed there last",
-            "what else failed",
-        ),
-        Takes::Missing => (
-            "everything that was never tried there".to_owned(),
-            "never to have been tried there",
-            "what else was not",
-        ),
-        Takes::Tried {
-            event_types,
-            outcome,
-        } => {
-            let of = if event_types.is_empty() {
-                String::new()
-            } else {
-                format!(" of {}", event_types.join(", "))
-            };
-            let how = match outcome {
-                None => "was sent there, delivered or not,",
-                Some(Tried::Delivered) => "was delivered there",
-                Some(Tried::Failed) => "failed there",
-            };
-            (
-                format!("everything{of} that {how}"),
-                "to be among it",
-                "what else is",
-            )
-        }
+    let takes = asked.takes.words();
+    let (known, else_sent) = match &asked.takes {
+        Takes::Failed => ("to have failed there last", "what else failed"),
+        Takes::Missing => ("never to have been tried there", "what else was not"),
+        Takes::Tried { .. } => ("to be among it", "what else is"),
     };
     format!(
         "Svix's {name} at {}: {} since {} ({} ago) is sent{}, by the service alone, in its own \

@@ -59,6 +59,38 @@ impl Takes {
         }
     }
 
+    /// What becomes of what it takes: `recovered`, `sent`.
+    pub fn sent(&self) -> &'static str {
+        match self {
+            Self::Failed => "recovered",
+            Self::Missing | Self::Tried { .. } => "sent",
+        }
+    }
+
+    /// What it takes, in words: `everything of task.failed that failed there`.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Failed => "everything that failed there".to_owned(),
+            Self::Missing => "everything that was never tried there".to_owned(),
+            Self::Tried {
+                event_types,
+                outcome,
+            } => {
+                let of = if event_types.is_empty() {
+                    String::new()
+                } else {
+                    format!(" of {}", event_types.join(", "))
+                };
+                let how = match outcome {
+                    None => "was sent there, delivered or not,",
+                    Some(Tried::Delivered) => "was delivered there",
+                    Some(Tried::Failed) => "failed there",
+                };
+                format!("everything{of} that {how}")
+            }
+        }
+    }
+
     /// Whether a message that was delivered meanwhile is sent no more.
     pub fn spares_delivered(&self) -> bool {
         match self {
@@ -98,7 +130,7 @@ impl Sweep {
         plans.collect()
     }
 
-    fn takes_message(&self, history: &History, message: &MessageId) -> bool {
+    pub(super) fn takes_message(&self, history: &History, message: &MessageId) -> bool {
         let Some(delivery) = history.deliveries.get(message) else {
             return false;
         };

@@ -14,7 +14,7 @@ use crate::app::bulk::run::{Phase, Run, RunRow, RunState};
 use crate::app::bulk::sending::{RunView, unbegun_words};
 use crate::app::{State, Tone};
 use crate::domain::time::rough_words;
-use crate::domain::{Route, visible};
+use crate::domain::visible;
 
 /// Paints the run. Gives whether it said that Enter resumes.
 pub fn draw(
@@ -74,11 +74,11 @@ fn phase(state: &State, run: &Run) -> Pieces<'static> {
             );
             vec![piece(Tone::Warn, words)]
         }
-        Phase::Going if run.by == Route::Recover && run.n_unbegun(&state.history) > 0 => {
+        Phase::Going if run.by.is_sweep() && run.n_unbegun(&state.history) > 0 => {
             let words = unbegun_words(run.by, run.n_unbegun(&state.history));
             vec![piece(Tone::Accent, words)]
         }
-        Phase::Going if run.by == Route::Recover => vec![dim(
+        Phase::Going if run.by.is_sweep() => vec![dim(
             "the service alone sends them, in its own order and at its own pace",
         )],
         Phase::Going => vec![dim(

@@ -2,13 +2,19 @@
 
 use std::time::Duration;
 
-use super::{APP, attempts, publish, svix_of, svix_server};
+use reeltop::server::Running;
+
+use super::{APP, attempts, cloud, publish, svix_of, svix_server};
 use crate::pty::Pty;
 use crate::server::support::{Receiver, answer, create_endpoint};
 
 /// What the receiver got by the route that so many presses of `p` turn to, after three failed.
-async fn replayed_by(turns: &'static str, words: &'static str, route: &'static str) -> Vec<String> {
-    let server = svix_server().await;
+async fn replayed_by(
+    server: Running,
+    turns: &'static str,
+    words: &'static str,
+    route: &'static str,
+) -> Vec<String> {
     let receiver = Receiver::start(|number| {
         let status = if number < 3 { 500 } else { 204 };
         (Duration::ZERO, answer(status, ""))
@@ -66,13 +72,32 @@ async fn replayed_by(turns: &'static str, words: &'static str, route: &'static s
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_are_posted_from_here() {
-    let ids = replayed_by("p", "by a POST from here, signed anew", "posted from here").await;
+    let ids = replayed_by(
+        svix_server().await,
+        "p",
+        "by a POST from here, signed anew",
+        "posted from here",
+    )
+    .await;
     assert_eq!(ids.len(), 3, "{ids:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_are_recovered_by_one_request() {
-    let ids = replayed_by("pp", "Svix's recover, one request", "by Svix's recover").await;
+    let ids = replayed_by(
+        svix_server().await,
+        "pp",
+        "Svix's recover, one request",
+        "by Svix's recover",
+    )
+    .await;
+    assert_eq!(ids.len(), 3, "{ids:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_are_sent_by_a_bulk_replay() {
+    let words = "Svix's bulk-replay, one request";
+    let ids = replayed_by(cloud().await, "ppp", words, "by Svix's bulk-replay").await;
     assert_eq!(ids.len(), 3, "{ids:?}");
 }
 

@@ -1,6 +1,7 @@
 //! The routes of a plan of many: each sends what stood in its own plan, by itself and no other.
 
-use reeltop::app::{Effect, Msg, PostRequest, RecoverRequest, State, update};
+use reeltop::app::{Effect, Msg, PostRequest, State, SweepRequest, update};
+use reeltop::domain::bulk::Takes;
 use reeltop::domain::{
     Abilities, Ability, ChangeKind, EndpointId, MessageId, Offer, ReplayState, Reply, Route, Stage,
 };
@@ -19,12 +20,14 @@ pub fn failing_here(n: usize) -> State {
     state
 }
 
-fn offering(mut state: State, recover: Option<Ability>) -> State {
+fn offering(state: State, recover: Option<Ability>) -> State {
+    let offers = recover.map(|ability| (Offer::Recover, ability));
+    offering_all(state, offers)
+}
+
+pub fn offering_all(mut state: State, offers: impl IntoIterator<Item = (Offer, Ability)>) -> State {
     let mut abilities = Abilities::clone(&state.history.abilities);
-    abilities.offers = recover
-        .map(|ability| (Offer::Recover, ability))
-        .into_iter()
-        .collect();
+    abilities.offers = offers.into_iter().collect();
     let learned = change(0, ChangeKind::Abilities(Box::new(abilities)));
     update(&mut state, Msg::Changed(vec![learned]));
     state
@@ -150,16 +153,12 @@ fn one_request_recovers_everything_that_failed_since_the_oldest() {
     assert!(plan.contains("none can be left out"), "{plan}");
     press(&mut state, "enter");
     let mut effects = leaving(&mut state, 3 * SECONDS);
-    let Some(Effect::Recover(RecoverRequest {
-        endpoint,
-        since,
-        replays,
-    })) = effects.pop()
-    else {
+    let Some(Effect::Sweep(SweepRequest { asked, replays })) = effects.pop() else {
         panic!("{effects:?}");
     };
     assert_eq!(effects, []);
-    assert_eq!(endpoint, EndpointId::new("ep_staging"));
+    assert_eq!(asked.endpoint, EndpointId::new("ep_staging"));
+    assert_eq!(asked.takes, Takes::Failed);
     assert_eq!(replays.len(), n);
     assert!(
         replays
@@ -168,7 +167,7 @@ fn one_request_recovers_everything_that_failed_since_the_oldest() {
     );
     for replay in &replays {
         let held = state.history.deliveries.get(&replay.message).unwrap();
-        assert!(held.time() >= since, "{replay:?}");
+        assert!(held.time() >= asked.since, "{replay:?}");
         assert_eq!(replay.route, Route::Recover);
     }
     // All are under way at once, and nothing else leaves whatever becomes of them.
@@ -266,11 +265,11 @@ fn what_was_left_out_does_not_widen_a_recovery() {
     let plan = picture(&mut state, 120, 36);
     assert!(!plan.contains("you left"), "{plan}");
     let effects = leaving(&mut state, 3 * SECONDS);
-    let [Effect::Recover(request)] = &effects[..] else {
+    let [Effect::Sweep(request)] = &effects[..] else {
         panic!("{effects:?}");
     };
     let oldest = state.history.deliveries.get(&MessageId::new("msg_000"));
-    assert!(request.since > oldest.unwrap().time());
+    assert!(request.asked.since > oldest.unwrap().time());
     // With nothing left to send there is nothing to recover.
     let mut state = offered(failing_here(5));
     press(&mut state, "R * p p");
@@ -283,7 +282,7 @@ fn a_recovery_whose_request_is_not_made_is_not_said_to_be_sent() {
     let mut state = offered(failing_here(3));
     press(&mut state, "R p p enter");
     let effects = leaving(&mut state, 3 * SECONDS);
-    let [Effect::Recover(request)] = &effects[..] else {
+    let [Effect::Sweep(request)] = &effects[..] else {
         panic!("{effects:?}");
     };
     let shown = picture(&mut state, 120, 36);
@@ -340,7 +339,7 @@ fn what_comes_while_it_can_be_taken_back_counts_at_the_last_moment() {
     let delivered = attempt("atmpt_y", "msg_001", "ep_staging", 0, (204, ""), false);
     update(&mut state, Msg::Changed(vec![delivered]));
     let effects = leaving(&mut state, 3 * SECONDS);
-    let [Effect::Recover(request)] = &effects[..] else {
+    let [Effect::Sweep(request)] = &effects[..] else {
         panic!("{effects:?}");
     };
     assert!(
@@ -382,7 +381,7 @@ fn what_could_not_be_sent_for_a_while_is_followed_with_the_rest() {
     picture(&mut state, 120, 36);
     press(&mut state, "enter");
     let effects = leaving(&mut state, 3 * SECONDS);
-    let [Effect::Recover(request)] = &effects[..] else {
+    let [Effect::Sweep(request)] = &effects[..] else {
         panic!("{effects:?}");
     };
     let mut sent = request.replays.iter();
@@ -400,7 +399,7 @@ fn what_fails_before_the_request_is_made_is_followed_with_the_rest() {
     let failed = attempt("atmpt_x", "msg_later", "ep_staging", 2, (500, "no"), false);
     update(&mut state, Msg::Changed(vec![later, failed]));
     let effects = leaving(&mut state, 3 * SECONDS);
-    let [Effect::Recover(request)] = &effects[..] else {
+    let [Effect::Sweep(request)] = &effects[..] else {
         panic!("{effects:?}");
     };
     let sent: Vec<&MessageId> = request.replays.iter().map(|it| &it.message).collect();
@@ -485,7 +484,7 @@ fn what_was_accepted_before_but_tried_since_is_followed_too() {
     update(&mut state, Msg::Changed(vec![old, late]));
     press(&mut state, "R p p enter");
     let effects = leaving(&mut state, 3 * SECONDS);
-    let [Effect::Recover(request)] = &effects[..] else {
+    let [Effect::Sweep(request)] = &effects[..] else {
         panic!("{effects:?}");
     };
     let mut sent = request.replays.iter();
@@ -508,7 +507,7 @@ fn an_unknown_recovery_is_looked_for_no_longer_than_others() {
     let mut state = offered(failing_here(2));
     press(&mut state, "R p p enter");
     let effects = leaving(&mut state, 3 * SECONDS);
-    let [Effect::Recover(request)] = &effects[..] else {
+    let [Effect::Sweep(request)] = &effects[..] else {
         panic!("{effects:?}");
     };
     for replay in &request.replays {

@@ -1,7 +1,7 @@
 //! A service that asks to be left alone, and what goes first where much was tried before.
 
 use reeltop::app::bulk::run::Phase;
-use reeltop::app::{Effect, Msg, RecoverRequest, ReplayRequest, State, update};
+use reeltop::app::{Effect, Msg, ReplayRequest, State, SweepRequest, update};
 use reeltop::domain::{Change, ChangeKind, Failure, FailureKind, Replay, ReplayState, Stage};
 
 use super::routes::{failing_here, leaving, offered};
@@ -109,9 +109,9 @@ fn one_that_asks_for_too_long_stops_it_until_somebody_waits_for_that() {
 }
 
 /// The one request that leaves, if it does.
-fn recovered(effects: Vec<Effect>) -> Option<RecoverRequest> {
+fn recovered(effects: Vec<Effect>) -> Option<SweepRequest> {
     let mut all = effects.into_iter().map(|effect| match effect {
-        Effect::Recover(request) => request,
+        Effect::Sweep(request) => request,
         other => panic!("{other:?}"),
     });
     let first = all.next();
@@ -146,8 +146,8 @@ fn a_recovery_that_is_put_off_is_asked_for_again_once_and_as_a_whole() {
     assert_eq!(leaving(&mut state, 7 * SECONDS - 1), []);
     let again = recovered(leaving(&mut state, 1)).unwrap();
     assert_eq!(
-        (&again.endpoint, again.since),
-        (&request.endpoint, request.since)
+        (&again.asked.endpoint, again.asked.since),
+        (&request.asked.endpoint, request.asked.since)
     );
     assert_eq!(again.replays.len(), n + 1);
     let is_new = |it: &ReplayRequest| {
