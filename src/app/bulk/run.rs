@@ -302,6 +302,12 @@ impl Run {
         (left > 0 && self.score.waiting > 0).then_some(left)
     }
 
+    /// How long the service is to be left alone yet where that is what stopped it; microseconds.
+    pub fn stopped_for(&self, now: i64) -> Option<i64> {
+        let left = self.pause.left(now);
+        (self.pause.is_too_long() && left > 0).then_some(left)
+    }
+
     /// Why it is stopped.
     pub fn stop_words(&self) -> String {
         if self.queue.is_stopped() {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cli::output::note;
-use crate::domain::time::{SECOND, rough_words};
+use crate::domain::time::{SECOND, duration_words, rough_words};
 use crate::domain::{Pause, Queue};
 use crate::io::clock::Clock;
 
@@ -65,8 +65,8 @@ impl LeftAlone {
         format!(
             "the service asks to wait until {} (429), {} in all, and --wait is {}",
             self.until(),
-            rough_words(self.in_all()),
-            rough_words(micros(self.wait)),
+            whole_words(self.in_all()),
+            whole_words(micros(self.wait)),
         )
     }
 
@@ -89,9 +89,19 @@ impl LeftAlone {
     }
 }
 
+/// A time that another is compared with: in whole seconds, none of which is left out.
+fn whole_words(micros: i64) -> String {
+    let seconds = micros.saturating_add(SECOND - 1) / SECOND;
+    match seconds {
+        _ if micros < SECOND => format!("{}ms", micros / 1000),
+        ..120 => format!("{seconds}s"),
+        _ => duration_words(seconds.saturating_mul(SECOND)),
+    }
+}
+
 /// What to give as `--wait` to wait for so many microseconds, where it takes that much.
 fn longer(micros: i64) -> Option<String> {
-    let seconds = (micros + SECOND - 1) / SECOND;
+    let seconds = micros.saturating_add(SECOND - 1) / SECOND;
     match seconds {
         ..120 => Some(format!("{seconds}s")),
         120..7200 => Some(format!("{}m", (seconds + 59) / 60)),
@@ -123,5 +133,18 @@ mod tests {
             assert_eq!(longer.as_deref(), wait, "{seconds}");
         }
         assert_eq!(longer(SECOND + 1).as_deref(), Some("2s"));
+    }
+
+    #[test]
+    fn what_is_longer_is_said_to_be() {
+        for (shorter, longer) in [
+            (500_000, SECOND),
+            (60 * SECOND, 60 * SECOND + 1),
+            (120 * SECOND, 121 * SECOND),
+        ] {
+            assert_ne!(whole_words(shorter), whole_words(longer));
+        }
+        assert_eq!(whole_words(60 * SECOND), "60s");
+        assert_eq!(whole_words(130 * SECOND), "2m10s");
     }
 }

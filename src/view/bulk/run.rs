@@ -1,5 +1,7 @@
 //! Many replays under way: how the whole stands, then each pair.
 
+use std::fmt::Write as _;
+
 use ratatui::layout::Rect;
 
 use super::super::help::centered;
@@ -69,7 +71,8 @@ fn phase(state: &State, run: &Run) -> Pieces<'static> {
         Phase::Going if run.left_alone(state.now.mono).is_some() => {
             let left = run.left_alone(state.now.mono).unwrap_or_default();
             let words = format!(
-                "the service asks to wait {} (429), then this goes on",
+                "the service asks to wait until {} (429), {} more; then this goes on",
+                until(state, left),
                 rough_words(left)
             );
             vec![piece(Tone::Warn, words)]
@@ -84,16 +87,24 @@ fn phase(state: &State, run: &Run) -> Pieces<'static> {
         Phase::Going => vec![dim(
             "the oldest first, the next of a task after the one before",
         )],
-        Phase::Stopped => vec![piece(
-            Tone::Bad,
-            format!(
+        Phase::Stopped => {
+            let mut words = format!(
                 "stopped: {}; {} are not sent",
                 run.stop_words(),
                 run.score.waiting
-            ),
-        )],
+            );
+            if let Some(left) = run.stopped_for(state.now.mono) {
+                let _ = write!(words, "; until {}", until(state, left));
+            }
+            vec![piece(Tone::Bad, words)]
+        }
         Phase::Ended => vec![dim("over; L lists every replay with the attempt it caused")],
     }
+}
+
+fn until(state: &State, left: i64) -> String {
+    let at = state.now.wall.plus(left);
+    at.clock(state.session.utc_offset)
 }
 
 fn foot(run: &Run, view: RunView) -> Pieces<'static> {

@@ -51,7 +51,8 @@ fn a_service_that_asks_for_it_is_left_alone_and_that_is_no_failure() {
         }
         let shown = picture(&mut state, 120, 36);
         assert!(
-            shown.contains("the service asks to wait 7s (429)"),
+            shown.contains("the service asks to wait until 14:0")
+                && shown.contains("(429), 7s more;"),
             "{shown}"
         );
         assert!(
@@ -83,7 +84,7 @@ fn one_that_asks_for_too_long_stops_it_until_somebody_waits_for_that() {
     assert!(is_stopped(&state));
     let shown = picture(&mut state, 120, 36);
     assert!(
-        shown.contains("stopped: the service asks to wait, by now for more than 60s in all (429); 9 are not sent"),
+        shown.contains("stopped: the service asks to wait, by now for more than 60s in all (429); 9 are not sent; until 14:0"),
         "{shown}"
     );
     assert_eq!(pass(&mut state, 30 * SECONDS), []);
@@ -91,7 +92,7 @@ fn one_that_asks_for_too_long_stops_it_until_somebody_waits_for_that() {
     assert_eq!(press(&mut state, "enter"), []);
     assert!(!is_stopped(&state));
     let shown = picture(&mut state, 120, 36);
-    assert!(shown.contains("the service asks to wait 60s"), "{shown}");
+    assert!(shown.contains("(429), 60s more;"), "{shown}");
     assert_eq!(pass(&mut state, 60 * SECONDS - 1), []);
     let left = pass(&mut state, 1);
     assert_eq!(names(&left), ["msg_000"]);
@@ -132,7 +133,7 @@ fn a_recovery_that_is_put_off_is_asked_for_again_once_and_as_a_whole() {
     }
     let shown = picture(&mut state, 120, 36);
     assert!(
-        shown.contains("the service asks to wait 7s (429)"),
+        shown.contains("the service asks to wait until 14:0") && shown.contains("(429), 7s more;"),
         "{shown}"
     );
     assert!(
