@@ -45,9 +45,13 @@ pub fn draw(
         .saturating_add(n_rows)
         .saturating_add(BELOW + 2);
     let inner = canvas.frame(centered(area, width, wanted), "Replay many");
-    let (top, body, below) = parts(inner, above.len() as u16, overlay.typed.is_some());
+    let (top, body, below) = parts(inner, (above.len() as u16, n_rows), overlay.typed.is_some());
     for (at, line) in above.iter().take(usize::from(top)).enumerate() {
         canvas.line(inner, at as u16, line);
+    }
+    if usize::from(top) < above.len() && top > 2 {
+        let words = "… and more to know before, which a larger window shows";
+        canvas.line(inner, top - 1, &[piece(Tone::Warn, words)]);
     }
     let shown_from = first_row(overlay.at, usize::from(body.height));
     let layout = layout(body.width);
@@ -82,13 +86,18 @@ pub fn draw(
     (body.height >= 1 && overlay.typed.is_none()).then(|| overlay.shown())
 }
 
-/// What stands where: lines of the head, the rows, lines below them.
-fn parts(inner: Rect, head: u16, is_typing: bool) -> (u16, Rect, u16) {
+/// Rows that are in sight, where there are so many, before the head gets more than a third.
+const LEAST_ROWS: u16 = 3;
+
+/// What stands where: lines of the head, the rows, lines below them. What is to be known before goes
+/// before the rows, but for a few.
+fn parts(inner: Rect, (head, n_rows): (u16, u16), is_typing: bool) -> (u16, Rect, u16) {
     let is_roomy = inner.height >= head + 8;
     let head = if is_roomy {
         head
     } else {
-        head.min(inner.height / 3)
+        let rest = inner.height.saturating_sub(1 + n_rows.min(LEAST_ROWS));
+        head.min(rest.max(inner.height / 3))
     };
     let below = if is_roomy && !is_typing { BELOW } else { 1 };
     let gap = u16::from(is_roomy);

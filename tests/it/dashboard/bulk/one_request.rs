@@ -117,3 +117,28 @@ fn where_it_is_not_offered_the_reason_is_said_and_no_request_is_made() {
     assert!(plan.contains("does not offer bulk-replay"), "{plan}");
     assert!(plan.contains("by the server's resend"), "{plan}");
 }
+
+#[test]
+fn what_is_to_be_known_before_is_in_sight_on_a_small_screen_too_or_said_to_be_more() {
+    let mut state = failing_of_two_types(9, offered());
+    // One is left out, which the request sends all the same.
+    press(&mut state, "R j space p p p");
+    let plan = picture(&mut state, 80, 24);
+    for words in [
+        "what else is sent is not followed",
+        "you left 1 of them out",
+        "Enter send 9",
+    ] {
+        assert!(plan.contains(words), "{words}: {plan}");
+    }
+    assert!(!plan.contains("a larger window"), "{plan}");
+    let plan = picture(&mut state, 60, 16);
+    assert!(plan.contains("which a larger window shows"), "{plan}");
+    assert!(plan.contains("task.progress"), "{plan}");
+    // Few rows leave room for it.
+    let mut state = failing_of_two_types(1, offered());
+    press(&mut state, "R p p p");
+    let plan = picture(&mut state, 80, 24);
+    assert!(plan.contains("what else is sent is not followed"), "{plan}");
+    assert!(plan.contains("Enter send 1"), "{plan}");
+}
