@@ -86,6 +86,7 @@ pub fn router(mount: Mount) -> Router {
     };
     let guarded = guarded
         .route("/app", post(changing::create_app))
+        .route("/app/{app}", get(reading::app))
         .route(
             "/event-type",
             get(reading::event_types).post(changing::create_event_type),

@@ -84,7 +84,9 @@ def main(url, token, app):
     threading.Thread(target=receiver.serve_forever, daemon=True).start()
     here = f"http://127.0.0.1:{receiver.server_port}/hook"
 
-    print("app     ", svix.application.get_or_create(ApplicationIn(name=app, uid=app)).uid)
+    made = svix.application.get_or_create(ApplicationIn(name=app, uid=app))
+    assert svix.application.get(app) == made, "the application reads as it was made"
+    print("app     ", made.uid)
     made = svix.endpoint.create(
         app, EndpointIn(url=here, description="interop", event_types=["task.completed", "task.failed"])
     )

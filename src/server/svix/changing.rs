@@ -97,26 +97,13 @@ pub async fn create_app(
     let is_ours = asked.uid.as_deref() == Some(&*mount.uid);
     let may_exist = (query.iter()).any(|(name, value)| name == "get_if_exists" && value == "true");
     if is_ours && may_exist {
-        return Ok(Json(app_body(&mount)).into_response());
+        return Ok(Json(super::reading::app_body(&mount)).into_response());
     }
     Err(Refused::coded(
         StatusCode::CONFLICT,
         "conflict",
         "An application with that id or uid already exists",
     ))
-}
-
-fn app_body(mount: &Mount) -> Value {
-    let since = rfc3339(mount.since_us);
-    json!({
-        "uid": &*mount.uid,
-        "name": "test",
-        "throttleRate": null,
-        "id": mount.app_id(),
-        "createdAt": since,
-        "updatedAt": since,
-        "metadata": {},
-    })
 }
 
 /// `POST /event-type`: all that there are exist from the start.

@@ -67,6 +67,25 @@ pub async fn one_endpoint(
     Ok(Json(endpoint(&mount.own.endpoint(id).await?)).into_response())
 }
 
+/// `GET /app/{app}`: the one application there is.
+pub async fn app(State(mount): State<Mount>, Path(app): Path<String>) -> Answer {
+    mount.check(&app)?;
+    Ok(Json(app_body(&mount)).into_response())
+}
+
+pub(super) fn app_body(mount: &Mount) -> Value {
+    let since = rfc3339(mount.since_us);
+    json!({
+        "uid": &*mount.uid,
+        "name": "test",
+        "throttleRate": null,
+        "id": mount.app_id(),
+        "createdAt": since,
+        "updatedAt": since,
+        "metadata": {},
+    })
+}
+
 /// Attempts since a time, at most 28 days ago, which is also where it begins without one.
 pub async fn stats(
     State(mount): State<Mount>,

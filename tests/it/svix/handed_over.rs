@@ -172,3 +172,35 @@ async fn the_end_waits_for_what_is_not_published_and_says_what_was_not() {
     let (said, _) = ended_while_publishing(false).await;
     assert!(said.contains("events were not published"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_for_another_application_fails_at_the_start() {
+    let svix = Scripted::start(|_, head| {
+        if head.starts_with("get /api/v1/app/reeltop") {
+            let detail = r#"{"code":"not_found","detail":"Entity not found"}"#;
+            return answer("404 x", "content-type: application/json\r\n", detail);
+        }
+        answer("201 x", "content-type: application/json\r\n", "{}")
+    })
+    .await;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reeltop"));
+    command
+        .env_clear()
+        .env("HOME", "/nonexistent")
+        .env("SVIX_TOKEN", "a-token-of-svix")
+        .args(["serve", "--json", "--svix-url", &svix.url])
+        .stdin(Stdio::null());
+    let ended = tokio::task::spawn_blocking(move || command.output().unwrap());
+    let ended = tokio::time::timeout(PATIENCE, ended)
+        .await
+        .unwrap()
+        .unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert_eq!(ended.stdout, b"", "{said}");
+    assert!(said.contains("404 from"), "{said}");
+    assert!(
+        said.contains("no application \"reeltop\"") && said.contains("--svix-app"),
+        "{said}"
+    );
+}

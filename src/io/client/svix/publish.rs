@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::{Svix, said};
-use crate::domain::{Failure, Unreadable};
+use crate::domain::{Failure, FailureKind, Unreadable};
 use crate::io::client::endpoints::Changed;
 use crate::io::client::failure::Failed;
 use crate::io::client::http::Verb;
@@ -26,15 +26,26 @@ pub struct Published {
 }
 
 impl Svix {
-    /// Makes the application, unless it is there.
+    /// Makes the application, unless it is there, and looks that it is: a token may belong to another
+    /// one, and every event would be refused then.
     pub async fn provision(&self) -> Result<(), Failure> {
         // One that is named by its id is there, or nowhere.
-        if self.app.starts_with("app_") {
-            let route = ["api", "v1", "app", &*self.app];
-            return self.http.read(&route, &[], |_| Ok(())).await.map_err(said);
+        if !self.app.starts_with("app_") {
+            let body = json!({"name": &*self.app, "uid": &*self.app});
+            self.make(&["api", "v1", "app"], &body).await?;
         }
-        let body = json!({"name": &*self.app, "uid": &*self.app});
-        self.make(&["api", "v1", "app"], &body).await
+        let route = ["api", "v1", "app", &*self.app];
+        let found = self.http.read(&route, &[], |_| Ok(())).await;
+        found.map_err(said).map_err(|failure| match failure.kind {
+            FailureKind::NotFound => Failure {
+                hint: format!(
+                    "it has no application {:?} and makes none; name one of its own with --svix-app",
+                    &*self.app
+                ),
+                ..failure
+            },
+            _ => failure,
+        })
     }
 
     /// Makes an event type, unless it is there; `example` is what one of it looks like.
