@@ -460,11 +460,14 @@ impl State {
 
     fn say(&mut self, tone: Tone, text: impl Into<String>) {
         const MAX_TOASTS: usize = 3;
+        let text = text.into();
+        // What is said again is not said twice.
+        self.toasts.retain(|toast| toast.text != text);
         if self.toasts.len() >= MAX_TOASTS {
             self.toasts.pop_front();
         }
         self.toasts.push_back(Toast {
-            text: text.into(),
+            text,
             tone,
             until: self.now.mono + TOAST,
         });

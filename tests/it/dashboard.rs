@@ -103,6 +103,18 @@ fn toasts_leave_half_of_a_small_screen() {
 }
 
 #[test]
+fn what_is_said_again_stands_once_and_anew() {
+    let mut state = told();
+    press(&mut state, "esc");
+    let first = state.toasts[0].clone();
+    state.now.mono += 1_000_000;
+    press(&mut state, "esc");
+    assert_eq!(state.toasts.len(), 1);
+    assert_eq!(state.toasts[0].text, first.text);
+    assert!(state.toasts[0].until > first.until);
+}
+
+#[test]
 fn new_tasks_do_not_move_the_selection() {
     let mut state = told();
     press(&mut state, "j j");

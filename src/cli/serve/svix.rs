@@ -52,6 +52,8 @@ struct Counts {
     published: AtomicUsize,
     dropped: AtomicU64,
     is_failing: AtomicBool,
+    /// Whether the queue has no room, which is said once for each time it fills.
+    is_full: AtomicBool,
 }
 
 impl SvixDelivery {
@@ -334,9 +336,16 @@ impl Delivery for SvixDelivery {
             payload: event.payload,
         };
         self.counts.waiting.fetch_add(1, Ordering::Relaxed);
-        if self.queue.try_send(event).is_err() {
-            self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
-            self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+        if self.queue.try_send(event).is_ok() {
+            self.counts.is_full.store(false, Ordering::Relaxed);
+            return;
+        }
+        self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+        if !self.counts.is_full.swap(true, Ordering::Relaxed) {
+            note(&format!(
+                "{QUEUE} events wait for Svix; what comes on top is dropped (/health counts it)"
+            ));
         }
     }
 

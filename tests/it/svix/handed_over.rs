@@ -103,6 +103,19 @@ async fn events_are_published_once_and_the_logs_are_those_of_svix() {
     svix.stop().await;
 }
 
+/// `serve` that hands over to this server.
+fn serve(svix: &Scripted, options: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reeltop"));
+    command
+        .env_clear()
+        .env("HOME", "/nonexistent")
+        .env("SVIX_TOKEN", "a-token-of-svix")
+        .args(["serve", "--json", "--svix-url", &svix.url])
+        .args(options)
+        .stdin(Stdio::null());
+    command
+}
+
 /// Ends with SIGTERM once an event was brought. Gives what was said, and how often events came.
 async fn ended_while_publishing(is_taken: bool) -> (String, usize) {
     let n_brought = Arc::new(AtomicUsize::new(0));
@@ -122,23 +135,9 @@ async fn ended_while_publishing(is_taken: bool) -> (String, usize) {
         }
     })
     .await;
-    let mut command = Command::new(env!("CARGO_BIN_EXE_reeltop"));
-    command
-        .env_clear()
-        .env("HOME", "/nonexistent")
-        .env("SVIX_TOKEN", "a-token-of-svix")
-        .args([
-            "serve",
-            "--json",
-            "--simulate",
-            "600",
-            "--time-scale",
-            "100",
-        ])
-        .args(["--svix-url", &svix.url, "--svix-app", "me"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    let fast = ["--simulate", "600", "--time-scale", "100"];
+    let mut command = serve(&svix, &[&fast[..], &["--svix-app", "me"]].concat());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut serving = Ended(command.spawn().unwrap());
     eventually("an event", async || {
         (n_brought.load(Ordering::SeqCst) > 0).then_some(())
@@ -183,13 +182,7 @@ async fn a_token_that_is_for_another_application_fails_at_the_start() {
         answer("201 x", "content-type: application/json\r\n", "{}")
     })
     .await;
-    let mut command = Command::new(env!("CARGO_BIN_EXE_reeltop"));
-    command
-        .env_clear()
-        .env("HOME", "/nonexistent")
-        .env("SVIX_TOKEN", "a-token-of-svix")
-        .args(["serve", "--json", "--svix-url", &svix.url])
-        .stdin(Stdio::null());
+    let mut command = serve(&svix, &[]);
     let ended = tokio::task::spawn_blocking(move || command.output().unwrap());
     let ended = tokio::time::timeout(PATIENCE, ended)
         .await
