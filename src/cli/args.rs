@@ -69,7 +69,7 @@ pub struct SourceArgs {
     pub config: Option<PathBuf>,
     /// Largest event taken from the stream, in bytes (16 MiB unless configured); a larger one is
     /// skipped and counted
-    #[arg(long, global = true, value_name = "N", value_parser = event_bytes)]
+    #[arg(long, global = true, allow_negative_numbers = true, value_name = "N", value_parser = event_bytes)]
     pub max_event_bytes: Option<usize>,
     /// Make no request that changes anything
     #[arg(long, global = true)]
@@ -217,7 +217,12 @@ pub enum Command {
 #[derive(Debug, Clone, ClapArgs)]
 pub struct DemoArgs {
     /// Seed of the simulation: the same seed gives the same assets and fates
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    #[arg(
+        long,
+        default_value_t = 1,
+        allow_negative_numbers = true,
+        value_name = "N"
+    )]
     pub seed: u64,
     /// Tasks created per minute
     #[arg(long, default_value_t = 30.0, allow_hyphen_values = true, value_parser = tasks_per_minute, value_name = "TASKS_PER_MINUTE")]
@@ -256,7 +261,7 @@ pub struct ServeArgs {
     pub api_key: Option<SecretString>,
     /// Seed of the simulation and the faults: the same seed gives the same ids again; drawn and
     /// printed if absent
-    #[arg(long, value_name = "N")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N")]
     pub seed: Option<u64>,
     /// Simulate this many new tasks per minute (0: none)
     #[arg(long, default_value_t = 0.0, allow_hyphen_values = true, value_parser = tasks_per_minute, value_name = "TASKS_PER_MINUTE")]
@@ -265,10 +270,10 @@ pub struct ServeArgs {
     #[arg(long, default_value_t = 1.0, allow_hyphen_values = true, value_parser = time_scale, value_name = "X")]
     pub time_scale: f64,
     /// Tasks to hold; beyond it the oldest finished ones go early
-    #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true, value_name = "N")]
     pub max_tasks: u32,
     /// Messages to hold with their attempts; beyond it the oldest go
-    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true, value_name = "N")]
     pub max_messages: u32,
     /// Faults to misbehave with, or `all` for a changing mix; `list` prints them all
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
@@ -304,7 +309,7 @@ pub struct TailArgs {
     #[arg(long, value_parser = duration, value_name = "TIME", conflicts_with = "frames")]
     pub since: Option<Duration>,
     /// Stop after this many events, with 0
-    #[arg(long, value_name = "N")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N")]
     pub limit: Option<u64>,
     /// Poll the active tasks if the server has no event stream
     #[arg(long)]
@@ -339,7 +344,12 @@ pub struct MessagesArgs {
     #[arg(short, long, value_name = "QUERY")]
     pub query: Option<String>,
     /// How many messages to read
-    #[arg(long, default_value_t = 50, value_name = "N")]
+    #[arg(
+        long,
+        default_value_t = 50,
+        allow_negative_numbers = true,
+        value_name = "N"
+    )]
     pub limit: usize,
     /// Do not read the attempts of each message: one request less for each, and how they stand at
     /// their endpoints is left out
@@ -368,7 +378,12 @@ pub struct AttemptsArgs {
     #[arg(long, requires = "message", conflicts_with = "offline")]
     pub headers: bool,
     /// How many attempts to read (of each endpoint, if neither is named)
-    #[arg(long, default_value_t = 50, value_name = "N")]
+    #[arg(
+        long,
+        default_value_t = 50,
+        allow_negative_numbers = true,
+        value_name = "N"
+    )]
     pub limit: usize,
     /// As the journal has it, without asking the server
     #[arg(long)]
@@ -384,7 +399,12 @@ pub struct CausesArgs {
     #[arg(short, long, value_name = "QUERY")]
     pub query: Option<String>,
     /// How many of the latest messages to look at
-    #[arg(long, default_value_t = 200, value_name = "N")]
+    #[arg(
+        long,
+        default_value_t = 200,
+        allow_negative_numbers = true,
+        value_name = "N"
+    )]
     pub limit: usize,
     /// As the journal has it, without asking the server
     #[arg(long)]
@@ -417,7 +437,7 @@ pub struct ReplayArgs {
     #[arg(long, value_parser = ago, value_name = "TIME", conflicts_with_all = ["messages", "to"])]
     pub since: Option<Duration>,
     /// At most so many messages a second, 0.01 to 1000
-    #[arg(long, default_value_t = crate::domain::bulk::PER_SECOND, value_parser = per_second, value_name = "N")]
+    #[arg(long, default_value_t = crate::domain::bulk::PER_SECOND, value_parser = per_second, allow_negative_numbers = true, value_name = "N")]
     pub rate: f64,
     /// Only to this endpoint; of named messages whatever their last attempt was
     #[arg(long, value_name = "ID", value_parser = id)]
@@ -496,7 +516,12 @@ pub struct ReplaysArgs {
     #[arg(long)]
     pub open: bool,
     /// How many of the newest; those that are open are always listed
-    #[arg(long, default_value_t = 50, value_name = "N")]
+    #[arg(
+        long,
+        default_value_t = 50,
+        allow_negative_numbers = true,
+        value_name = "N"
+    )]
     pub limit: usize,
     /// As the ledger has it, without asking the server
     #[arg(long)]

@@ -10,7 +10,7 @@ pub fn is_one_receiver(one: &str, other: &str) -> bool {
 }
 
 /// Scheme, host, port and path; `None` if it is no URL of http.
-fn place(url: &str) -> Option<(String, String, u16, &str)> {
+fn place(url: &str) -> Option<(String, String, u16, Vec<String>)> {
     let (scheme, rest) = url.split_once("://")?;
     let scheme = scheme.to_ascii_lowercase();
     let usual = match &*scheme {
@@ -33,9 +33,63 @@ fn place(url: &str) -> Option<(String, String, u16, &str)> {
     let host = if is_here(&host) {
         "localhost".to_owned()
     } else {
-        host
+        spelled_once(host)
     };
-    Some((scheme, host, port, path))
+    Some((scheme, host, port, segments(path)))
+}
+
+/// An address of IPv6 in the one form that it is written in (RFC 5952).
+fn spelled_once(host: String) -> String {
+    match host.trim_start_matches('[').trim_end_matches(']').parse() {
+        Ok(IpAddr::V6(ip)) => ip.to_string(),
+        _ => host,
+    }
+}
+
+/// The parts of a path that tell receivers apart: empty ones are left out, as most servers take `//a`
+/// and `/a/` for `/a`, and dots are followed (RFC 3986, 5.2.4).
+fn segments(path: &str) -> Vec<String> {
+    let mut parts = Vec::new();
+    for part in path.split('/').map(plain) {
+        match &*part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            _ => parts.push(part),
+        }
+    }
+    parts
+}
+
+/// A part of a path in which nothing is escaped that need not be, the rest in capitals (RFC 3986,
+/// 6.2.2): `%63%2f` is `c%2F`.
+fn plain(part: &str) -> String {
+    let mut pieces = part.split('%');
+    let mut plain = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let escaped = piece.split_at_checked(2).and_then(|(hex, rest)| {
+            let is_hex = hex.bytes().all(|digit| digit.is_ascii_hexdigit());
+            let byte = is_hex.then(|| u8::from_str_radix(hex, 16).ok())?;
+            Some((byte?, hex, rest))
+        });
+        match escaped {
+            Some((byte, _, rest)) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => {
+                plain.push(char::from(byte));
+                plain.push_str(rest);
+            }
+            Some((_, hex, rest)) => {
+                plain.push('%');
+                plain.push_str(&hex.to_ascii_uppercase());
+                plain.push_str(rest);
+            }
+            None => {
+                plain.push('%');
+                plain.push_str(piece);
+            }
+        }
+    }
+    plain
 }
 
 /// Whether what is sent there goes to this machine: by its own names, by the address that stands for
@@ -79,6 +133,19 @@ mod tests {
             (here, "http://localhost:3001/hooks", false),
             (here, "http://localhost:3000/", false),
             ("http://[::1]/", "http://127.0.0.1", true),
+            (far, "https://hooks.example//a", true),
+            (far, "https://hooks.example/a/", true),
+            (far, "https://hooks.example/%61", true),
+            (far, "https://hooks.example/x/../a", true),
+            (far, "https://hooks.example/%2E/a", true),
+            (far, "https://hooks.example/A", false),
+            (far, "https://hooks.example/%2fa", false),
+            ("https://x/%c3%a9", "https://x/%C3%A9", true),
+            ("https://x/50%", "https://x/50%25", false),
+            ("https://x/%é", "https://x/%é/", true),
+            ("https://[2001:DB8::1]/", "https://[2001:db8:0::1]", true),
+            ("https://[2001:db8::1]/", "https://[2001:db8::2]", false),
+            ("https://user:pass@x/", "https://x", true),
             ("no url", "no url", true),
             ("no url", "http://x", false),
         ] {

@@ -178,6 +178,10 @@ async fn what_the_service_would_refuse_is_not_sent_and_named() {
             vec!["create", "http://a/", "--rate-limit", "0"],
             "--rate-limit",
         ),
+        (
+            vec!["update", "ep_1", "--rate-limit", "-1"],
+            "'--rate-limit <N>': give a whole number",
+        ),
         (vec!["update", "ep_1"], "--description"),
         (vec!["update", "ep_1", "--to", "ftp://a/"], "URL"),
         (vec!["headers", "ep_1", "--from", "/nowhere"], "--from"),

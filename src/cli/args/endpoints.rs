@@ -91,7 +91,7 @@ pub struct CreateArgs {
     )]
     pub event_types: Vec<String>,
     /// Messages a second, at most; none is no limit
-    #[arg(long, default_value = "none", value_parser = rate_limit, value_name = "N")]
+    #[arg(long, default_value = "none", value_parser = rate_limit, allow_negative_numbers = true, value_name = "N")]
     pub rate_limit: RateLimit,
     #[command(flatten)]
     pub keep: KeepArgs,
@@ -124,7 +124,7 @@ pub struct UpdateArgs {
     #[arg(long, value_delimiter = ',', value_name = "TYPE,…")]
     pub event_types: Option<Vec<String>>,
     /// Messages a second, at most; none is no limit
-    #[arg(long, value_parser = rate_limit, value_name = "N")]
+    #[arg(long, value_parser = rate_limit, allow_negative_numbers = true, value_name = "N")]
     pub rate_limit: Option<RateLimit>,
     /// Print the endpoint as it is then, as one JSON object
     #[arg(long)]

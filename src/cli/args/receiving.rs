@@ -97,7 +97,7 @@ pub struct ListenArgs {
     #[arg(long, value_name = "FILE", requires = "forward")]
     pub resign: Option<PathBuf>,
     /// Answer this status (200 to 599) to every delivery; else 204, and 401 where the signature does not fit
-    #[arg(long, value_name = "CODE", value_parser = clap::value_parser!(u16).range(200..600))]
+    #[arg(long, allow_negative_numbers = true, value_name = "CODE", value_parser = clap::value_parser!(u16).range(200..600))]
     pub status: Option<u16>,
     /// Wait so long before each answer, as 500ms, 2s or 1m; without it, not at all
     #[arg(long, value_parser = duration, value_name = "TIME")]
@@ -112,7 +112,7 @@ pub struct ListenArgs {
     #[arg(long, value_name = "URL", requires = "register")]
     pub public_url: Option<String>,
     /// Stop after this many deliveries, with 0
-    #[arg(long, value_name = "N")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N")]
     pub limit: Option<u64>,
     /// Forward to a host that is not this machine without asking
     #[arg(long)]
