@@ -1,6 +1,7 @@
 //! The signature doctor: not only whether a request verifies, but which of the usual causes it is
 //! that it does not, and what to do about it.
 
+mod altered;
 mod words;
 
 use std::fmt;
@@ -77,6 +78,8 @@ pub enum Cause {
     Empty { declared: Option<usize> },
     /// The body has fewer bytes than its Content-Length says, or its JSON ends in the middle.
     Cut { declared: Option<usize>, got: usize },
+    /// The body was altered in this byte, counted from 0: what was signed there, and what came.
+    Byte { at: usize, signed: u8, got: u8 },
     /// Nothing of the above fits; what the body looks like.
     Altered { looks: Option<Looks> },
 }
@@ -597,6 +600,38 @@ mod tests {
     }
 
     /// How a body looks is no proof that it was parsed: its sender may write it so.
+    #[test]
+    fn the_byte_that_was_altered_is_named_where_one_was() {
+        let look = |body: &[u8], secret: &str| {
+            let timestamp = NOW.to_string();
+            let signature = signed(secret, br#"{"b":1,"a":2}"#);
+            let request = Request {
+                headers: headers("msg_1", &timestamp, &signature),
+                body,
+                declared: None,
+            };
+            let mut found = diagnose(&request, &mine(), Some(NOW));
+            found.look_for_byte(&request, &mine());
+            found
+        };
+        let found = look(br#"{"b":1,"a":3}"#, SECRET);
+        let byte = Cause::Byte {
+            at: 11,
+            signed: b'2',
+            got: b'3',
+        };
+        assert_eq!((found.name(), &found.cause), ("altered_byte", &Some(byte)));
+        assert_eq!(
+            found.words(),
+            "one byte of the body was altered: '3' (0x33) at offset 11, where '2' (0x32) was signed (made with receiver)"
+        );
+        // Two bytes, and another secret: neither can be told.
+        assert_eq!(look(br#"{"b":3,"a":3}"#, SECRET).name(), "altered");
+        assert_eq!(look(br#"{"b":1,"a":3}"#, OTHER).name(), "altered");
+        // What another cause explains is not searched.
+        assert_eq!(look(br#"{"b":1,"a":2}"#, SECRET).name(), "verified");
+    }
+
     #[test]
     fn another_secret_is_not_taken_for_a_parsed_body() {
         let sorted = r#"{"a":1,"b":{"y":1,"x":2},"z":3}"#;

@@ -128,6 +128,12 @@ fn causes_are_named_with_what_to_do() {
             "altered",
         ),
         (
+            "one byte",
+            http(at, &good, &BODY.replacen("failed", "failer", 1)),
+            vec![],
+            "altered_byte",
+        ),
+        (
             "missing",
             "POST / HTTP/1.1\r\nhost: x\r\n\r\n{}".to_owned(),
             vec![],

@@ -107,6 +107,11 @@ impl Diagnosis {
                 declared: None,
                 got,
             } => format!("the body was cut short: its JSON ends in the middle, after {got} bytes"),
+            Cause::Byte { at, signed, got } => format!(
+                "one byte of the body was altered: {} at offset {at}, where {} was signed{signed_by}",
+                letter(*got),
+                letter(*signed)
+            ),
             Cause::Altered { .. } => {
                 "no secret fits: the secret is another one, or body, id or timestamp differ from what was signed".to_owned()
             }
@@ -171,6 +176,9 @@ impl Diagnosis {
             Some(Cause::Cut { .. }) => {
                 "Raise the limit for request bodies, or save the whole request."
             }
+            Some(Cause::Byte { .. }) => {
+                "Somebody or something changed it after it was signed: an editor, a proxy, or a bad copy. Refuse it, and save the request as it came, with reeltop listen --save."
+            }
             Some(Cause::Altered { looks: Some(looks) }) => {
                 let how = match looks {
                     Looks::Sorted => "The keys of the body are sorted",
@@ -214,6 +222,7 @@ impl Cause {
             Self::Body(_) => "line_ends",
             Self::Empty { .. } => "body_empty",
             Self::Cut { .. } => "body_cut",
+            Self::Byte { .. } => "altered_byte",
             Self::Altered { .. } => "altered",
         }
     }
@@ -243,6 +252,15 @@ fn change_words(change: &Change, body_form: Option<&str>) -> String {
         Change::MarkAdded => "a byte order mark was put before the body".to_owned(),
         Change::Base64 => "the body is base64 of the one that was signed".to_owned(),
         Change::Quoted => "the body is a JSON string that holds the one that was signed".to_owned(),
+    }
+}
+
+/// A byte for people: `'a' (0x61)`, or `0x0a`.
+fn letter(byte: u8) -> String {
+    if byte.is_ascii_graphic() {
+        format!("{:?} (0x{byte:02x})", char::from(byte))
+    } else {
+        format!("0x{byte:02x}")
     }
 }
 
