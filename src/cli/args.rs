@@ -459,9 +459,12 @@ pub struct ReplayArgs {
     /// With --bulk: only what stands there so
     #[arg(long, requires = "bulk", value_enum, value_name = "STATE")]
     pub status: Option<StatusArg>,
-    /// Send without asking
+    /// Send without asking; what is to be known before is told on stderr
     #[arg(long)]
     pub yes: bool,
+    /// Leave what the service tries again by itself to it, which a resend may end
+    #[arg(long, conflicts_with_all = ["recover", "missing", "bulk", "to"])]
+    pub leave_retries: bool,
     /// Print the plan and send nothing
     #[arg(long)]
     pub dry_run: bool,

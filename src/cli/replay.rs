@@ -1,6 +1,7 @@
 //! `reeltop replay`: plan, confirm, send once, follow to the attempt that it caused.
 
 mod arrived;
+mod earlier;
 mod ending;
 mod left_alone;
 mod local;
@@ -17,8 +18,9 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 
+use self::earlier::Earlier;
 use self::sending::{Sending, Work, end, send};
-use self::shown::{nothing_to_send, plan_text, print_plan_lines};
+use self::shown::{nothing_to_send, plan_text, print_plan_lines, warn};
 use super::args::{ReplayArgs, SourceArgs};
 use super::list::query;
 use super::output::{Outcome, Output, Stop, note};
@@ -29,14 +31,13 @@ use crate::app::subject::means_endpoint;
 use crate::domain::bulk::{MANY, jobs, n_tried, oldest_first, plan_of_many, untried_first};
 use crate::domain::{
     Change, ChangeKind, EndpointId, Failure, FailureKind, History, Job, MessageId, Moment, Origin,
-    Plan, Queue, Route, Trigger, plan,
+    Plan, Queue, Route, Time, plan,
 };
 use crate::io::attempts::Attempts;
 use crate::io::client::{Client, ENDPOINTS};
 use crate::io::clock::Clock;
 use crate::io::config::Source;
 use crate::io::discover::discover;
-use crate::io::ledger::Ledger;
 
 /// Messages whose attempts are read at once.
 const READS: usize = 8;
@@ -80,7 +81,7 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
     };
     let mut history = gather(&ids, &source, &client, clock).await?;
     newer::told(&client, &mut history, &ids, clock).await?;
-    known_replays(&ledger, &mut history, clock).await?;
+    let earlier = Earlier::fold(&ledger, &mut history, clock).await?;
     let now = clock.now();
     let only = match &args.endpoint {
         Some(name) => Some(meant(name, &mut history, &client, now).await?),
@@ -94,7 +95,7 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
     let now = clock.now().wall;
     // What the query says of endpoints says where to.
     let meant = query(args.query.as_deref())?;
-    let plans: Vec<Plan> = messages
+    let mut plans: Vec<Plan> = messages
         .iter()
         .map(|message| {
             if is_bulk {
@@ -118,6 +119,8 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
             }
         })
         .collect();
+    earlier.leave_out_found(&history, &mut plans);
+    let n_left = left_to_retries(&mut plans, args.leave_retries, now);
     let mut out = Output::new();
     // A named message is sent in its turn, whatever was tried before.
     let mut jobs: Vec<Job> = jobs(&plans, &history).collect();
@@ -131,14 +134,22 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
     if args.dry_run && args.json {
         print_plan_lines(&mut out, &plans, client.route(), &now.rfc3339())?;
     } else if args.dry_run {
-        let text = plan_text(&plans, args.rate, is_bulk, n_tried);
+        let text = plan_text(&plans, args.rate, is_bulk, n_tried, now);
         text.lines().try_for_each(|line| out.line(line))?;
     } else if !args.yes {
-        let _ = io::stderr().write_all(plan_text(&plans, args.rate, is_bulk, n_tried).as_bytes());
+        let _ =
+            io::stderr().write_all(plan_text(&plans, args.rate, is_bulk, n_tried, now).as_bytes());
+    } else {
+        warn(&plans, n_left, now);
     }
     out.flush()?;
     if n_chosen == 0 {
-        return Ok(Ready::Ended(nothing_to_send(&plans, only.is_some())));
+        return Ok(Ready::Ended(nothing_to_send(
+            &plans,
+            only.is_some(),
+            n_left,
+            &history,
+        )));
     }
     if args.dry_run {
         return Ok(Ready::Ended(0));
@@ -162,6 +173,17 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
         history,
         out,
     })))
+}
+
+/// Leaves to the service's own retries what waits for one, if that is asked for; gives how much.
+fn left_to_retries(plans: &mut [Plan], is_asked: bool, now: Time) -> usize {
+    if !is_asked {
+        return 0;
+    }
+    let items = plans.iter_mut().flat_map(|plan| &mut plan.items);
+    items
+        .filter_map(|item| item.leave_to_retry(now).then_some(()))
+        .count()
 }
 
 /// A client that waits for no answer longer than a replay is waited for.
@@ -197,21 +219,6 @@ async fn meant(
     let id = endpoint.id.clone();
     history.apply(change(ChangeKind::Endpoint(Box::new(endpoint)), now));
     Ok(id)
-}
-
-/// Folds what the ledger holds, after it took note of the attempts that were read: these may tell
-/// how earlier replays ended.
-async fn known_replays(ledger: &Ledger, history: &mut History, clock: Clock) -> Result<(), Stop> {
-    let now = clock.now();
-    let attempts = manual_attempts(history, now);
-    let looked = ledger.wait(move |ledger| {
-        ledger.note(&attempts);
-        ledger.keep(now)
-    });
-    for replay in looked.await? {
-        history.apply(change(ChangeKind::Ledger(Box::new(replay)), now));
-    }
-    Ok(())
 }
 
 /// Reads all that a plan weighs: abilities, endpoints, the messages and their attempts.
@@ -288,19 +295,6 @@ async fn gather(
         }
     }
     Ok(history)
-}
-
-/// The attempts that were read, for the ledger.
-fn manual_attempts(history: &History, now: Moment) -> Vec<Change> {
-    let mut manual = Vec::new();
-    for delivery in history.deliveries.newest() {
-        manual.extend(delivery.attempts());
-    }
-    manual
-        .into_iter()
-        .filter(|attempt| attempt.trigger == Trigger::Manual)
-        .map(|attempt| change(ChangeKind::Attempt(Box::new(attempt.clone())), now))
-        .collect()
 }
 
 fn change(kind: ChangeKind, received: Moment) -> Change {

@@ -91,12 +91,10 @@ fn leave_out_stale(history: &History, plan: &mut Plan) {
         let delivery = deliveries.get(&plan.message);
         if !item.is_failing {
             let why = "it was delivered there before, whatever came of a later try";
-            item.verdict = Verdict::Skip(why.to_owned());
-            item.is_chosen = false;
+            item.leave_out(why.to_owned());
         } else if delivery.is_some_and(|it| deliveries.is_superseded(it, &item.endpoint)) {
             let why = "superseded: it took a newer message of this task since";
-            item.verdict = Verdict::Skip(why.to_owned());
-            item.is_chosen = false;
+            item.leave_out(why.to_owned());
         }
     }
 }

@@ -7,11 +7,15 @@ mod verdict;
 use super::history::{Delivery, History};
 use super::id::{EndpointId, MessageId};
 use super::link::Ability;
-use super::time::Time;
+use super::time::{SECOND, Time, due_words};
 pub use grounds::Grounds;
 pub(super) use local::plan_local_tried;
 pub use local::{PostBody, plan_local};
 use verdict::{general_refusal, item};
+
+/// How long after its time a retry is still waited for, in microseconds: it is an estimate, and some
+/// services are late.
+const OVERDUE: i64 = 3600 * SECOND;
 
 /// What a replay of one message would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +74,30 @@ impl Plan {
             return true;
         }
         false
+    }
+}
+
+impl PlanItem {
+    /// Leaves it out, for this reason.
+    pub fn leave_out(&mut self, why: String) {
+        self.verdict = Verdict::Skip(why);
+        self.is_chosen = false;
+    }
+
+    /// Whether it is to be sent though the service may well try it again by itself.
+    pub fn has_retry(&self, now: Time) -> bool {
+        let is_near = |at: Time| now.since(at) < OVERDUE;
+        self.is_chosen && self.retry.is_some_and(is_near)
+    }
+
+    /// Leaves what is to be sent to the service's own retry. Whether one is still to come.
+    pub fn leave_to_retry(&mut self, now: Time) -> bool {
+        let Some(at) = self.retry.filter(|_| self.has_retry(now)) else {
+            return false;
+        };
+        let due = due_words(at, now, "about ");
+        self.leave_out(format!("left to the service's own retry, {due}"));
+        true
     }
 }
 
@@ -192,7 +220,7 @@ mod tests {
     use super::super::link::Abilities;
     use super::super::message::{Message, Payload};
     use super::super::replay::{Replay, ReplayState, ReplayStep, Route, Stage};
-    use super::super::time::{Moment, SECOND};
+    use super::super::time::Moment;
     use super::*;
 
     const NOW: Time = Time(1_800_000_000 * SECOND);
@@ -324,6 +352,23 @@ mod tests {
             planned(&history, Some("ep_2")).items[0].verdict,
             Verdict::Send
         );
+    }
+
+    #[test]
+    fn what_the_service_tries_again_is_left_to_it_where_that_is_asked_for() {
+        for (seconds_ago, is_left) in [(10, true), (2 * 3600, false)] {
+            let history = history([
+                endpoint("ep_1", false),
+                attempt("a1", "ep_1", seconds_ago, 500, Trigger::Scheduled),
+            ]);
+            let mut plan = planned(&history, Some("ep_1"));
+            assert!(plan.items[0].retry.is_some());
+            assert_eq!(plan.items[0].has_retry(NOW), is_left);
+            assert_eq!(plan.items[0].leave_to_retry(NOW), is_left);
+            assert_eq!(plan.chosen().count(), usize::from(!is_left));
+            // What is left to it once is not counted again.
+            assert!(!plan.items[0].leave_to_retry(NOW) || !is_left);
+        }
     }
 
     #[test]

@@ -586,9 +586,17 @@ async fn a_bulk_takes_what_failed_and_stops_after_five_failures_in_a_row() {
     attempts(&server, &format!("endpoint_id={}", endpoint.id), 12).await;
     let (code, lines, said) = on(&server, &["replay", "--query", "failed", "--dry-run"]).await;
     assert_eq!(code, 0, "{lines:?} {said}");
+    let n_to_send = |line: &String| line.starts_with("12 to send, oldest first");
+    assert!(lines.iter().any(n_to_send), "{lines:?}");
+    let pending = "the service tries 12 of them again by itself, which a resend may end; \
+                   --leave-retries leaves them to it";
+    assert_eq!(lines.last().map(String::as_str), Some(pending));
+    let left = ["replay", "--query", "failed", "--leave-retries", "--yes"];
+    let (code, lines, said) = on(&server, &left).await;
+    assert_eq!((code, lines.len()), (0, 0), "{lines:?} {said}");
     assert!(
-        lines.last().unwrap().contains("12 to send, oldest first"),
-        "{lines:?}"
+        said.contains("12 left to the service's own retries"),
+        "{said}"
     );
     let (code, ..) = on(&server, &["replay", "--query", "delivered", "--yes"]).await;
     assert_ne!(code, 0, "nothing is delivered");
@@ -606,6 +614,9 @@ async fn a_bulk_takes_what_failed_and_stops_after_five_failures_in_a_row() {
     let (code, lines, said) = run(alone(&bulk)).await;
     assert_eq!(code, 1, "{lines:?} {said}");
     assert!(said.contains("stopped after 5 failures"), "{said}");
+    // Nobody was shown the plan: what speaks against it is said all the same.
+    assert!(said.contains(pending), "{said}");
+    assert!(said.contains("an automatic retry is due in"), "{said}");
     let n_failed = lines
         .iter()
         .filter(|line| line.contains("\"state\":\"failed\""))

@@ -6,11 +6,11 @@ use std::io;
 use serde_json::json;
 
 use crate::cli::output::{Output, note};
-use crate::domain::bulk::{order_words, tried_words};
-use crate::domain::{Plan, Route, Verdict, visible};
+use crate::domain::bulk::{MANY, order_words, tried_words};
+use crate::domain::{History, Plan, ReplayState, Route, Time, Verdict, visible};
 
 /// `n_tried` of what is chosen an earlier replay tried, and it is sent last.
-pub fn plan_text(plans: &[Plan], rate: f64, is_bulk: bool, n_tried: usize) -> String {
+pub fn plan_text(plans: &[Plan], rate: f64, is_bulk: bool, n_tried: usize, now: Time) -> String {
     let mut text = String::new();
     let is_told = |plan: &&Plan| !is_bulk || plan.items.iter().any(|item| item.is_failing);
     for plan in plans.iter().filter(is_told) {
@@ -40,6 +40,9 @@ pub fn plan_text(plans: &[Plan], rate: f64, is_bulk: bool, n_tried: usize) -> St
         if let Some(words) = tried_words(n_tried) {
             let _ = writeln!(text, "{words}");
         }
+    }
+    if let Some(words) = retry_words(plans, now) {
+        let _ = writeln!(text, "{words}");
     }
     text
 }
@@ -73,41 +76,105 @@ pub fn print_plan_lines(
     Ok(())
 }
 
-/// 1 where something was refused, 0 where all of it is delivered. `is_named` is whether the command
-/// names the endpoint.
-pub fn nothing_to_send(plans: &[Plan], is_named: bool) -> u8 {
-    let mut items = plans.iter().flat_map(|plan| &plan.items).peekable();
-    let is_empty = items.peek().is_none();
-    let refusal = items.find_map(|item| match &item.verdict {
+/// Says what is to be known before sending, where nobody is shown the plan and asked. `n_left` is how
+/// much is left to the service's own retries.
+pub fn warn(plans: &[Plan], n_left: usize, now: Time) {
+    let mut lines = Vec::new();
+    for plan in plans {
+        for item in plan.chosen() {
+            let (message, label) = (&plan.message, &item.label);
+            let warnings = item.warnings.iter();
+            lines.extend(warnings.map(|why| format!("{message} → {label}: {why}")));
+        }
+    }
+    for line in lines.iter().take(MANY) {
+        note(&visible(line));
+    }
+    if let Some(n_more) = lines.len().checked_sub(MANY).filter(|n| *n > 0) {
+        note(&format!(
+            "{n_more} more warnings; --dry-run instead of --yes prints them all and sends nothing"
+        ));
+    }
+    if let Some(words) = retry_words(plans, now) {
+        note(&words);
+    }
+    if n_left > 0 {
+        note(&format!("{n_left} left to the service's own retries"));
+    }
+}
+
+/// What to do about those that the service tries again by itself, if there are any.
+fn retry_words(plans: &[Plan], now: Time) -> Option<String> {
+    let chosen = plans.iter().flat_map(Plan::chosen);
+    match chosen.filter(|item| item.has_retry(now)).count() {
+        0 => None,
+        1 => Some("--leave-retries leaves the one that is retried by itself to the service".into()),
+        n => Some(format!(
+            "the service tries {n} of them again by itself, which a resend may end; --leave-retries \
+             leaves them to it"
+        )),
+    }
+}
+
+/// 1 where something was refused, 3 where it is not known what came of an earlier replay, 0 where all of
+/// it is delivered or left to the service. `is_named` is whether the command names the endpoint.
+pub fn nothing_to_send(plans: &[Plan], is_named: bool, n_left: usize, history: &History) -> u8 {
+    let items = || {
+        plans
+            .iter()
+            .flat_map(|plan| plan.items.iter().map(move |item| (plan, item)))
+    };
+    let refusal = items().find_map(|(_, item)| match &item.verdict {
         Verdict::Refuse(why) => Some(format!("{}: {why}", item.label)),
         _ => None,
     });
-    match refusal {
-        Some(why) => {
-            note(&format!("nothing can be sent: {}", visible(&why)));
-            1
-        }
-        None if plans.is_empty() => {
-            note("nothing can be sent: no message was found");
-            1
-        }
-        None if is_empty => {
-            note(if is_named {
-                "nothing can be sent: that endpoint was never sent it"
-            } else {
-                "nothing can be sent: no endpoint was sent it or wants it; name one with --endpoint"
-            });
-            1
-        }
-        None => {
-            note(if is_named {
-                "nothing to send: all that was found is delivered there, or a newer message is; \
-                 a message named by its id is sent again"
-            } else {
-                "nothing to send: every endpoint has it, or a newer message of its task; a message \
-                 named by its id, with --endpoint, is sent again"
-            });
-            0
+    let nothing = |why: &str| {
+        note(&format!("nothing can be sent: {}", visible(why)));
+        1
+    };
+    if let Some(why) = refusal {
+        return nothing(&why);
+    }
+    if plans.is_empty() {
+        return nothing("no message was found");
+    }
+    if items().next().is_none() {
+        return nothing(if is_named {
+            "that endpoint was never sent it"
+        } else {
+            "no endpoint was sent it or wants it; name one with --endpoint"
+        });
+    }
+    let mut code = 0;
+    let mut n_doubts = 0;
+    for (plan, item) in items() {
+        let doubt = history.replays.doubtful_of(&plan.message, &item.endpoint);
+        if let (Verdict::Skip(why), Some(replay)) = (&item.verdict, doubt) {
+            n_doubts += 1;
+            if n_doubts <= MANY {
+                let (message, label) = (&plan.message, &item.label);
+                note(&visible(&format!(
+                    "nothing was sent of {message} to {label}: {why}"
+                )));
+            }
+            if !matches!(replay.state, ReplayState::Delivered { .. }) {
+                code = 3;
+            }
         }
     }
+    if n_doubts > 0 {
+        return code;
+    }
+    note(match (n_left, is_named) {
+        (1.., _) => "nothing to send but what is left to the service's own retries",
+        (0, true) => {
+            "nothing to send: all that was found is delivered there, or a newer message is; \
+             a message named by its id is sent again"
+        }
+        (0, false) => {
+            "nothing to send: every endpoint has it, or a newer message of its task; a message \
+             named by its id, with --endpoint, is sent again"
+        }
+    });
+    code
 }

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
 
+use super::earlier::Earlier;
 use super::shown::print_plan_lines;
-use super::{Ready, Sending, Work, gather, known_replays, meant, select};
+use super::{Ready, Sending, Work, gather, meant, select};
 use crate::cli::args::{ReplayArgs, SourceArgs, StatusArg};
 use crate::cli::output::{Output, Stop, note, usage};
 use crate::cli::prompt::{confirmed, counted};
@@ -82,7 +83,7 @@ pub(super) async fn prepare(
     let since = Time(clock.now().wall.0.saturating_sub(micros(ago)));
     let ids = select::select(args, &client, clock.now().wall).await?;
     let mut history = gather(&ids, &source, &client, clock).await?;
-    known_replays(&ledger, &mut history, clock).await?;
+    Earlier::fold(&ledger, &mut history, clock).await?;
     let endpoint = meant(named, &mut history, &client, clock.now()).await?;
     let (messages, _) = oldest_first(&history, ids.iter().map(|id| MessageId::new(id)));
     let now = clock.now().wall;
@@ -108,12 +109,15 @@ pub(super) async fn prepare(
         return Ok(Ready::Ended(0));
     }
     let n = plans.len();
-    let mut text = plan_words(&asked, now, n);
-    text.push_str(&warning_words(&asked.takes, &history, &plans, n_skipped));
+    let warnings = warning_words(&asked.takes, &history, &plans, n_skipped);
+    let text = plan_words(&asked, now, n) + &warnings;
     if args.dry_run && !args.json {
         text.lines().try_for_each(|line| out.line(line))?;
     } else if !args.yes && !args.dry_run {
         let _ = io::stderr().write_all(text.as_bytes());
+    } else if args.yes {
+        // Nobody is asked, and is told all the same.
+        let _ = io::stderr().write_all(warnings.as_bytes());
     }
     out.flush()?;
     if args.dry_run {

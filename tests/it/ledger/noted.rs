@@ -28,3 +28,37 @@ async fn attempts_that_a_plan_reads_end_what_was_open_in_the_ledger() {
     assert_eq!(states, ["skipped"], "{said}");
     assert_eq!(listed().await, (0, "delivered".to_owned()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_command_after_a_kill_sends_nothing_where_the_first_was_delivered() {
+    for then in [&["--yes"][..], &["--dry-run"]] {
+        let state = tempfile::tempdir().unwrap();
+        let service = Service::held_at(Point::Posting).await;
+        let mut first = service.replay(state.path());
+        service.until_reached().await;
+        first.kill().unwrap();
+        first.wait().unwrap();
+        service.open();
+        assert_eq!(service.n_posts(), 1);
+
+        // An endpoint that is named gets a message again, whatever it has; but not unawares.
+        let named = ["replay", "msg_1", "--endpoint", "ep_1"];
+        let again = async |flags: &[&str]| {
+            let arguments = [&named[..], flags].concat();
+            let child = service.command(state.path(), &arguments).spawn().unwrap();
+            let (code, _, said) = end(child).await;
+            (code, said)
+        };
+        let (code, said) = again(&[then, &["--json"]].concat()).await;
+        assert_eq!((code, service.n_posts()), (Some(0), 1), "{then:?}: {said}");
+        let found = "an earlier replay was still open, and this look found it delivered, found \
+                     later, perhaps somebody else's; the same command again sends another";
+        assert!(said.contains("nothing was sent of msg_1 to "), "{said}");
+        assert!(said.contains(found), "{said}");
+
+        // Who was told of it and asks again means another.
+        let (code, said) = again(&["--yes", "--json"]).await;
+        assert_eq!((code, service.n_posts()), (Some(0), 2), "{then:?}: {said}");
+        assert!(said.contains("already delivered"), "{said}");
+    }
+}
