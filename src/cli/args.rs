@@ -23,7 +23,7 @@ pub use endpoints::{
 pub use receiving::{ListenArgs, SecretArgs, SendArgs, VerifyArgs};
 
 use id::id;
-use number::{ago, duration, event_bytes, per_second, tasks_per_minute, time_scale};
+use number::{ago, count, duration, event_bytes, per_second, seed, tasks_per_minute, time_scale};
 
 /// top for media-processing tasks and their webhooks
 ///
@@ -217,12 +217,7 @@ pub enum Command {
 #[derive(Debug, Clone, ClapArgs)]
 pub struct DemoArgs {
     /// Seed of the simulation: the same seed gives the same assets and fates
-    #[arg(
-        long,
-        default_value_t = 1,
-        allow_negative_numbers = true,
-        value_name = "N"
-    )]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true, value_parser = seed, value_name = "N")]
     pub seed: u64,
     /// Tasks created per minute
     #[arg(long, default_value_t = 30.0, allow_hyphen_values = true, value_parser = tasks_per_minute, value_name = "TASKS_PER_MINUTE")]
@@ -261,7 +256,7 @@ pub struct ServeArgs {
     pub api_key: Option<SecretString>,
     /// Seed of the simulation and the faults: the same seed gives the same ids again; drawn and
     /// printed if absent
-    #[arg(long, allow_negative_numbers = true, value_name = "N")]
+    #[arg(long, allow_negative_numbers = true, value_parser = seed, value_name = "N")]
     pub seed: Option<u64>,
     /// Simulate this many new tasks per minute (0: none)
     #[arg(long, default_value_t = 0.0, allow_hyphen_values = true, value_parser = tasks_per_minute, value_name = "TASKS_PER_MINUTE")]
@@ -270,10 +265,10 @@ pub struct ServeArgs {
     #[arg(long, default_value_t = 1.0, allow_hyphen_values = true, value_parser = time_scale, value_name = "X")]
     pub time_scale: f64,
     /// Tasks to hold; beyond it the oldest finished ones go early
-    #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true, value_name = "N")]
+    #[arg(long, default_value_t = 200_000, value_parser = count::<u32>, allow_negative_numbers = true, value_name = "N")]
     pub max_tasks: u32,
     /// Messages to hold with their attempts; beyond it the oldest go
-    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true, value_name = "N")]
+    #[arg(long, default_value_t = 100_000, value_parser = count::<u32>, allow_negative_numbers = true, value_name = "N")]
     pub max_messages: u32,
     /// Faults to misbehave with, or `all` for a changing mix; `list` prints them all
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
@@ -306,10 +301,10 @@ pub struct TailArgs {
     #[arg(long, value_name = "ID")]
     pub last_event_id: Option<String>,
     /// First what the journal holds since so long ago, as `10m` or `2h`, then live
-    #[arg(long, value_parser = duration, value_name = "TIME", conflicts_with = "frames")]
+    #[arg(long, allow_hyphen_values = true, value_parser = duration, value_name = "TIME", conflicts_with = "frames")]
     pub since: Option<Duration>,
     /// Stop after this many events, with 0
-    #[arg(long, allow_negative_numbers = true, value_name = "N")]
+    #[arg(long, allow_negative_numbers = true, value_parser = count::<u64>, value_name = "N")]
     pub limit: Option<u64>,
     /// Poll the active tasks if the server has no event stream
     #[arg(long)]
@@ -344,12 +339,7 @@ pub struct MessagesArgs {
     #[arg(short, long, value_name = "QUERY")]
     pub query: Option<String>,
     /// How many messages to read
-    #[arg(
-        long,
-        default_value_t = 50,
-        allow_negative_numbers = true,
-        value_name = "N"
-    )]
+    #[arg(long, default_value_t = 50, allow_negative_numbers = true, value_parser = count::<usize>, value_name = "N")]
     pub limit: usize,
     /// Do not read the attempts of each message: one request less for each, and how they stand at
     /// their endpoints is left out
@@ -378,12 +368,7 @@ pub struct AttemptsArgs {
     #[arg(long, requires = "message", conflicts_with = "offline")]
     pub headers: bool,
     /// How many attempts to read (of each endpoint, if neither is named)
-    #[arg(
-        long,
-        default_value_t = 50,
-        allow_negative_numbers = true,
-        value_name = "N"
-    )]
+    #[arg(long, default_value_t = 50, allow_negative_numbers = true, value_parser = count::<usize>, value_name = "N")]
     pub limit: usize,
     /// As the journal has it, without asking the server
     #[arg(long)]
@@ -399,12 +384,7 @@ pub struct CausesArgs {
     #[arg(short, long, value_name = "QUERY")]
     pub query: Option<String>,
     /// How many of the latest messages to look at
-    #[arg(
-        long,
-        default_value_t = 200,
-        allow_negative_numbers = true,
-        value_name = "N"
-    )]
+    #[arg(long, default_value_t = 200, allow_negative_numbers = true, value_parser = count::<usize>, value_name = "N")]
     pub limit: usize,
     /// As the journal has it, without asking the server
     #[arg(long)]
@@ -434,7 +414,7 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "QUERY", conflicts_with_all = ["messages", "to"])]
     pub query: Option<String>,
     /// Instead of ids: every message accepted since so long ago, as `2h` or `3d`, where it failed
-    #[arg(long, value_parser = ago, value_name = "TIME", conflicts_with_all = ["messages", "to"])]
+    #[arg(long, allow_hyphen_values = true, value_parser = ago, value_name = "TIME", conflicts_with_all = ["messages", "to"])]
     pub since: Option<Duration>,
     /// At most so many messages a second, 0.01 to 1000
     #[arg(long, default_value_t = crate::domain::bulk::PER_SECOND, value_parser = per_second, allow_negative_numbers = true, value_name = "N")]
@@ -474,7 +454,7 @@ pub struct ReplayArgs {
     /// How long to wait for the service's answer and the attempt that the replay causes, or with --to
     /// for the answer; and so long at most, from its first refusal on, for a service that asks to be
     /// left alone (429): where it asks for longer, the rest is not sent
-    #[arg(long, default_value = "60s", value_parser = duration, value_name = "TIME")]
+    #[arg(long, default_value = "60s", allow_hyphen_values = true, value_parser = duration, value_name = "TIME")]
     pub wait: Duration,
     /// Post them to this URL instead, from here, signed anew with --secret-file
     #[arg(long, value_name = "URL", conflicts_with = "endpoint")]
@@ -519,12 +499,7 @@ pub struct ReplaysArgs {
     #[arg(long)]
     pub open: bool,
     /// How many of the newest; those that are open are always listed
-    #[arg(
-        long,
-        default_value_t = 50,
-        allow_negative_numbers = true,
-        value_name = "N"
-    )]
+    #[arg(long, default_value_t = 50, allow_negative_numbers = true, value_parser = count::<usize>, value_name = "N")]
     pub limit: usize,
     /// As the ledger has it, without asking the server
     #[arg(long)]
@@ -547,7 +522,7 @@ pub enum ConfigCommand {
 #[derive(Debug, Clone, ClapArgs)]
 pub struct DoctorArgs {
     /// How long to listen to the stream for an event and a heartbeat
-    #[arg(long, default_value = "20s", value_parser = duration, value_name = "TIME")]
+    #[arg(long, default_value = "20s", allow_hyphen_values = true, value_parser = duration, value_name = "TIME")]
     pub wait: Duration,
     /// One JSON object a line: check, state, detail, hint
     #[arg(long)]

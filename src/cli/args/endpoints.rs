@@ -161,7 +161,7 @@ pub struct RotateArgs {
     #[arg(long, value_name = "FILE")]
     pub secret_file: Option<PathBuf>,
     /// How long the secret before stays valid, as 30m, 24h or 168h
-    #[arg(long, default_value = "24h", value_parser = grace, value_name = "TIME")]
+    #[arg(long, default_value = "24h", allow_hyphen_values = true, value_parser = grace, value_name = "TIME")]
     pub grace: Duration,
     /// Rotate without asking
     #[arg(long)]
@@ -207,7 +207,7 @@ pub struct StatsArgs {
     pub id: String,
     /// Attempts since so long ago, as `2h` or `3d`; 28 days at most, which is also what is counted
     /// without it
-    #[arg(long, value_parser = ago, value_name = "TIME")]
+    #[arg(long, allow_hyphen_values = true, value_parser = ago, value_name = "TIME")]
     pub since: Option<Duration>,
     /// One JSON object
     #[arg(long)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args as ClapArgs;
 
-use super::number::duration;
+use super::number::{count, duration, status};
 
 /// Where the secrets of webhooks come from. None is ever given on the command line itself.
 #[derive(Debug, Clone, Default, ClapArgs)]
@@ -76,7 +76,7 @@ pub struct SendArgs {
     #[arg(long)]
     pub yes: bool,
     /// How long to wait for an answer
-    #[arg(long, default_value = "15s", value_parser = duration, value_name = "TIME")]
+    #[arg(long, default_value = "15s", allow_hyphen_values = true, value_parser = duration, value_name = "TIME")]
     pub timeout: Duration,
     /// One JSON object a line
     #[arg(long)]
@@ -97,10 +97,10 @@ pub struct ListenArgs {
     #[arg(long, value_name = "FILE", requires = "forward")]
     pub resign: Option<PathBuf>,
     /// Answer this status (200 to 599) to every delivery; else 204, and 401 where the signature does not fit
-    #[arg(long, allow_negative_numbers = true, value_name = "CODE", value_parser = clap::value_parser!(u16).range(200..600))]
+    #[arg(long, allow_negative_numbers = true, value_name = "CODE", value_parser = status)]
     pub status: Option<u16>,
     /// Wait so long before each answer, as 500ms, 2s or 1m; without it, not at all
-    #[arg(long, value_parser = duration, value_name = "TIME")]
+    #[arg(long, allow_hyphen_values = true, value_parser = duration, value_name = "TIME")]
     pub delay: Option<Duration>,
     /// Save each request as it came in a file of its own in this folder
     #[arg(long, value_name = "DIR")]
@@ -112,7 +112,7 @@ pub struct ListenArgs {
     #[arg(long, value_name = "URL", requires = "register")]
     pub public_url: Option<String>,
     /// Stop after this many deliveries, with 0
-    #[arg(long, allow_negative_numbers = true, value_name = "N")]
+    #[arg(long, allow_negative_numbers = true, value_parser = count::<u64>, value_name = "N")]
     pub limit: Option<u64>,
     /// Forward to a host that is not this machine without asking
     #[arg(long)]
