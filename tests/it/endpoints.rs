@@ -163,6 +163,14 @@ async fn what_the_service_would_refuse_is_not_sent_and_named() {
     for (arguments, named) in [
         (vec!["create", "example.com"], "URL"),
         (
+            vec!["create", "http://[::1"],
+            "URL: the IPv6 address of the host has no ]",
+        ),
+        (
+            vec!["update", "ep_1", "--to", "http://[zz]/"],
+            "in the brackets of the host is no IPv6 address",
+        ),
+        (
             vec!["create", "http://a/", "--event-types", "a b"],
             "--event-types",
         ),

@@ -32,6 +32,19 @@ fn answer(
 }
 
 #[test]
+fn an_address_that_is_not_closed_is_named_in_the_form() {
+    let mut state = told();
+    press(&mut state, "4 c");
+    type_text(&mut state, "http://[::1");
+    assert_eq!(press(&mut state, "enter"), []);
+    let shown = picture(&mut state, 120, 30);
+    assert!(
+        shown.contains("the IPv6 address of the host has no ] at its end"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn a_new_endpoint_is_sent_once_and_its_secret_shown() {
     let mut state = told();
     press(&mut state, "4 c");

@@ -1,6 +1,8 @@
 //! What a client says about an endpoint before it is sent: always the whole object, checked as the
 //! service checks it.
 
+use core::net::Ipv6Addr;
+
 use super::Endpoint;
 use crate::domain::failure::{Failure, FailureKind};
 
@@ -158,15 +160,39 @@ fn url_fault(url: &str) -> Option<String> {
         .or_else(|| url.strip_prefix("http://"));
     let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
     let host = host.map(|host| host.rsplit('@').next().unwrap_or_default());
-    let is_bare = |host: &str| host.is_empty() || host.starts_with(':');
+    let is_address = |host: &str| host.parse::<Ipv6Addr>().is_ok();
+    let is_bare = |host: &str| host.is_empty() || (host.starts_with(':') && !is_address(host));
     if host.is_none_or(is_bare) || url.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Some(needed.to_owned());
+    }
+    if let Some(why) = host.and_then(bracket_fault) {
+        return Some(why.to_owned());
     }
     let port = host.and_then(port);
     if port.is_some_and(|port| !port.parse::<u16>().is_ok_and(|port| port > 0)) {
         return Some("the port behind the host is a number from 1 to 65535".to_owned());
     }
     length_fault(url)
+}
+
+/// What is wrong with a host that is an address of IPv6, or looks like one.
+fn bracket_fault(host: &str) -> Option<&'static str> {
+    if host.parse::<Ipv6Addr>().is_ok() {
+        return Some("an IPv6 address stands in brackets, as in http://[::1]:8080/");
+    }
+    let Some((before, rest)) = host.split_once('[') else {
+        return host
+            .contains(']')
+            .then_some("the host has a ] without its [; they stand around an IPv6 address");
+    };
+    let Some((address, after)) = rest.split_once(']') else {
+        return Some("the IPv6 address of the host has no ] at its end, as in http://[::1]:8080/");
+    };
+    if address.parse::<Ipv6Addr>().is_err() {
+        return Some("in the brackets of the host is no IPv6 address, such as http://[::1]:8080/");
+    }
+    let is_alone = before.is_empty() && (after.is_empty() || after.starts_with(':'));
+    (!is_alone).then_some("around the brackets of an IPv6 address stands nothing but a port")
 }
 
 /// What stands behind the colon after a host's name or address.
@@ -252,6 +278,41 @@ mod tests {
             "http://a/\u{7}",
         ] {
             assert_eq!(fields(&draft(url)), ["url"], "{url}");
+        }
+    }
+
+    #[test]
+    fn a_bad_address_of_ipv6_is_not_blamed_on_the_port() {
+        let missing = "the IPv6 address of the host has no ] at its end";
+        let no_address = "in the brackets of the host is no IPv6 address";
+        let bare = "an IPv6 address stands in brackets";
+        let beside = "around the brackets of an IPv6 address stands nothing but a port";
+        for (url, why) in [
+            ("http://[::1", missing),
+            ("http://[::1:8080/x", missing),
+            ("https://me@[2001:db8::1/]", missing),
+            ("http://[zz]/", no_address),
+            ("http://[]/", no_address),
+            ("http://[127.0.0.1]:80/", no_address),
+            ("http://[fe80::1%25eth0]/", no_address),
+            ("http://::1/", bare),
+            ("http://2001:db8::1/x", bare),
+            ("http://[::1]x/", beside),
+            ("http://a[::1]:80/", beside),
+            ("http://a]/", "the host has a ] without its ["),
+            ("http://[::1]:x/", "the port behind the host"),
+        ] {
+            let faults = draft(url).faults();
+            assert_eq!(faults.len(), 1, "{url}");
+            assert!(faults[0].why.starts_with(why), "{url}: {}", faults[0].why);
+        }
+        for url in [
+            "http://[::]",
+            "https://[2001:DB8::1]?x=]",
+            "http://[::ffff:10.0.0.1]:80",
+            "http://a[b:c]@x/",
+        ] {
+            assert_eq!(draft(url).faults(), [], "{url}");
         }
     }
 
