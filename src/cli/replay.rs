@@ -31,7 +31,7 @@ use crate::app::subject::means_endpoint;
 use crate::domain::bulk::{MANY, jobs, n_tried, oldest_first, plan_of_many, untried_first};
 use crate::domain::{
     Change, ChangeKind, EndpointId, Failure, FailureKind, History, Job, MessageId, Moment, Origin,
-    Plan, Queue, Route, Time, plan,
+    Plan, PlanItem, Query, Queue, Route, Time, plan,
 };
 use crate::io::attempts::Attempts;
 use crate::io::client::{Client, ENDPOINTS};
@@ -98,24 +98,11 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
     let mut plans: Vec<Plan> = messages
         .iter()
         .map(|message| {
+            let (only, is_read_only) = (only.as_ref(), source.read_only);
             if is_bulk {
-                let mut plan = plan_of_many(
-                    &history,
-                    Route::Server,
-                    message,
-                    only.as_ref(),
-                    source.read_only,
-                    now,
-                );
-                plan.items
-                    .retain(|item| means_endpoint(&history, &meant, message, &item.endpoint));
-                plan
+                one_of_many(&history, message, only, &meant, is_read_only, now)
             } else {
-                let mut plan = plan(&history, message, only.as_ref(), source.read_only, now);
-                for item in &mut plan.items {
-                    item.grounds.overlook_newer();
-                }
-                plan
+                one_named(&history, message, only, is_read_only, now)
             }
         })
         .collect();
@@ -173,6 +160,35 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
         history,
         out,
     })))
+}
+
+/// The plan of a message that the query meant, at the endpoints that it meant.
+fn one_of_many(
+    history: &History,
+    message: &MessageId,
+    only: Option<&EndpointId>,
+    meant: &Query,
+    is_read_only: bool,
+    now: Time,
+) -> Plan {
+    let mut plan = plan_of_many(history, Route::Server, message, only, is_read_only, now);
+    let is_meant = |item: &PlanItem| means_endpoint(history, meant, message, &item.endpoint);
+    plan.items.retain(is_meant);
+    plan
+}
+
+/// The plan of a message that was named: it is meant, whatever came after it.
+fn one_named(
+    history: &History,
+    message: &MessageId,
+    only: Option<&EndpointId>,
+    is_read_only: bool,
+    now: Time,
+) -> Plan {
+    let mut plan = plan(history, message, only, is_read_only, now);
+    let items = plan.items.iter_mut();
+    items.for_each(|item| item.grounds.overlook_newer());
+    plan
 }
 
 /// Leaves to the service's own retries what waits for one, if that is asked for; gives how much.
