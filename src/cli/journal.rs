@@ -90,7 +90,12 @@ pub fn none_yet(file: &Path) -> Stop {
 }
 
 /// Why a file cannot be read.
-pub fn stop(trouble: &Trouble) -> Stop {
-    let what = format!("the journal cannot be read: {trouble}");
-    Failure::new(FailureKind::Local, what, "").into()
+pub fn stop(file: &Path, trouble: &Trouble) -> Stop {
+    let what = format!("the journal {} cannot be read: {trouble}", file.display());
+    let hint = match trouble {
+        Trouble::Unusable(why) => why.advice(),
+        Trouble::Corrupt(_) | Trouble::Damaged(_) => None,
+    };
+    let hint = hint.unwrap_or_default();
+    Failure::new(FailureKind::Local, what, hint).into()
 }

@@ -21,7 +21,7 @@ pub fn history(from: &SourceArgs) -> Result<History, Stop> {
     let file = match File::open_to_read(&settings.file) {
         Ok(Some(file)) => file,
         Ok(None) => return Err(journal::none_yet(&settings.file)),
-        Err(trouble) => return Err(journal::stop(&trouble)),
+        Err(trouble) => return Err(journal::stop(&settings.file, &trouble)),
     };
     let mut history = History::new(settings.bounds);
     let found = reopen(&file, &settings.bounds, Clock::new().now(), &mut |batch| {

@@ -34,6 +34,14 @@ pub enum NotRecording {
     Failed(String),
 }
 
+impl NotRecording {
+    /// What to do, where that is not to mend the file or what is around it.
+    pub fn advice(&self) -> Option<&'static str> {
+        matches!(self, Self::Newer)
+            .then_some("use the newer reeltop; this one leaves the file as it is")
+    }
+}
+
 impl fmt::Display for NotRecording {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -41,6 +41,12 @@ const TOLD: usize = 500;
 const PRUNED_EVERY: i64 = 3600 * SECOND;
 /// Why a replay that was written down is not there.
 const REPLACED: &str = "it was moved away or replaced, and knows nothing of this replay";
+/// What to do about a file that cannot be used …
+const TO_MEND: &str = "nothing is sent without it, so that nothing is sent twice; make it writable, \
+    or move it away if it is damaged";
+/// … and about one that is sound and holds what must not be sent again.
+const TOO_NEW: &str = "use the newer reeltop; leave the file where it is: it tells what was sent \
+    already, so that nothing is sent twice, and this reeltop sends nothing without it";
 /// A message and an endpoint.
 type Pair = (MessageId, EndpointId);
 
@@ -354,17 +360,24 @@ impl Ledger {
     }
 
     fn failed(&self, error: &file::Trouble) -> Failure {
-        self.unwritable(&error.to_string())
+        let why = error.to_string();
+        if file::is_newer(error) {
+            // Without it, what was sent already could be sent again.
+            return self.unusable(&why, TOO_NEW);
+        }
+        self.unwritable(&why)
     }
 
     fn unwritable(&self, why: &str) -> Failure {
+        self.unusable(why, TO_MEND)
+    }
+
+    fn unusable(&self, why: &str, hint: &str) -> Failure {
         let place = self
             .path()
             .map(|path| format!(" {}", path.display()))
             .unwrap_or_default();
         let what = format!("the ledger of replays{place} cannot be used: {why}");
-        let hint = "nothing is sent without it, so that nothing is sent twice; make it writable, \
-                    or move it away if it is damaged";
         let failure = Failure::new(FailureKind::Local, what, hint);
         *self.troubled() = Some(failure.clone());
         failure

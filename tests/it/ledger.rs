@@ -268,10 +268,28 @@ async fn without_a_ledger_nothing_is_sent_and_it_says_why() {
         .map(|entry| entry.unwrap().path())
         .find(|path| path.extension().is_some_and(|ending| ending == "db"))
         .unwrap();
+    // One of a newer reeltop holds what was sent, so that nobody is told to move it away.
+    let db = rusqlite::Connection::open(&file).unwrap();
+    db.pragma_update(None, "user_version", 999).unwrap();
+    drop(db);
+    let newer = end(service.replay(state.path())).await;
+    let mut listed = service.command(state.path(), &["replays", "--offline"]);
+    let listed = end(listed.spawn().unwrap()).await;
+    for (code, _, said) in [newer, listed] {
+        assert_eq!((code, service.n_posts()), (Some(1), 1), "{said}");
+        let why = "replays.db cannot be used: it was written by a newer reeltop";
+        assert!(said.contains(why), "{said}");
+        assert!(
+            said.contains("use the newer reeltop; leave the file where it is"),
+            "{said}"
+        );
+        assert!(!said.contains("move it away"), "{said}");
+    }
     std::fs::write(&file, "not a ledger, but somebody's").unwrap();
     let (code, states, said) = end(service.replay(state.path())).await;
     assert_eq!((code, service.n_posts()), (Some(1), 1), "{states:?} {said}");
     assert!(said.contains("the ledger of replays"), "{said}");
+    assert!(said.contains("move it away if it is damaged"), "{said}");
     assert_eq!(
         std::fs::read(&file).unwrap(),
         b"not a ledger, but somebody's"

@@ -55,8 +55,10 @@ fn whole(settings: &Settings) -> Line {
         Err(Trouble::Unusable(why)) => Line::warning(
             CHECK,
             format!("{path}: {why}"),
-            "the dashboard goes on without it; move what is there away, or ask for that with \
-             --no-journal",
+            why.advice().unwrap_or(
+                "the dashboard goes on without it; move what is there away, or ask for that with \
+                 --no-journal",
+            ),
         ),
         Err(Trouble::Corrupt(why) | Trouble::Damaged(why)) => Line::warning(
             CHECK,

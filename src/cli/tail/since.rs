@@ -20,7 +20,7 @@ pub fn print(file: &Path, ago: Duration, printer: &mut Printer) -> Result<Option
     let mut found = match since(file, from) {
         Ok(Some(found)) => found,
         Ok(None) => return Err(journal::none_yet(file)),
-        Err(trouble) => return Err(journal::stop(&trouble)),
+        Err(trouble) => return Err(journal::stop(file, &trouble)),
     };
     let holes = found.file().holes(from).unwrap_or_default();
     let facts = found.file().facts().unwrap_or_default();

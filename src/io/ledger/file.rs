@@ -101,6 +101,8 @@ impl From<rusqlite::Error> for Refusal {
 
 /// Why the file could not be read or written.
 pub(super) type Trouble = rusqlite::Error;
+/// Why a file is left alone that this reeltop may misread.
+const NEWER: &str = "it was written by a newer reeltop";
 
 pub(super) struct File {
     db: Connection,
@@ -511,7 +513,7 @@ fn migrate(db: &mut Connection) -> rusqlite::Result<()> {
     let is_new = found == (0, 0) && n_tables == 0;
     if !is_new && (found.1 != APPLICATION || found.0 > STEPS.len()) {
         let what = if found.1 == APPLICATION {
-            "it is of a newer reeltop"
+            NEWER
         } else {
             "it is not a ledger of reeltop"
         };
@@ -523,6 +525,11 @@ fn migrate(db: &mut Connection) -> rusqlite::Result<()> {
     transaction.pragma_update(None, "application_id", APPLICATION)?;
     transaction.pragma_update(None, "user_version", STEPS.len() as i64)?;
     transaction.commit()
+}
+
+/// Whether nothing is wrong with the file but that a newer reeltop made it.
+pub(super) fn is_newer(trouble: &Trouble) -> bool {
+    matches!(trouble, rusqlite::Error::SqliteFailure(_, Some(what)) if what.ends_with(NEWER))
 }
 
 fn foreign(what: &str) -> rusqlite::Error {

@@ -23,6 +23,11 @@ pub(super) fn lines(state: &State) -> Vec<Pieces<'static>> {
             piece(tone, journal.words()),
         ],
     ];
+    if let Recording::Not(why) = &journal.recording
+        && let Some(advice) = why.advice()
+    {
+        lines.push(amiss("to do", advice.to_owned()));
+    }
     if journal.recording != Recording::Off {
         lines.push(fact(
             "changes",

@@ -361,4 +361,35 @@ async fn the_lists_and_tail_read_the_journal_without_the_server() {
     assert!(out.contains(&receiver.url), "{out}");
     let (code, ..) = home.run(&["tasks", "--offline", "--no-journal"]).await;
     assert_eq!(code, 2);
+    a_newer_one_is_left_where_it_is(&home).await;
+}
+
+/// Nothing is wrong with a file of a newer reeltop.
+async fn a_newer_one_is_left_where_it_is(home: &Home) {
+    let file = home.file().await;
+    let db = rusqlite::Connection::open(&file).unwrap();
+    db.pragma_update(None, "user_version", 999).unwrap();
+    drop(db);
+    for arguments in [
+        &["tasks", "--offline"][..],
+        &["tail", "--since", "10m", "--limit", "1"],
+        &["doctor", "--wait", "0s"],
+    ] {
+        let (_, out, words) = home.run(arguments).await;
+        let said = format!("{out}{words}");
+        for part in [
+            &*file.display().to_string(),
+            "the file was written by a newer reeltop",
+            "use the newer reeltop; this one leaves the file as it is",
+        ] {
+            assert!(said.contains(part), "{arguments:?}: {said}");
+        }
+        assert!(!said.contains("move what is there away"), "{said}");
+    }
+    let mut dashboard = home.dashboard();
+    dashboard.sees("NOT RECORDING");
+    dashboard.keys("5");
+    dashboard.sees("use the newer reeltop; this one");
+    dashboard.keys("q");
+    dashboard.end();
 }

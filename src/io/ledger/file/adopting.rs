@@ -8,7 +8,7 @@ use rusqlite::{
     Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
 };
 
-use super::{APPLICATION, BUSY, COLUMNS, File, Held, STEPS};
+use super::{APPLICATION, BUSY, COLUMNS, File, Held, NEWER, STEPS};
 use super::{foreign, get, next_rev, pair, rows, write};
 use crate::domain::Moment;
 use crate::io::ledger::place::is_unique;
@@ -62,8 +62,11 @@ fn read(path: &Path) -> rusqlite::Result<Vec<Held>> {
         // It was about to be made.
         return Ok(Vec::new());
     }
-    if application != APPLICATION || !usize::try_from(version).is_ok_and(|n| n <= STEPS.len()) {
-        return Err(foreign("it is not a ledger of this reeltop"));
+    if application != APPLICATION {
+        return Err(foreign("it is not a ledger of reeltop"));
+    }
+    if !usize::try_from(version).is_ok_and(|n| n <= STEPS.len()) {
+        return Err(foreign(NEWER));
     }
     // What was added since has no column there.
     let since = "scope, via, before_is_partial, is_followed, code, duration_ms, is_put_off";
