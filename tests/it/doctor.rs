@@ -1,6 +1,7 @@
 //! `reeltop doctor` against the embedded server, and against servers that are unwell in one way
 //! each: the line that is said, the exit code, and that no key is ever printed.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -423,18 +424,23 @@ async fn config_init_writes_a_file_once_and_for_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("deep/er/config.toml");
-    let init = || {
+    let init = |path: &Path| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_reeltop"));
         command.env_clear().args(["config", "init", "--config"]);
-        command.arg(&path).stdin(Stdio::null()).output().unwrap()
+        command.arg(path).stdin(Stdio::null()).output().unwrap()
     };
-    let first = init();
+    let first = init(&path);
     assert_eq!(first.status.code(), Some(0));
     assert_eq!(first.stdout, format!("{}\n", path.display()).as_bytes());
     let mode = std::fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     std::fs::write(&path, "profile = 1").unwrap();
-    let second = init();
+    let below_a_file = init(&path.join("x"));
+    assert_eq!(below_a_file.status.code(), Some(1));
+    let words = String::from_utf8(below_a_file.stderr).unwrap();
+    let why = format!("cannot be written: {} is no folder", path.display());
+    assert!(words.contains(&why), "{words}");
+    let second = init(&path);
     assert_eq!(second.status.code(), Some(1));
     assert!(
         String::from_utf8(second.stderr)

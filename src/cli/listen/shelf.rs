@@ -17,13 +17,26 @@ pub struct Shelf {
 }
 
 impl Shelf {
-    /// Takes the folder, and makes it where it is missing.
+    /// Takes the folder, and makes it where it is missing. That nothing can be written there is
+    /// found now, and not with the first request.
     pub fn new(folder: &Path) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
-        Ok(Self {
+        let shelf = Self {
             folder: folder.to_owned(),
             n_saved: 0,
-        })
+        };
+        if folder.exists() && !folder.is_dir() {
+            return Err(shelf.named(&"it is no folder"));
+        }
+        fs::create_dir_all(folder).map_err(|error| shelf.named(&error))?;
+        let probe = folder.join(format!(".{}.part", std::process::id()));
+        let written = write(&probe, b"").and_then(|()| fs::remove_file(&probe));
+        written.map_err(|error| shelf.named(&error))?;
+        Ok(shelf)
+    }
+
+    /// An error of the folder, with its path.
+    fn named(&self, why: &dyn std::fmt::Display) -> io::Error {
+        io::Error::other(format!("{}: {why}", self.folder.display()))
     }
 
     /// Saves a request; its file appears whole or not at all. `None` once there are too many.
@@ -41,7 +54,9 @@ impl Shelf {
         if written.is_err() {
             let _ = fs::remove_file(&part);
         }
-        written.map(|()| Some(path))
+        written
+            .map(|()| Some(path))
+            .map_err(|error| self.named(&error))
     }
 
     /// By time, then number, then message: so they sort as they came.

@@ -108,9 +108,13 @@ fn key_of(text: &str, at: usize) -> Option<&str> {
 /// Writes the sample, with every setting explained and nothing changed, where no file is yet; for
 /// its owner alone.
 pub fn write_starter(path: &Path) -> std::io::Result<()> {
-    use std::io::Write;
+    use std::io::{Error, ErrorKind, Write};
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+        std::fs::create_dir_all(folder).map_err(|error| match error.kind() {
+            // Not to be taken for the file, which is not there.
+            ErrorKind::AlreadyExists => Error::other(format!("{} is no folder", folder.display())),
+            _ => error,
+        })?;
     }
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);

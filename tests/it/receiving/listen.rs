@@ -92,6 +92,25 @@ async fn deliver(url: &str, at: i64, signature: &str, body: &str) -> u16 {
     answer.status().as_u16()
 }
 
+#[test]
+fn a_folder_that_nothing_can_be_saved_in_is_named_before_anything_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = file(&folder, "secret", SECRET.as_bytes());
+    let within = format!("{secret}/x");
+    let mut wrong = vec![(secret.as_str(), "it is no folder"), (&within, "")];
+    if cfg!(target_os = "linux") {
+        wrong.push(("/dev/null", "it is no folder"));
+        // It is there, and takes no file of anybody.
+        wrong.push(("/proc", ""));
+    }
+    for (save, why) in wrong {
+        let ran = run(&["listen", "--save", save, "--limit", "1"]);
+        assert_eq!(ran.code, 2, "{save}: {}", ran.stderr);
+        let words = format!("--save: {save}: {why}");
+        assert!(ran.stderr.contains(&words), "{}", ran.stderr);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn deliveries_are_judged_counted_and_kept_as_they_came() {
     let folder = tempfile::tempdir().unwrap();
