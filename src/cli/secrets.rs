@@ -89,8 +89,10 @@ pub fn the_signer(held: &[Held]) -> Result<Key, Stop> {
 
 /// The key of a secret that is to sign.
 pub fn signing(held: &Held) -> Result<Key, Stop> {
-    let key = Key::parse(&held.text)
-        .map_err(|fault| Stop::Usage(format!("the secret in {} {fault}", held.name)))?;
+    let key = Key::parse(&held.text).map_err(|fault| {
+        let fault = Key::examine(&held.text).1.unwrap_or(fault);
+        Stop::Usage(format!("the secret in {} {fault}", held.name))
+    })?;
     if matches!(key, Key::Public(_)) {
         return Err(Stop::Usage(format!(
             "the key in {} is a public one, which only checks: signing takes whsec_… or whsk_…",

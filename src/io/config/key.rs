@@ -62,6 +62,11 @@ fn checked(text: &SecretString, place: &str) -> Result<SecretString, ConfigError
     if key.is_empty() {
         return Err(ConfigError(format!("the key from {place} is empty")));
     }
+    if key.starts_with('\u{feff}') {
+        return Err(ConfigError(format!(
+            "the key from {place} begins with a byte order mark (U+FEFF); save it as UTF-8 without one"
+        )));
+    }
     if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(ConfigError(format!(
             "the key from {place} holds spaces, line breaks or other characters that no key has"
@@ -179,6 +184,12 @@ mod tests {
             };
             assert!(!key.read().unwrap_err().to_string().contains("sk_"));
         }
+        let key = KeyFrom::Variable {
+            name: "K".into(),
+            value: "\u{feff}sk_secret".into(),
+        };
+        let said = key.read().unwrap_err().to_string();
+        assert!(said.contains("byte order mark") && !said.contains("sk_"));
     }
 
     #[cfg(unix)]

@@ -514,6 +514,7 @@ mod tests {
             (format!("v1,{SECRET}"), KeyFault::VersionPrefix),
             (format!(" {SECRET}"), KeyFault::WhiteSpace),
             (format!("'{SECRET}'"), KeyFault::Quoted),
+            (format!("\u{feff}{SECRET}"), KeyFault::ByteOrderMark),
         ] {
             let secrets = [held(&text, Holder::Receiver)];
             let found = of(&signed(SECRET, body), body, &secrets, NOW);

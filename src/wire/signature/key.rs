@@ -34,6 +34,8 @@ pub enum Key {
 pub enum KeyFault {
     #[error("is empty")]
     Empty,
+    #[error("begins with a byte order mark (U+FEFF), which no editor shows")]
+    ByteOrderMark,
     #[error("has white space in it or around it")]
     WhiteSpace,
     #[error("has quotes around it")]
@@ -86,6 +88,14 @@ impl Key {
             Ok(key) => return (Some(key), None),
             Err(fault) => fault,
         };
+        let bare = text.trim_start_matches('\u{feff}');
+        if bare != text {
+            // What else is wrong is told once that is mended.
+            return match Self::examine(bare) {
+                (Some(key), _) => (Some(key), Some(KeyFault::ByteOrderMark)),
+                none => none,
+            };
+        }
         let squeezed: String = text.split_whitespace().collect();
         let mut inner = squeezed.as_str();
         let mut found = (squeezed != text).then_some(KeyFault::WhiteSpace);
@@ -214,6 +224,7 @@ mod tests {
             (SECRET[6..].to_owned(), None),
             (format!("{SECRET}\n"), Some(KeyFault::WhiteSpace)),
             (SECRET.replacen("KQ", "K Q", 1), Some(KeyFault::WhiteSpace)),
+            (format!("\u{feff}{SECRET}\n"), Some(KeyFault::ByteOrderMark)),
             (format!("\"{SECRET}\""), Some(KeyFault::Quoted)),
             (format!("v1,{SECRET}"), Some(KeyFault::VersionPrefix)),
             (format!("whsec_{SECRET}"), Some(KeyFault::TwicePrefixed)),
@@ -226,6 +237,7 @@ mod tests {
             ("", KeyFault::Empty),
             ("whsec_", KeyFault::Empty),
             ("  ", KeyFault::Empty),
+            ("\u{feff}", KeyFault::Empty),
             ("whsec_!!!", KeyFault::NotBase64),
             ("whpk_AAAA", KeyFault::WrongLength),
             ("whsk_AAAA", KeyFault::WrongLength),

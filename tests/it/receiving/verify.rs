@@ -172,6 +172,29 @@ fn causes_are_named_with_what_to_do() {
     );
 }
 
+/// As some editors and shells save it.
+#[test]
+fn a_byte_order_mark_before_the_secret_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = now();
+    let request = http(at, &signed(SECRET, at, BODY), BODY);
+    let saved = file(&folder, "request", request.as_bytes());
+    let marked = file(&folder, "marked", format!("\u{feff}{SECRET}\n").as_bytes());
+    let ran = run(&["verify", &saved, "--secret-file", &marked]);
+    assert_eq!(ran.code, 1);
+    let words = "begins with a byte order mark (U+FEFF), which no editor shows; the secret inside";
+    assert!(ran.stdout.contains(words), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("without a byte order mark"),
+        "{}",
+        ran.stdout
+    );
+    let to = "http://127.0.0.1:9/";
+    let ran = run(&["send", "task.failed", "--to", to, "--secret-file", &marked]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("byte order mark"), "{}", ran.stderr);
+}
+
 #[test]
 fn saved_secrets_of_other_endpoints_explain() {
     let folder = tempfile::tempdir().unwrap();

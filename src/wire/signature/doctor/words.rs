@@ -4,6 +4,7 @@ use super::{Cause, Diagnosis, Holder, Looks};
 use crate::domain::time::duration_words;
 use crate::wire::signature::TOLERANCE_S;
 use crate::wire::signature::guess::Change;
+use crate::wire::signature::key::KeyFault;
 
 const RAW_BODY: &str = "Check the bytes as they came, before anything parses them: express.raw({type: 'application/json'}), Flask request.get_data(), FastAPI await request.body(), Rails request.raw_post, Go io.ReadAll(r.Body).";
 
@@ -138,6 +139,12 @@ impl Diagnosis {
                 "A saved request grows old: --ignore-time or --at checks it as of then. If it was fresh, this machine's clock is ahead."
             }
             Some(Cause::TooNew(_)) => "One of the two clocks is wrong: look at both with date -u.",
+            Some(Cause::Secret {
+                fault: KeyFault::ByteOrderMark,
+                ..
+            }) => {
+                "Save it as UTF-8 without a byte order mark (BOM): the text whsec_… alone, on one line."
+            }
             Some(Cause::Secret { .. }) => {
                 "Keep exactly the text whsec_… that the service shows, on one line."
             }
