@@ -14,6 +14,21 @@ pub enum Place<K> {
     },
 }
 
+impl<K> Place<K> {
+    /// Its place in a window of so many rows: a lower window has fewer of them above the row, which
+    /// itself is never left out.
+    #[must_use]
+    pub fn within(self, height: usize) -> Self {
+        match self {
+            Self::At { key, above } => Self::At {
+                key,
+                above: above.min(height.saturating_sub(1)),
+            },
+            end => end,
+        }
+    }
+}
+
 /// The rows of a window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slice<K> {
@@ -46,7 +61,8 @@ pub trait Listed {
 
     /// The window that is on the screen.
     fn shown(&self, history: &History, height: usize, now: Time) -> Slice<Self::Key> {
-        self.window(history, &self.cursor().place(), height, now)
+        let place = self.cursor().place().within(height);
+        self.window(history, &place, height, now)
     }
 
     /// What an action acts on.
@@ -149,6 +165,7 @@ impl<K: Clone + PartialEq> Cursor<K> {
     }
 
     /// Which row of the window is selected. If the chosen one is gone, the one in its place is.
+    /// The window lies as [`Place::within`] has it, so that it holds the chosen one.
     pub fn row_in(&self, keys: &[K]) -> Option<usize> {
         let last = keys.len().checked_sub(1)?;
         Some(match &self.chosen {
@@ -235,7 +252,7 @@ impl<K: Clone + PartialEq> Cursor<K> {
             },
             _ => self.place(),
         };
-        let slice = window(place, rows);
+        let slice = window(place.within(rows), rows);
         let row = match &self.shown {
             Some(shown) => slice.keys.iter().position(|key| key == shown),
             None => None,
@@ -410,7 +427,7 @@ mod tests {
     }
 
     fn selected(cursor: &Cursor<u32>, rows: &[u32], height: usize) -> (Option<u32>, Vec<u32>) {
-        let slice = window(rows, &cursor.place(), height);
+        let slice = window(rows, &cursor.place().within(height), height);
         let row = cursor.row_in(&slice.keys);
         (row.map(|row| slice.keys[row]), slice.keys)
     }
@@ -484,6 +501,29 @@ mod tests {
         assert_eq!(selected(&cursor, &rows, 10).0, Some(0));
         go(&mut cursor, Step::Up(1));
         assert!(cursor.is_following());
+    }
+
+    #[test]
+    fn a_lower_window_keeps_the_selection_and_a_higher_one_has_it_where_it_was() {
+        let rows: Vec<u32> = (0..100).collect();
+        let mut cursor = Cursor::default();
+        let go = |cursor: &mut Cursor<u32>, step, height| {
+            cursor.step(step, height, 100, |place, height| {
+                window(&rows, &place, height)
+            });
+        };
+        go(&mut cursor, Step::Down(9), 30);
+        for height in [30, 4, 1, 30] {
+            let (row, shown) = selected(&cursor, &rows, height);
+            cursor.saw(row);
+            assert_eq!(row, Some(9), "{height} rows");
+            assert_eq!(shown.len(), height);
+        }
+        assert_eq!(selected(&cursor, &rows, 30).1[0], 0);
+        go(&mut cursor, Step::Up(1), 4);
+        assert_eq!(selected(&cursor, &rows, 4), (Some(8), vec![6, 7, 8, 9]));
+        go(&mut cursor, Step::Down(1), 30);
+        assert_eq!(selected(&cursor, &rows, 4), (Some(9), vec![6, 7, 8, 9]));
     }
 
     #[test]

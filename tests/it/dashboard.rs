@@ -3,6 +3,7 @@
 mod bulk;
 mod marks;
 mod replays;
+mod resize;
 
 use ratatui::crossterm::event::KeyEvent;
 use reeltop::app::{Effect, Msg, ReplayRequest, RowKey, Sight, State, update};
