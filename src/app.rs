@@ -51,7 +51,7 @@ use deliveries::DeliveryList;
 use endpoints::EndpointList;
 use events::EventList;
 use keymap::{Keymap, Mode};
-use manage::{EndpointAction, EndpointAnswer, Manage};
+use manage::{Changes, EndpointAnswer, EndpointRequest, Manage};
 use marks::Marks;
 use page::{HealthPage, Page};
 use palette::Palette;
@@ -147,7 +147,7 @@ pub enum Msg {
     },
     /// What the service said of a change of an endpoint.
     Managed {
-        action: EndpointAction,
+        request: EndpointRequest,
         answer: Result<EndpointAnswer, Failure>,
     },
     /// A replay was given up, or could not be.
@@ -175,7 +175,7 @@ pub enum Effect {
     /// Read one thing now; what is found comes as changes, or as [`Msg::Told`].
     Look(Sight),
     /// Change an endpoint once, or read its secret; what came of it is [`Msg::Managed`].
-    Manage(EndpointAction),
+    Manage(EndpointRequest),
     /// Save a secret beside the configuration.
     SaveSecret {
         endpoint: EndpointId,
@@ -363,6 +363,10 @@ pub struct State {
     pub run: Option<Run>,
     /// What is left to the service's own retry.
     pub waits: Waits,
+    /// The changes of endpoints that wait for an answer, and what waits to be seen of them.
+    pub changes: Changes,
+    /// When a key was pressed last; monotonic microseconds.
+    keyed: i64,
     next_replay: u64,
     asked: HashSet<AssetId>,
     /// Until when a second `q` quits though a replay is under way; monotonic microseconds.
@@ -398,6 +402,8 @@ impl State {
             leaving: None,
             run: None,
             waits: Waits::default(),
+            changes: Changes::default(),
+            keyed: i64::MIN,
             next_replay: 1,
             asked: HashSet::new(),
             quits_until: i64::MIN,

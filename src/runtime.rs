@@ -16,7 +16,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tracing::info;
 
 use crate::app::keymap::Keymap;
-use crate::app::manage::EndpointAction;
+use crate::app::manage::EndpointRequest;
 use crate::app::{Effect, Msg, PostRequest, ReplayRequest, Session, Sight, State, update};
 use crate::domain::time::SECOND;
 use crate::domain::{Bounds, Change, Failure, Received};
@@ -339,10 +339,10 @@ impl Loop {
             Effect::Look(Sight::Message(message)) => self.hose.look(Look::Message(message)),
             Effect::Look(Sight::Asset(asset)) => self.hose.look(Look::Asset(asset)),
             Effect::Look(sight) => self.look_up(sight),
-            Effect::Manage(action) => {
+            Effect::Manage(request) => {
                 // It may give an endpoint another secret.
                 self.signing = None;
-                self.manage(action);
+                self.manage(request);
             }
             Effect::SaveSecret { endpoint, secret } => {
                 let saved = match &self.secrets {
@@ -387,15 +387,15 @@ impl Loop {
         });
     }
 
-    fn manage(&self, action: EndpointAction) {
+    fn manage(&self, request: EndpointRequest) {
         let (client, answers) = (self.hose.client(), self.answers.0.clone());
         self.hose.finish(async move {
             let answer = match &client {
-                Some(client) => manage::run(client, &action).await,
+                Some(client) => manage::run(client, &request.action).await,
                 None => Err(Failure::absent("anything: its URL is none")),
             };
             // Nobody hears it only where the dashboard has ended.
-            let _ = answers.send(Msg::Managed { action, answer }).await;
+            let _ = answers.send(Msg::Managed { request, answer }).await;
         });
     }
 

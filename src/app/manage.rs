@@ -1,8 +1,10 @@
 //! Managing endpoints: the menu over one, its forms, and what the service said of a change. Every
 //! change is asked for once: while its answer is waited for, nothing else can be sent from there.
 
+mod answered;
 mod form;
 mod headers;
+mod held;
 
 use std::collections::BTreeMap;
 
@@ -14,11 +16,19 @@ use super::page::Page;
 use super::prompt::Prompt;
 use super::{Effect, Overlay, Screen, State, Tone};
 use crate::domain::{
-    Ability, EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind, FieldFault, Hidden,
-    Offer, OwnHeaders, refused_field, visible,
+    Ability, EndpointDraft, EndpointEdit, EndpointId, FieldFault, Hidden, Offer, OwnHeaders,
+    visible,
 };
 pub use form::{Field, Form};
 pub use headers::HeadersForm;
+pub use held::Changes;
+
+/// A change as it is asked for, by its own number: its answer closes no other's waiting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointRequest {
+    pub number: u64,
+    pub action: EndpointAction,
+}
 
 /// A change of an endpoint, or its secret, as asked of the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +97,18 @@ pub struct Manage {
     /// `None` while a new one is made.
     pub endpoint: Option<EndpointId>,
     pub stage: Stage,
+    /// When it came by itself; monotonic microseconds, [`i64::MIN`] where the user opened it.
+    since: i64,
+}
+
+impl Manage {
+    fn new(endpoint: Option<EndpointId>, stage: Stage) -> Self {
+        Self {
+            endpoint,
+            stage,
+            since: i64::MIN,
+        }
+    }
 }
 
 /// What stands in the overlay.
@@ -98,10 +120,13 @@ pub enum Stage {
     Headers(Box<HeadersForm>),
     /// A deletion, and what was typed to confirm it.
     Confirm(Prompt),
-    Waiting,
+    /// For the answer to the change of this number.
+    Waiting(u64),
     Secret {
         secret: Hidden,
         is_new: bool,
+        /// Of its endpoint, which may not be listed yet.
+        name: String,
     },
 }
 
@@ -113,6 +138,12 @@ impl Stage {
     pub fn takes_text(&self) -> bool {
         matches!(self, Self::Form(_) | Self::Headers(_) | Self::Confirm(_))
     }
+}
+
+/// What a line of the menu leads to.
+enum Chosen {
+    Stage(Stage),
+    Action(EndpointAction),
 }
 
 impl State {
@@ -129,10 +160,8 @@ impl State {
         };
         match endpoint {
             Some(endpoint) => {
-                self.overlay = Some(Overlay::Manage(Box::new(Manage {
-                    endpoint: Some(endpoint),
-                    stage: Stage::Menu(0),
-                })));
+                let menu = Manage::new(Some(endpoint), Stage::Menu(0));
+                self.overlay = Some(Overlay::Manage(Box::new(menu)));
             }
             None => self.say(Tone::Info, "choose an endpoint (4) to manage it"),
         }
@@ -143,10 +172,8 @@ impl State {
         if self.refuses_changes() {
             return;
         }
-        self.overlay = Some(Overlay::Manage(Box::new(Manage {
-            endpoint: None,
-            stage: Stage::Form(Box::default()),
-        })));
+        let form = Manage::new(None, Stage::Form(Box::default()));
+        self.overlay = Some(Overlay::Manage(Box::new(form)));
     }
 
     fn refuses_changes(&mut self) -> bool {
@@ -164,7 +191,7 @@ impl State {
         let Some(Overlay::Manage(mut manage)) = self.overlay.take() else {
             return Vec::new();
         };
-        let effects = match (&mut manage.stage, manage.endpoint.clone()) {
+        let action = match (&mut manage.stage, manage.endpoint.clone()) {
             (Stage::Menu(at), Some(endpoint)) => {
                 let choice = CHOICES[(*at).min(CHOICES.len() - 1)];
                 if let Some(why) = self.why_absent(choice) {
@@ -178,9 +205,13 @@ impl State {
                     self.overlay = Some(Overlay::Manage(manage));
                     return Vec::new();
                 }
-                let (stage, action) = self.chosen(choice, endpoint);
-                manage.stage = stage;
-                action
+                match self.chosen(choice, endpoint) {
+                    Chosen::Stage(stage) => {
+                        manage.stage = stage;
+                        None
+                    }
+                    Chosen::Action(action) => Some(action),
+                }
             }
             (Stage::Form(form), endpoint) => form.edit().map(|edit| match endpoint {
                 Some(endpoint) => EndpointAction::Edit(endpoint, edit),
@@ -195,11 +226,12 @@ impl State {
             (Stage::Secret { .. }, _) => return Vec::new(),
             _ => None,
         };
-        if effects.is_some() {
-            manage.stage = Stage::Waiting;
+        let request = action.map(|action| self.changes.ask(action));
+        if let Some(request) = &request {
+            manage.stage = Stage::Waiting(request.number);
         }
         self.overlay = Some(Overlay::Manage(manage));
-        effects.map(Effect::Manage).into_iter().collect()
+        request.map(Effect::Manage).into_iter().collect()
     }
 
     /// Why a choice of the menu cannot be had here, where the service does not offer it.
@@ -211,14 +243,14 @@ impl State {
     }
 
     /// What a choice of the menu leads to.
-    fn chosen(&self, choice: Choice, endpoint: EndpointId) -> (Stage, Option<EndpointAction>) {
+    fn chosen(&self, choice: Choice, endpoint: EndpointId) -> Chosen {
         let known = self.history.endpoints.get(&endpoint);
         let action = match choice {
             Choice::Edit => {
                 let form = known.map_or_else(Form::default, Form::of);
-                return (Stage::Form(Box::new(form)), None);
+                return Chosen::Stage(Stage::Form(Box::new(form)));
             }
-            Choice::Delete => return (Stage::Confirm(Prompt::default()), None),
+            Choice::Delete => return Chosen::Stage(Stage::Confirm(Prompt::default())),
             Choice::Toggle => {
                 let is_disabled = known.is_some_and(|known| known.disabled);
                 let edit = EndpointEdit {
@@ -232,7 +264,7 @@ impl State {
             Choice::Reveal => EndpointAction::Reveal(endpoint),
             Choice::Rotate => EndpointAction::Rotate(endpoint),
         };
-        (Stage::Waiting, Some(action))
+        Chosen::Action(action)
     }
 
     /// A key where text is typed.
@@ -283,152 +315,6 @@ impl State {
         match &mut self.overlay {
             Some(Overlay::Manage(manage)) if manage.stage.takes_text() => Some(&mut manage.stage),
             _ => None,
-        }
-    }
-
-    /// The service's answer to a change. It is told even where the overlay was closed meanwhile, and
-    /// a secret is shown then too, as it may never be told again.
-    pub(super) fn take_managed(
-        &mut self,
-        action: &EndpointAction,
-        answer: Result<EndpointAnswer, Failure>,
-    ) -> Vec<Effect> {
-        let is_waiting = matches!(&self.overlay,
-            Some(Overlay::Manage(manage)) if manage.stage == Stage::Waiting);
-        if is_waiting {
-            self.overlay = None;
-        }
-        let name = self.managed_name(action);
-        let failure = match answer {
-            Err(failure) => failure,
-            Ok(EndpointAnswer::Headers(own)) => {
-                // Nobody waits for them any more where the overlay was closed.
-                if is_waiting {
-                    self.open_headers(action, HeadersForm::of(&own));
-                }
-                return Vec::new();
-            }
-            Ok(EndpointAnswer::Fault(fault)) => {
-                self.say_fault(action, &fault, is_waiting);
-                return Vec::new();
-            }
-            Ok(answer) => {
-                self.say(Tone::Ok, done_words(action, &name));
-                let secret = match answer {
-                    EndpointAnswer::Done
-                    | EndpointAnswer::Headers(_)
-                    | EndpointAnswer::Fault(_) => None,
-                    EndpointAnswer::Created(id, secret) => Some((id, secret, true)),
-                    EndpointAnswer::Secret(secret) => {
-                        let id = action.endpoint().cloned();
-                        let is_new = matches!(action, EndpointAction::Rotate(_));
-                        id.map(|id| (id, Some(secret), is_new))
-                    }
-                };
-                if let Some((endpoint, Some(secret), is_new)) = secret {
-                    self.overlay = Some(Overlay::Manage(Box::new(Manage {
-                        endpoint: Some(endpoint),
-                        stage: Stage::Secret { secret, is_new },
-                    })));
-                }
-                let is_reading = matches!(action, EndpointAction::Reveal(_));
-                return if is_reading {
-                    Vec::new()
-                } else {
-                    vec![Effect::Refresh]
-                };
-            }
-        };
-        self.take_refused(action, &failure, is_waiting);
-        vec![Effect::Refresh]
-    }
-
-    /// Tells that a change failed: in its form, which stands there again so that nothing typed is
-    /// lost, or in a notice.
-    fn take_refused(&mut self, action: &EndpointAction, failure: &Failure, is_waiting: bool) {
-        let words = visible(&failure.brief()).into_owned();
-        // Where it is not known whether it was done, sending it again is no small step.
-        if is_waiting && failure.kind != FailureKind::Broken {
-            if let EndpointAction::SetHeaders(_, headers) = action {
-                let told = headers.clone();
-                let own = OwnHeaders {
-                    told,
-                    sensitive: Vec::new(),
-                };
-                let mut form = HeadersForm::of(&own);
-                form.refusal = Some(words);
-                return self.open_headers(action, form);
-            }
-            if let Some(mut form) = self.retyped(action) {
-                // Its words may name the field as it is called on the wire.
-                if let Some(field) = refused_field(failure) {
-                    let why = "the service refuses it".to_owned();
-                    form.note_fault(&FieldFault { field, why });
-                }
-                form.refusal = Some(words);
-                return self.open_form(action, form);
-            }
-        }
-        let name = self.managed_name(action);
-        self.say(Tone::Bad, format!("{name}: {words}"));
-    }
-
-    /// Something of the form would be refused: it stands there again and names the field.
-    fn say_fault(&mut self, action: &EndpointAction, fault: &FieldFault, is_waiting: bool) {
-        match self.retyped(action) {
-            Some(mut form) if is_waiting => {
-                form.note_fault(fault);
-                self.open_form(action, form);
-            }
-            _ => {
-                let name = self.managed_name(action);
-                let why = visible(&fault.why);
-                self.say(Tone::Bad, format!("{name}: nothing was sent: {why}"));
-            }
-        }
-    }
-
-    fn open_form(&mut self, action: &EndpointAction, form: Form) {
-        self.overlay = Some(Overlay::Manage(Box::new(Manage {
-            endpoint: action.endpoint().cloned(),
-            stage: Stage::Form(Box::new(form)),
-        })));
-    }
-
-    fn open_headers(&mut self, action: &EndpointAction, form: HeadersForm) {
-        self.overlay = Some(Overlay::Manage(Box::new(Manage {
-            endpoint: action.endpoint().cloned(),
-            stage: Stage::Headers(Box::new(form)),
-        })));
-    }
-
-    fn retyped(&self, action: &EndpointAction) -> Option<Form> {
-        match action {
-            EndpointAction::Create(draft) => {
-                let edit = EndpointEdit {
-                    url: Some(draft.url.clone()),
-                    description: Some(draft.description.clone()),
-                    event_types: draft.event_types.clone(),
-                    rate_limit: Some(draft.rate_limit),
-                    disabled: None,
-                };
-                Some(Form::default().retyped(&edit))
-            }
-            EndpointAction::Edit(id, edit) if edit.disabled.is_none() => {
-                let known = self.history.endpoints.get(id)?;
-                Some(Form::of(known).retyped(edit))
-            }
-            _ => None,
-        }
-    }
-
-    fn managed_name(&self, action: &EndpointAction) -> String {
-        match (action, action.endpoint()) {
-            (EndpointAction::Create(draft), _) if !draft.description.is_empty() => {
-                visible(&draft.description).into_owned()
-            }
-            (_, Some(id)) => self.history.endpoint_label(id),
-            _ => "the new endpoint".to_owned(),
         }
     }
 
@@ -486,30 +372,5 @@ impl EndpointAction {
             | Self::Headers(id)
             | Self::SetHeaders(id, _) => Some(id),
         }
-    }
-}
-
-fn done_words(action: &EndpointAction, name: &str) -> String {
-    match action {
-        EndpointAction::Create(_) => format!("{name} is created"),
-        EndpointAction::Edit(_, edit) => match edit.disabled {
-            Some(true) => format!("{name} is disabled: nothing is sent there, nor later"),
-            Some(false) => {
-                format!("{name} is enabled; what happened meanwhile has to be replayed")
-            }
-            None => format!("{name} is changed"),
-        },
-        EndpointAction::Delete(_) => format!("{name} is deleted"),
-        EndpointAction::Rotate(_) => {
-            format!("{name} has another secret; the one before stays valid for a day")
-        }
-        EndpointAction::Reveal(_) => format!("the secret of {name}"),
-        EndpointAction::Headers(_) => format!("the headers of {name}"),
-        EndpointAction::SetHeaders(_, headers) => match headers.len() {
-            0 => format!("{name} has no headers of its own any more"),
-            1 => format!("{name} has 1 header of its own"),
-            n => format!("{name} has {n} headers of its own"),
-        },
-        EndpointAction::Example(_) => format!("an example is on its way to {name}"),
     }
 }

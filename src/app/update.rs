@@ -14,8 +14,14 @@ const MAX_ASKED: usize = 50_000;
 /// Moves the state by one message. Pure: the same state and message give the same.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     match msg {
-        Msg::Key(key) => return state.press(key),
-        Msg::Pasted(text) => state.paste(&text),
+        Msg::Key(key) => {
+            state.keyed = state.now.mono;
+            return state.press(key);
+        }
+        Msg::Pasted(text) => {
+            state.keyed = state.now.mono;
+            state.paste(&text);
+        }
         Msg::Changed(changes) => {
             state.take_changes(changes);
             return state.drive_run();
@@ -36,7 +42,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::GaveUp(Ok(())) => state.say(Tone::Ok, "given up; the pair may be replayed again"),
         Msg::GaveUp(Err(failure)) => state.say(Tone::Bad, failure.to_string()),
         Msg::Told { sight, told } => state.take_told(&sight, &told),
-        Msg::Managed { action, answer } => return state.take_managed(&action, answer),
+        Msg::Managed { request, answer } => return state.take_managed(&request, answer),
         Msg::SecretSaved(Ok(file)) => state.say(Tone::Ok, format!("the secret is in {file}")),
         Msg::SecretSaved(Err(why)) => {
             state.say(
@@ -57,6 +63,9 @@ impl State {
     fn press(&mut self, key: KeyEvent) -> Vec<Effect> {
         let mode = self.mode();
         let action = self.keymap.look_up(mode, key);
+        if action != Some(Action::Interrupt) && self.is_too_soon() {
+            return Vec::new();
+        }
         if mode == Mode::Prompt {
             return self.press_in_prompt(key, action);
         }
@@ -101,6 +110,7 @@ impl State {
         self.events.rescan_if_stale(&self.history, now);
         self.forget_marks();
         self.end_waits();
+        self.show_held();
         match &mut self.overlay {
             Some(Overlay::Replay(overlay)) => {
                 overlay.refresh(&self.history, self.session.is_read_only, now.wall);

@@ -53,6 +53,7 @@ type Line = (Pieces<'static>, bool);
 fn title(state: &State, manage: &Manage) -> String {
     let name = |id: &EndpointId| visible(&label(&state.history, id)).into_owned();
     match (&manage.endpoint, &manage.stage) {
+        (_, Stage::Secret { name, .. }) => format!("Signing secret of {}", visible(name)),
         (None, _) => "New endpoint".to_owned(),
         (Some(id), Stage::Headers(_)) => format!("Headers of {}", name(id)),
         (Some(id), Stage::Confirm(_)) => format!("Delete {}", name(id)),
@@ -83,11 +84,11 @@ fn lines(
             confirm(known, prompt, room),
             &["Enter delete", "Esc back, nothing is deleted"],
         ),
-        Stage::Waiting => (
+        Stage::Waiting(_) => (
             vec![(vec![dim("Waiting for the service's answer …")], false)],
             &["Esc closes this; the answer is told all the same"],
         ),
-        Stage::Secret { secret, is_new } => {
+        Stage::Secret { secret, is_new, .. } => {
             let words = if *is_new {
                 "Its signing secret. It may never be told again: keep it where the receiver finds it."
             } else {

@@ -1,34 +1,57 @@
 //! Managing endpoints from the screen: what is asked of the service, once, and what is said of it.
 
-use reeltop::app::manage::{EndpointAction, EndpointAnswer, Stage};
+use reeltop::app::manage::{EndpointAction, EndpointAnswer, EndpointRequest, Stage};
 use reeltop::app::{Effect, Msg, Overlay, Sight, Sighted, State, update};
+use reeltop::domain::time::SECOND;
 use reeltop::domain::{
     Abilities, Ability, AttemptHeaders, ChangeKind, EndpointId, Failure, FailureKind, FieldFault,
-    Headers, Hidden, Offer, OwnHeaders, Stats,
+    Headers, Hidden, Moment, Offer, OwnHeaders, Stats,
 };
 
 use crate::bulk::failed_at;
 use crate::pty::Pty;
 use crate::support::{change, key, picture, press, told};
 
+mod held;
+
 fn type_text(state: &mut State, text: &str) {
     update(state, Msg::Pasted(text.to_owned()));
 }
 
-fn managed(effects: &[Effect]) -> EndpointAction {
+fn managed(effects: &[Effect]) -> EndpointRequest {
     match effects {
-        [Effect::Manage(action)] => action.clone(),
+        [Effect::Manage(request)] => request.clone(),
         other => panic!("{other:?}"),
     }
 }
 
-fn answer(
+fn answer_now(
     state: &mut State,
-    action: &EndpointAction,
+    request: &EndpointRequest,
     answer: Result<EndpointAnswer, Failure>,
 ) -> Vec<Effect> {
-    let action = action.clone();
-    update(state, Msg::Managed { action, answer })
+    let request = request.clone();
+    update(state, Msg::Managed { request, answer })
+}
+
+/// The answer, and time to look at it.
+fn answer(
+    state: &mut State,
+    request: &EndpointRequest,
+    answer: Result<EndpointAnswer, Failure>,
+) -> Vec<Effect> {
+    let effects = answer_now(state, request, answer);
+    pass(state, 1);
+    effects
+}
+
+/// So many seconds pass.
+fn pass(state: &mut State, seconds: i64) {
+    let then = Moment {
+        wall: state.now.wall.plus(seconds * SECOND),
+        mono: state.now.mono + seconds * SECOND,
+    };
+    update(state, Msg::Tick(then));
 }
 
 #[test]
@@ -55,7 +78,7 @@ fn a_new_endpoint_is_sent_once_and_its_secret_shown() {
     press(&mut state, "tab");
     type_text(&mut state, "shop");
     let action = managed(&press(&mut state, "enter"));
-    let EndpointAction::Create(draft) = &action else {
+    let EndpointAction::Create(draft) = &action.action else {
         panic!("{action:?}")
     };
     assert_eq!(
@@ -98,7 +121,7 @@ fn a_refusal_is_told_in_the_services_words_and_nothing_typed_is_lost() {
     assert!(shown.contains("too strange"), "{shown}");
     assert!(shown.contains(" two"), "{shown}");
     // And it can be sent again as it stands.
-    assert_eq!(managed(&press(&mut state, "enter")), action);
+    assert_eq!(managed(&press(&mut state, "enter")).action, action.action);
 }
 
 #[test]
@@ -218,7 +241,7 @@ fn own_headers_are_read_and_replaced_once_and_nothing_typed_is_lost() {
     assert!(picture(&mut state, 100, 30).contains("type it, or clear the line"));
     type_text(&mut state, "Basic s3cr3t");
     let action = managed(&press(&mut state, "enter"));
-    let EndpointAction::SetHeaders(_, headers) = &action else {
+    let EndpointAction::SetHeaders(_, headers) = &action.action else {
         panic!("{action:?}")
     };
     assert_eq!(headers["Authorization"].reveal(), "Basic s3cr3t");
@@ -248,7 +271,7 @@ fn deleting_wants_the_word() {
     assert_eq!(press(&mut state, "enter"), []);
     type_text(&mut state, "e");
     assert!(matches!(
-        managed(&press(&mut state, "enter")),
+        managed(&press(&mut state, "enter")).action,
         EndpointAction::Delete(_)
     ));
 }
@@ -301,7 +324,7 @@ fn what_the_service_does_not_offer_stands_there_with_its_reason_and_is_not_asked
     }
     // The rest is there as ever.
     assert!(matches!(
-        managed(&press(&mut state, "g j enter")),
+        managed(&press(&mut state, "g j enter")).action,
         EndpointAction::Edit(..)
     ));
 }
@@ -320,7 +343,7 @@ fn read_only_changes_nothing_but_may_look() {
     }
     press(&mut state, "4 m");
     assert!(matches!(
-        managed(&press(&mut state, "j j j j enter")),
+        managed(&press(&mut state, "j j j j enter")).action,
         EndpointAction::Reveal(_)
     ));
     press(&mut state, "esc 4 m");
@@ -338,7 +361,7 @@ fn a_closed_overlay_still_tells_the_answer_and_a_key_is_text_only_in_a_form() {
     let action = managed(&press(&mut state, "enter"));
     press(&mut state, "esc");
     answer(&mut state, &action, Ok(EndpointAnswer::Done));
-    let EndpointAction::Edit(_, edit) = &action else {
+    let EndpointAction::Edit(_, edit) = &action.action else {
         panic!("{action:?}")
     };
     let word = if edit.disabled == Some(true) {
