@@ -41,8 +41,8 @@ pub enum EndpointAction {
     Example(EndpointId),
     /// Read its own headers.
     Headers(EndpointId),
-    /// Replace them.
-    SetHeaders(EndpointId, BTreeMap<String, Hidden>),
+    /// Replace them; with the form that they were typed in.
+    SetHeaders(EndpointId, BTreeMap<String, Hidden>, Box<HeadersForm>),
 }
 
 /// What the service gave for it.
@@ -219,7 +219,7 @@ impl State {
             }),
             (Stage::Headers(form), Some(endpoint)) if !self.refuses_changes() => form
                 .headers()
-                .map(|headers| EndpointAction::SetHeaders(endpoint, headers)),
+                .map(|headers| EndpointAction::SetHeaders(endpoint, headers, form.clone())),
             (Stage::Confirm(prompt), Some(endpoint)) if prompt.text().trim() == CONFIRM_WORD => {
                 Some(EndpointAction::Delete(endpoint))
             }
@@ -370,7 +370,7 @@ impl EndpointAction {
             | Self::Reveal(id)
             | Self::Example(id)
             | Self::Headers(id)
-            | Self::SetHeaders(id, _) => Some(id),
+            | Self::SetHeaders(id, ..) => Some(id),
         }
     }
 }

@@ -18,6 +18,8 @@ impl PartialEq for Prompt {
     }
 }
 
+impl Eq for Prompt {}
+
 impl Prompt {
     pub fn new(text: &str) -> Self {
         Self {

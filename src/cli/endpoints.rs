@@ -20,8 +20,8 @@ use super::prompt::{Reply, confirmed};
 use super::source;
 use crate::domain::time::duration_words;
 use crate::domain::{
-    Ability, EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind, FieldFault, Offer,
-    header_fault, refused_field,
+    Ability, EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind, FieldFault, MASK,
+    Offer, header_fault, refused_field,
 };
 use crate::io::client::Client;
 use crate::io::client::endpoints::Changed;
@@ -95,7 +95,14 @@ impl Desk {
             ..EndpointDraft::default()
         };
         check(&draft, ARGUMENT)?;
-        self.check_types(draft.event_types.as_deref()).await?;
+        // Event types that the service lists not are not sent to it. Read-only mode asks nothing, as
+        // it refuses what would be sent.
+        let types = draft.event_types.as_deref();
+        if !self.source.read_only
+            && let Some(fault) = self.client.type_fault(types).await
+        {
+            return Err(refused(&[fault], ARGUMENT));
+        }
         let created = self.client.create_endpoint(&draft).await;
         let created = done(created).map_err(|stop| by_option(stop, ARGUMENT))?;
         let row = created.endpoint;
@@ -147,8 +154,12 @@ impl Desk {
             ..EndpointDraft::default()
         };
         check(&named.with(&edit), OPTION)?;
-        self.check_types(edit.event_types.as_deref()).await?;
         let id = EndpointId::new(&args.id);
+        if !self.source.read_only
+            && let Some(fault) = self.client.edit_fault(&id, &edit).await?
+        {
+            return Err(refused(&[fault], OPTION));
+        }
         let changed = self.client.edit_endpoint(&id, &edit).await;
         done(changed).map_err(|stop| by_option(stop, OPTION))?;
         note(&format!("{} is changed", args.id));
@@ -162,18 +173,6 @@ impl Desk {
             out.flush()?;
         }
         Ok(0)
-    }
-
-    /// Event types that the service lists not are not sent to it. Read-only mode asks nothing, as
-    /// it refuses what would be sent.
-    async fn check_types(&self, types: Option<&[String]>) -> Result<(), Stop> {
-        if self.source.read_only {
-            return Ok(());
-        }
-        match self.client.type_fault(types).await {
-            Some(fault) => Err(refused(&[fault], OPTION)),
-            None => Ok(()),
-        }
     }
 
     async fn set_disabled(&self, id: &str, disabled: bool) -> Outcome {
@@ -473,6 +472,10 @@ fn read_headers(text: &str) -> Result<BTreeMap<String, String>, Stop> {
             return Err(usage("--from", format!("line {number} has no colon")));
         };
         let (name, value) = (name.trim(), value.trim());
+        if value.contains(MASK) {
+            let why = format!("line {number}: {MASK} stands for what is not shown: type it out");
+            return Err(usage("--from", why));
+        }
         if let Some(why) = header_fault(name, value) {
             return Err(usage("--from", format!("line {number}: {why}")));
         }

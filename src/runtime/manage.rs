@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use std::time::Duration;
 
 use crate::app::manage::{EndpointAction, EndpointAnswer};
-use crate::domain::{EndpointId, Failure, FailureKind, Hidden, OwnHeaders};
+use crate::domain::{EndpointId, Failure, FailureKind, Hidden};
 use crate::io::client::Client;
 use crate::io::client::http::NotDone;
 use crate::io::config::secrets;
@@ -28,7 +28,7 @@ pub async fn run(client: &Client, action: &EndpointAction) -> Result<EndpointAns
             Ok(EndpointAnswer::Created(created.endpoint.value.id, secret))
         }
         EndpointAction::Edit(id, edit) => {
-            if let Some(fault) = client.type_fault(edit.event_types.as_deref()).await {
+            if let Some(fault) = client.edit_fault(id, edit).await? {
                 return Ok(EndpointAnswer::Fault(fault));
             }
             client.edit_endpoint(id, edit).await.map_err(told)?;
@@ -46,15 +46,10 @@ pub async fn run(client: &Client, action: &EndpointAction) -> Result<EndpointAns
         EndpointAction::Headers(id) => {
             let route = client.endpoint_routes().await?.headers;
             let route = offered(route, "reading headers")?;
-            let own = client.endpoint_headers(&route, id).await?;
-            let told = own.headers.iter();
-            let told = told.map(|(name, value)| (name.clone(), Hidden::new(value)));
-            Ok(EndpointAnswer::Headers(OwnHeaders {
-                told: told.collect(),
-                sensitive: own.sensitive,
-            }))
+            let own = client.headers_to_edit(&route, id).await?;
+            Ok(EndpointAnswer::Headers(own))
         }
-        EndpointAction::SetHeaders(id, headers) => {
+        EndpointAction::SetHeaders(id, headers, _) => {
             let route = client.endpoint_routes().await?.set_headers;
             let route = offered(route, "setting headers")?;
             let open = headers.iter();

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::lenient::{first, whole};
+use super::lenient::{first, unwrap_one, whole};
 use super::rest::{self, Row, text};
 use crate::domain::{Endpoint, EndpointDraft, Headers, Unreadable};
 
@@ -49,6 +49,16 @@ pub fn to_edit(body: &[u8], id: &str) -> Result<Option<EndpointDraft>, Unreadabl
         .into_iter()
         .find(|row| row.value.id.to_string() == id);
     Ok(row.map(|row| draft(&row)))
+}
+
+/// The same out of an answer that is the endpoint.
+pub fn one_to_edit(body: &[u8]) -> Result<EndpointDraft, Unreadable> {
+    let none = || Unreadable::new("endpoint", "no endpoint in it", "");
+    let value: Value = serde_json::from_slice(body).map_err(|_| none())?;
+    let raw = unwrap_one(&value, "endpoint").as_object();
+    let raw = raw.ok_or_else(none)?.clone();
+    let value = rest::endpoint(&raw).ok_or_else(none)?;
+    Ok(draft(&Row { value, raw }))
 }
 
 fn draft(row: &Row<Endpoint>) -> EndpointDraft {

@@ -1,6 +1,8 @@
 //! `reeltop endpoints …` against the embedded server, as a user runs it: what is changed there, what
 //! is printed, and what never leaves.
 
+mod kept;
+
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

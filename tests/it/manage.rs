@@ -18,7 +18,7 @@ fn type_text(state: &mut State, text: &str) {
     update(state, Msg::Pasted(text.to_owned()));
 }
 
-fn managed(effects: &[Effect]) -> EndpointRequest {
+pub fn managed(effects: &[Effect]) -> EndpointRequest {
     match effects {
         [Effect::Manage(request)] => request.clone(),
         other => panic!("{other:?}"),
@@ -35,7 +35,7 @@ fn answer_now(
 }
 
 /// The answer, and time to look at it.
-fn answer(
+pub fn answer(
     state: &mut State,
     request: &EndpointRequest,
     answer: Result<EndpointAnswer, Failure>,
@@ -226,6 +226,7 @@ fn own_headers_are_read_and_replaced_once_and_nothing_typed_is_lost() {
     let own = OwnHeaders {
         told: [("x-team".to_owned(), Hidden::new("media"))].into(),
         sensitive: vec!["Authorization".to_owned()],
+        ..OwnHeaders::default()
     };
     assert_eq!(
         answer(&mut state, &action, Ok(EndpointAnswer::Headers(own))),
@@ -241,7 +242,7 @@ fn own_headers_are_read_and_replaced_once_and_nothing_typed_is_lost() {
     assert!(picture(&mut state, 100, 30).contains("type it, or clear the line"));
     type_text(&mut state, "Basic s3cr3t");
     let action = managed(&press(&mut state, "enter"));
-    let EndpointAction::SetHeaders(_, headers) = &action.action else {
+    let EndpointAction::SetHeaders(_, headers, _) = &action.action else {
         panic!("{action:?}")
     };
     assert_eq!(headers["Authorization"].reveal(), "Basic s3cr3t");

@@ -3,8 +3,7 @@
 use super::{EndpointAction, EndpointAnswer, EndpointRequest, Form, HeadersForm, Manage, Stage};
 use crate::app::{Effect, State, Tone};
 use crate::domain::{
-    EndpointEdit, EndpointId, Failure, FailureKind, FieldFault, Hidden, OwnHeaders, refused_field,
-    visible,
+    EndpointEdit, EndpointId, Failure, FailureKind, FieldFault, Hidden, refused_field, visible,
 };
 
 /// An endpoint that has neither a name nor an id yet.
@@ -73,13 +72,8 @@ impl State {
         // Where it is not known whether it was done, sending it again is no small step.
         let form = match action {
             _ if failure.kind == FailureKind::Broken => None,
-            EndpointAction::SetHeaders(_, headers) => {
-                let told = headers.clone();
-                let own = OwnHeaders {
-                    told,
-                    sensitive: Vec::new(),
-                };
-                let mut form = HeadersForm::of(&own);
+            EndpointAction::SetHeaders(_, _, form) => {
+                let mut form = HeadersForm::clone(form);
                 form.refusal = Some(words.clone());
                 Some(headers_form(action, form))
             }
@@ -182,7 +176,7 @@ fn done_words(action: &EndpointAction, name: &str) -> String {
         }
         EndpointAction::Reveal(_) => format!("the secret of {name}"),
         EndpointAction::Headers(_) => format!("the headers of {name}"),
-        EndpointAction::SetHeaders(_, headers) => match headers.len() {
+        EndpointAction::SetHeaders(_, headers, _) => match headers.len() {
             0 => format!("{name} has no headers of its own any more"),
             1 => format!("{name} has 1 header of its own"),
             n => format!("{name} has {n} headers of its own"),

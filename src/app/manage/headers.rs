@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use crossterm::event::KeyEvent;
 
 use crate::app::prompt::Prompt;
-use crate::domain::{Hidden, OwnHeaders, header_fault};
+use crate::domain::{Hidden, MASK, OwnHeaders, header_fault};
 
 /// Most headers that a service takes (Svix).
 const MOST: usize = 50;
 
 /// A header to type.
-#[derive(Clone, PartialEq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct HeaderLine {
     pub prompt: Prompt,
     pub fault: Option<String>,
@@ -34,12 +34,15 @@ impl HeaderLine {
 }
 
 /// The lines, an empty one at the end, and the one that is typed in.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HeadersForm {
     pub lines: Vec<HeaderLine>,
     pub at: usize,
     /// Names of those whose values the service does not tell: they must be typed again, or go.
     pub sensitive: Vec<String>,
+    /// Those whose values hold the API key: they stand there as `***`, and go back as they are
+    /// unless typed anew.
+    masked: BTreeMap<String, Hidden>,
     /// The words of the service that refused them last.
     pub refusal: Option<String>,
 }
@@ -49,12 +52,15 @@ impl HeadersForm {
         let told = own.told.iter();
         let told =
             told.map(|(name, value)| HeaderLine::new(&format!("{name}: {}", value.reveal())));
+        let masked = own.masked.keys();
+        let masked = masked.map(|name| HeaderLine::new(&format!("{name}: {MASK}")));
         let hidden = own.sensitive.iter();
         let hidden = hidden.map(|name| HeaderLine::new(&format!("{name}: ")));
         let mut form = Self {
-            lines: told.chain(hidden).take(MOST).collect(),
+            lines: told.chain(masked).chain(hidden).take(MOST).collect(),
             at: 0,
             sensitive: own.sensitive.clone(),
+            masked: own.masked.clone(),
             refusal: None,
         };
         form.keep_room();
@@ -113,6 +119,9 @@ impl HeadersForm {
                     .iter()
                     .any(|known| known.eq_ignore_ascii_case(&name))
             };
+            let mut kept = self.masked.iter();
+            let kept = kept.find(|(known, _)| known.eq_ignore_ascii_case(&name));
+            let kept = kept.filter(|_| value == MASK).map(|(_, kept)| kept);
             let is_twice = |known: &String| known.eq_ignore_ascii_case(&name);
             line.fault = if !text.contains(':') {
                 Some("name: value is wanted, with a colon between".to_owned())
@@ -120,10 +129,13 @@ impl HeadersForm {
                 Some("this header stands there twice".to_owned())
             } else if value.is_empty() && is_hidden() {
                 Some("the service does not tell its value: type it, or clear the line".to_owned())
+            } else if kept.is_none() && value.contains(MASK) {
+                Some(format!("{MASK} stands for what is not shown: type it out"))
             } else {
                 header_fault(&name, &value).map(str::to_owned)
             };
-            headers.insert(name, Hidden::new(&value));
+            let value = kept.cloned().unwrap_or_else(|| Hidden::new(&value));
+            headers.insert(name, value);
         }
         match self.lines.iter().position(|line| line.fault.is_some()) {
             Some(at) => {
@@ -144,6 +156,7 @@ mod tests {
         HeadersForm::of(&OwnHeaders {
             told: BTreeMap::from([("x-team".to_owned(), Hidden::new("media"))]),
             sensitive: vec!["Authorization".to_owned()],
+            ..OwnHeaders::default()
         })
     }
 

@@ -19,6 +19,8 @@ const RESERVED: [&str; 7] = [
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OwnHeaders {
     pub told: BTreeMap<String, Hidden>,
+    /// Those whose values hold the API key: they go back as they are, and are never shown.
+    pub masked: BTreeMap<String, Hidden>,
     /// Names of those whose values the service does not tell.
     pub sensitive: Vec<String>,
 }

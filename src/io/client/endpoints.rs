@@ -12,7 +12,8 @@ use super::Client;
 use super::http::{NotDone, Verb};
 use crate::domain::{
     AttemptHeaders, AttemptId, Endpoint, EndpointDraft, EndpointEdit, EndpointId, Failure,
-    FailureKind, FieldFault, Headers, MessageId, Stats, Time, unknown_type,
+    FailureKind, FieldFault, Headers, Hidden, MASK, MessageId, OwnHeaders, Stats, Time, masked_url,
+    masked_urls, unknown_type,
 };
 use crate::wire::endpoints::{self, Created};
 use crate::wire::openapi::EndpointRoutes;
@@ -57,6 +58,43 @@ impl Client {
         let url = self.endpoint_url(id)?;
         let body = endpoints::body(&draft, false);
         self.change(Verb::Put, &url, Some(body)).await.map(|_| ())
+    }
+
+    /// What speaks against a change before anything is sent: `***` that stands for what the service
+    /// has and reeltop does not show, or an event type that it has not.
+    pub async fn edit_fault(
+        &self,
+        id: &EndpointId,
+        edit: &EndpointEdit,
+    ) -> Result<Option<FieldFault>, Failure> {
+        match self.mask_fault(id, edit).await? {
+            None => Ok(self.type_fault(edit.event_types.as_deref()).await),
+            fault => Ok(fault),
+        }
+    }
+
+    async fn mask_fault(
+        &self,
+        id: &EndpointId,
+        edit: &EndpointEdit,
+    ) -> Result<Option<FieldFault>, Failure> {
+        let holds = |typed: &Option<String>| typed.as_ref().is_some_and(|it| it.contains(MASK));
+        let (url, description) = (holds(&edit.url), holds(&edit.description));
+        if !url && !description {
+            return Ok(None);
+        }
+        let (held, masking) = match &self.svix {
+            Some(svix) => (svix.endpoint_to_edit(id).await?, &svix.http.masking),
+            None => (self.endpoint_to_edit(id).await?, &self.http.masking),
+        };
+        let why = || format!("{MASK} stands for what is not shown: type it out");
+        let fault = |field| FieldFault { field, why: why() };
+        if url && masked_url(&masking.text(&held.url)) != held.url {
+            return Ok(Some(fault("url")));
+        }
+        let text = masking.text(&held.description);
+        let is_masked = description && masked_urls(&text) != held.description;
+        Ok(is_masked.then(|| fault("description")))
     }
 
     /// What speaks against event types, where the service lists those that it has. One that does
@@ -188,6 +226,33 @@ impl Client {
         endpoints::headers(&body).map_err(|what| super::failure::unreadable(&what, &url))
     }
 
+    /// The same to be changed and sent back: what is masked is kept beside what is told.
+    pub async fn headers_to_edit(
+        &self,
+        template: &str,
+        id: &EndpointId,
+    ) -> Result<OwnHeaders, Failure> {
+        let (http, url) = match &self.svix {
+            Some(svix) => (&svix.http, svix.headers_url(id)?),
+            None => (&self.http, self.filled(template, id)?),
+        };
+        let Headers { headers, sensitive } = http.read_unmasked(&url, endpoints::headers).await?;
+        let is_clean = |text: &String| *http.masking.text(text) == **text;
+        if !headers.keys().chain(&sensitive).all(is_clean) {
+            let what = format!("the name of a header of {id} holds the API key");
+            let hint = "reeltop neither shows nor changes these headers";
+            return Err(Failure::new(FailureKind::Local, what, hint));
+        }
+        let hidden = |(name, value): (String, String)| (name, Hidden::new(&value));
+        let (told, masked): (Vec<_>, Vec<_>) =
+            headers.into_iter().partition(|(_, value)| is_clean(value));
+        Ok(OwnHeaders {
+            told: told.into_iter().map(hidden).collect(),
+            masked: masked.into_iter().map(hidden).collect(),
+            sensitive,
+        })
+    }
+
     /// Replaces an endpoint's own headers.
     pub async fn set_endpoint_headers(
         &self,
@@ -265,12 +330,13 @@ impl Client {
         let mut cursor: Option<String> = None;
         for _ in 0..super::reading::MAX_PAGES {
             let query: Vec<(&str, &str)> = cursor.iter().map(|at| ("iterator", &**at)).collect();
-            let (draft, page) = self
-                .read(&ENDPOINTS, &query, |body| {
-                    let page = crate::wire::rest::endpoints(body)?;
-                    Ok((endpoints::to_edit(body, &id.to_string())?, page))
-                })
-                .await?;
+            let http = self.aspect()?;
+            let url = http.route(&ENDPOINTS, &query)?;
+            let read = http.read_unmasked(&url, |body| {
+                let page = crate::wire::rest::endpoints(body)?;
+                Ok((endpoints::to_edit(body, &id.to_string())?, page))
+            });
+            let (draft, page) = read.await?;
             if let Some(draft) = draft {
                 return Ok(draft);
             }

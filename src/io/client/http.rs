@@ -1,6 +1,5 @@
 //! The transport: one origin, one key, bounds on everything that comes back.
 
-use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -226,6 +225,18 @@ impl Http {
 
     /// Reads a whole answer; any status but 2xx is a failure.
     pub async fn get(&self, url: &Url, within: Duration, with_key: bool) -> Result<Bytes, Failed> {
+        let body = self.get_unmasked(url, within, with_key).await?;
+        Ok(self.masking.owned(body).into())
+    }
+
+    /// The same as it came, with the key wherever the server repeats it: for what goes back to that
+    /// server and is not shown.
+    pub async fn get_unmasked(
+        &self,
+        url: &Url,
+        within: Duration,
+        with_key: bool,
+    ) -> Result<Vec<u8>, Failed> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         let response = self.open(url, &headers, Some(within), with_key).await?;
@@ -236,10 +247,8 @@ impl Http {
             let ahead = 0.clamp(least, least.saturating_add(SECOND));
             self.ahead.store(ahead, Ordering::Relaxed);
         }
-        let body = self
-            .body(response, url, within)
-            .await
-            .map_err(Failed::passing)?;
+        let body = self.whole(response, url, within).await;
+        let body = body.map_err(Failed::passing)?;
         if status.is_success() {
             return Ok(body);
         }
@@ -370,10 +379,20 @@ impl Http {
 
     pub(super) async fn body(
         &self,
-        mut response: Response,
+        response: Response,
         url: &Url,
         within: Duration,
     ) -> Result<Bytes, Failure> {
+        let body = self.whole(response, url, within).await?;
+        Ok(self.masking.owned(body).into())
+    }
+
+    async fn whole(
+        &self,
+        mut response: Response,
+        url: &Url,
+        within: Duration,
+    ) -> Result<Vec<u8>, Failure> {
         let limit = self.limits.rest_body_bytes;
         let too_large = || {
             let what = format!(
@@ -404,11 +423,7 @@ impl Http {
             }
             body.extend_from_slice(&chunk);
         }
-        let masked = match self.masking.bytes(&body) {
-            Cow::Borrowed(_) => None,
-            Cow::Owned(masked) => Some(masked),
-        };
-        Ok(masked.unwrap_or(body).into())
+        Ok(body)
     }
 
     /// Sends a POST once: never repeated, never redirected; in read-only mode not at all.

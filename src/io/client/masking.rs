@@ -71,6 +71,14 @@ impl Masking {
         }
     }
 
+    /// The same for bytes of which no others are kept.
+    pub fn owned(&self, bytes: Vec<u8>) -> Vec<u8> {
+        match self.bytes(&bytes) {
+            Cow::Borrowed(clean) if clean.len() == bytes.len() => bytes,
+            clean => clean.into_owned(),
+        }
+    }
+
     /// The same for a text.
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         match self.bytes(text.as_bytes()) {
@@ -225,6 +233,9 @@ mod tests {
         assert_eq!(masked_by(&masking, "a sk_12345"), "a ***");
         assert_eq!(masked_by(&masking, r"a \u0073k_12345"), MASK);
         assert_eq!(masking.text(r"a \u0073k_12345"), MASK);
+        let whole = masking.owned(br"a \u0073k_12345".to_vec());
+        assert_eq!(whole, MASK.as_bytes());
+        assert_eq!(masking.owned(b"a sk_1234".to_vec()), b"a sk_1234");
     }
 
     #[test]

@@ -72,6 +72,19 @@ impl Http {
         self.decoded(&url, &body, decode)
     }
 
+    /// Reads what goes back to the server: the key is in it wherever the server repeats it.
+    pub async fn read_unmasked<T>(
+        &self,
+        url: &Url,
+        decode: impl FnOnce(&[u8]) -> Result<T, Unreadable>,
+    ) -> Result<T, Failure> {
+        let body = self.get_unmasked(url, self.waits.answer, true).await;
+        let read = body
+            .map_err(|failed| failed.failure)
+            .and_then(|body| self.decoded(url, &body, decode));
+        read.map_err(|failure| self.masking.failure(failure))
+    }
+
     async fn fetch(
         &self,
         segments: &[&str],

@@ -10,14 +10,15 @@ pub use publish::Published;
 
 use std::sync::Arc;
 
+use reqwest::Url;
 use secrecy::SecretString;
 
 use super::FULL_PAGE;
 use super::http::{Http, Sent};
 use super::reading::{gathered, query};
 use crate::domain::{
-    Attempt, AttemptHeaders, AttemptId, Endpoint, EndpointId, Failure, FailureKind, Headers,
-    MessageId, Stats, Time, Unreadable,
+    Attempt, AttemptHeaders, AttemptId, Endpoint, EndpointDraft, EndpointId, Failure, FailureKind,
+    Headers, MessageId, Stats, Time, Unreadable,
 };
 use crate::io::config::{Source, SvixSource};
 use crate::wire::endpoints as around;
@@ -162,6 +163,21 @@ impl Svix {
         let query: Vec<(&str, &str)> = since.iter().map(|at| ("since", at.as_str())).collect();
         self.read(&["endpoint", &id, "stats"], &query, svix::stats)
             .await
+    }
+
+    /// An endpoint as the server has it, nothing masked.
+    pub async fn endpoint_to_edit(&self, endpoint: &EndpointId) -> Result<EndpointDraft, Failure> {
+        let id = endpoint.to_string();
+        let url = self.http.route(&self.route(&["endpoint", &id]), &[])?;
+        let read = self.http.read_unmasked(&url, around::one_to_edit);
+        read.await.map_err(said)
+    }
+
+    /// The route of an endpoint's own headers.
+    pub fn headers_url(&self, endpoint: &EndpointId) -> Result<Url, Failure> {
+        let id = endpoint.to_string();
+        let route = self.route(&["endpoint", &id, "headers"]);
+        self.http.route(&route, &[])
     }
 
     /// The headers that an endpoint is sent; values of sensitive ones are never told.

@@ -94,6 +94,19 @@ async fn is_made_changed_in_part_and_deleted(server: Running) {
     let told = client.endpoint_headers("", &id).await.unwrap();
     assert_eq!(told.headers.keys().collect::<Vec<_>>(), ["x-team"]);
     assert_eq!(told.sensitive.len(), 1);
+    // The key in one is for what goes back alone.
+    let key = BTreeMap::from([("x-key".to_owned(), server.api_key().to_owned())]);
+    client.set_endpoint_headers("", &id, &key).await.unwrap();
+    let told = client.endpoint_headers("", &id).await.unwrap();
+    assert_eq!(told.headers["x-key"], "***");
+    let own = client.headers_to_edit("", &id).await.unwrap();
+    assert_eq!(own.masked["x-key"].reveal(), server.api_key());
+    let shown = EndpointEdit {
+        url: Some("http://127.0.0.1:9/?token=***".to_owned()),
+        ..EndpointEdit::default()
+    };
+    let fault = client.edit_fault(&id, &shown).await.unwrap().unwrap();
+    assert_eq!(fault.field, "url");
 
     client.delete_endpoint(&id).await.unwrap();
     let gone = refused(client.delete_endpoint(&id).await);

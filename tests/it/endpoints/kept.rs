@@ -1,0 +1,126 @@
+//! What a change leaves as the service has it.
+
+use std::collections::BTreeMap;
+
+use reeltop::app::manage::{EndpointAction, EndpointAnswer};
+use reeltop::app::{Msg, update};
+use reeltop::domain::{EndpointId, Failure, FailureKind};
+use reeltop::io::client::Client;
+use reeltop::io::config::Source;
+use serde_json::Value;
+
+use super::Shop;
+use crate::manage::{answer, managed};
+use crate::server::support::{create_endpoint, get};
+use crate::support::{picture, press, told};
+
+/// The API key in what an endpoint is goes back as it is, and not as it is shown.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_leaves_the_key_where_the_service_has_it() {
+    let shop = Shop::open().await;
+    let key = shop.server.api_key().to_owned();
+    let url = format!("http://127.0.0.1:9/{key}/hook?token={key}");
+    let id = create_endpoint(&shop.server, &url, &["task.failed"])
+        .await
+        .id;
+    let description = format!("with {key}");
+    for arguments in [
+        &["update", &id, "--description", &description][..],
+        &["disable", &id],
+        &["update", &id, "--rate-limit", "9"],
+    ] {
+        let (code, _, words) = shop.run(arguments, "").await;
+        assert_eq!(code, 0, "{words}");
+        let held = shop.only().await;
+        assert_eq!(held["url"], url, "{arguments:?}");
+        assert_eq!(held["description"], description, "{arguments:?}");
+    }
+    // What is shown masked, copied and sent.
+    let (_, listed, _) = shop.run(&["--json"], "").await;
+    assert!(!listed.contains(&key), "{listed}");
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let shown = listed["url"].as_str().unwrap();
+    let text = format!("{} too", listed["description"].as_str().unwrap());
+    for (option, value) in [("--to", shown), ("--description", &text)] {
+        let (code, _, words) = shop.run(&["update", &id, option, value], "").await;
+        let why = format!("{option}: *** stands for what is not shown: type it out");
+        assert_eq!(code, 2, "{words}");
+        assert!(words.contains(&why), "{words}");
+    }
+    let held = shop.only().await;
+    assert_eq!(held["url"], url);
+    // Where nothing is masked, it is a text as any other.
+    let arguments = ["update", &id, "--description", "*** prod ***"];
+    shop.run(&["update", &id, "--description", "prod"], "")
+        .await;
+    let (code, _, words) = shop.run(&arguments, "").await;
+    assert_eq!(code, 0, "{words}");
+    assert_eq!(shop.only().await["description"], "*** prod ***");
+    let typed = "x-team: media\nx-key: ***\n";
+    let (code, _, words) = shop.run(&["headers", &id, "--from", "-"], typed).await;
+    assert_eq!(code, 2, "{words}");
+    assert!(words.contains("line 2: *** stands for"), "{words}");
+    shop.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_in_a_header_is_not_shown_and_goes_back_as_it_is() {
+    let shop = Shop::open().await;
+    let key = shop.server.api_key().to_owned();
+    let id = create_endpoint(&shop.server, "http://127.0.0.1:9/", &["task.*"]).await;
+    let id = EndpointId::new(&id.id);
+    let client = Client::new(&Source::new(&shop.server.url(), &*key)).unwrap();
+    let template = client.endpoint_routes().await.unwrap().headers.unwrap();
+    let headers = BTreeMap::from([
+        ("authorization".to_owned(), "Basic eA==".to_owned()),
+        ("x-shop".to_owned(), format!("Key {key}")),
+        ("x-team".to_owned(), "media".to_owned()),
+    ]);
+    let set = client.set_endpoint_headers(&template, &id, &headers).await;
+    set.unwrap();
+    let own = client.headers_to_edit(&template, &id).await.unwrap();
+    let mut state = told();
+    let asked = managed(&press(&mut state, "4 m j j enter"));
+    answer(&mut state, &asked, Ok(EndpointAnswer::Headers(own)));
+    let shown = picture(&mut state, 120, 36);
+    assert!(shown.contains("x-shop: ***") && !shown.contains(&key));
+    press(&mut state, "tab tab");
+    update(&mut state, Msg::Pasted("Basic eQ==".to_owned()));
+    let request = managed(&press(&mut state, "enter"));
+    let EndpointAction::SetHeaders(_, typed, _) = &request.action else {
+        panic!("{request:?}")
+    };
+    assert_eq!(typed["x-shop"].reveal(), format!("Key {key}"));
+    assert_eq!(typed["authorization"].reveal(), "Basic eQ==");
+    assert!(!format!("{request:?}").contains(&key));
+    // Refused, it stands there again as it was: the key not shown, and the hidden one to be typed.
+    let words = "422 for /x: too many";
+    let refused = Failure::new(FailureKind::Invalid, words, "");
+    answer(&mut state, &request, Err(refused));
+    let shown = picture(&mut state, 120, 36);
+    assert!(shown.contains("too many") && shown.contains("x-shop: ***"));
+    assert!(!shown.contains(&key), "{shown}");
+    press(&mut state, "ctrl-w ctrl-w");
+    assert_eq!(press(&mut state, "enter"), []);
+    let shown = picture(&mut state, 120, 36);
+    assert!(shown.contains("type it, or clear the line"), "{shown}");
+    // What stands behind three stars is not known where they are not all of it.
+    update(&mut state, Msg::Pasted(" Basic eQ==".to_owned()));
+    press(&mut state, "tab tab tab");
+    update(&mut state, Msg::Pasted("x".to_owned()));
+    assert_eq!(press(&mut state, "enter"), []);
+    let shown = picture(&mut state, 120, 36);
+    assert!(
+        shown.contains("*** stands for what is not shown"),
+        "{shown}"
+    );
+    press(&mut state, "backspace");
+    let request = managed(&press(&mut state, "enter"));
+    let EndpointAction::SetHeaders(_, typed, _) = request.action else {
+        panic!("not sent")
+    };
+    assert_eq!(typed["x-shop"].reveal(), format!("Key {key}"));
+    let told = get(&shop.server, &format!("/webhooks/endpoints/{id}/headers")).await;
+    assert_eq!(told["headers"]["x-shop"], format!("Key {key}"));
+    shop.server.stop().await;
+}
