@@ -94,7 +94,7 @@ impl Desk {
             rate_limit,
             ..EndpointDraft::default()
         };
-        check(&draft, ARGUMENT)?;
+        check(&draft.faults(), ARGUMENT)?;
         // Event types that the service lists not are not sent to it. Read-only mode asks nothing, as
         // it refuses what would be sent.
         let types = draft.event_types.as_deref();
@@ -148,12 +148,7 @@ impl Desk {
                 "nothing to change is named: --to, --description, --event-types, --rate-limit";
             return Err(Stop::Usage(why.to_owned()));
         }
-        // What is not named comes from the service and is right there.
-        let named = EndpointDraft {
-            url: "http://unnamed/".to_owned(),
-            ..EndpointDraft::default()
-        };
-        check(&named.with(&edit), OPTION)?;
+        check(&edit.faults(), OPTION)?;
         let id = EndpointId::new(&args.id);
         if !self.source.read_only
             && let Some(fault) = self.client.edit_fault(&id, &edit).await?
@@ -418,12 +413,11 @@ fn offered(route: Option<String>, what: &str) -> Result<String, Failure> {
 }
 
 /// Every field that the service would refuse, by its option.
-fn check(draft: &EndpointDraft, address: &str) -> Result<(), Stop> {
-    let faults = draft.faults();
+fn check(faults: &[FieldFault], address: &str) -> Result<(), Stop> {
     if faults.is_empty() {
         return Ok(());
     }
-    Err(refused(&faults, address))
+    Err(refused(faults, address))
 }
 
 fn refused(faults: &[FieldFault], address: &str) -> Stop {

@@ -84,11 +84,6 @@ pub fn endpoints(body: &[u8]) -> Result<Page<Endpoint>, Unreadable> {
     page("endpoints", body, Some(&[]), endpoint)
 }
 
-/// The same with nothing masked, for what is sent back to the service whole.
-pub fn endpoints_unmasked(body: &[u8]) -> Result<Page<Endpoint>, Unreadable> {
-    page("endpoints", body, None, endpoint)
-}
-
 /// Reads one endpoint, bare or beside its secret: nothing of a body that is none is kept.
 pub fn one_endpoint(body: &[u8]) -> Result<Row<Endpoint>, Unreadable> {
     let none = || unreadable("endpoint", "no endpoint in it", b"");
@@ -370,6 +365,7 @@ pub(super) fn response_text(row: &Map<String, Value>) -> String {
     }
 }
 
+pub(super) const ENDPOINT_IDS: [&str; 3] = ["id", "endpoint_id", "endpointId"];
 pub(super) const WANTED: [&str; 4] = ["event_types", "eventTypes", "filter_types", "filterTypes"];
 pub(super) const RATES: [&str; 4] = ["rate_limit", "rateLimit", "throttle_rate", "throttleRate"];
 pub(super) const CREATED: [&str; 3] = ["created_at", "createdAt", "created"];
@@ -392,7 +388,7 @@ pub(super) fn endpoint(row: &Map<String, Value>) -> Option<Endpoint> {
         types.into()
     });
     Some(Endpoint {
-        id: EndpointId::new(&text(row, &["id", "endpoint_id", "endpointId"])?),
+        id: EndpointId::new(&text(row, &ENDPOINT_IDS)?),
         url: text(row, &URLS).unwrap_or_default().into(),
         description: text(row, &["description", "name"])
             .unwrap_or_default()

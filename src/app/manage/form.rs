@@ -58,7 +58,7 @@ impl Default for Form {
 impl Form {
     /// An endpoint's as it is known here: its URL may be masked, and is then kept unless typed anew.
     pub fn of(endpoint: &Endpoint) -> Self {
-        let draft = EndpointDraft::of(endpoint, endpoint.url.to_string(), None);
+        let draft = EndpointDraft::of(endpoint);
         let types = types_text(draft.event_types.as_deref());
         Self::with(&draft.url, &draft.description, &types, draft.rate_limit)
     }

@@ -61,11 +61,11 @@ pub struct FieldFault {
 }
 
 impl EndpointDraft {
-    /// The endpoint as it is. Its URL must be the true one, not the masked one of the screen.
-    pub fn of(endpoint: &Endpoint, url: String, version: Option<u64>) -> Self {
+    /// The endpoint as it is known here.
+    pub fn of(endpoint: &Endpoint) -> Self {
         let types = endpoint.event_types.as_ref();
         Self {
-            url,
+            url: endpoint.url.to_string(),
             description: endpoint.description.to_string(),
             event_types: types.map(|types| {
                 types
@@ -74,8 +74,8 @@ impl EndpointDraft {
                     .collect()
             }),
             rate_limit: endpoint.rate_limit,
-            version: version.unwrap_or(1),
             disabled: endpoint.disabled,
+            ..Self::default()
         }
     }
 
@@ -101,19 +101,41 @@ impl EndpointDraft {
 
     /// Everything the service would refuse, field by field.
     pub fn faults(&self) -> Vec<FieldFault> {
-        let mut faults = Vec::new();
-        let mut add = |field, why: Option<String>| {
-            faults.extend(why.map(|why| FieldFault { field, why }));
-        };
-        add("url", url_fault(&self.url));
-        add("description", length_fault(&self.description));
-        add(
-            "event_types",
-            self.event_types.as_deref().and_then(types_fault),
-        );
-        add("rate_limit", self.rate_limit.and_then(limit_fault));
-        faults
+        faults(
+            Some(&self.url),
+            Some(&self.description),
+            self.event_types.as_deref(),
+            self.rate_limit,
+        )
     }
+}
+
+impl EndpointEdit {
+    /// The same of what is changed: what is not comes from the service and is right there.
+    pub fn faults(&self) -> Vec<FieldFault> {
+        faults(
+            self.url.as_deref(),
+            self.description.as_deref(),
+            self.event_types.as_deref(),
+            self.rate_limit.flatten(),
+        )
+    }
+}
+
+fn faults(
+    url: Option<&str>,
+    description: Option<&str>,
+    types: Option<&[String]>,
+    limit: Option<u64>,
+) -> Vec<FieldFault> {
+    let found = [
+        ("url", url.and_then(url_fault)),
+        ("description", description.and_then(length_fault)),
+        ("event_types", types.and_then(types_fault)),
+        ("rate_limit", limit.and_then(limit_fault)),
+    ];
+    let fault = |(field, why): (_, Option<String>)| why.map(|why| FieldFault { field, why });
+    found.into_iter().filter_map(fault).collect()
 }
 
 /// The field that a service's refusal is about, by a name that it has on a wire. Only its own words

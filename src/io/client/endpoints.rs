@@ -1,5 +1,5 @@
 //! Changing endpoints. Nothing here is ever repeated, and read-only mode forbids all of it but
-//! reading; `PUT` sends the whole object, made of what the service has and what is to be changed.
+//! reading; `PUT` sends the whole object, to the letter as the service has it but for what is changed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::domain::{
     FailureKind, FieldFault, Headers, Hidden, MASK, MessageId, OwnHeaders, Stats, Time, masked_url,
     masked_urls, unknown_type,
 };
-use crate::wire::endpoints::{self, Created};
+use crate::wire::endpoints::{self, Created, Held};
 use crate::wire::openapi::EndpointRoutes;
 use crate::wire::rest::{Row, one_endpoint};
 
@@ -27,12 +27,12 @@ const ENDPOINTS: [&str; 2] = ["webhooks", "endpoints"];
 impl Client {
     /// `POST /webhooks/endpoints`
     pub async fn create_endpoint(&self, draft: &EndpointDraft) -> Changed<Created> {
-        refuse_faults(draft)?;
+        refuse_faults(&draft.faults())?;
         if let Some(svix) = &self.svix {
             return svix.create_endpoint(draft, &key()).await;
         }
         let url = self.http.route(&ENDPOINTS, &[]).map_err(NotDone::Refused)?;
-        let body = endpoints::body(draft, true);
+        let body = endpoints::body(draft);
         let answer = self.change(Verb::Post, &url, Some(body)).await?;
         endpoints::created(&answer).map_err(|_| {
             let why = "the service took it, but its answer tells no endpoint and no secret";
@@ -40,23 +40,22 @@ impl Client {
         })
     }
 
-    /// Changes an endpoint: it is read as the service has it now, changed, and `PUT` back whole.
-    /// Svix takes the change alone.
+    /// Changes an endpoint: it is read as the service has it now, changed, and `PUT` back whole, so
+    /// that what is not named stays. Svix takes the change alone.
     pub async fn edit_endpoint(&self, id: &EndpointId, edit: &EndpointEdit) -> Changed<()> {
+        refuse_faults(&edit.faults())?;
         if let Some(svix) = &self.svix {
-            // What is not named is right there.
-            let named = EndpointDraft {
-                url: "http://unnamed/".to_owned(),
-                ..EndpointDraft::default()
-            };
-            refuse_faults(&named.with(edit))?;
             return svix.edit_endpoint(id, edit, &key()).await;
         }
-        let before = self.endpoint_to_edit(id).await.map_err(NotDone::Refused)?;
-        let draft = before.with(edit);
-        refuse_faults(&draft)?;
+        let held = self.held(id).await.map_err(NotDone::Refused)?;
+        if held.endpoint.url.is_empty() && edit.url.is_none() {
+            let what = format!("nothing was sent: the service does not tell the URL of {id}");
+            let hint = "a change replaces all of it: name the URL too";
+            let failure = Failure::new(FailureKind::Local, what, hint);
+            return Err(NotDone::Refused(failure));
+        }
         let url = self.endpoint_url(id)?;
-        let body = endpoints::body(&draft, false);
+        let body = held.with(edit);
         self.change(Verb::Put, &url, Some(body)).await.map(|_| ())
     }
 
@@ -84,16 +83,16 @@ impl Client {
             return Ok(None);
         }
         let (held, masking) = match &self.svix {
-            Some(svix) => (svix.endpoint_to_edit(id).await?, &svix.http.masking),
-            None => (self.endpoint_to_edit(id).await?, &self.http.masking),
+            Some(svix) => (svix.endpoint_unmasked(id).await?, &svix.http.masking),
+            None => (self.held(id).await?.endpoint, &self.http.masking),
         };
         let why = || format!("{MASK} stands for what is not shown: type it out");
         let fault = |field| FieldFault { field, why: why() };
-        if url && masked_url(&masking.text(&held.url)) != held.url {
+        if url && masked_url(&masking.text(&held.url)) != *held.url {
             return Ok(Some(fault("url")));
         }
         let text = masking.text(&held.description);
-        let is_masked = description && masked_urls(&text) != held.description;
+        let is_masked = description && masked_urls(&text) != *held.description;
         Ok(is_masked.then(|| fault("description")))
     }
 
@@ -325,8 +324,8 @@ impl Client {
         }
     }
 
-    /// An endpoint as the service has it, its URL not masked.
-    async fn endpoint_to_edit(&self, id: &EndpointId) -> Result<EndpointDraft, Failure> {
+    /// An endpoint as the service has it, nothing masked.
+    async fn held(&self, id: &EndpointId) -> Result<Held, Failure> {
         let mut cursor: Option<String> = None;
         for _ in 0..super::reading::MAX_PAGES {
             let query: Vec<(&str, &str)> = cursor.iter().map(|at| ("iterator", &**at)).collect();
@@ -334,11 +333,11 @@ impl Client {
             let url = http.route(&ENDPOINTS, &query)?;
             let read = http.read_unmasked(&url, |body| {
                 let page = crate::wire::rest::endpoints(body)?;
-                Ok((endpoints::to_edit(body, &id.to_string())?, page))
+                Ok((Held::in_list(body, &id.to_string())?, page))
             });
-            let (draft, page) = read.await?;
-            if let Some(draft) = draft {
-                return Ok(draft);
+            let (held, page) = read.await?;
+            if let Some(held) = held {
+                return Ok(held);
             }
             if page.is_last || page.next == cursor {
                 break;
@@ -391,8 +390,7 @@ fn key() -> String {
 }
 
 /// What the service would refuse is not sent.
-fn refuse_faults(draft: &EndpointDraft) -> Changed<()> {
-    let faults = draft.faults();
+fn refuse_faults(faults: &[FieldFault]) -> Changed<()> {
     let Some(first) = faults.first() else {
         return Ok(());
     };

@@ -17,8 +17,8 @@ use super::FULL_PAGE;
 use super::http::{Http, Sent};
 use super::reading::{gathered, query};
 use crate::domain::{
-    Attempt, AttemptHeaders, AttemptId, Endpoint, EndpointDraft, EndpointId, Failure, FailureKind,
-    Headers, MessageId, Stats, Time, Unreadable,
+    Attempt, AttemptHeaders, AttemptId, Endpoint, EndpointId, Failure, FailureKind, Headers,
+    MessageId, Stats, Time, Unreadable,
 };
 use crate::io::config::{Source, SvixSource};
 use crate::wire::endpoints as around;
@@ -166,10 +166,10 @@ impl Svix {
     }
 
     /// An endpoint as the server has it, nothing masked.
-    pub async fn endpoint_to_edit(&self, endpoint: &EndpointId) -> Result<EndpointDraft, Failure> {
+    pub async fn endpoint_unmasked(&self, endpoint: &EndpointId) -> Result<Endpoint, Failure> {
         let id = endpoint.to_string();
         let url = self.http.route(&self.route(&["endpoint", &id]), &[])?;
-        let read = self.http.read_unmasked(&url, around::one_to_edit);
+        let read = self.http.read_unmasked(&url, around::one_unmasked);
         read.await.map_err(said)
     }
 

@@ -1,6 +1,7 @@
 //! What a change leaves as the service has it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use reeltop::app::manage::{EndpointAction, EndpointAnswer};
 use reeltop::app::{Msg, update};
@@ -9,9 +10,9 @@ use reeltop::io::client::Client;
 use reeltop::io::config::Source;
 use serde_json::Value;
 
-use super::Shop;
+use super::{Shop, run};
 use crate::manage::{answer, managed};
-use crate::server::support::{create_endpoint, get};
+use crate::server::support::{Receiver, answer as answered, create_endpoint, get};
 use crate::support::{picture, press, told};
 
 /// The API key in what an endpoint is goes back as it is, and not as it is shown.
@@ -123,4 +124,55 @@ async fn the_key_in_a_header_is_not_shown_and_goes_back_as_it_is() {
     let told = get(&shop.server, &format!("/webhooks/endpoints/{id}/headers")).await;
     assert_eq!(told["headers"]["x-shop"], format!("Key {key}"));
     shop.server.stop().await;
+}
+
+/// What the service has of an endpoint goes back to the letter, and only what is changed is checked.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_changed_is_neither_lost_nor_judged() {
+    let home = tempfile::tempdir().unwrap();
+    let told = r#""url":"http://a b/x y","event_types":["a b"],"filter_types":null,
+        "rate_limit":100000,"version":"v2","channels":["x"],"metadata":{"n":1.50},"new_field":[null]"#;
+    let list = format!(
+        r#"{{"data":[{{"id":"ep_1","description":"d",{told},"disabled":true,"updated_at":"x"}}]}}"#
+    );
+    let service = Receiver::start(move |_| (Duration::ZERO, answered(200, list.clone()))).await;
+    let url = service.url.trim_end_matches("/hook").to_owned();
+    for (arguments, changed) in [
+        (&["enable", "ep_1"][..], r#""disabled":false"#),
+        (
+            &["update", "ep_1", "--description", "e"],
+            r#""description":"e""#,
+        ),
+        (
+            &["update", "ep_1", "--rate-limit", "none"],
+            r#""rate_limit":null"#,
+        ),
+    ] {
+        let output = run(&url, "sk_test_1", home.path(), arguments, "").await;
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let body = loop {
+            let arrived = service.next().await;
+            if !arrived.body.is_empty() {
+                break String::from_utf8(arrived.body.to_vec()).unwrap();
+            }
+        };
+        for kept in [
+            r#""url":"http://a b/x y""#,
+            r#""event_types":["a b"]"#,
+            r#""filter_types":null"#,
+            r#""version":"v2""#,
+            r#""channels":["x"]"#,
+            r#""metadata":{"n":1.50}"#,
+            r#""new_field":[null]"#,
+            changed,
+        ] {
+            assert!(body.contains(kept), "{kept}: {body}");
+        }
+        assert!(!body.contains("updated_at") && !body.contains("ep_1"));
+    }
+    // What is changed is judged as ever.
+    let arguments = ["update", "ep_1", "--rate-limit", "100000"];
+    let output = run(&url, "sk_test_1", home.path(), &arguments, "").await;
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(service.is_quiet().await);
 }
