@@ -36,8 +36,11 @@ impl State {
             Action::Redraw => return vec![Effect::Redraw],
             Action::Refresh => return self.refresh(),
             Action::Open => return self.open(),
+            Action::Replay if matches!(self.overlay, Some(Overlay::Run(_))) => {
+                return self.plan_again();
+            }
             Action::Replay => self.replay(),
-            Action::Bulk => self.plan_bulk(),
+            Action::Bulk => return self.plan_bulk(),
             Action::Route => self.turn_route(),
             Action::Undo => self.undo(),
             Action::Await => self.leave_to_retry(),

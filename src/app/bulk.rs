@@ -5,6 +5,7 @@ mod route;
 pub mod run;
 mod scope;
 pub mod sending;
+mod unread;
 
 use crossterm::event::KeyEvent;
 
@@ -21,6 +22,7 @@ use kept::Kept;
 use route::{ALL_OR_NONE, FAILS_NO_MORE, gone};
 use run::RunRow;
 pub use scope::Scope;
+pub use unread::NotRead;
 
 /// Rows weighed again in a second, beside those in sight.
 const WEIGHED: usize = 500;
@@ -155,6 +157,8 @@ pub struct BulkOverlay {
     /// Messages that are asked for, and those of them that did not fail last where it is meant.
     pub n_messages: usize,
     pub n_fine: usize,
+    /// Those of them of which that is not known.
+    pub not_read: NotRead,
     /// The picked row.
     pub at: usize,
     /// Where the number is typed.
@@ -180,7 +184,7 @@ impl BulkOverlay {
         let pairs = scope.pairs(history);
         let (messages, _) = oldest_first(history, pairs.messages);
         let mut rows = Vec::new();
-        let mut n_fine = 0;
+        let mut without_rows = Vec::new();
         let mut route = None;
         for message in &messages {
             let only = pairs.endpoint.as_ref();
@@ -200,8 +204,13 @@ impl BulkOverlay {
                 });
             }
             route = Some(plan.route);
-            n_fine += usize::from(rows.len() == n_before);
+            if rows.len() == n_before {
+                without_rows.push(message);
+            }
         }
+        let not_read = NotRead::of(history, &scope, &messages, pairs.endpoint.clone());
+        let is_fine = |id: &&MessageId| !not_read.has(history, id);
+        let n_fine = without_rows.into_iter().filter(is_fine).count();
         untried_first(&mut rows, history);
         Self {
             title: scope.words(history),
@@ -213,6 +222,7 @@ impl BulkOverlay {
             n_stale: 0,
             n_messages: messages.len(),
             n_fine,
+            not_read,
             rows,
             kept: Kept::default(),
             at: 0,
@@ -265,6 +275,7 @@ impl BulkOverlay {
     pub fn refresh(&mut self, history: &History, is_read_only: bool, now: Time) {
         let recovery = self.recovery.as_ref();
         self.against = recovery.and_then(|recovery| recovery.obstacle(history));
+        self.look_for_failures(history);
         let n = self.rows.len();
         let near = self.at.saturating_sub(IN_SIGHT)..(self.at + IN_SIGHT).min(n);
         let next = self.next.min(n)..(self.next + WEIGHED).min(n);
@@ -360,14 +371,17 @@ impl BulkOverlay {
 
 impl State {
     /// Opens the plan of many replays; what is under way, or has just ended, before that.
-    pub(super) fn plan_bulk(&mut self) {
+    pub(super) fn plan_bulk(&mut self) -> Vec<Effect> {
         if self.run.as_ref().is_some_and(|run| !run.was_read) {
             self.open_run();
-            return;
+            return Vec::new();
         }
         let scope = match self.bulk_scope() {
             Ok(scope) => scope,
-            Err(why) => return self.say(Tone::Info, why),
+            Err(why) => {
+                self.say(Tone::Info, why);
+                return Vec::new();
+            }
         };
         let overlay = BulkOverlay::new(
             &self.history,
@@ -376,15 +390,15 @@ impl State {
             self.session.is_read_only,
             self.now.wall,
         );
+        let looks = overlay.not_read.looks();
         if overlay.rows.is_empty() {
-            let words = format!(
-                "{}: nothing to replay, as the last attempt failed nowhere",
-                overlay.title
-            );
-            return self.say(Tone::Info, words);
+            let words = format!("{}: {}", overlay.title, overlay.why_empty());
+            self.say(Tone::Info, words);
+            return looks;
         }
         self.viewport.bulk = None;
         self.overlay = Some(Overlay::Bulk(Box::new(overlay)));
+        looks
     }
 
     /// Space in the plan of many.

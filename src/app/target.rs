@@ -203,9 +203,6 @@ impl State {
         if matches!(self.overlay, Some(Overlay::Bulk(_))) {
             return self.say(Tone::Info, "this is the plan of many; Esc leaves it");
         }
-        if matches!(self.overlay, Some(Overlay::Run(_))) {
-            return self.plan_again();
-        }
         if self.leaving.is_some() {
             return self.say(Tone::Info, "a replay is about to be sent; u takes it back");
         }

@@ -72,10 +72,10 @@ pub enum ChangeKind {
     Message(Box<Message>),
     Attempt(Box<Attempt>),
     /// The log of an endpoint was read back to here, and goes on: older attempts there need not be
-    /// known.
+    /// known. `None` where it was read back to its beginning.
     AttemptsFrom {
         endpoint: EndpointId,
-        from: Time,
+        from: Option<Time>,
     },
     /// All attempts of a message were read.
     AttemptsRead(MessageId),

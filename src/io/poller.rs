@@ -58,6 +58,10 @@ pub struct Poller {
     answered: HashSet<&'static str>,
     message_log: Reading,
     attempt_logs: HashMap<EndpointId, Reading>,
+    /// From when on logs were read that go back further, and where they go on.
+    backs: HashMap<EndpointId, (Time, String)>,
+    /// When the oldest message was accepted that was read.
+    oldest: Option<Time>,
     /// How the message log answered last.
     message_outcome: Result<(), Failure>,
     /// What the link was told to be, where there is no stream that would tell it.
@@ -90,6 +94,8 @@ impl Poller {
             answered: HashSet::new(),
             message_log: Reading::default(),
             attempt_logs: HashMap::new(),
+            backs: HashMap::new(),
+            oldest: None,
             message_outcome: Ok(()),
             alone: None,
             has_no_nexts: false,

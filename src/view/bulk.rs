@@ -7,11 +7,11 @@ use ratatui::layout::Rect;
 
 use super::help::centered;
 use super::list;
-use super::model::asset_label;
+use super::model::{asset_label, delivery::unread_words};
 use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role};
 use super::text::{cut_middle, hints, wrap};
 use super::theme::Role;
-use crate::app::bulk::{BulkOverlay, BulkRow, Counts, ShownBulk};
+use crate::app::bulk::{BulkOverlay, BulkRow, Counts, NotRead, ShownBulk};
 use crate::app::prompt::Prompt;
 use crate::app::{State, Tone};
 use crate::domain::bulk::tried_words;
@@ -169,6 +169,11 @@ fn head(
         ));
     }
     let mut lines = vec![title, sums];
+    let doubts = not_read(&overlay.not_read, offset);
+    for words in doubts {
+        let wrapped = wrap(&words, width).into_iter();
+        lines.extend(wrapped.map(|text| vec![piece(Tone::Warn, text)]));
+    }
     if let Some(why) = overlay.obstacle() {
         let wrapped = wrap(&visible(&why), width).into_iter();
         lines.extend(wrapped.map(|text| vec![piece(Tone::Warn, text)]));
@@ -217,6 +222,31 @@ fn head(
         };
         let wrapped = wrap(&words, width).into_iter();
         lines.extend(wrapped.map(|text| vec![piece(Tone::Warn, text)]));
+    }
+    lines
+}
+
+/// What is not known of them, and what came to be known since.
+fn not_read(not_read: &NotRead, offset: i32) -> Vec<String> {
+    let mut lines = Vec::new();
+    match not_read.n() {
+        0 => {}
+        1 => lines.push(
+            "! attempts of 1 of them are not read yet: whether it failed is not known".to_owned(),
+        ),
+        n => lines.push(format!(
+            "! attempts of {n} of them are not read yet: whether they failed is not known"
+        )),
+    }
+    if let Some(before) = not_read.before {
+        let unread = unread_words(before, offset);
+        lines.push(format!("! {unread}: what failed then is not in this plan"));
+    }
+    if not_read.n_found > 0 {
+        let n = not_read.n_found;
+        lines.push(format!(
+            "! {n} more that failed were read since; Esc, then R plans them too"
+        ));
     }
     lines
 }

@@ -122,7 +122,9 @@ fn tab_count(state: &State, screen: Screen) -> Option<Piece<'static>> {
         Screen::Events => None,
         Screen::Deliveries => {
             let n = history.deliveries.broken().len();
-            (n > 0).then(|| piece(Tone::Bad, format!(" ✗ {n}")))
+            let is_partial = history.attempts_unread_before().is_some();
+            let more = if is_partial { "+" } else { "" };
+            (n > 0).then(|| piece(Tone::Bad, format!(" ✗ {n}{more}")))
         }
         Screen::Endpoints => {
             let n = history

@@ -153,7 +153,11 @@ fn lines<'a>(
     }
     if endpoints.is_empty() {
         lines.push(heading(vec![dim(
-            "no attempt seen yet: no endpoint wants it, or none was tried",
+            if history.is_unread_somewhere(message) {
+                "its attempts are not read yet"
+            } else {
+                "no attempt seen yet: no endpoint wants it, or none was tried"
+            },
         )]));
     }
     lines

@@ -201,6 +201,13 @@ pub fn abilities() -> Change {
 
 pub const PAYLOAD: &str = r#"{"timestamp":"2026-11-22T14:02:25Z","event_type":"task.failed","data":{"task":{"id":"2e1c7e42","size":12345678901234567890123,"features":{"visual":{"state":"failed"},"proxy":{"state":"completed"}}}}}"#;
 
+/// The log of an endpoint's attempts was read back to so many seconds ago, or to its beginning.
+pub fn read_from(endpoint: &str, ago: Option<i64>) -> Change {
+    let from = ago.map(|ago| before(ago).wall);
+    let endpoint = EndpointId::new(endpoint);
+    change(0, ChangeKind::AttemptsFrom { endpoint, from })
+}
+
 /// The whole world, as it came.
 pub fn world() -> Vec<Change> {
     let all = |proxy, preview, visual, transcription| {
@@ -223,6 +230,9 @@ pub fn world() -> Vec<Change> {
             false,
         ),
         endpoint("ep_legacy", "legacy", "https://old.example.com/", true),
+        read_from("ep_prod", None),
+        read_from("ep_staging", None),
+        read_from("ep_legacy", None),
     ];
     let keynote = "keynote-2026-final.mp4";
     for (id, kind, ago, states) in [

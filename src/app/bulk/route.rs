@@ -4,7 +4,7 @@
 
 use super::super::{Overlay, State, Tone};
 use super::kept::Kept;
-use super::{BulkOverlay, BulkRow, Scope};
+use super::{BulkOverlay, BulkRow, NotRead, Scope};
 use crate::domain::bulk::{Pair, Recovery, plan_of_many};
 use crate::domain::{EndpointId, History, MessageId, OutcomeState, PlanItem, Route, Time, Verdict};
 
@@ -64,6 +64,7 @@ impl BulkOverlay {
             route,
             n_messages: rows.len(),
             n_fine: 0,
+            not_read: NotRead::default(),
             rows,
             kept: Kept::default(),
             recovery: Some(recovery),

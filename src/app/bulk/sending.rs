@@ -225,13 +225,14 @@ impl State {
     }
 
     /// `r` in the overlay of a run that ended: plans anew.
-    pub(in crate::app) fn plan_again(&mut self) {
+    pub(in crate::app) fn plan_again(&mut self) -> Vec<Effect> {
         if self.run.as_ref().is_some_and(Run::is_active) {
-            return self.say(Tone::Info, "it is not over yet; u cancels what is not sent");
+            self.say(Tone::Info, "it is not over yet; u cancels what is not sent");
+            return Vec::new();
         }
         self.overlay = None;
         self.run = None;
-        self.plan_bulk();
+        self.plan_bulk()
     }
 
     /// Esc in the overlay of a run: closes it, or takes the run back while it can be.

@@ -6,6 +6,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::super::attempt::Attempt;
 use super::super::cause::CauseId;
+use super::super::change::Origin;
 use super::super::event::EventType;
 use super::super::id::{EndpointId, EventId, MessageId, TaskId};
 use super::super::message::{Message, Payload};
@@ -33,8 +34,10 @@ pub struct Deliveries {
     failing: usize,
     standings: Standings,
     tries: AllTries,
-    /// From when on the attempts at an endpoint were read, where its log goes back further.
-    from: HashMap<EndpointId, Time>,
+    /// From when on the attempts at an endpoint were read; `None` where all of its log was.
+    from: HashMap<EndpointId, Option<Time>>,
+    /// When the oldest message was accepted that the service told in this run.
+    oldest_told: Option<Time>,
     broken: Broken,
     causes: Causes,
     limit: usize,
@@ -55,6 +58,7 @@ impl Deliveries {
             standings: Standings::default(),
             tries: AllTries::default(),
             from: HashMap::new(),
+            oldest_told: None,
             broken: Broken::default(),
             causes: Causes::default(),
             limit: limit.max(1),
@@ -204,6 +208,10 @@ impl Deliveries {
                 .or_default()
                 .push_back(merged.id.clone());
         }
+        if told.0 != Origin::Journal {
+            let known = self.oldest_told.into_iter();
+            self.oldest_told = known.chain([merged.accepted]).min();
+        }
         let id = merged.id.clone();
         self.with(&id, told, |row, _| row.message = Some(merged));
     }
@@ -238,7 +246,7 @@ impl Deliveries {
         self.with(&id, told, |row, _| row.take_next(next));
     }
 
-    pub(super) fn attempts_from(&mut self, endpoint: EndpointId, from: Time) {
+    pub(super) fn attempts_from(&mut self, endpoint: EndpointId, from: Option<Time>) {
         if self.from.len() < MAX_LOGS || self.from.contains_key(&endpoint) {
             self.from.insert(endpoint, from);
         }
@@ -253,13 +261,36 @@ impl Deliveries {
     /// Whether older attempts of a message at an endpoint may not be known here: it was accepted
     /// before what was read of that endpoint's log, and nothing older is known of it.
     pub fn is_partial(&self, delivery: &Delivery, endpoint: &EndpointId) -> bool {
-        let Some(from) = self.from.get(endpoint).filter(|_| !delivery.is_read) else {
+        let Some(Some(from)) = self.from.get(endpoint).filter(|_| !delivery.is_read) else {
             return false;
         };
         let is_younger = (delivery.message.as_ref()).is_some_and(|it| it.accepted >= *from);
         let mut attempts = delivery.attempts().iter();
         let first = attempts.find(|attempt| attempt.endpoint == *endpoint);
         !is_younger && first.is_some_and(|attempt| attempt.started >= *from)
+    }
+
+    /// Whether attempts of a message at an endpoint may be there of which none is known here: it was
+    /// accepted before what was read of that endpoint's log, if any of it was.
+    pub(super) fn is_unread(&self, delivery: &Delivery, endpoint: &EndpointId) -> bool {
+        let is_known = delivery.is_read || delivery.outcome(endpoint).is_some();
+        let is_read_back = |from: &Option<Time>| {
+            let accepted = delivery.message.as_ref().map(|it| it.accepted);
+            from.is_none_or(|from| accepted.is_some_and(|accepted| accepted >= from))
+        };
+        !is_known && !self.from.get(endpoint).is_some_and(is_read_back)
+    }
+
+    /// Before when attempts at an endpoint may be missing here, though messages of then are shown:
+    /// its log was not read back as far, or not at all. Of what an earlier run left, nothing is read
+    /// again.
+    pub(super) fn unread_before(&self, endpoint: &EndpointId) -> Option<Time> {
+        let oldest = self.order.first().map(|(time, _)| *time);
+        let oldest = self.oldest_told?.max(oldest?);
+        match self.from.get(endpoint) {
+            Some(from) => from.filter(|from| *from > oldest),
+            None => Some(Time(i64::MAX)),
+        }
     }
 
     /// Changes one row, keeping the order, the counts and the limit.

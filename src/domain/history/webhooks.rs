@@ -7,6 +7,7 @@ use super::super::endpoint::Endpoint;
 use super::super::id::{AttemptId, EndpointId};
 use super::super::message::Message;
 use super::super::schedule::Forecast;
+use super::super::time::Time;
 use super::super::unread::digest;
 use super::super::words::WordKind;
 use super::delivery::Delivery;
@@ -38,6 +39,31 @@ impl History {
             .filter(wants)
             .map(|endpoint| endpoint.id.clone())
             .collect()
+    }
+
+    /// Whether it is not known here if an endpoint was tried: attempts of then were not read there.
+    pub fn is_unread(&self, delivery: &Delivery, endpoint: &EndpointId) -> bool {
+        let created = self.endpoints.get(endpoint).and_then(|it| it.created);
+        let accepted = delivery.message.as_ref().map(|it| it.accepted);
+        let is_older = matches!((created, accepted), (Some(made), Some(at)) if at < made);
+        !is_older && self.deliveries.is_unread(delivery, endpoint)
+    }
+
+    /// The same of any endpoint that is known; where none is and none are listed, of all that may be.
+    pub fn is_unread_somewhere(&self, delivery: &Delivery) -> bool {
+        let is_unread = |id: &EndpointId| self.is_unread(delivery, id);
+        let is_nowhere_known = self.endpoints.is_empty() && self.listed.is_none();
+        is_nowhere_known && !delivery.is_read && delivery.outcomes.is_empty()
+            || self.endpoints.keys().any(is_unread)
+    }
+
+    /// Before when attempts may be missing though messages of then are shown; the far future where
+    /// those of an endpoint were not read at all.
+    pub fn attempts_unread_before(&self) -> Option<Time> {
+        let endpoints = self.endpoints.keys();
+        endpoints
+            .filter_map(|id| self.deliveries.unread_before(id))
+            .max()
     }
 
     /// Whether the service lists its endpoints and this one is not among them.

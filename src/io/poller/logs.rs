@@ -2,7 +2,9 @@
 
 use super::reading::{Round, Sight};
 use super::{ATTEMPTS, ENDPOINTS, MESSAGES, Poller};
-use crate::domain::{Attempt, ChangeKind, Endpoint, EndpointId, Failure, FailureKind, Unreadable};
+use crate::domain::{
+    Attempt, ChangeKind, Endpoint, EndpointId, Failure, FailureKind, Time, Unreadable,
+};
 use crate::io::client::FULL_PAGE;
 use crate::wire::rest::Page;
 
@@ -10,6 +12,8 @@ use crate::wire::rest::Page;
 const SMALL_PAGE: usize = 50;
 /// Endpoints looked at in one round; the others have their turn in the next.
 const MAX_ENDPOINTS: usize = 20;
+/// Pages of one endpoint's log read back in one round.
+const PAGES_BACK: usize = 2;
 
 impl Poller {
     pub(super) async fn endpoints(&mut self) -> Result<(), Failure> {
@@ -63,6 +67,7 @@ impl Poller {
             };
             self.tell_unreadable(page.unreadable).await;
             let mut sight = Sight::new(page.rows.iter().map(|row| row.value.message.accepted));
+            self.oldest = self.oldest.into_iter().chain(sight.oldest).min();
             let mut kinds = Vec::new();
             let mut is_known = true;
             for row in page.rows {
@@ -99,6 +104,8 @@ impl Poller {
         let known: Vec<EndpointId> = self.held.endpoints.keys().cloned().collect();
         self.attempt_logs
             .retain(|id, _| self.held.endpoints.contains_key(id));
+        self.backs
+            .retain(|id, _| self.held.endpoints.contains_key(id));
         let n_known = known.len();
         let now = known
             .into_iter()
@@ -124,7 +131,7 @@ impl Poller {
             .saturating_mul(2);
         let reading = self.attempt_logs.get(endpoint).cloned().unwrap_or_default();
         let is_first = reading.is_unread();
-        let mut goes_on_before = None;
+        let mut goes_on = None;
         let mut round = Round::new(reading, margin, 1);
         while !round.is_over() {
             let page = self
@@ -145,17 +152,74 @@ impl Poller {
             let mut sight = Sight::new(page.rows.iter().map(|row| row.value.started));
             sight.is_last = page.is_last;
             sight.next.clone_from(&page.next);
-            goes_on_before = sight.oldest.filter(|_| !sight.is_last);
+            goes_on = sight
+                .oldest
+                .filter(|_| !sight.is_last)
+                .zip(page.next.clone());
             sight.is_known = self.take_attempts(page).await;
             round.took(sight);
         }
         self.attempt_logs.insert(endpoint.clone(), round.end());
-        if let Some(from) = goes_on_before.filter(|_| is_first) {
-            let endpoint = endpoint.clone();
-            self.tell(vec![ChangeKind::AttemptsFrom { endpoint, from }])
+        if is_first {
+            self.goes_on(endpoint, goes_on).await;
+        }
+        self.read_back(endpoint).await
+    }
+
+    /// Takes note of where a log goes on, and from when on it was read, and tells that.
+    async fn goes_on(&mut self, endpoint: &EndpointId, at: Option<(Time, String)>) {
+        let endpoint = endpoint.clone();
+        let from = at.as_ref().map(|(from, _)| *from);
+        match at {
+            Some(at) => self.backs.insert(endpoint.clone(), at),
+            None => self.backs.remove(&endpoint),
+        };
+        let told = ChangeKind::AttemptsFrom { endpoint, from };
+        self.tell(vec![told]).await;
+    }
+
+    /// Reads a log further back, until it covers the oldest message that is shown: what became of
+    /// that would not be known.
+    async fn read_back(&mut self, endpoint: &EndpointId) -> Result<(), Failure> {
+        for _ in 0..PAGES_BACK {
+            let Some((from, cursor)) = self.backs.get(endpoint).cloned() else {
+                return Ok(());
+            };
+            if self.oldest.is_none_or(|oldest| from <= oldest) {
+                return Ok(());
+            }
+            let page = self.client.attempts_at(endpoint, FULL_PAGE, Some(&cursor));
+            let page = match self.offered(ATTEMPTS, page.await).await {
+                Ok(Some(page)) => page,
+                Ok(None) => return Ok(()),
+                Err(failure) => {
+                    // Where the service takes the cursor no longer, the rest stays unread.
+                    if matches!(failure.kind, FailureKind::Invalid | FailureKind::NotFound) {
+                        self.backs.remove(endpoint);
+                    }
+                    return Err(failure);
+                }
+            };
+            let times = page.rows.iter().map(|row| row.value.started);
+            let oldest = Sight::new(times)
+                .oldest
+                .map_or(from, |oldest| oldest.min(from));
+            let next = page
+                .next
+                .clone()
+                .filter(|next| !page.is_last && *next != cursor);
+            self.take_attempts(page).await;
+            self.goes_on(endpoint, next.map(|next| (oldest, next)))
                 .await;
         }
         Ok(())
+    }
+
+    /// Whether logs are still read back.
+    pub(super) fn is_reading_back(&self) -> bool {
+        let oldest = self.oldest;
+        let mut froms = self.backs.values().map(|(from, _)| *from);
+        oldest.is_some_and(|oldest| froms.any(|from| from > oldest))
     }
 
     pub(super) async fn tell_lost(&self, place: &'static str, failure: &Failure) {

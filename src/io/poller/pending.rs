@@ -130,6 +130,7 @@ impl Poller {
         let now = self.outlet.clock().now().wall;
         let service_now = self.service_now();
         self.is_awaited()
+            || self.is_reading_back()
             || self.held.deliveries.newest().take(WEIGHED).any(|held| {
                 let is_young = service_now.since(held.time()) < AWAIT_FIRST;
                 is_young && is_sending(held)

@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::super::listing;
-use super::super::model::{provenance, task_glyph};
+use super::super::model::{delivery, provenance, task_glyph};
 use super::super::paint::{Canvas, Pieces, Side, dim, piece, pieces_width, plain};
 use super::pace_words;
 use crate::app::filter::Filter;
@@ -71,7 +71,9 @@ fn lefts(state: &State) -> Vec<Pieces<'static>> {
         Screen::Deliveries => {
             let n_broken = history.deliveries.broken().len();
             let tone = if n_broken == 0 { Tone::Dim } else { Tone::Bad };
-            let failing = piece(tone, format!(" ✗ {n_broken}"));
+            let unread = history.attempts_unread_before();
+            let more = if unread.is_some() { "+" } else { "" };
+            let failing = piece(tone, format!(" ✗ {n_broken}{more}"));
             let n_superseded = history.deliveries.failing().saturating_sub(n_broken);
             let whole = vec![
                 failing.clone(),
@@ -81,11 +83,19 @@ fn lefts(state: &State) -> Vec<Pieces<'static>> {
                     history.deliveries.len()
                 )),
             ];
-            vec![
+            let reading = unread.map(|before| {
+                let words = delivery::unread_words(before, state.session.utc_offset);
+                let mut told = whole.clone();
+                told.push(piece(Tone::Warn, format!(" · {words}")));
+                with_losses(Part::Deliveries, &told)
+            });
+            let mut ways: Vec<_> = reading.into_iter().collect();
+            ways.extend([
                 with_losses(Part::Deliveries, &whole),
                 with_losses(Part::Deliveries, &vec![failing]),
                 with_losses(Part::Deliveries, &Vec::new()),
-            ]
+            ]);
+            ways
         }
         Screen::Endpoints => {
             let n_disabled = history

@@ -14,10 +14,15 @@ const PATTERN: usize = 200;
 pub fn facts(state: &State) -> Vec<Pieces<'static>> {
     let n_broken = state.history.deliveries.broken().len();
     let tone = if n_broken == 0 { Tone::Ok } else { Tone::Bad };
-    vec![vec![
-        piece(tone, format!("still broken: {n_broken}")),
-        dim(" · enter shows the messages of a cause"),
-    ]]
+    let unread = state.history.attempts_unread_before();
+    let more = if unread.is_some() { "+" } else { "" };
+    let mut words = vec![piece(tone, format!("still broken: {n_broken}{more}"))];
+    if let Some(before) = unread {
+        let words_of = delivery::unread_words(before, state.session.utc_offset);
+        words.push(piece(Tone::Warn, format!(" · {words_of}")));
+    }
+    words.push(dim(" · enter shows the messages of a cause"));
+    vec![words]
 }
 
 pub fn layout(width: u16) -> Layout {

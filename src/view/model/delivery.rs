@@ -104,7 +104,7 @@ pub fn outcomes(history: &History, delivery: &Delivery) -> Vec<Said> {
             }
         }
     }
-    for endpoint in history.silent(delivery) {
+    for endpoint in never_sent(history, delivery) {
         if !words.is_empty() {
             words.push((Tone::Text, "   ".to_owned()));
         }
@@ -114,9 +114,32 @@ pub fn outcomes(history: &History, delivery: &Delivery) -> Vec<Said> {
         ));
     }
     if words.is_empty() {
-        words.push((Tone::Dim, "no attempt seen yet".to_owned()));
+        let text = if history.is_unread_somewhere(delivery) {
+            "attempts not read yet"
+        } else {
+            "no attempt seen yet"
+        };
+        words.push((Tone::Dim, text.to_owned()));
     }
     words
+}
+
+/// Before when attempts may be missing: `attempts before 2026-11-26 12:03:10 are not read yet`.
+pub fn unread_words(before: Time, offset: i32) -> String {
+    if before == Time(i64::MAX) {
+        return "attempts are not read yet".to_owned();
+    }
+    format!(
+        "attempts before {} are not read yet",
+        before.date_clock(offset)
+    )
+}
+
+/// Disabled endpoints that it was not sent to, as far as their attempts were read.
+fn never_sent(history: &History, delivery: &Delivery) -> Vec<EndpointId> {
+    let mut silent = history.silent(delivery);
+    silent.retain(|endpoint| !history.is_unread(delivery, endpoint));
+    silent
 }
 
 /// An endpoint's name, short enough for a row.
@@ -190,7 +213,9 @@ pub fn next(history: &History, delivery: &Delivery, now: Time) -> Said {
             (Tone::Warn, words)
         }
         (None, Some(words)) => (Tone::Bad, words),
-        (None, None) if delivery.outcomes.is_empty() && !history.silent(delivery).is_empty() => {
+        (None, None)
+            if delivery.outcomes.is_empty() && !never_sent(history, delivery).is_empty() =>
+        {
             (Tone::Dim, "never sent".to_owned())
         }
         (None, None) => (Tone::Text, String::new()),

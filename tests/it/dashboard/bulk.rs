@@ -4,6 +4,7 @@
 mod any_way;
 mod one_request;
 mod routes;
+mod unread;
 mod waiting;
 
 use reeltop::app::{Effect, Msg, ReplayRequest, State, update};
