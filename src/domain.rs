@@ -40,8 +40,9 @@ pub use backoff::{Backoff, MAX_CONNECTIONS, Pace};
 pub use cause::{Cause, CauseId};
 pub use change::{Change, ChangeKind, Origin};
 pub use endpoint::{
-    AttemptHeaders, COUNTED_DAYS, EVERY_TASK_EVENT, Endpoint, EndpointDraft, EndpointEdit,
-    FieldFault, Headers, OwnHeaders, Stats, header_fault, refused_field, unknown_type,
+    AttemptHeaders, COUNTED_DAYS, EVERY_EVENT, EVERY_TASK_EVENT, Endpoint, EndpointDraft,
+    EndpointEdit, FieldFault, Headers, OwnHeaders, Stats, header_fault, refused_field, types_named,
+    unknown_type,
 };
 pub use event::{Event, EventType};
 pub use failure::{Failure, FailureKind};

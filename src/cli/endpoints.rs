@@ -21,7 +21,7 @@ use super::source;
 use crate::domain::time::duration_words;
 use crate::domain::{
     Ability, EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind, FieldFault, MASK,
-    Offer, header_fault, refused_field,
+    Offer, header_fault, refused_field, types_named,
 };
 use crate::io::client::Client;
 use crate::io::client::endpoints::Changed;
@@ -90,7 +90,7 @@ impl Desk {
         let draft = EndpointDraft {
             url: url(args.to)?,
             description: args.description,
-            event_types: Some(args.event_types),
+            event_types: types_named(args.event_types),
             rate_limit,
             ..EndpointDraft::default()
         };
@@ -139,7 +139,7 @@ impl Desk {
         let edit = EndpointEdit {
             url: args.to.map(url).transpose()?,
             description: args.description,
-            event_types: args.event_types,
+            event_types: args.event_types.map(types_named),
             rate_limit: args.rate_limit.map(|RateLimit(limit)| limit),
             disabled: None,
         };

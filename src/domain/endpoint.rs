@@ -11,7 +11,8 @@ use super::id::EndpointId;
 use super::time::Time;
 
 pub use draft::{
-    EVERY_TASK_EVENT, EndpointDraft, EndpointEdit, FieldFault, refused_field, unknown_type,
+    EVERY_EVENT, EVERY_TASK_EVENT, EndpointDraft, EndpointEdit, FieldFault, refused_field,
+    types_named, unknown_type,
 };
 pub use headers::{AttemptHeaders, Headers, OwnHeaders, header_fault};
 pub use stats::{COUNTED_DAYS, Stats};

@@ -278,7 +278,7 @@ mod tests {
     fn a_field_is_sent_by_its_documented_name_and_by_those_that_the_service_has() {
         let list = r#"[{"id":"ep_1","url":"http://a/","name":"n","filterTypes":["a"],"rateLimit":5,"filter_types":null}]"#;
         let edit = EndpointEdit {
-            event_types: Some(vec!["b".to_owned()]),
+            event_types: Some(Some(vec!["b".to_owned()])),
             description: Some("m".to_owned()),
             ..EndpointEdit::default()
         };

@@ -115,7 +115,7 @@ impl State {
                 let edit = EndpointEdit {
                     url: Some(draft.url.clone()),
                     description: Some(draft.description.clone()),
-                    event_types: draft.event_types.clone(),
+                    event_types: Some(draft.event_types.clone()),
                     rate_limit: Some(draft.rate_limit),
                     disabled: None,
                 };

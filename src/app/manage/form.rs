@@ -3,7 +3,9 @@
 use crossterm::event::KeyEvent;
 
 use crate::app::prompt::Prompt;
-use crate::domain::{Endpoint, EndpointDraft, EndpointEdit, FieldFault, MASK};
+use crate::domain::{
+    EVERY_EVENT, Endpoint, EndpointDraft, EndpointEdit, FieldFault, MASK, types_named,
+};
 
 /// One line to type.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,13 +47,20 @@ pub struct Form {
     pub at: usize,
     /// The words of the service that refused it last.
     pub refusal: Option<String>,
+    /// Whether it is of an endpoint that is not there yet: all of it is checked, not only what is
+    /// changed.
+    is_new: bool,
 }
 
 /// A new endpoint's.
 impl Default for Form {
     fn default() -> Self {
         let draft = EndpointDraft::default();
-        Self::with("", "", &types_text(draft.event_types.as_deref()), None)
+        let types = types_text(draft.event_types.as_deref());
+        Self {
+            is_new: true,
+            ..Self::with("", "", &types, None)
+        }
     }
 }
 
@@ -59,7 +68,11 @@ impl Form {
     /// An endpoint's as it is known here: its URL may be masked, and is then kept unless typed anew.
     pub fn of(endpoint: &Endpoint) -> Self {
         let draft = EndpointDraft::of(endpoint);
-        let types = types_text(draft.event_types.as_deref());
+        let types = match &draft.event_types {
+            // Nobody knows which.
+            None if endpoint.is_inferred => String::new(),
+            types => types_text(types.as_deref()),
+        };
         Self::with(&draft.url, &draft.description, &types, draft.rate_limit)
     }
 
@@ -69,10 +82,8 @@ impl Form {
         let limit = edit
             .rate_limit
             .map(|limit| limit.map(|limit| limit.to_string()).unwrap_or_default());
-        let types = edit
-            .event_types
-            .as_deref()
-            .map(|types| types_text(Some(types)));
+        let types = edit.event_types.as_ref();
+        let types = types.map(|types| types_text(types.as_deref()));
         let texts = [edit.url.clone(), edit.description.clone(), types, limit];
         for (field, text) in self.fields.iter_mut().zip(texts) {
             if let Some(text) = text {
@@ -89,7 +100,11 @@ impl Form {
             fields: [
                 Field::new("url", "where messages are sent, https://…", url),
                 Field::new("description", "the name to show", description),
-                Field::new("event_types", "with spaces between; task.* is all", types),
+                Field::new(
+                    "event_types",
+                    "with spaces between; task.* of a task, * all",
+                    types,
+                ),
                 Field::new(
                     "rate_limit",
                     "messages a second; empty is no limit",
@@ -98,6 +113,7 @@ impl Form {
             ],
             at: 0,
             refusal: None,
+            is_new: false,
         }
     }
 
@@ -134,8 +150,9 @@ impl Form {
         let [url, description, types, rate_limit] = &self.fields;
         let limit = rate_limit.text();
         let number = limit.parse::<u64>().ok();
-        let unread = (!limit.is_empty() && limit != "none" && number.is_none())
-            .then(|| format!("{limit:?} is no whole number"));
+        let unread =
+            (rate_limit.is_changed() && !limit.is_empty() && limit != "none" && number.is_none())
+                .then(|| format!("{limit:?} is no whole number"));
         let masked = (url.is_changed() && url.text().contains(MASK))
             .then(|| format!("what is masked ({MASK}) must be typed out to change the URL"));
         let edit = EndpointEdit {
@@ -143,20 +160,15 @@ impl Form {
             description: description
                 .is_changed()
                 .then(|| description.text().to_owned()),
-            event_types: types.is_changed().then(|| words(types.text())),
+            event_types: types.is_changed().then(|| types_named(words(types.text()))),
             rate_limit: rate_limit.is_changed().then_some(number),
             disabled: None,
         };
-        // What is not changed comes from the service and is right there.
-        let shown = EndpointDraft {
-            url: url.text().to_owned(),
-            event_types: Some(words(types.text())),
-            rate_limit: number,
-            ..EndpointDraft::default()
+        let faults = if self.is_new {
+            EndpointDraft::default().with(&edit).faults()
+        } else {
+            edit.faults()
         };
-        let mut faults = shown.with(&edit).faults();
-        let url_is_kept = !url.is_changed() && !url.text().is_empty();
-        faults.retain(|fault| !(fault.field == "url" && url_is_kept));
         for field in &mut self.fields {
             let found = faults.iter().find(|fault| fault.field == field.name);
             field.fault = found.map(|fault| fault.why.clone());
@@ -178,7 +190,7 @@ impl Form {
 }
 
 fn types_text(types: Option<&[String]>) -> String {
-    types.unwrap_or_default().join(" ")
+    types.map_or_else(|| EVERY_EVENT.to_owned(), |types| types.join(" "))
 }
 
 fn words(text: &str) -> Vec<String> {
@@ -223,6 +235,37 @@ mod tests {
             ..EndpointEdit::default()
         };
         assert_eq!(form.edit(), Some(edit));
+    }
+
+    #[test]
+    fn what_the_service_has_is_not_judged_and_all_events_come_back() {
+        let mut odd = Endpoint {
+            event_types: None,
+            rate_limit: Some(100_000),
+            ..endpoint("http://a b/")
+        };
+        let mut form = Form::of(&odd);
+        assert_eq!(form.fields[2].prompt.text(), "*");
+        form.fields[1].prompt = Prompt::new("new");
+        let edit = EndpointEdit {
+            description: Some("new".to_owned()),
+            ..EndpointEdit::default()
+        };
+        assert_eq!(form.edit(), Some(edit.clone()));
+        form.fields[2].prompt = Prompt::new("task.failed");
+        let types = form.edit().and_then(|edit| edit.event_types);
+        assert_eq!(types, Some(Some(vec!["task.failed".to_owned()])));
+        // And back again.
+        odd.event_types = Some(Arc::from([]));
+        let mut form = Form::of(&odd);
+        form.fields[1].prompt = Prompt::new("new");
+        assert_eq!(form.edit(), Some(edit));
+        form.fields[2].prompt = Prompt::new("*");
+        let edit = form.edit().unwrap_or_default();
+        assert_eq!(edit.event_types, Some(None));
+        assert_eq!(Form::of(&odd).retyped(&edit).fields[2].prompt.text(), "*");
+        form.fields[2].prompt = Prompt::new("* task.failed");
+        assert_eq!(form.edit(), None);
     }
 
     #[test]

@@ -82,7 +82,7 @@ pub struct CreateArgs {
         value_name = "TEXT"
     )]
     pub description: String,
-    /// Event types, separated by commas; task.* is all
+    /// Event types, separated by commas; task.* is every one of a task, '*' every one there is
     #[arg(
         long,
         value_delimiter = ',',
@@ -120,7 +120,7 @@ pub struct UpdateArgs {
     /// The name to show
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
-    /// Event types, separated by commas; task.* is all
+    /// Event types, separated by commas; task.* is every one of a task, '*' every one there is
     #[arg(long, value_delimiter = ',', value_name = "TYPE,…")]
     pub event_types: Option<Vec<String>>,
     /// Messages a second, at most; none is no limit

@@ -8,6 +8,8 @@ use crate::domain::failure::{Failure, FailureKind};
 
 /// Stands for every task event; the service expands it.
 pub const EVERY_TASK_EVENT: &str = "task.*";
+/// Stands alone for every event there is or will be: no list of types is sent.
+pub const EVERY_EVENT: &str = "*";
 /// Messages a second, at most (svix.md: 16 bits).
 const MOST_A_SECOND: u64 = 65_535;
 /// Event types of the service that are named in a fault, at most.
@@ -47,7 +49,8 @@ impl Default for EndpointDraft {
 pub struct EndpointEdit {
     pub url: Option<String>,
     pub description: Option<String>,
-    pub event_types: Option<Vec<String>>,
+    /// `Some(None)` makes it all.
+    pub event_types: Option<Option<Vec<String>>>,
     /// `Some(None)` takes the limit away.
     pub rate_limit: Option<Option<u64>>,
     pub disabled: Option<bool>,
@@ -88,7 +91,7 @@ impl EndpointDraft {
             self.description.clone_from(description);
         }
         if let Some(types) = &edit.event_types {
-            self.event_types = Some(types.clone());
+            self.event_types.clone_from(types);
         }
         if let Some(limit) = edit.rate_limit {
             self.rate_limit = limit;
@@ -111,15 +114,25 @@ impl EndpointDraft {
 }
 
 impl EndpointEdit {
+    /// The event types that it names.
+    pub fn types(&self) -> Option<&[String]> {
+        self.event_types.as_ref()?.as_deref()
+    }
+
     /// The same of what is changed: what is not comes from the service and is right there.
     pub fn faults(&self) -> Vec<FieldFault> {
         faults(
             self.url.as_deref(),
             self.description.as_deref(),
-            self.event_types.as_deref(),
+            self.types(),
             self.rate_limit.flatten(),
         )
     }
+}
+
+/// Event types as they are named by words, of which one alone may stand for all.
+pub fn types_named(words: Vec<String>) -> Option<Vec<String>> {
+    (words != [EVERY_EVENT]).then_some(words)
 }
 
 fn faults(
@@ -233,7 +246,8 @@ fn length_fault(text: &str) -> Option<String> {
 fn types_fault(types: &[String]) -> Option<String> {
     if types.is_empty() {
         return Some(format!(
-            "at least one event type is needed; {EVERY_TASK_EVENT} is all"
+            "at least one event type is needed; {EVERY_TASK_EVENT} is every one of a task, \
+             {EVERY_EVENT} every one there is"
         ));
     }
     let is_word = |name: &str| {
@@ -247,7 +261,8 @@ fn types_fault(types: &[String]) -> Option<String> {
         .find(|name| *name != EVERY_TASK_EVENT && !is_word(name))
         .map(|name| {
             format!(
-                "{name:?} is no event type; they look like task.failed, {EVERY_TASK_EVENT} is all"
+                "{name:?} is no event type; they look like task.failed, {EVERY_TASK_EVENT} is every \
+                 one of a task, {EVERY_EVENT} alone every one there is"
             )
         })
 }
@@ -350,6 +365,26 @@ mod tests {
             fields(&draft),
             ["url", "description", "event_types", "rate_limit"]
         );
+    }
+
+    #[test]
+    fn a_star_alone_is_every_event() {
+        let named = |words: &[&str]| {
+            let words = words.iter().map(|word| (*word).to_owned());
+            types_named(words.collect())
+        };
+        assert_eq!(named(&["*"]), None);
+        for (words, is_sound) in [
+            (&["task.failed"][..], true),
+            (&["*", "task.failed"], false),
+            (&[], false),
+        ] {
+            let edit = EndpointEdit {
+                event_types: Some(named(words)),
+                ..EndpointEdit::default()
+            };
+            assert_eq!(edit.faults().is_empty(), is_sound, "{words:?}");
+        }
     }
 
     #[test]

@@ -67,7 +67,7 @@ impl Client {
         edit: &EndpointEdit,
     ) -> Result<Option<FieldFault>, Failure> {
         match self.mask_fault(id, edit).await? {
-            None => Ok(self.type_fault(edit.event_types.as_deref()).await),
+            None => Ok(self.type_fault(edit.types()).await),
             fault => Ok(fault),
         }
     }

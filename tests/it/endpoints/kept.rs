@@ -144,6 +144,10 @@ async fn what_is_not_changed_is_neither_lost_nor_judged() {
             r#""description":"e""#,
         ),
         (
+            &["update", "ep_1", "--event-types", "*"],
+            r#""event_types":null"#,
+        ),
+        (
             &["update", "ep_1", "--rate-limit", "none"],
             r#""rate_limit":null"#,
         ),
@@ -156,9 +160,10 @@ async fn what_is_not_changed_is_neither_lost_nor_judged() {
                 break String::from_utf8(arrived.body.to_vec()).unwrap();
             }
         };
+        let is_of_types = arguments.contains(&"--event-types");
+        assert_eq!(body.contains(r#""event_types":["a b"]"#), !is_of_types);
         for kept in [
             r#""url":"http://a b/x y""#,
-            r#""event_types":["a b"]"#,
             r#""filter_types":null"#,
             r#""version":"v2""#,
             r#""channels":["x"]"#,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use reeltop::domain::{EndpointDraft, EndpointEdit, FailureKind};
+use reeltop::domain::{EndpointDraft, EndpointEdit, EndpointId, FailureKind};
 use reeltop::io::client::Client;
 use reeltop::server::Running;
 use reqwest::Method;
@@ -13,7 +13,7 @@ use serde_json::json;
 use super::recover::reeltop;
 use super::{APP, alone, cloud, refused, svix_of, svix_server};
 use crate::scripted::{Scripted, answer};
-use crate::server::support::{call, get};
+use crate::server::support::{Receiver, answer as answered, call, get};
 
 #[tokio::test]
 async fn an_endpoint_is_made_changed_in_part_and_deleted() {
@@ -118,6 +118,22 @@ async fn is_made_changed_in_part_and_deleted(server: Running) {
     let fault = refused(client.edit_endpoint(&id, &bad).await);
     assert!(fault.what.contains("nothing was sent: url"), "{fault}");
     server.stop().await;
+}
+
+/// No list of types is sent for all events, so that those are among them that there will be.
+#[tokio::test]
+async fn all_events_are_no_list() {
+    let service = Receiver::start(|_| (Duration::ZERO, answered(200, "{}"))).await;
+    let url = service.url.trim_end_matches("/hook");
+    let client = Client::new(&alone(url, "testsk_x")).unwrap();
+    let edit = EndpointEdit {
+        event_types: Some(None),
+        ..EndpointEdit::default()
+    };
+    let id = EndpointId::new("ep_1");
+    client.edit_endpoint(&id, &edit).await.unwrap();
+    let body = service.next().await.body;
+    assert_eq!(&body[..], br#"{"eventTypes":null}"#);
 }
 
 /// As a Svix server refuses it, so that a form that sends such a thing is found out here.

@@ -66,8 +66,9 @@ impl Svix {
             "description",
             edit.description.as_ref().map(|text| json!(text)),
         );
-        let types = edit.event_types.as_deref();
-        set("eventTypes", types.map(|types| json!(expanded(types))));
+        let types = edit.event_types.as_ref();
+        let types = types.map(|types| json!(types.as_deref().map(expanded)));
+        set("eventTypes", types);
         set("throttleRate", edit.rate_limit.map(|limit| json!(limit)));
         set("disabled", edit.disabled.map(Value::Bool));
         let id = id.to_string();
