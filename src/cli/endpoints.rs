@@ -271,16 +271,22 @@ impl Desk {
             let headers = read_headers(&input("--from", file)?)?;
             let routes = self.routes(Offer::Headers, true).await?;
             let route = offered(routes.set_headers, "setting headers")?;
+            if headers.is_empty() && !args.yes {
+                let reply = self.confirmed(&id, |what| {
+                    format!("No header is given. Remove all of its own headers from {what}?")
+                });
+                reply.await?.or_stop("no header was removed")?;
+            }
             done(
                 self.client
                     .set_endpoint_headers(&route, &id, &headers)
                     .await,
             )?;
-            note(&format!(
-                "{} has {} headers of its own",
-                args.id,
-                headers.len()
-            ));
+            note(&match headers.len() {
+                0 => format!("{} has no headers of its own any more", args.id),
+                1 => format!("{} has 1 header of its own", args.id),
+                n => format!("{} has {n} headers of its own", args.id),
+            });
             return Ok(0);
         }
         let routes = self.routes(Offer::Headers, false).await?;
@@ -472,6 +478,13 @@ fn read_headers(text: &str) -> Result<BTreeMap<String, String>, Stop> {
         }
         if let Some(why) = header_fault(name, value) {
             return Err(usage("--from", format!("line {number}: {why}")));
+        }
+        if headers
+            .keys()
+            .any(|known: &String| known.eq_ignore_ascii_case(name))
+        {
+            let why = format!("line {number}: {name} stands there twice");
+            return Err(usage("--from", why));
         }
         headers.insert(name.to_owned(), value.to_owned());
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::lenient::{place_of_rows, unwrap_one};
 use super::rest::{self, Row, text};
-use crate::domain::{Endpoint, EndpointDraft, EndpointEdit, Headers, Unreadable};
+use crate::domain::{Endpoint, EndpointDraft, EndpointEdit, Headers, Unreadable, visible};
 
 /// Answer to `POST /webhooks/endpoints`: the only place where a service tells the secret unasked.
 pub struct Created {
@@ -185,16 +185,31 @@ pub fn headers(body: &[u8]) -> Result<Headers, Unreadable> {
         .get("headers")
         .and_then(Value::as_object)
         .ok_or_else(unreadable)?;
-    let owned = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
     let names = answer.get("sensitive").and_then(Value::as_array);
-    Ok(Headers {
-        headers: told.iter().filter_map(owned).collect(),
+    let names = names.into_iter().flatten();
+    let mut read = Headers {
+        headers: BTreeMap::new(),
         sensitive: names
-            .into_iter()
-            .flatten()
             .filter_map(|name| name.as_str().map(str::to_owned))
             .collect(),
-    })
+    };
+    // None is left out: what is not sent back is removed.
+    for (name, value) in told {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Number(_) | Value::Bool(_) => value.to_string(),
+            Value::Null => {
+                read.sensitive.push(name.clone());
+                continue;
+            }
+            Value::Array(_) | Value::Object(_) => {
+                let why = format!("a header {} whose value is no text", visible(name));
+                return Err(Unreadable::new("headers", why, ""));
+            }
+        };
+        read.headers.insert(name.clone(), text);
+    }
+    Ok(read)
 }
 
 fn object(body: &[u8]) -> Option<Map<String, Value>> {
@@ -298,5 +313,18 @@ mod tests {
         let told = headers(br#"{"headers":{"x":"y"},"sensitive":["authorization"]}"#).unwrap();
         assert_eq!(told.headers["x"], "y");
         assert_eq!(told.sensitive, ["authorization"]);
+    }
+
+    #[test]
+    fn no_header_is_left_out() {
+        let told = headers(br#"{"headers":{"x-n":5,"x-b":true,"x-u":null,"x-t":"a"}}"#).unwrap();
+        assert_eq!(told.headers["x-n"], "5");
+        assert_eq!(told.headers["x-b"], "true");
+        assert_eq!(
+            (told.headers.len(), &told.sensitive[..]),
+            (3, &["x-u".to_owned()][..])
+        );
+        let odd = headers(br#"{"headers":{"x-l":["a","b"]}}"#).unwrap_err();
+        assert_eq!(odd.why, "a header x-l whose value is no text");
     }
 }

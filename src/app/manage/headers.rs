@@ -7,7 +7,7 @@ use crossterm::event::KeyEvent;
 use crate::app::prompt::Prompt;
 use crate::domain::{Hidden, MASK, OwnHeaders, header_fault};
 
-/// Most headers that a service takes (Svix).
+/// Most headers that a service takes (Svix); where it has more, they all stand there.
 const MOST: usize = 50;
 
 /// A header to type.
@@ -57,7 +57,7 @@ impl HeadersForm {
         let hidden = own.sensitive.iter();
         let hidden = hidden.map(|name| HeaderLine::new(&format!("{name}: ")));
         let mut form = Self {
-            lines: told.chain(masked).chain(hidden).take(MOST).collect(),
+            lines: told.chain(masked).chain(hidden).collect(),
             at: 0,
             sensitive: own.sensitive.clone(),
             masked: own.masked.clone(),
@@ -175,6 +175,21 @@ mod tests {
         form.lines[1] = HeaderLine::default();
         assert_eq!(form.headers().unwrap().len(), 1);
         assert!(!format!("{form:?}").contains("media"));
+    }
+
+    #[test]
+    fn all_that_the_service_has_stand_there() {
+        let named = |n| (format!("x-{n:02}"), Hidden::new("a"));
+        let mut form = HeadersForm::of(&OwnHeaders {
+            told: (0..55).map(named).collect(),
+            sensitive: vec!["Authorization".to_owned()],
+            ..OwnHeaders::default()
+        });
+        assert_eq!(form.lines.len(), 56);
+        assert_eq!(form.headers(), None);
+        assert_eq!(form.at, 55);
+        form.paste("Bearer x");
+        assert_eq!(form.headers().unwrap().len(), 56);
     }
 
     #[test]

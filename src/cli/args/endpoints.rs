@@ -58,7 +58,7 @@ pub enum EndpointCommand {
     #[command(after_long_help = TOLD)]
     Secret(TellArgs),
     /// Show an endpoint's own headers, or replace them
-    #[command(after_long_help = CHANGED)]
+    #[command(after_long_help = CONFIRMED)]
     Headers(HeadersArgs),
     /// Have the server send an example event to an endpoint
     #[command(after_long_help = CHANGED)]
@@ -185,6 +185,9 @@ pub struct HeadersArgs {
     /// Replace them all by what this file holds, a `name: value` a line; - is standard input
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
+    /// With a --from that holds none: remove them all without asking
+    #[arg(long, requires = "from")]
+    pub yes: bool,
     /// One JSON object a line
     #[arg(long)]
     pub json: bool,

@@ -8,7 +8,7 @@ use reeltop::app::{Msg, update};
 use reeltop::domain::{EndpointId, Failure, FailureKind};
 use reeltop::io::client::Client;
 use reeltop::io::config::Source;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Shop, run};
 use crate::manage::{answer, managed};
@@ -123,6 +123,37 @@ async fn the_key_in_a_header_is_not_shown_and_goes_back_as_it_is() {
     assert_eq!(typed["x-shop"].reveal(), format!("Key {key}"));
     let told = get(&shop.server, &format!("/webhooks/endpoints/{id}/headers")).await;
     assert_eq!(told["headers"]["x-shop"], format!("Key {key}"));
+    shop.server.stop().await;
+}
+
+/// None is dropped without a word, and all of them only after asking.
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_are_not_lost_by_a_slip() {
+    let shop = Shop::open().await;
+    let id = create_endpoint(&shop.server, "http://127.0.0.1:9/", &["task.*"])
+        .await
+        .id;
+    let path = format!("/webhooks/endpoints/{id}/headers");
+    let set = ["headers", &id, "--from", "-"];
+    let (code, _, words) = shop.run(&set, "X-A: first\n").await;
+    assert_eq!(code, 0, "{words}");
+    assert!(words.contains("has 1 header of its own"), "{words}");
+    for (typed, why) in [
+        ("X-A: 1\nX-B: 2\nx-a: 3\n", "line 3: x-a stands there twice"),
+        ("", "no header was removed: confirm with --yes"),
+        ("\n \n", "no header was removed"),
+    ] {
+        let (code, _, words) = shop.run(&set, typed).await;
+        assert_eq!(code, 2, "{typed:?}: {words}");
+        assert!(words.contains(why), "{words}");
+        let held = get(&shop.server, &path).await;
+        assert_eq!(held["headers"], json!({"X-A": "first"}));
+    }
+    let all = [&set[..], &["--yes"]].concat();
+    let (code, _, words) = shop.run(&all, "").await;
+    assert_eq!(code, 0, "{words}");
+    assert!(words.contains("has no headers of its own"), "{words}");
+    assert_eq!(get(&shop.server, &path).await["headers"], json!({}));
     shop.server.stop().await;
 }
 
