@@ -169,7 +169,7 @@ fn head(
         ));
     }
     let mut lines = vec![title, sums];
-    let doubts = not_read(&overlay.not_read, offset);
+    let doubts = not_read(&state.history, &overlay.not_read, offset);
     for words in doubts {
         let wrapped = wrap(&words, width).into_iter();
         lines.extend(wrapped.map(|text| vec![piece(Tone::Warn, text)]));
@@ -227,7 +227,7 @@ fn head(
 }
 
 /// What is not known of them, and what came to be known since.
-fn not_read(not_read: &NotRead, offset: i32) -> Vec<String> {
+fn not_read(history: &History, not_read: &NotRead, offset: i32) -> Vec<String> {
     let mut lines = Vec::new();
     match not_read.n() {
         0 => {}
@@ -239,7 +239,7 @@ fn not_read(not_read: &NotRead, offset: i32) -> Vec<String> {
         )),
     }
     if let Some(before) = not_read.before {
-        let unread = unread_words(before, offset);
+        let unread = unread_words(history, before, offset);
         lines.push(format!("! {unread}: what failed then is not in this plan"));
     }
     if not_read.n_found > 0 {

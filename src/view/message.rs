@@ -10,7 +10,7 @@ use super::{json, table};
 use crate::app::page::{MessagePage, message_attempts, message_endpoints};
 use crate::app::{State, Tone};
 
-use crate::domain::{Attempt, Delivery, EndpointId, Payload, answer, visible};
+use crate::domain::{Ability, Attempt, Delivery, EndpointId, Payload, answer, visible};
 
 /// Cells of an attempt's answer in its line at most.
 const ANSWER: usize = 120;
@@ -154,7 +154,10 @@ fn lines<'a>(
     if endpoints.is_empty() {
         lines.push(heading(vec![dim(
             if history.is_unread_somewhere(message) {
-                "its attempts are not read yet"
+                match history.abilities.attempts {
+                    Ability::Absent(_) => "this server does not tell its attempts",
+                    _ => "its attempts are not read yet",
+                }
             } else {
                 "no attempt seen yet: no endpoint wants it, or none was tried"
             },

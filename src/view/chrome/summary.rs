@@ -84,7 +84,8 @@ fn lefts(state: &State) -> Vec<Pieces<'static>> {
                 )),
             ];
             let reading = unread.map(|before| {
-                let words = delivery::unread_words(before, state.session.utc_offset);
+                let words =
+                    delivery::unread_words(&state.history, before, state.session.utc_offset);
                 let mut told = whole.clone();
                 told.push(piece(Tone::Warn, format!(" · {words}")));
                 with_losses(Part::Deliveries, &told)

@@ -18,7 +18,7 @@ pub fn facts(state: &State) -> Vec<Pieces<'static>> {
     let more = if unread.is_some() { "+" } else { "" };
     let mut words = vec![piece(tone, format!("still broken: {n_broken}{more}"))];
     if let Some(before) = unread {
-        let words_of = delivery::unread_words(before, state.session.utc_offset);
+        let words_of = delivery::unread_words(&state.history, before, state.session.utc_offset);
         words.push(piece(Tone::Warn, format!(" · {words_of}")));
     }
     words.push(dim(" · enter shows the messages of a cause"));

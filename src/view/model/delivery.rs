@@ -4,8 +4,8 @@ use super::{Said, outcome_glyph};
 use crate::app::Tone;
 use crate::domain::time::{SECOND, due_words, rough_words};
 use crate::domain::{
-    Attempt, AttemptStatus, Delivery, EndpointId, EndpointOutcome, Forecast, History, OutcomeState,
-    Replay, ReplayState, TaskId, Time,
+    Ability, Attempt, AttemptStatus, Delivery, EndpointId, EndpointOutcome, Forecast, History,
+    OutcomeState, Replay, ReplayState, TaskId, Time,
 };
 
 /// Longest label of an endpoint in a row, in cells.
@@ -114,10 +114,10 @@ pub fn outcomes(history: &History, delivery: &Delivery) -> Vec<Said> {
         ));
     }
     if words.is_empty() {
-        let text = if history.is_unread_somewhere(delivery) {
-            "attempts not read yet"
-        } else {
-            "no attempt seen yet"
+        let text = match history.abilities.attempts {
+            _ if !history.is_unread_somewhere(delivery) => "no attempt seen yet",
+            Ability::Absent(_) => "attempts not told here",
+            _ => "attempts not read yet",
         };
         words.push((Tone::Dim, text.to_owned()));
     }
@@ -125,7 +125,10 @@ pub fn outcomes(history: &History, delivery: &Delivery) -> Vec<Said> {
 }
 
 /// Before when attempts may be missing: `attempts before 2026-11-26 12:03:10 are not read yet`.
-pub fn unread_words(before: Time, offset: i32) -> String {
+pub fn unread_words(history: &History, before: Time, offset: i32) -> String {
+    if matches!(history.abilities.attempts, Ability::Absent(_)) {
+        return "attempts are not told by this server".to_owned();
+    }
     if before == Time(i64::MAX) {
         return "attempts are not read yet".to_owned();
     }

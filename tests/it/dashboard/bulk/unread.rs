@@ -1,9 +1,9 @@
 //! Messages whose attempts are not read yet: that they failed is not known, nor that they did not.
 
 use super::{failing, press};
-use crate::support::{attempt, endpoint, message, picture, read_from};
+use crate::support::{attempt, change, endpoint, message, picture, read_from};
 use reeltop::app::{Effect, Msg, Sight, update};
-use reeltop::domain::{Change, MessageId};
+use reeltop::domain::{Abilities, Ability, Change, ChangeKind, MessageId};
 
 /// One message more, accepted so many seconds ago, of which no attempt is known.
 fn untried(id: &str, task: usize, ago: i64) -> Change {
@@ -80,6 +80,20 @@ fn of_what_is_not_read_no_row_says_that_it_was_never_sent() {
         "{shown}"
     );
     assert!(!shown.contains("failed nowhere"), "{shown}");
+
+    // What is never told is not said to come yet.
+    let mut abilities = state.history.abilities.clone();
+    let offered = std::mem::replace(&mut abilities.attempts, Ability::Absent("404".into()));
+    let learned = |it: &Abilities| change(0, ChangeKind::Abilities(Box::new(it.clone())));
+    update(&mut state, Msg::Changed(vec![learned(&abilities)]));
+    let shown = picture(&mut state, 160, 36);
+    assert!(shown.contains("attempts not told here"), "{shown}");
+    assert!(
+        shown.contains("attempts are not told by this server"),
+        "{shown}"
+    );
+    abilities.attempts = offered;
+    update(&mut state, Msg::Changed(vec![learned(&abilities)]));
 
     update(&mut state, Msg::Changed(vec![read_from("ep_legacy", None)]));
     let shown = picture(&mut state, 120, 36);
