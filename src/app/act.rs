@@ -15,8 +15,11 @@ impl State {
         }
         if let Some(prompt) = &mut self.prompt {
             prompt.paste(text);
-            let text = prompt.text().to_owned();
+            let (text, refused) = (prompt.text().to_owned(), prompt.refused.take());
             self.set_filter(&text);
+            if let Some(why) = refused {
+                self.say(Tone::Warn, why);
+            }
         } else {
             // Pasted text must never be taken for keys: it could hold an r and an Enter.
             self.say(

@@ -94,8 +94,11 @@ impl State {
                 if let Some(prompt) = &mut self.prompt
                     && prompt.press(key)
                 {
-                    let text = prompt.text().to_owned();
+                    let (text, refused) = (prompt.text().to_owned(), prompt.refused.take());
                     self.set_filter(&text);
+                    if let Some(why) = refused {
+                        self.say(Tone::Warn, why);
+                    }
                 }
             }
         }

@@ -109,6 +109,34 @@ fn a_new_endpoint_is_sent_once_and_its_secret_shown() {
 }
 
 #[test]
+fn what_is_pasted_is_sent_whole_or_not_at_all() {
+    let mut state = told();
+    press(&mut state, "4 c");
+    let url = format!("https://example.com/{}", "x".repeat(2_000));
+    type_text(&mut state, &url);
+    let action = managed(&press(&mut state, "enter")).action;
+    assert!(format!("{action:?}").contains(&url));
+    // Beyond what services take it is told at its field.
+    press(&mut state, "esc c");
+    type_text(
+        &mut state,
+        &format!("https://example.com/{}", "x".repeat(2_093)),
+    );
+    assert_eq!(press(&mut state, "enter"), []);
+    assert!(picture(&mut state, 120, 36).contains("longer than 2048 characters"));
+    press(&mut state, "esc c");
+    type_text(&mut state, "https://example.com/hooks");
+    press(&mut state, "tab");
+    type_text(&mut state, &"shop ".repeat(5_000));
+    assert_eq!(press(&mut state, "enter"), []);
+    let shown = picture(&mut state, 120, 36);
+    assert!(
+        shown.contains("25000 characters that were pasted none"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn a_refusal_is_told_in_the_services_words_and_nothing_typed_is_lost() {
     let mut state = told();
     press(&mut state, "4 m enter tab");

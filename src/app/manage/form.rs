@@ -25,7 +25,7 @@ impl Field {
         Self {
             name,
             hint,
-            prompt: Prompt::new(text),
+            prompt: Prompt::long(text),
             fault: None,
             before: text.to_owned(),
         }
@@ -87,7 +87,7 @@ impl Form {
         let texts = [edit.url.clone(), edit.description.clone(), types, limit];
         for (field, text) in self.fields.iter_mut().zip(texts) {
             if let Some(text) = text {
-                field.prompt = Prompt::new(&text);
+                field.prompt = Prompt::long(&text);
             }
         }
         self
@@ -119,14 +119,15 @@ impl Form {
 
     pub fn press(&mut self, key: KeyEvent) -> bool {
         let field = &mut self.fields[self.at];
-        field.fault = None;
-        field.prompt.press(key)
+        let is_taken = field.prompt.press(key);
+        field.fault.clone_from(&field.prompt.refused);
+        is_taken
     }
 
     pub fn paste(&mut self, text: &str) {
         let field = &mut self.fields[self.at];
-        field.fault = None;
         field.prompt.paste(text);
+        field.fault.clone_from(&field.prompt.refused);
     }
 
     /// Goes so many fields on, round at the ends.
@@ -171,7 +172,9 @@ impl Form {
         };
         for field in &mut self.fields {
             let found = faults.iter().find(|fault| fault.field == field.name);
-            field.fault = found.map(|fault| fault.why.clone());
+            let found = found.map(|fault| fault.why.clone());
+            // What was meant to stand there is not what would be sent.
+            field.fault = field.prompt.refused.clone().or(found);
         }
         if unread.is_some() {
             self.fields[3].fault = unread;

@@ -4,17 +4,23 @@ use std::collections::BTreeMap;
 
 use crossterm::event::KeyEvent;
 
-use crate::app::prompt::Prompt;
+use crate::app::prompt::{Prompt, lines};
 use crate::domain::{Hidden, MASK, OwnHeaders, header_fault};
 
 /// Most headers that a service takes (Svix); where it has more, they all stand there.
 const MOST: usize = 50;
 
 /// A header to type.
-#[derive(Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct HeaderLine {
     pub prompt: Prompt,
     pub fault: Option<String>,
+}
+
+impl Default for HeaderLine {
+    fn default() -> Self {
+        Self::new("")
+    }
 }
 
 /// What is typed may be a credential.
@@ -27,7 +33,7 @@ impl std::fmt::Debug for HeaderLine {
 impl HeaderLine {
     fn new(text: &str) -> Self {
         Self {
-            prompt: Prompt::new(text),
+            prompt: Prompt::long(text),
             fault: None,
         }
     }
@@ -81,8 +87,8 @@ impl HeadersForm {
 
     fn edit(&mut self, change: impl FnOnce(&mut Prompt)) {
         if let Some(line) = self.lines.get_mut(self.at) {
-            line.fault = None;
             change(&mut line.prompt);
+            line.fault.clone_from(&line.prompt.refused);
         }
         self.keep_room();
     }
@@ -93,8 +99,36 @@ impl HeadersForm {
         });
     }
 
+    /// Takes pasted text in: of several lines, each becomes a header of its own, all of them or
+    /// none.
     pub fn paste(&mut self, text: &str) {
-        self.edit(|prompt| prompt.paste(text));
+        let pasted: Vec<&str> = lines(text).collect();
+        if pasted.len() < 2 {
+            return self.edit(|prompt| prompt.paste(text));
+        }
+        let is_free = |line: &HeaderLine| line.prompt.text().is_empty();
+        let n_taken = self.lines.iter().filter(|line| !is_free(line)).count();
+        let room = MOST.saturating_sub(n_taken);
+        if pasted.len() > room {
+            let n = pasted.len();
+            let why = format!(
+                "of the {n} lines that were pasted none was taken: there is room for {room}"
+            );
+            return self.edit(|prompt| prompt.refused = Some(why));
+        }
+        // They stand behind the line that is typed in, or in its place.
+        let is_here = self.lines.get(self.at).is_some_and(is_free);
+        let from = self.lines.len().min(self.at + usize::from(!is_here));
+        let to = from + usize::from(is_here);
+        let fresh = pasted.iter().map(|text| {
+            let mut line = HeaderLine::default();
+            line.prompt.paste(text);
+            line.fault.clone_from(&line.prompt.refused);
+            line
+        });
+        self.lines.splice(from..to, fresh);
+        self.at = from + pasted.len() - 1;
+        self.keep_room();
     }
 
     /// Goes so many lines on, round at the ends.
@@ -108,8 +142,10 @@ impl HeadersForm {
         self.refusal = None;
         let mut headers = BTreeMap::new();
         for line in &mut self.lines {
+            // What was meant to stand there is not what would be sent.
+            line.fault.clone_from(&line.prompt.refused);
             let text = line.prompt.text().trim();
-            if text.is_empty() {
+            if text.is_empty() || line.fault.is_some() {
                 continue;
             }
             let (name, value) = text.split_once(':').unwrap_or((text, ""));
@@ -190,6 +226,51 @@ mod tests {
         assert_eq!(form.at, 55);
         form.paste("Bearer x");
         assert_eq!(form.headers().unwrap().len(), 56);
+    }
+
+    #[test]
+    fn each_pasted_line_is_a_header_and_a_long_value_is_whole() {
+        let mut form = form();
+        form.paste("X-One: 1\r\nX-Two: 2\n\n");
+        let texts: Vec<&str> = form.lines.iter().map(|line| line.prompt.text()).collect();
+        let asked = [
+            "x-team: media",
+            "X-One: 1",
+            "X-Two: 2",
+            "Authorization: ",
+            "",
+        ];
+        assert_eq!((texts, form.at), (asked.to_vec(), 2));
+        form.turn(1);
+        let token = "t".repeat(900);
+        form.paste(&format!("Bearer {token}\n"));
+        let all = form.headers().unwrap();
+        assert_eq!(all["Authorization"].reveal(), format!("Bearer {token}"));
+        assert_eq!(all.len(), 4);
+        // Into a line that is free they go without a gap.
+        form.turn(1);
+        form.paste("A: 1\nB: 2");
+        assert_eq!(form.headers().unwrap().len(), 6);
+        assert_eq!(form.lines.len(), 7);
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_is_not_sent_in_part() {
+        let mut form = form();
+        form.paste(&"X-Many: 1\n".repeat(49));
+        assert_eq!((form.headers(), form.lines.len()), (None, 3));
+        let why = form.lines[0].fault.clone().unwrap();
+        assert!(
+            why.contains("49 lines") && why.contains("room for 48"),
+            "{why}"
+        );
+        let mut form = HeadersForm::default();
+        form.lines.push(HeaderLine::default());
+        form.paste(&format!("X-Long: {}", "x".repeat(20_000)));
+        assert_eq!(form.headers(), None);
+        // The next key takes note of it.
+        form.press(KeyEvent::from(crossterm::event::KeyCode::Left));
+        assert_eq!(form.headers(), Some(BTreeMap::new()));
     }
 
     #[test]
