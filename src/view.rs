@@ -80,7 +80,9 @@ pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Viewport {
         Some(Overlay::Run(view)) => {
             viewport.bulk = bulk::run::draw(&mut canvas, inside, state, *view);
         }
-        Some(Overlay::Manage(manage)) => manage::draw(&mut canvas, inside, state, manage),
+        Some(Overlay::Manage(manage)) => {
+            viewport.max_scroll = manage::draw(&mut canvas, inside, state, manage);
+        }
         Some(Overlay::Palette(palette)) => palette::draw(&mut canvas, inside, state, palette),
         None => {}
     }

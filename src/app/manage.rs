@@ -97,6 +97,9 @@ pub struct Manage {
     /// `None` while a new one is made.
     pub endpoint: Option<EndpointId>,
     pub stage: Stage,
+    /// The line that stands at the top where the user scrolled; else the one that keys act on is
+    /// kept in sight.
+    pub scroll: Option<usize>,
     /// When it came by itself; monotonic microseconds, [`i64::MIN`] where the user opened it.
     since: i64,
 }
@@ -106,6 +109,7 @@ impl Manage {
         Self {
             endpoint,
             stage,
+            scroll: None,
             since: i64::MIN,
         }
     }
@@ -275,6 +279,10 @@ impl State {
         match action {
             Some(Action::Interrupt) => return self.interrupt(),
             Some(Action::Send) => return self.send_managed(),
+            Some(Action::PageUp) => self.step_menu(Step::PageUp((self.viewport.rows / 2).max(1))),
+            Some(Action::PageDown) => {
+                self.step_menu(Step::PageDown((self.viewport.rows / 2).max(1)));
+            }
             Some(Action::NextPane | Action::Down) => self.turn_field(1),
             Some(Action::PreviousPane | Action::Up) => self.turn_field(-1),
             Some(_) => self.overlay = None,
@@ -311,26 +319,35 @@ impl State {
         true
     }
 
+    /// Where text is typed; what it is typed in is in sight from now on.
     fn text_stage(&mut self) -> Option<&mut Stage> {
         match &mut self.overlay {
-            Some(Overlay::Manage(manage)) if manage.stage.takes_text() => Some(&mut manage.stage),
+            Some(Overlay::Manage(manage)) if manage.stage.takes_text() => {
+                manage.scroll = None;
+                Some(&mut manage.stage)
+            }
             _ => None,
         }
     }
 
-    /// One line up or down in the menu.
+    /// One line up or down in the menu; elsewhere, what has not all its lines in sight scrolls.
     pub(super) fn step_menu(&mut self, step: Step) {
-        if let Some(Overlay::Manage(manage)) = &mut self.overlay
-            && let Stage::Menu(at) = &mut manage.stage
-        {
-            let last = CHOICES.len() - 1;
-            *at = match step {
-                Step::Up(n) | Step::PageUp(n) => at.saturating_sub(n),
-                Step::Down(n) | Step::PageDown(n) => (*at + n).min(last),
-                Step::First => 0,
-                Step::Last => last,
-            };
-        }
+        let max_scroll = self.viewport.max_scroll;
+        let Some(Overlay::Manage(manage)) = &mut self.overlay else {
+            return;
+        };
+        let Stage::Menu(at) = &mut manage.stage else {
+            let top = manage.scroll.unwrap_or(0);
+            manage.scroll = Some(step.scrolled(top, max_scroll));
+            return;
+        };
+        let last = CHOICES.len() - 1;
+        *at = match step {
+            Step::Up(n) | Step::PageUp(n) => at.saturating_sub(n),
+            Step::Down(n) | Step::PageDown(n) => (*at + n).min(last),
+            Step::First => 0,
+            Step::Last => last,
+        };
     }
 
     /// The secret that is shown and its endpoint.

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use super::help::centered;
 use super::model::delivery::label;
 use super::paint::{Canvas, Pieces, dim, piece, plain, role};
-use super::text::{hints, width, wrap};
+use super::text::{fold, hints, width, wrap};
 use super::theme::Role;
 use crate::app::manage::{CHOICES, CONFIRM_WORD, Choice, Field, Form, HeadersForm, Manage, Stage};
 use crate::app::prompt::Prompt;
@@ -16,35 +16,53 @@ const WIDTH: u16 = 84;
 /// Cells of a field's name.
 const NAMES: usize = 13;
 
-/// Paints the overlay.
-pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, manage: &Manage) {
+/// Paints the overlay. Gives the lines that it can be scrolled by.
+pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, manage: &Manage) -> usize {
     let known = manage
         .endpoint
         .as_ref()
         .and_then(|id| state.history.endpoints.get(id));
     let title = title(state, manage);
-    let (lines, foot) = lines(
-        state,
-        manage,
-        known,
-        usize::from(WIDTH.min(area.width)).saturating_sub(4),
-    );
-    let place = centered(area, WIDTH, lines.len() as u16 + 4);
+    // A secret stands on one line wherever there is room.
+    let wide = match &manage.stage {
+        Stage::Secret { secret, .. } => WIDTH.max(width(&visible(secret.reveal())) as u16 + 4),
+        _ => WIDTH,
+    };
+    let room = usize::from(wide.min(area.width)).saturating_sub(4);
+    let (lines, foot) = lines(state, manage, known, room);
+    let place = centered(area, wide, lines.len() as u16 + 4);
     let inner = canvas.frame(place, &title);
     let room = usize::from(inner.height.saturating_sub(2)).max(1);
-    // The line that keys act on stays in sight.
+    let max_scroll = lines.len().saturating_sub(room);
+    // The line that keys act on stays in sight, until the user scrolls.
     let picked = lines.iter().position(|(_, is_picked)| *is_picked);
     let reach = (picked.unwrap_or(0) + 2).min(lines.len());
-    let top = reach.saturating_sub(room);
+    let top = manage.scroll.unwrap_or(reach.saturating_sub(room));
+    let top = top.min(max_scroll);
     for (at, (line, is_picked)) in lines.iter().skip(top).take(room).enumerate() {
         canvas.line(inner, at as u16, line);
         if *is_picked {
             canvas.line(inner, at as u16, &[role(Role::Selected, "▌")]);
         }
     }
+    if inner.height >= 3 {
+        let more = out_of_sight(top, max_scroll - top);
+        canvas.line(inner, inner.height - 2, &[dim(more)]);
+    }
     if inner.height >= 2 {
         let foot = hints(foot, usize::from(inner.width));
         canvas.line(inner, inner.height - 1, &[dim(foot)]);
+    }
+    max_scroll
+}
+
+/// How much is not in sight, and how to see it.
+fn out_of_sight(above: usize, below: usize) -> String {
+    match (above, below) {
+        (0, 0) => String::new(),
+        (0, below) => format!("… {below} more below · PgDn"),
+        (above, 0) => format!("… {above} more above · PgUp"),
+        _ => format!("… {above} above, {below} below · PgUp PgDn"),
     }
 }
 
@@ -89,20 +107,15 @@ fn lines(
             &["Esc closes this; the answer is told all the same"],
         ),
         Stage::Secret { secret, is_new, .. } => {
-            let words = if *is_new {
-                "Its signing secret. It may never be told again: keep it where the receiver finds it."
-            } else {
-                "Its signing secret."
-            };
-            let mut lines = said(words, room);
-            lines.push((Vec::new(), false));
-            lines.push((
-                vec![
-                    plain("  "),
-                    role(Role::Title, visible(secret.reveal()).into_owned()),
-                ],
-                false,
-            ));
+            let mut lines = secret_lines(&visible(secret.reveal()), room);
+            if lines.len() > 1 {
+                let words = format!("It goes over {} lines; y copies it whole.", lines.len());
+                lines.extend(said(&words, room));
+            }
+            if *is_new {
+                let words = "It may never be told again: keep it where the receiver finds it.";
+                lines.extend(said(words, room));
+            }
             let foot: &[&str] = if state.session.is_demo {
                 &["y copy", "Esc closes this"]
             } else {
@@ -115,6 +128,21 @@ fn lines(
             (lines, foot)
         }
     }
+}
+
+/// The secret, broken where a line ends: nothing of it is cut.
+fn secret_lines(secret: &str, room: usize) -> Vec<Line> {
+    let mut lines = vec![String::new()];
+    for letter in secret.chars() {
+        let taken = width(letter.encode_utf8(&mut [0; 4]));
+        match lines.last_mut() {
+            Some(line) if width(line) + taken <= room => line.push(letter),
+            _ => lines.push(letter.to_string()),
+        }
+    }
+    let lines = lines.into_iter();
+    let lines = lines.map(|line| (vec![role(Role::Title, line)], false));
+    lines.collect()
 }
 
 fn said(words: &str, room: usize) -> Vec<Line> {
@@ -176,7 +204,7 @@ fn refusal(words: Option<&str>, room: usize) -> Vec<Line> {
     let Some(words) = words else {
         return Vec::new();
     };
-    let words = wrap(words, room.saturating_sub(2)).into_iter().enumerate();
+    let words = fold(words, room.saturating_sub(2)).into_iter().enumerate();
     let lines = words.map(|(at, text)| {
         let before = if at == 0 { "✗ " } else { "  " };
         (
@@ -194,7 +222,7 @@ fn form(form: &Form, room: usize) -> Vec<Line> {
         lines.push((field_line(field, is_here, room), is_here));
         if let Some(why) = &field.fault {
             let room = room.saturating_sub(NAMES + 4);
-            lines.extend(wrap(&visible(why), room).into_iter().map(|text| {
+            lines.extend(fold(&visible(why), room).into_iter().map(|text| {
                 let indent = " ".repeat(NAMES + 2);
                 (vec![plain(indent), piece(Tone::Bad, text)], false)
             }));

@@ -152,12 +152,23 @@ fn shown(endpoint: EndpointId, name: &str, secret: Hidden, is_new: bool) -> Mana
     )
 }
 
+/// The form again; why it was refused is in sight first.
 fn typed_form(action: &EndpointAction, form: Form) -> Manage {
-    Manage::new(action.endpoint().cloned(), Stage::Form(Box::new(form)))
+    let scroll = form.refusal.as_ref().map(|_| 0);
+    let stage = Stage::Form(Box::new(form));
+    Manage {
+        scroll,
+        ..Manage::new(action.endpoint().cloned(), stage)
+    }
 }
 
 fn headers_form(action: &EndpointAction, form: HeadersForm) -> Manage {
-    Manage::new(action.endpoint().cloned(), Stage::Headers(Box::new(form)))
+    let scroll = form.refusal.as_ref().map(|_| 0);
+    let stage = Stage::Headers(Box::new(form));
+    Manage {
+        scroll,
+        ..Manage::new(action.endpoint().cloned(), stage)
+    }
 }
 
 fn done_words(action: &EndpointAction, name: &str) -> String {

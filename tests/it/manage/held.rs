@@ -1,5 +1,6 @@
 //! What answers leave to be seen takes nothing away that is being typed, and is not lost.
 
+use ratatui::crossterm::event::KeyCode;
 use reeltop::app::manage::{EndpointAnswer, EndpointRequest};
 use reeltop::app::{Effect, Msg, Overlay, State, update};
 use reeltop::domain::{EndpointId, Failure, FailureKind, Hidden};
@@ -114,4 +115,60 @@ fn an_answer_under_the_help_stands_there_when_the_help_is_left() {
     assert!(matches!(state.overlay, Some(Overlay::Help { .. })));
     press(&mut state, "esc");
     assert!(picture(&mut state, 120, 36).contains("whsec_shop"));
+}
+
+/// What stands within the frame of the overlay, its lines joined.
+fn within(shown: &str) -> String {
+    let lines = shown.lines().filter_map(|line| {
+        let (_, inner) = line.split_once('│')?;
+        inner.split('│').next().map(str::trim)
+    });
+    lines.collect()
+}
+
+#[test]
+fn a_secret_is_whole_and_in_sight_on_every_size() {
+    let long = format!("whsec_{}", "abcdefghij".repeat(10));
+    for secret in ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", &long] {
+        let mut state = told();
+        let request = create(&mut state, "shop");
+        let id = EndpointId::new("ep_shop");
+        let answered = EndpointAnswer::Created(id, Some(Hidden::new(secret)));
+        answer(&mut state, &request, Ok(answered));
+        for (width, height) in [(40, 10), (80, 10), (80, 24), (120, 36)] {
+            let shown = picture(&mut state, width, height);
+            assert!(within(&shown).contains(secret), "{width}x{height}\n{shown}");
+        }
+        assert!(picture(&mut state, 120, 36).contains(secret));
+    }
+}
+
+#[test]
+fn a_refusal_is_in_sight_first_and_all_of_it_can_be_read_on_a_small_screen() {
+    let mut state = told();
+    let request = create(&mut state, "shop");
+    let words = "409 from http://127.0.0.1:1 for /x: there is an endpoint with this URL already";
+    let refused = Failure::new(
+        FailureKind::Invalid,
+        words,
+        "choose another, then try again",
+    );
+    answer(&mut state, &request, Err(refused));
+    let shown = picture(&mut state, 40, 10);
+    assert!(shown.contains("✗ 409: there is an endpoint"), "{shown}");
+    assert!(shown.contains("below · PgDn"), "{shown}");
+    let mut all = shown;
+    for _ in 0..6 {
+        update(&mut state, Msg::Key(KeyCode::PageDown.into()));
+        all += &picture(&mut state, 40, 10);
+    }
+    for word in ["already", "choose", "again", "url", "rate limit"] {
+        assert!(all.contains(word), "{word}: {all}");
+    }
+    // What is typed in comes back into sight, and the refusal by scrolling.
+    press(&mut state, "x");
+    let shown = picture(&mut state, 40, 10);
+    assert!(shown.contains("hooksx"), "{shown}");
+    update(&mut state, Msg::Key(KeyCode::PageUp.into()));
+    assert!(picture(&mut state, 40, 10).contains("✗ 409"));
 }
