@@ -49,11 +49,16 @@ pub enum EndpointAction {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EndpointAnswer {
     Done,
-    Created(EndpointId, Option<Hidden>),
+    /// With its signing secret, or why that could not be read.
+    Created(EndpointId, Result<Hidden, String>),
+    /// The secret is another one: it, or why it could not be read.
+    Rotated(Result<Hidden, String>),
     Secret(Hidden),
     Headers(OwnHeaders),
     /// A field that it would refuse: nothing was sent.
     Fault(FieldFault),
+    /// It is not known whether it was done, and why not.
+    Unknown(String),
 }
 
 /// What can be done with an endpoint, in the order of the menu.
@@ -119,13 +124,23 @@ impl Manage {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stage {
     /// What can be done, and the line that is picked.
-    Menu(usize),
+    Menu {
+        at: usize,
+        /// Whether it was disabled as the menu was opened: a line does what stood there then.
+        is_disabled: bool,
+    },
     Form(Box<Form>),
     Headers(Box<HeadersForm>),
-    /// A deletion, and what was typed to confirm it.
-    Confirm(Prompt),
+    /// What is not done without its word, and what was typed.
+    Confirm(Grave, Prompt),
     /// For the answer to the change of this number.
     Waiting(u64),
+    /// What came of a change that did not succeed, until it is closed.
+    Told {
+        /// Of its endpoint.
+        name: String,
+        told: Vec<String>,
+    },
     Secret {
         secret: Hidden,
         is_new: bool,
@@ -134,14 +149,39 @@ pub enum Stage {
     },
 }
 
-/// What must be typed to delete an endpoint.
-pub const CONFIRM_WORD: &str = "delete";
+/// What cannot be taken back, and is done only where its word is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grave {
+    Delete,
+    Rotate,
+}
+
+impl Grave {
+    /// What must be typed.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Delete => "delete",
+            Self::Rotate => "rotate",
+        }
+    }
+
+    fn action(self, endpoint: EndpointId) -> EndpointAction {
+        match self {
+            Self::Delete => EndpointAction::Delete(endpoint),
+            Self::Rotate => EndpointAction::Rotate(endpoint),
+        }
+    }
+}
 
 impl Stage {
     /// Whether keys are text here.
     pub fn takes_text(&self) -> bool {
-        matches!(self, Self::Form(_) | Self::Headers(_) | Self::Confirm(_))
+        matches!(self, Self::Form(_) | Self::Headers(_) | Self::Confirm(..))
     }
+}
+
+fn confirming(grave: Grave) -> Chosen {
+    Chosen::Stage(Stage::Confirm(grave, Prompt::default()))
 }
 
 /// What a line of the menu leads to.
@@ -164,7 +204,10 @@ impl State {
         };
         match endpoint {
             Some(endpoint) => {
-                let menu = Manage::new(Some(endpoint), Stage::Menu(0));
+                let known = self.history.endpoints.get(&endpoint);
+                let is_disabled = known.is_some_and(|known| known.disabled);
+                let stage = Stage::Menu { at: 0, is_disabled };
+                let menu = Manage::new(Some(endpoint), stage);
                 self.overlay = Some(Overlay::Manage(Box::new(menu)));
             }
             None => self.say(Tone::Info, "choose an endpoint (4) to manage it"),
@@ -196,7 +239,8 @@ impl State {
             return Vec::new();
         };
         let action = match (&mut manage.stage, manage.endpoint.clone()) {
-            (Stage::Menu(at), Some(endpoint)) => {
+            (Stage::Menu { at, is_disabled }, Some(endpoint)) => {
+                let is_disabled = *is_disabled;
                 let choice = CHOICES[(*at).min(CHOICES.len() - 1)];
                 if let Some(why) = self.why_absent(choice) {
                     let words = format!("nothing was sent: {}", visible(why));
@@ -209,7 +253,7 @@ impl State {
                     self.overlay = Some(Overlay::Manage(manage));
                     return Vec::new();
                 }
-                match self.chosen(choice, endpoint) {
+                match self.chosen(choice, endpoint, is_disabled) {
                     Chosen::Stage(stage) => {
                         manage.stage = stage;
                         None
@@ -224,10 +268,12 @@ impl State {
             (Stage::Headers(form), Some(endpoint)) if !self.refuses_changes() => form
                 .headers()
                 .map(|headers| EndpointAction::SetHeaders(endpoint, headers, form.clone())),
-            (Stage::Confirm(prompt), Some(endpoint)) if prompt.text().trim() == CONFIRM_WORD => {
-                Some(EndpointAction::Delete(endpoint))
+            (Stage::Confirm(grave, prompt), Some(endpoint))
+                if prompt.text().trim() == grave.word() =>
+            {
+                Some(grave.action(endpoint))
             }
-            (Stage::Secret { .. }, _) => return Vec::new(),
+            (Stage::Secret { .. } | Stage::Told { .. }, _) => return Vec::new(),
             _ => None,
         };
         let request = action.map(|action| self.changes.ask(action));
@@ -247,16 +293,16 @@ impl State {
     }
 
     /// What a choice of the menu leads to.
-    fn chosen(&self, choice: Choice, endpoint: EndpointId) -> Chosen {
+    fn chosen(&self, choice: Choice, endpoint: EndpointId, is_disabled: bool) -> Chosen {
         let known = self.history.endpoints.get(&endpoint);
         let action = match choice {
             Choice::Edit => {
                 let form = known.map_or_else(Form::default, Form::of);
                 return Chosen::Stage(Stage::Form(Box::new(form)));
             }
-            Choice::Delete => return Chosen::Stage(Stage::Confirm(Prompt::default())),
+            Choice::Delete => return confirming(Grave::Delete),
+            Choice::Rotate => return confirming(Grave::Rotate),
             Choice::Toggle => {
-                let is_disabled = known.is_some_and(|known| known.disabled);
                 let edit = EndpointEdit {
                     disabled: Some(!is_disabled),
                     ..EndpointEdit::default()
@@ -266,7 +312,6 @@ impl State {
             Choice::Headers => EndpointAction::Headers(endpoint),
             Choice::Example => EndpointAction::Example(endpoint),
             Choice::Reveal => EndpointAction::Reveal(endpoint),
-            Choice::Rotate => EndpointAction::Rotate(endpoint),
         };
         Chosen::Action(action)
     }
@@ -291,7 +336,7 @@ impl State {
                     form.press(key);
                 }
                 Some(Stage::Headers(form)) => form.press(key),
-                Some(Stage::Confirm(prompt)) => {
+                Some(Stage::Confirm(_, prompt)) => {
                     prompt.press(key);
                 }
                 _ => {}
@@ -313,7 +358,7 @@ impl State {
         match self.text_stage() {
             Some(Stage::Form(form)) => form.paste(text),
             Some(Stage::Headers(form)) => form.paste(text),
-            Some(Stage::Confirm(prompt)) => prompt.paste(text),
+            Some(Stage::Confirm(_, prompt)) => prompt.paste(text),
             _ => return false,
         }
         true
@@ -336,7 +381,7 @@ impl State {
         let Some(Overlay::Manage(manage)) = &mut self.overlay else {
             return;
         };
-        let Stage::Menu(at) = &mut manage.stage else {
+        let Stage::Menu { at, .. } = &mut manage.stage else {
             let top = manage.scroll.unwrap_or(0);
             manage.scroll = Some(step.scrolled(top, max_scroll));
             return;
@@ -378,6 +423,11 @@ impl State {
 }
 
 impl EndpointAction {
+    /// Whether it changes nothing.
+    fn is_reading(&self) -> bool {
+        matches!(self, Self::Reveal(_) | Self::Headers(_))
+    }
+
     fn endpoint(&self) -> Option<&EndpointId> {
         match self {
             Self::Create(_) => None,

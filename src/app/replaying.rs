@@ -487,7 +487,10 @@ impl State {
         });
         let n_unsent = self.n_unsent();
         let words = match (n_unsent, is_under_way) {
-            (0, false) => return vec![Effect::Quit],
+            (0, false) => match self.quitting_loses() {
+                Some(words) => words.to_owned(),
+                None => return vec![Effect::Quit],
+            },
             (0, true) => "a replay is under way; q again quits".to_owned(),
             (1, _) => "1 replay is not sent yet; q again quits, and it is cancelled".to_owned(),
             (n, _) => format!("{n} replays are not sent yet; q again quits, and cancels them"),
@@ -552,6 +555,7 @@ impl State {
                 visible(&words).into_owned()
             })
             .chain(unsent)
+            .chain(self.open_changes().map(|line| visible(&line).into_owned()))
             .collect()
     }
 }

@@ -111,7 +111,9 @@ impl Desk {
         let kept = if let Some(secret) = &secret {
             self.keep(&args.keep, &id, secret)
         } else {
-            note("the server told no secret");
+            let how =
+                format!("reeltop endpoints secret {id} reads it where the server offers that");
+            note(&format!("the server told no secret; {how}"));
             true
         };
         let shown = secret.filter(|_| !kept);

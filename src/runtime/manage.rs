@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use std::time::Duration;
 
 use crate::app::manage::{EndpointAction, EndpointAnswer};
-use crate::domain::{EndpointId, Failure, FailureKind, Hidden};
+use crate::domain::{EndpointId, Failure, Hidden};
 use crate::io::client::Client;
 use crate::io::client::http::NotDone;
 use crate::io::config::secrets;
@@ -23,25 +23,28 @@ pub async fn run(client: &Client, action: &EndpointAction) -> Result<EndpointAns
             if let Some(fault) = client.type_fault(draft.event_types.as_deref()).await {
                 return Ok(EndpointAnswer::Fault(fault));
             }
-            let created = client.create_endpoint(draft).await.map_err(told)?;
-            let secret = created.secret.as_deref().map(Hidden::new);
-            Ok(EndpointAnswer::Created(created.endpoint.value.id, secret))
+            let created = match client.create_endpoint(draft).await {
+                Ok(created) => created,
+                Err(not_done) => return told(not_done),
+            };
+            let id = created.endpoint.value.id;
+            let secret = match created.secret.as_deref() {
+                Some(secret) => Ok(Hidden::new(secret)),
+                None => secret_of(client, &id).await.map_err(|why| why.brief()),
+            };
+            Ok(EndpointAnswer::Created(id, secret))
         }
         EndpointAction::Edit(id, edit) => {
             if let Some(fault) = client.edit_fault(id, edit).await? {
                 return Ok(EndpointAnswer::Fault(fault));
             }
-            client.edit_endpoint(id, edit).await.map_err(told)?;
-            Ok(EndpointAnswer::Done)
+            done(client.edit_endpoint(id, edit).await)
         }
-        EndpointAction::Delete(id) => {
-            client.delete_endpoint(id).await.map_err(told)?;
-            Ok(EndpointAnswer::Done)
-        }
+        EndpointAction::Delete(id) => done(client.delete_endpoint(id).await),
         EndpointAction::Rotate(id) => rotate(client, id).await,
         EndpointAction::Reveal(id) => {
-            let route = client.endpoint_routes().await?.secret;
-            reveal(client, route, id).await
+            let secret = secret_of(client, id).await?;
+            Ok(EndpointAnswer::Secret(secret))
         }
         EndpointAction::Headers(id) => {
             let route = client.endpoint_routes().await?.headers;
@@ -55,14 +58,12 @@ pub async fn run(client: &Client, action: &EndpointAction) -> Result<EndpointAns
             let open = headers.iter();
             let open = open.map(|(name, value)| (name.clone(), value.reveal().to_owned()));
             let open = open.collect();
-            let set = client.set_endpoint_headers(&route, id, &open).await;
-            set.map_err(told).map(|()| EndpointAnswer::Done)
+            done(client.set_endpoint_headers(&route, id, &open).await)
         }
         EndpointAction::Example(id) => {
             let route = client.endpoint_routes().await?.example;
             let route = offered(route, "sending an example")?;
-            let sent = client.send_example(&route, id, EXAMPLE).await;
-            sent.map_err(told).map(|()| EndpointAnswer::Done)
+            done(client.send_example(&route, id, EXAMPLE).await)
         }
     }
 }
@@ -70,21 +71,19 @@ pub async fn run(client: &Client, action: &EndpointAction) -> Result<EndpointAns
 async fn rotate(client: &Client, id: &EndpointId) -> Result<EndpointAnswer, Failure> {
     let routes = client.endpoint_routes().await?;
     let route = offered(routes.rotate, "rotating a secret")?;
-    let rotated = client.rotate_secret(&route, id, None, GRACE).await;
-    rotated.map_err(told)?;
+    if let Err(not_done) = client.rotate_secret(&route, id, None, GRACE).await {
+        return told(not_done);
+    }
     // It is done: that the new one cannot be read is no failure of the change.
-    let shown = reveal(client, routes.secret, id).await;
-    Ok(shown.unwrap_or(EndpointAnswer::Done))
+    let secret = secret_of(client, id).await.map_err(|why| why.brief());
+    Ok(EndpointAnswer::Rotated(secret))
 }
 
-async fn reveal(
-    client: &Client,
-    route: Option<String>,
-    id: &EndpointId,
-) -> Result<EndpointAnswer, Failure> {
+async fn secret_of(client: &Client, id: &EndpointId) -> Result<Hidden, Failure> {
+    let route = client.endpoint_routes().await?.secret;
     let route = offered(route, "reading a secret")?;
     let secret = client.endpoint_secret(&route, id).await?;
-    Ok(EndpointAnswer::Secret(Hidden::new(secret.expose_secret())))
+    Ok(Hidden::new(secret.expose_secret()))
 }
 
 /// Writes a secret down for its owner alone. Gives the file's name.
@@ -99,13 +98,16 @@ fn offered(route: Option<String>, what: &str) -> Result<String, Failure> {
     route.ok_or_else(|| Failure::absent(what))
 }
 
-fn told(not_done: NotDone) -> Failure {
+fn done<T>(outcome: Result<T, NotDone>) -> Result<EndpointAnswer, Failure> {
+    match outcome {
+        Ok(_) => Ok(EndpointAnswer::Done),
+        Err(not_done) => told(not_done),
+    }
+}
+
+fn told(not_done: NotDone) -> Result<EndpointAnswer, Failure> {
     match not_done {
-        NotDone::Refused(failure) => failure,
-        NotDone::Unknown(why) => Failure::new(
-            FailureKind::Broken,
-            format!("it is not known whether it was done: {why}"),
-            "nothing is tried again by itself; the list of endpoints shows what is there",
-        ),
+        NotDone::Refused(failure) => Err(failure),
+        NotDone::Unknown(why) => Ok(EndpointAnswer::Unknown(why)),
     }
 }

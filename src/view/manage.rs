@@ -7,7 +7,7 @@ use super::model::delivery::label;
 use super::paint::{Canvas, Pieces, dim, piece, plain, role};
 use super::text::{fold, hints, width, wrap};
 use super::theme::Role;
-use crate::app::manage::{CHOICES, CONFIRM_WORD, Choice, Field, Form, HeadersForm, Manage, Stage};
+use crate::app::manage::{CHOICES, Choice, Field, Form, Grave, HeadersForm, Manage, Stage};
 use crate::app::prompt::Prompt;
 use crate::app::{State, Tone};
 use crate::domain::{Endpoint, EndpointId, visible};
@@ -72,9 +72,13 @@ fn title(state: &State, manage: &Manage) -> String {
     let name = |id: &EndpointId| visible(&label(&state.history, id)).into_owned();
     match (&manage.endpoint, &manage.stage) {
         (_, Stage::Secret { name, .. }) => format!("Signing secret of {}", visible(name)),
+        (_, Stage::Told { name, .. }) => visible(name).into_owned(),
         (None, _) => "New endpoint".to_owned(),
         (Some(id), Stage::Headers(_)) => format!("Headers of {}", name(id)),
-        (Some(id), Stage::Confirm(_)) => format!("Delete {}", name(id)),
+        (Some(id), Stage::Confirm(Grave::Delete, _)) => format!("Delete {}", name(id)),
+        (Some(id), Stage::Confirm(Grave::Rotate, _)) => {
+            format!("Rotate the secret of {}", name(id))
+        }
         (Some(id), _) => name(id),
     }
 }
@@ -86,8 +90,8 @@ fn lines(
     room: usize,
 ) -> (Vec<Line>, &'static [&'static str]) {
     match &manage.stage {
-        Stage::Menu(at) => (
-            menu(state, known, *at, room),
+        Stage::Menu { at, is_disabled } => (
+            menu(state, known, (*at, *is_disabled), room),
             &["Enter do it", "Esc back, nothing is changed"],
         ),
         Stage::Form(form) => (
@@ -98,14 +102,25 @@ fn lines(
             headers(form, room),
             &["Enter send all", "Tab next line", "Esc back, nothing sent"],
         ),
-        Stage::Confirm(prompt) => (
-            confirm(known, prompt, room),
-            &["Enter delete", "Esc back, nothing is deleted"],
+        Stage::Confirm(grave, prompt) => (
+            confirm(known, *grave, prompt, room),
+            match grave {
+                Grave::Delete => &["Enter delete", "Esc back, nothing is deleted"],
+                Grave::Rotate => &["Enter rotate", "Esc back, nothing is rotated"],
+            },
         ),
         Stage::Waiting(_) => (
             vec![(vec![dim("Waiting for the service's answer …")], false)],
             &["Esc closes this; the answer is told all the same"],
         ),
+        Stage::Told { told, .. } => {
+            let lines = told.iter().flat_map(|words| {
+                fold(words, room)
+                    .into_iter()
+                    .map(|text| (vec![plain(text)], false))
+            });
+            (lines.collect(), &["Esc closes this"])
+        }
         Stage::Secret { secret, is_new, .. } => {
             let mut lines = secret_lines(&visible(secret.reveal()), room);
             if lines.len() > 1 {
@@ -155,8 +170,12 @@ fn said(words: &str, room: usize) -> Vec<Line> {
 /// Cells before what is said of a choice.
 const CHOICE: usize = 21;
 
-fn menu(state: &State, known: Option<&Endpoint>, at: usize, room: usize) -> Vec<Line> {
-    let is_disabled = known.is_some_and(|known| known.disabled);
+fn menu(
+    state: &State,
+    known: Option<&Endpoint>,
+    (at, is_disabled): (usize, bool),
+    room: usize,
+) -> Vec<Line> {
     let mut lines: Vec<Line> = vec![
         (
             vec![dim(known
@@ -194,7 +213,10 @@ fn choice_words(choice: Choice, is_disabled: bool) -> (&'static str, &'static st
         Choice::Headers => ("headers", "its own, sent with every request to it"),
         Choice::Example => ("send an example", "a task.completed about no real task"),
         Choice::Reveal => ("show the secret", "that its requests are signed with"),
-        Choice::Rotate => ("rotate the secret", "the one before stays valid for a day"),
+        Choice::Rotate => (
+            "rotate the secret",
+            "asks first; the one before stays valid for a day",
+        ),
         Choice::Delete => ("delete", "asks first"),
     }
 }
@@ -291,18 +313,22 @@ fn typed(prompt: &Prompt, is_here: bool, room: usize) -> Pieces<'static> {
     ]
 }
 
-fn confirm(known: Option<&Endpoint>, prompt: &Prompt, room: usize) -> Vec<Line> {
+fn confirm(known: Option<&Endpoint>, grave: Grave, prompt: &Prompt, room: usize) -> Vec<Line> {
     let url = known.map(|known| visible(&known.url).into_owned());
     let mut lines = vec![
         (vec![dim(url.unwrap_or_default())], false),
         (Vec::new(), false),
     ];
-    lines.extend(said(
-        &format!(
-            "Its messages are sent there no more, and its secret is gone. Type {CONFIRM_WORD} to delete it:"
-        ),
-        room,
-    ));
+    let what = match grave {
+        Grave::Delete => {
+            "Its messages are sent there no more, and its secret is gone. Type delete to delete it:"
+        }
+        Grave::Rotate => {
+            "Its signing secret is replaced: both sign for a day, then only the new one. Type \
+             rotate to rotate it:"
+        }
+    };
+    lines.extend(said(what, room));
     let mut line = vec![plain("  ")];
     line.extend(typed(prompt, true, room.saturating_sub(2)));
     lines.push((line, true));

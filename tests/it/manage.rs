@@ -13,6 +13,7 @@ use crate::pty::Pty;
 use crate::support::{change, key, picture, press, told};
 
 mod held;
+mod outcomes;
 
 fn type_text(state: &mut State, text: &str) {
     update(state, Msg::Pasted(text.to_owned()));
@@ -87,8 +88,7 @@ fn a_new_endpoint_is_sent_once_and_its_secret_shown() {
     );
     // While the answer is waited for, nothing more can be sent.
     assert_eq!(press(&mut state, "enter enter"), []);
-    let created =
-        EndpointAnswer::Created(EndpointId::new("ep_new"), Some(Hidden::new("whsec_x1y2")));
+    let created = EndpointAnswer::Created(EndpointId::new("ep_new"), Ok(Hidden::new("whsec_x1y2")));
     assert_eq!(answer(&mut state, &action, Ok(created)), [Effect::Refresh]);
     let shown = picture(&mut state, 100, 30);
     assert!(

@@ -3,7 +3,7 @@
 use super::{EndpointAction, EndpointAnswer, EndpointRequest, Form, HeadersForm, Manage, Stage};
 use crate::app::{Effect, State, Tone};
 use crate::domain::{
-    EndpointEdit, EndpointId, Failure, FailureKind, FieldFault, Hidden, refused_field, visible,
+    EndpointEdit, EndpointId, Failure, FieldFault, Hidden, refused_field, visible,
 };
 
 /// An endpoint that has neither a name nor an id yet.
@@ -18,6 +18,7 @@ impl State {
         answer: Result<EndpointAnswer, Failure>,
     ) -> Vec<Effect> {
         let action = &request.action;
+        self.changes.close(request.number);
         let name = self.managed_name(action);
         let left = match answer {
             Err(failure) => {
@@ -38,18 +39,31 @@ impl State {
                 }
                 return Vec::new();
             }
+            Ok(EndpointAnswer::Unknown(why)) => {
+                let asked = self.asked_words(action);
+                self.say(
+                    Tone::Warn,
+                    format!("{asked}: not known whether it was done"),
+                );
+                let left = unknown(action, name, &asked, &visible(&why));
+                self.settle_change(request.number, Some(left));
+                return vec![Effect::Refresh];
+            }
             Ok(EndpointAnswer::Done) => None,
             Ok(EndpointAnswer::Created(id, secret)) => {
                 let named = match &name[..] {
                     NAMELESS => self.history.endpoint_label(&id),
                     _ => name.clone(),
                 };
-                secret.map(|secret| shown(id, &named, secret, true))
+                Some(new_secret(action, id, named, secret))
+            }
+            Ok(EndpointAnswer::Rotated(secret)) => {
+                let id = action.endpoint().cloned();
+                id.map(|id| new_secret(action, id, name.clone(), secret))
             }
             Ok(EndpointAnswer::Secret(secret)) => {
-                let is_new = matches!(action, EndpointAction::Rotate(_));
                 let id = action.endpoint().cloned();
-                id.map(|id| shown(id, &name, secret, is_new))
+                id.map(|id| shown(id, &name, secret, false))
             }
         };
         let mut words = done_words(action, &name);
@@ -68,10 +82,8 @@ impl State {
     /// lost, or in a notice.
     fn refused(&mut self, request: &EndpointRequest, failure: &Failure) -> Option<Manage> {
         let action = &request.action;
-        let words = visible(&failure.brief()).into_owned();
-        // Where it is not known whether it was done, sending it again is no small step.
+        let words = visible(&own_advice(failure).brief()).into_owned();
         let form = match action {
-            _ if failure.kind == FailureKind::Broken => None,
             EndpointAction::SetHeaders(_, _, form) => {
                 let mut form = HeadersForm::clone(form);
                 form.refusal = Some(words.clone());
@@ -87,11 +99,18 @@ impl State {
                 typed_form(action, form)
             }),
         };
-        if form.is_none() || !self.is_asked(request.number) {
-            let name = self.managed_name(action);
-            self.say(Tone::Bad, format!("{name}: {words}"));
+        if form.is_some() && self.is_asked(request.number) {
+            return form;
         }
-        form
+        let name = self.managed_name(action);
+        self.say(Tone::Bad, format!("{name}: {words}"));
+        // What was only read can be asked for again.
+        if form.is_some() || (action.is_reading() && !self.is_asked(request.number)) {
+            return form;
+        }
+        let told = vec![format!("✗ {}: not done", self.asked_words(action)), words];
+        let stage = Stage::Told { name, told };
+        Some(Manage::new(action.endpoint().cloned(), stage))
     }
 
     /// Something of the form would be refused: it stands there again and names the field.
@@ -129,6 +148,25 @@ impl State {
         }
     }
 
+    /// What was asked for.
+    pub(super) fn asked_words(&self, action: &EndpointAction) -> String {
+        let name = self.managed_name(action);
+        match action {
+            EndpointAction::Create(_) => format!("creating {name}"),
+            EndpointAction::Edit(_, edit) => match edit.disabled {
+                Some(true) => format!("disabling {name}"),
+                Some(false) => format!("enabling {name}"),
+                None => format!("changing {name}"),
+            },
+            EndpointAction::Delete(_) => format!("deleting {name}"),
+            EndpointAction::Rotate(_) => format!("rotating the secret of {name}"),
+            EndpointAction::Reveal(_) => format!("reading the secret of {name}"),
+            EndpointAction::Headers(_) => format!("reading the headers of {name}"),
+            EndpointAction::SetHeaders(..) => format!("replacing the headers of {name}"),
+            EndpointAction::Example(_) => format!("sending an example to {name}"),
+        }
+    }
+
     fn managed_name(&self, action: &EndpointAction) -> String {
         match (action, action.endpoint()) {
             (EndpointAction::Create(draft), _) if !draft.description.is_empty() => {
@@ -136,6 +174,26 @@ impl State {
             }
             (_, Some(id)) => self.history.endpoint_label(id),
             _ => NAMELESS.to_owned(),
+        }
+    }
+}
+
+/// The secret that a change made, or that it could not be read though the change is done.
+fn new_secret(
+    action: &EndpointAction,
+    id: EndpointId,
+    name: String,
+    secret: Result<Hidden, String>,
+) -> Manage {
+    match secret {
+        Ok(secret) => shown(id, &name, secret, true),
+        Err(why) => {
+            let told = vec![
+                format!("✓ {}", done_words(action, &name)),
+                format!("its signing secret is not shown: {}", visible(&why)),
+                "where the service tells it, m and show the secret read it".to_owned(),
+            ];
+            Manage::new(Some(id), Stage::Told { name, told })
         }
     }
 }
@@ -150,6 +208,48 @@ fn shown(endpoint: EndpointId, name: &str, secret: Hidden, is_new: bool) -> Mana
             name,
         },
     )
+}
+
+/// Its advice as it can be followed here, where it names a command.
+fn own_advice(failure: &Failure) -> Failure {
+    let mut failure = failure.clone();
+    if failure.hint.starts_with("reeltop endpoints") {
+        "the list (4) has those that are there".clone_into(&mut failure.hint);
+    }
+    failure
+}
+
+/// That nobody knows whether it was done stays there until it is closed, with how to find out.
+fn unknown(action: &EndpointAction, name: String, asked: &str, why: &str) -> Manage {
+    let how = match action {
+        EndpointAction::Create(_) => {
+            "look at the list (4) first: if it is there, m shows its secret; create it again only \
+             if it is not"
+        }
+        EndpointAction::Edit(_, edit) if edit.disabled.is_some() => {
+            "the list (4) shows whether it is disabled"
+        }
+        EndpointAction::Edit(..) => "its page (4, Enter) shows what it has now",
+        EndpointAction::Delete(_) => "if the list (4) still has it, it was not deleted",
+        EndpointAction::Rotate(_) => {
+            "show its secret (m) and compare it with the receiver's: another one is the new one, \
+             and the one before stays valid for a day"
+        }
+        EndpointAction::Headers(_) | EndpointAction::SetHeaders(..) => {
+            "m, headers reads what it has now"
+        }
+        EndpointAction::Reveal(_) => "m reads it again",
+        EndpointAction::Example(_) => {
+            "its page (4, Enter) shows whether an attempt came; sending it again sends another"
+        }
+    };
+    let told = vec![
+        format!("? {asked}: it is not known whether it was done"),
+        how.to_owned(),
+        format!("nothing is tried again by itself; {why}"),
+    ];
+    let stage = Stage::Told { name, told };
+    Manage::new(action.endpoint().cloned(), stage)
 }
 
 /// The form again; why it was refused is in sight first.

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 
 use super::{EndpointAction, EndpointRequest, Manage, Stage};
 use crate::app::{Overlay, State, Tone};
+use crate::domain::EndpointId;
 use crate::domain::time::SECOND;
 
 /// How long no key must have been pressed before something comes by itself, in microseconds.
@@ -17,6 +18,8 @@ const GLANCE: i64 = SECOND / 2;
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
     asked: u64,
+    /// Those whose answers are not here yet.
+    open: Vec<EndpointRequest>,
     held: VecDeque<Manage>,
 }
 
@@ -24,14 +27,72 @@ impl Changes {
     /// Gives a change its number.
     pub(super) fn ask(&mut self, action: EndpointAction) -> EndpointRequest {
         self.asked += 1;
-        EndpointRequest {
+        let request = EndpointRequest {
             number: self.asked,
             action,
-        }
+        };
+        self.open.push(request.clone());
+        request
+    }
+
+    /// Its answer is here.
+    pub(super) fn close(&mut self, number: u64) {
+        self.open.retain(|open| open.number != number);
+    }
+
+    /// Those that change something, their answers not here yet.
+    fn under_way(&self) -> impl Iterator<Item = &EndpointAction> {
+        let open = self.open.iter().map(|open| &open.action);
+        open.filter(|action| !action.is_reading())
+    }
+}
+
+/// A new secret, and its endpoint's name.
+fn new_secret(manage: &Manage) -> Option<(&str, &EndpointId)> {
+    match (&manage.stage, &manage.endpoint) {
+        (
+            Stage::Secret {
+                is_new: true, name, ..
+            },
+            Some(id),
+        ) => Some((name, id)),
+        _ => None,
     }
 }
 
 impl State {
+    /// What would be lost by quitting now: the outcome of a change, a secret that may never be told
+    /// again.
+    pub(in crate::app) fn quitting_loses(&self) -> Option<&'static str> {
+        let is_shown = matches!(&self.overlay, Some(Overlay::Manage(manage))
+            if new_secret(manage).is_some());
+        if self.changes.under_way().next().is_some() {
+            Some("a change of an endpoint is under way; q again quits, and its outcome is not told")
+        } else if is_shown || self.changes.held.iter().any(|it| new_secret(it).is_some()) {
+            Some("a new signing secret is shown, or waits to be; q again quits without it")
+        } else {
+            None
+        }
+    }
+
+    /// What is to be told at the end: each change whose outcome is not known, and each new secret
+    /// that nobody saw, in a line.
+    pub(in crate::app) fn open_changes(&self) -> impl Iterator<Item = String> {
+        let open = self.changes.under_way().map(|action| {
+            let asked = self.asked_words(action);
+            let how = "reeltop endpoints shows what is there";
+            format!("{asked}: it is not known whether it was done; {how}")
+        });
+        let unseen = self.changes.held.iter().filter_map(new_secret);
+        let unseen = unseen.map(|(name, id)| {
+            format!(
+                "the new signing secret of {name} was not shown; reeltop endpoints secret {id} \
+                 tells it where the service does"
+            )
+        });
+        open.chain(unseen)
+    }
+
     /// Whether the answer to this change is waited for in sight, or under the help.
     pub(super) fn is_asked(&self, number: u64) -> bool {
         let is_own = |overlay: &Overlay| matches!(overlay, Overlay::Manage(manage) if manage.stage == Stage::Waiting(number));

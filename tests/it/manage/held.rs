@@ -20,7 +20,7 @@ fn create(state: &mut State, name: &str) -> EndpointRequest {
 fn created(name: &str) -> EndpointAnswer {
     let secret = Hidden::new(&format!("whsec_{name}"));
     let id = EndpointId::new(&format!("ep_{name}"));
-    EndpointAnswer::Created(id, Some(secret))
+    EndpointAnswer::Created(id, Ok(secret))
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn a_secret_is_whole_and_in_sight_on_every_size() {
         let mut state = told();
         let request = create(&mut state, "shop");
         let id = EndpointId::new("ep_shop");
-        let answered = EndpointAnswer::Created(id, Some(Hidden::new(secret)));
+        let answered = EndpointAnswer::Created(id, Ok(Hidden::new(secret)));
         answer(&mut state, &request, Ok(answered));
         for (width, height) in [(40, 10), (80, 10), (80, 24), (120, 36)] {
             let shown = picture(&mut state, width, height);
