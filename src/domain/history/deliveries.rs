@@ -15,7 +15,7 @@ use super::super::time::Time;
 use super::broken::Broken;
 use super::by_time::ByTime;
 use super::causes::{CauseSummary, Causes};
-use super::delivery::{Delivery, MAX_RESPONSE_BYTES, Taken, Told};
+use super::delivery::{Delivery, Taken, Told};
 use super::outcome::{Standing, Standings};
 use super::tries::{AllTries, Tries};
 
@@ -216,12 +216,7 @@ impl Deliveries {
         self.with(&id, told, |row, _| row.message = Some(merged));
     }
 
-    pub(super) fn take_attempt(&mut self, mut attempt: Attempt, told: Told) {
-        if attempt.response.len() > MAX_RESPONSE_BYTES {
-            let end = attempt.response.floor_char_boundary(MAX_RESPONSE_BYTES);
-            attempt.response = attempt.response[..end].into();
-            self.n_answers_cut += 1;
-        }
+    pub(super) fn take_attempt(&mut self, attempt: Attempt, told: Told) {
         let mut taken = Taken::default();
         let told_now = attempt.clone();
         // Before the limit is looked at, by which the message itself may go.
@@ -239,6 +234,7 @@ impl Deliveries {
             }
         });
         self.n_attempts_dropped += u64::from(taken.let_go.is_some());
+        self.n_answers_cut += u64::from(taken.is_cut_anew);
     }
 
     pub(super) fn take_next(&mut self, next: NextTry, told: Told) {
@@ -467,6 +463,27 @@ mod tests {
             let expected = [Some(1), Some(8), None, Some(600)];
             assert_eq!(held, Some((MAX_ATTEMPTS, expected, (600, 8))));
         }
+    }
+
+    #[test]
+    fn an_answer_that_is_cut_is_counted_once_and_known_when_it_is_told_again() {
+        let mut deliveries = Deliveries::new(10);
+        let mut long = attempt(1, Trigger::Scheduled);
+        long.response = "x".repeat(30_000).into();
+        for _ in 0..3 {
+            deliveries.take_attempt(long.clone(), Told::default());
+        }
+        assert_eq!(deliveries.n_answers_cut(), 1);
+        let held = deliveries.get(&long.message);
+        assert!(held.is_some_and(|held| held.is_cut(&long.id) && held.holds(&long)));
+        // What is as long as is kept is another answer.
+        let mut other = long.clone();
+        other.response = "x".repeat(20_000).into();
+        assert!(held.is_some_and(|held| !held.holds(&other)));
+        deliveries.take_attempt(other.clone(), Told::default());
+        let held = deliveries.get(&long.message);
+        assert!(held.is_some_and(|held| !held.is_cut(&long.id) && held.holds(&other)));
+        assert_eq!(deliveries.n_answers_cut(), 1);
     }
 
     fn counted(deliveries: &Deliveries) -> BTreeMap<EndpointId, Standing> {

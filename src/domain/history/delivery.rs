@@ -24,6 +24,8 @@ pub struct Delivery {
     /// Attempts beyond the bound, of which only their place is kept, so that the others keep their
     /// numbers.
     let_go: BTreeMap<EndpointId, BTreeSet<(Time, AttemptId)>>,
+    /// Attempts whose answer was too long to be kept to its end.
+    cut: BTreeSet<AttemptId>,
     /// What the service says of the next attempt at endpoints.
     nexts: Vec<NextTry>,
     /// One for each endpoint that was tried, in order of endpoint id.
@@ -46,6 +48,8 @@ pub(super) struct Taken {
     pub replaced: Option<Attempt>,
     /// The one that went for it.
     pub let_go: Option<Attempt>,
+    /// The end of its answer is not kept, and was not missing before.
+    pub is_cut_anew: bool,
 }
 
 /// Longest response kept, in bytes; services cut there too.
@@ -67,6 +71,7 @@ impl Delivery {
             attempts: Vec::new(),
             causes: Vec::new(),
             let_go: BTreeMap::new(),
+            cut: BTreeSet::new(),
             nexts: Vec::new(),
             outcomes: Vec::new(),
             is_read: false,
@@ -106,8 +111,35 @@ impl Delivery {
         Some(n_let_go + n_before + 1)
     }
 
-    /// Takes an attempt in, known or not.
-    pub(super) fn take(&mut self, attempt: Attempt) -> Taken {
+    /// Whether the end of an attempt's answer is not kept.
+    pub fn is_cut(&self, attempt: &AttemptId) -> bool {
+        self.cut.contains(attempt)
+    }
+
+    /// Whether an attempt is known as it is told here, as far as it is kept.
+    pub fn holds(&self, told: &Attempt) -> bool {
+        let mut told = told.clone();
+        let is_cut = cut(&mut told);
+        is_cut == self.is_cut(&told.id) && self.attempt(&told.id) == Some(&told)
+    }
+
+    /// Takes an attempt in, known or not; of a long answer only the start.
+    pub(super) fn take(&mut self, mut attempt: Attempt) -> Taken {
+        let is_cut = cut(&mut attempt);
+        let id = attempt.id.clone();
+        let mut taken = self.place(attempt);
+        if taken.is_held && is_cut {
+            taken.is_cut_anew = self.cut.insert(id);
+        } else if taken.is_held {
+            self.cut.remove(&id);
+        }
+        if let Some(gone) = &taken.let_go {
+            self.cut.remove(&gone.id);
+        }
+        taken
+    }
+
+    fn place(&mut self, attempt: Attempt) -> Taken {
         let known = self.attempts.iter().position(|it| it.id == attempt.id);
         let Some(at) = known else {
             return self.add(attempt);
@@ -256,6 +288,16 @@ impl Delivery {
             })
             .collect();
     }
+}
+
+/// Takes the end of a long answer off; whether it was one.
+fn cut(attempt: &mut Attempt) -> bool {
+    let is_long = attempt.response.len() > MAX_RESPONSE_BYTES;
+    if is_long {
+        let end = attempt.response.floor_char_boundary(MAX_RESPONSE_BYTES);
+        attempt.response = attempt.response[..end].into();
+    }
+    is_long
 }
 
 fn outcome(

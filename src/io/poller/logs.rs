@@ -236,8 +236,7 @@ impl Poller {
         let mut kinds = Vec::new();
         for row in page.rows {
             let held = self.held.deliveries.get(&row.value.message);
-            let held = held.and_then(|held| held.attempt(&row.value.id));
-            if held != Some(&row.value) {
+            if !held.is_some_and(|held| held.holds(&row.value)) {
                 is_known = false;
                 kinds.push(ChangeKind::Attempt(Box::new(row.value)));
             }

@@ -144,6 +144,42 @@ async fn an_endpoint_list_whose_rest_fails_deletes_nothing() {
     watcher.hose.close().await;
 }
 
+#[tokio::test]
+async fn an_answer_that_is_too_long_to_keep_is_told_and_counted_once() {
+    let long = "x".repeat(30_000);
+    let server = Scripted::start(move |_, request| {
+        if request.starts_with("get /webhooks/endpoints") {
+            json(r#"{"data":[{"id":"ep_1","url":"http://a.example"}],"done":true}"#)
+        } else if request.starts_with("get /webhooks/messages") {
+            json(&message("msg_1"))
+        } else if request.contains("endpoint_id=ep_1") {
+            let body = attempt("ep_1", "msg_1");
+            json(&body.replace(r#""status""#, &format!(r#""response":"{long}","status""#)))
+        } else {
+            rest(request)
+        }
+    })
+    .await;
+    let mut source = source(&server.url);
+    source.waits.poll = Duration::from_millis(50);
+    let mut watcher = Watcher::open(source);
+    watcher
+        .until("the attempt", |history| {
+            history.deliveries.n_answers_cut() > 0
+        })
+        .await;
+    let until = watcher.history.counters.polls + 3;
+    while watcher.history.counters.polls < until {
+        for change in watcher.changes.recv().await.unwrap() {
+            let is_attempt = matches!(change.kind, ChangeKind::Attempt(_));
+            assert!(!is_attempt, "it is told again");
+            watcher.history.apply(change);
+        }
+    }
+    assert_eq!(watcher.history.deliveries.n_answers_cut(), 1);
+    watcher.hose.close().await;
+}
+
 fn order() -> ReplayOrder {
     ReplayOrder {
         number: 1,
