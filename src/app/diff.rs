@@ -14,7 +14,7 @@ pub use leaves::Changed;
 use leaves::changed;
 
 /// Lines of either text that are compared at most: their comparison costs their product.
-const MAX_LINES: usize = 4000;
+pub const MAX_LINES: usize = 4000;
 
 /// What is compared: the earlier and the later.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,8 +164,13 @@ fn payload(history: &History, message: &MessageId) -> Option<Arc<str>> {
 
 /// The lines of both, and whether some were left out.
 fn compare(before: &Document, after: &Document) -> (Vec<DiffLine>, bool) {
-    let old: Vec<(u16, String)> = keys(before);
-    let new: Vec<(u16, String)> = keys(after);
+    let (mut old, mut new) = (keys(before), keys(after));
+    // Beside a text, none at all is no line of its own.
+    match [before, after].map(|text| text.text().is_empty()) {
+        [true, false] => old.clear(),
+        [false, true] => new.clear(),
+        _ => {}
+    }
     let mut lines = Vec::with_capacity(old.len().max(new.len()));
     for op in capture_diff_slices(Algorithm::Myers, &old, &new) {
         if let DiffOp::Equal {
@@ -226,6 +231,14 @@ mod tests {
             (changed[0].path.as_str(), changed[0].after.as_deref()),
             ("b", None)
         );
+    }
+
+    #[test]
+    fn where_one_text_is_empty_only_the_lines_of_the_other_differ() {
+        let (gone, new) = (DiffLine::Gone(0), DiffLine::New(0));
+        assert_eq!(compared("bad gateway", "").0, [gone]);
+        assert_eq!(compared("", "ok").0, [new]);
+        assert_eq!(compared("", "").0, [DiffLine::Same(0, 0)]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::model::delivery::{attempt_glyph, capitalized, sentence, whose};
-use super::model::{ago, millis};
+use super::model::{ago, kept_of_answer, millis};
 use super::paint::{Canvas, Pieces, dim, piece, plain, role};
 use super::text::wrap;
 use super::theme::Role;
@@ -59,9 +59,15 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &AttemptPa
         height: heading.height - 1,
         ..heading
     };
-    if let Some(binary) = answer::binary(&attempt.response) {
-        let words = format!("{}, shown in base64 ", binary.words());
-        canvas.line_right(heading, 0, &[dim(words)]);
+    let form = answer::binary(&attempt.response)
+        .map(|binary| format!("{}, shown in base64 ", binary.words()));
+    let kept = delivery.is_cut(&attempt.id).then(|| {
+        let kept = kept_of_answer(&state.history);
+        format!("longer: the first {kept} are kept ")
+    });
+    if form.is_some() || kept.is_some() {
+        let told: Vec<String> = form.into_iter().chain(kept).collect();
+        canvas.line_right(heading, 0, &[dim(told.join("· "))]);
     }
     if answer::is_expunged(&attempt.response) {
         canvas.line(table::indented(body), 0, &[dim(answer::EXPUNGED)]);

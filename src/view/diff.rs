@@ -3,11 +3,11 @@
 use ratatui::layout::Rect;
 
 use super::model::delivery::{attempt_glyph, cause};
-use super::model::millis;
+use super::model::{grouped, kept_of_answer, millis};
 use super::paint::{Canvas, Piece, Pieces, dim, piece, plain, role};
 use super::table;
 use super::theme::Role;
-use crate::app::diff::{Changed, Compared, DiffLine, DiffPage};
+use crate::app::diff::{Changed, Compared, DiffLine, DiffPage, MAX_LINES};
 use crate::app::{State, Tone, Viewport};
 use crate::domain::time::duration_words;
 use crate::domain::{Attempt, AttemptId, MessageId, Payload};
@@ -82,7 +82,7 @@ fn rows<'a>(state: &State, page: &'a DiffPage, has_room: bool) -> Vec<Row<'a>> {
         words.push(vec![dim(unknown(state, page))]);
         return words.into_iter().map(Row::Words).collect();
     }
-    values(&mut words, &page.changed);
+    values(&mut words, page);
     let n_other = (page.lines.iter())
         .filter(|line| !matches!(line, DiffLine::Same(..)))
         .count();
@@ -90,11 +90,7 @@ fn rows<'a>(state: &State, page: &'a DiffPage, has_room: bool) -> Vec<Row<'a>> {
         Compared::Attempts { .. } => "RESPONSE",
         Compared::Messages(_) => "PAYLOAD",
     };
-    let told = match n_other {
-        0 => "the same in both".to_owned(),
-        1 => "1 line differs".to_owned(),
-        n => format!("{n} lines differ"),
-    };
+    let told = told(state, page, n_other);
     words.push(vec![role(Role::Title, what), dim(format!("   {told}"))]);
     let mut rows: Vec<Row<'a>> = words.into_iter().map(Row::Words).collect();
     if page.is_beside && has_room {
@@ -107,6 +103,47 @@ fn rows<'a>(state: &State, page: &'a DiffPage, has_room: bool) -> Vec<Row<'a>> {
         rows.push(Row::Words(vec![dim(words)]));
     }
     rows
+}
+
+/// How many lines differ, and in how much of the texts: what is neither kept nor compared may differ
+/// as well.
+fn told(state: &State, page: &DiffPage, n_other: usize) -> String {
+    let [before, after] = &page.texts;
+    let is_kept_whole = match &page.of {
+        Compared::Messages(_) => true,
+        Compared::Attempts { message, ids } => {
+            let delivery = state.history.deliveries.get(message);
+            !delivery.is_some_and(|delivery| ids.iter().any(|id| delivery.is_cut(id)))
+        }
+    };
+    let of = if page.is_cut {
+        Some(format!("{}; the rest is not compared", in_lines()))
+    } else if is_kept_whole {
+        None
+    } else {
+        let kept = kept_of_answer(&state.history);
+        Some(format!("as far as it is kept ({kept})"))
+    };
+    let differ = match n_other {
+        0 if is_kept_whole && before.text() == after.text() => {
+            return "the same in both".to_owned();
+        }
+        0 => "the same".to_owned(),
+        1 => "1 line differs".to_owned(),
+        n => format!("{n} lines differ"),
+    };
+    let of = of.map_or_else(String::new, |of| format!(" {of}"));
+    let empty = match [before, after].map(|text| text.text().is_empty()) {
+        [true, false] => "; the earlier is empty",
+        [false, true] => "; the later is empty",
+        _ => "",
+    };
+    format!("{differ}{of}{empty}")
+}
+
+/// The lines that are compared.
+fn in_lines() -> String {
+    format!("in the first {} lines", grouped(MAX_LINES))
 }
 
 /// Why there is nothing to compare.
@@ -202,11 +239,16 @@ fn message_facts<'a>(state: &State, ids: &[MessageId; 2]) -> Vec<Pieces<'a>> {
 }
 
 /// The values that changed, one a line.
-fn values<'a>(lines: &mut Vec<Pieces<'a>>, changed: &'a [Changed]) {
+fn values<'a>(lines: &mut Vec<Pieces<'a>>, page: &'a DiffPage) {
+    let changed: &[Changed] = &page.changed;
     if changed.is_empty() {
         return;
     }
-    lines.push(vec![role(Role::Title, "WHAT CHANGED")]);
+    let mut heading = vec![role(Role::Title, "WHAT CHANGED")];
+    if page.is_cut {
+        heading.push(dim(format!("   {}", in_lines())));
+    }
+    lines.push(heading);
     for value in changed.iter().take(MAX_VALUES) {
         // What every payload of ours begins with says nothing.
         let path = value.path.strip_prefix("data.task.").unwrap_or(&value.path);

@@ -141,7 +141,7 @@ fn lines<'a>(
             }
         }
         lines.extend(attempts.into_iter().rev().map(Line::Attempt));
-        if let Some(why) = delivery::why(message, endpoint) {
+        if let Some(why) = delivery::why(history, message, endpoint) {
             for (at, text) in wrap(&visible(&why), width.saturating_sub(5))
                 .into_iter()
                 .enumerate()

@@ -13,8 +13,8 @@ pub mod timeline;
 use crate::app::Tone;
 use crate::domain::time::{SECOND, duration_words};
 use crate::domain::{
-    AssetId, EventEntry, EventType, Feature, FeatureState, Features, History, OutcomeState, TaskId,
-    TaskRow, TaskState, Time,
+    AssetId, Bound, EventEntry, EventType, Feature, FeatureState, Features, History, OutcomeState,
+    TaskId, TaskRow, TaskState, Time,
 };
 
 /// Words with a tone.
@@ -259,6 +259,19 @@ pub fn millis(ms: u64) -> String {
         1000..10_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
         _ => format!("{} s", ms / 1000),
     }
+}
+
+/// A bound in digits: `20,000`.
+pub fn grouped(n: usize) -> String {
+    match n {
+        0..1000 => n.to_string(),
+        _ => format!("{},{:03}", grouped(n / 1000), n % 1000),
+    }
+}
+
+/// How much of an answer is kept that was too long: `20,000 B`.
+pub fn kept_of_answer(history: &History) -> String {
+    format!("{} B", grouped(history.limit(Bound::Answers)))
 }
 
 /// A size in bytes: `412 B`, `3.1 kB`, `2.0 MB`.

@@ -13,7 +13,9 @@ use reeltop::domain::{
 };
 use reeltop::view::theme::{Theme, ThemeName};
 
-use crate::support::{PAYLOAD, before, change, fresh, message, picture, press, styled, told};
+use crate::support::{
+    PAYLOAD, attempt, before, change, fresh, message, picture, press, styled, told,
+};
 
 pub fn snapshots(name: &str, state: &mut State) {
     for (width, height) in [(80, 24), (120, 36), (200, 60)] {
@@ -149,6 +151,48 @@ fn a_message_is_compared_with_the_one_before_it_of_its_task() {
     press(&mut state, "esc G d");
     let toast = state.toasts.back().map(|toast| toast.text.clone());
     assert!(toast.unwrap().contains("the first message"));
+}
+
+#[test]
+fn what_is_kept_or_compared_in_part_is_not_called_the_same() {
+    let mut state = told();
+    let start = "some line\n".repeat(2000);
+    for (at, end) in ["one", "two"].into_iter().enumerate() {
+        let answer = format!("{start}{end}");
+        let id = format!("atmpt_long_{at}");
+        let ago = 3 - at as i64;
+        let long = attempt(&id, "msg_failed", "ep_staging", ago, (404, &answer), false);
+        update(&mut state, Msg::Changed(vec![long]));
+    }
+    press(&mut state, "G k enter tab enter");
+    let shown = picture(&mut state, 200, 36);
+    let words = "404 twice with the same body as far as it is kept (20,000 B)";
+    assert!(shown.contains(words), "{shown}");
+    press(&mut state, "j enter");
+    let shown = picture(&mut state, 120, 36);
+    assert!(shown.contains("the first 20,000 B are kept"), "{shown}");
+    press(&mut state, "d");
+    let shown = picture(&mut state, 120, 36);
+    let words = "RESPONSE   the same as far as it is kept (20,000 B)";
+    assert!(shown.contains(words), "{shown}");
+
+    let mut state = told();
+    for (n, end) in ["1", "2"].into_iter().enumerate() {
+        let items = "0,".repeat(5000);
+        let payload = format!("{{\"first\":{n},\"items\":[{items}{end}]}}");
+        let ago = 190 - 10 * n as i64;
+        let id = format!("msg_long_{n}");
+        let told = message(&id, 70 + n, "task.progress", 5, ago, &payload);
+        update(&mut state, Msg::Changed(vec![told]));
+    }
+    press(&mut state, "3 / m s g _ l o n g _ 1 enter enter d");
+    let shown = picture(&mut state, 120, 36);
+    for words in [
+        "WHAT CHANGED   in the first 4,000 lines",
+        "PAYLOAD   2 lines differ in the first 4,000 lines; the rest is not compared",
+    ] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
 }
 
 #[test]

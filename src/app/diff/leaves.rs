@@ -6,9 +6,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::MAX_LINES;
 use crate::app::document::{Document, TokenKind};
 
-/// Values that differ which are told at most.
-const MAX_CHANGED: usize = 1000;
-
 /// A value that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed {
@@ -19,7 +16,7 @@ pub struct Changed {
     pub after: Option<String>,
 }
 
-/// The values that differ, in the order of the later text, then those that are gone.
+/// The values that differ in the lines that are compared, in the order of the later text, then those that are gone.
 pub(super) fn changed(before: &Document, after: &Document) -> Vec<Changed> {
     if !before.is_json || !after.is_json {
         return Vec::new();
@@ -41,7 +38,7 @@ pub(super) fn changed(before: &Document, after: &Document) -> Vec<Changed> {
         before: Some((*value).to_owned()),
         after: None,
     });
-    other.chain(gone).take(MAX_CHANGED).collect()
+    other.chain(gone).collect()
 }
 
 /// A container that is open: the path within it, and the place of its next item.

@@ -1,6 +1,6 @@
 //! Messages in words: outcomes at endpoints, what comes next, why an attempt failed.
 
-use super::{Said, outcome_glyph};
+use super::{Said, kept_of_answer, outcome_glyph};
 use crate::app::Tone;
 use crate::domain::time::{SECOND, due_words, rough_words};
 use crate::domain::{
@@ -333,7 +333,7 @@ fn clock_words(at: Time, now: Time, offset: i32) -> String {
 }
 
 /// Why a message fails at an endpoint, in a sentence.
-pub fn why(delivery: &Delivery, endpoint: &EndpointId) -> Option<String> {
+pub fn why(history: &History, delivery: &Delivery, endpoint: &EndpointId) -> Option<String> {
     let attempts = delivery.attempts_at(endpoint);
     let last = attempts.last()?;
     let class = last.failure()?;
@@ -356,7 +356,15 @@ pub fn why(delivery: &Delivery, endpoint: &EndpointId) -> Option<String> {
                     .rev()
                     .take(n_failed)
                     .all(|attempt| attempt.response == last.response);
-            let body = if same_body { " with the same body" } else { "" };
+            let is_cut = delivery.is_cut(&last.id);
+            let body = match (same_body, is_cut) {
+                (false, _) => String::new(),
+                (true, false) => " with the same body".to_owned(),
+                (true, true) => {
+                    let kept = kept_of_answer(history);
+                    format!(" with the same body as far as it is kept ({kept})")
+                }
+            };
             let says = last
                 .says()
                 .map_or_else(String::new, |says| format!(" and says “{says}”"));
