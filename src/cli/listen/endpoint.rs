@@ -12,6 +12,9 @@ use crate::io::client::Client;
 use crate::io::config::is_loopback;
 use crate::wire::signature::doctor::{Held, Holder};
 
+/// What an endpoint of this command is called.
+const NAME: &str = "reeltop listen";
+
 /// An endpoint that is there as long as this command runs.
 pub struct Registered {
     client: Client,
@@ -37,9 +40,10 @@ impl Registered {
                 ));
             }
         };
+        name_left(&client, &url).await;
         let draft = EndpointDraft {
             url,
-            description: "reeltop listen".to_owned(),
+            description: NAME.to_owned(),
             event_types: Some(vec!["task.*".to_owned()]),
             ..EndpointDraft::default()
         };
@@ -67,5 +71,31 @@ impl Registered {
             )),
             Err(_) => {}
         }
+    }
+}
+
+/// Names the endpoints that lead to a URL already: with one more there, each message comes once for
+/// each of them.
+async fn name_left(client: &Client, url: &str) {
+    let page = match client.endpoints().await {
+        Ok(page) => page,
+        Err(failure) => {
+            return note(&format!(
+                "the endpoints cannot be listed ({failure}): whether one leads here already is not known"
+            ));
+        }
+    };
+    let same = |other: &str| other.trim_end_matches('/') == url.trim_end_matches('/');
+    for row in page.rows.into_iter().filter(|row| same(&row.value.url)) {
+        let id = &row.value.id;
+        let whose = if *row.value.description == *NAME {
+            ", left by a reeltop listen that could not take it away, unless that still runs"
+        } else {
+            ""
+        };
+        note(&format!(
+            "endpoint {id} is there already at this URL{whose}: what both want comes twice; \
+             reeltop endpoints delete {id}"
+        ));
     }
 }

@@ -15,6 +15,8 @@ struct Listening {
     url: String,
     lines: BufReader<ChildStdout>,
     words: BufReader<ChildStderr>,
+    /// What it said before it listened.
+    said: String,
 }
 
 impl Listening {
@@ -33,8 +35,9 @@ impl Listening {
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
         let mut words = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
+        let (mut line, mut said) = (String::new(), String::new());
         while !line.contains("listening on ") {
+            said.push_str(&line);
             line.clear();
             assert!(words.read_line(&mut line).unwrap() > 0, "it ended");
         }
@@ -45,6 +48,7 @@ impl Listening {
             url,
             lines,
             words,
+            said,
         }
     }
 
@@ -260,7 +264,7 @@ async fn the_embedded_servers_retries_are_one_message() {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_registers_itself_and_takes_itself_away() {
     let server = start_fast().await;
-    for end in ["-INT", "-TERM"] {
+    for (end, code) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
         let more = [
             ("ASPECT_BASE_URL", server.url()),
             ("ASPECT_API_KEY", server.api_key().to_owned()),
@@ -272,13 +276,36 @@ async fn it_registers_itself_and_takes_itself_away() {
             (&line["verified"], &line["delivery"]),
             (&true.into(), &1.into())
         );
-        assert_eq!(listening.end(end), if end == "-INT" { 130 } else { 143 });
+        assert_eq!(listening.end(end), code);
         let mut words = String::new();
         std::io::Read::read_to_string(&mut listening.words, &mut words).unwrap();
         assert!(words.contains("is deleted"), "{words}");
         let left = crate::server::support::get(&server, "/webhooks/endpoints").await;
         assert_eq!(left["data"], serde_json::json!([]));
     }
+    server.stop().await;
+}
+
+/// One that could not take its endpoint away, and the next at the same address.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_was_left_behind_is_named() {
+    let server = start_fast().await;
+    let more = [
+        ("ASPECT_BASE_URL", server.url()),
+        ("ASPECT_API_KEY", server.api_key().to_owned()),
+    ];
+    let mut killed = Listening::start_with(&["--register"], &more);
+    killed.end("-KILL");
+    let at = killed.url.trim_start_matches("http://").replace('/', "");
+    let left = crate::server::support::get(&server, "/webhooks/endpoints").await;
+    let left = left["data"][0]["id"].as_str().unwrap().to_owned();
+    create_endpoint(&server, "http://127.0.0.1:9/", &["task.*"]).await;
+    let mut listening = Listening::start_with(&["--register", "--addr", &at], &more);
+    let said = &listening.said;
+    assert_eq!(said.matches("is there already").count(), 1, "{said}");
+    let delete = format!("reeltop endpoints delete {left}");
+    assert!(said.contains(&delete), "{said}");
+    listening.end("-INT");
     server.stop().await;
 }
 
