@@ -47,7 +47,7 @@ impl Signals {
     #[cfg(unix)]
     pub async fn wait(&mut self) -> u8 {
         let hang_up = &mut self.hang_up;
-        let hung_up = async {
+        let ended_terminal = async {
             match hang_up {
                 Some(signal) => signal.recv().await,
                 None => std::future::pending().await,
@@ -56,7 +56,7 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => INTERRUPTED,
             _ = self.terminate.recv() => TERMINATED,
-            _ = hung_up => HUNG_UP,
+            _ = ended_terminal => HUNG_UP,
         }
     }
 

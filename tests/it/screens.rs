@@ -185,7 +185,7 @@ fn what_is_kept_or_compared_in_part_is_not_called_the_same() {
         let told = message(&id, 70 + n, "task.progress", 5, ago, &payload);
         update(&mut state, Msg::Changed(vec![told]));
     }
-    press(&mut state, "3 / m s g _ l o n g _ 1 enter enter d");
+    press(&mut state, "3 / m s g _ l o n g _ 1 enter enter tab d");
     let shown = picture(&mut state, 120, 36);
     for words in [
         "WHAT CHANGED   in the first 4,000 lines",
