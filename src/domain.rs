@@ -69,7 +69,7 @@ pub use plan::{Grounds, Plan, PlanItem, PostBody, Verdict, plan, plan_local};
 pub use query::Query;
 pub use queue::{Job, MAX_FAILURES, MAX_PAUSE, Pause, Queue, UNSAID};
 pub use received::{Finding, Receipt, Receipts, Received};
-pub use receiver::is_one_receiver;
+pub use receiver::{is_one_receiver, is_one_receiver_for};
 pub use replay::{
     Before, LedgerRow, Replay, ReplayState, ReplayStep, Replays, Reply, Route, Stage, Who,
 };

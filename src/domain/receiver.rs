@@ -6,11 +6,17 @@ use core::net::{IpAddr, Ipv4Addr};
 /// makes another receiver of it, and every name of this machine is this machine: a needless refusal
 /// costs less than a second delivery.
 pub fn is_one_receiver(one: &str, other: &str) -> bool {
-    one == other || place(one).is_some_and(|place_of_one| Some(place_of_one) == place(other))
+    is_one_receiver_for(&|_| false, one, other)
+}
+
+/// The same where it is known what this machine is called besides: `is_own` tells it of a host, in
+/// lower case, an address of IPv6 without its brackets.
+pub fn is_one_receiver_for(is_own: &dyn Fn(&str) -> bool, one: &str, other: &str) -> bool {
+    one == other || place(one, is_own).is_some_and(|of_one| Some(of_one) == place(other, is_own))
 }
 
 /// Scheme, host, port and path; `None` if it is no URL of http.
-fn place(url: &str) -> Option<(String, String, u16, Vec<String>)> {
+fn place(url: &str, is_own: &dyn Fn(&str) -> bool) -> Option<(String, String, u16, Vec<String>)> {
     let (scheme, rest) = url.split_once("://")?;
     let scheme = scheme.to_ascii_lowercase();
     let usual = match &*scheme {
@@ -30,19 +36,20 @@ fn place(url: &str) -> Option<(String, String, u16, Vec<String>)> {
         _ => (authority, usual),
     };
     let host = host.trim_end_matches('.').to_ascii_lowercase();
-    let host = if is_here(&host) {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let host = if is_here(bare) || is_own(bare) {
         "localhost".to_owned()
     } else {
-        spelled_once(host)
+        spelled_once(bare)
     };
     Some((scheme, host, port, segments(path)))
 }
 
 /// An address of IPv6 in the one form that it is written in (RFC 5952).
-fn spelled_once(host: String) -> String {
-    match host.trim_start_matches('[').trim_end_matches(']').parse() {
+fn spelled_once(host: &str) -> String {
+    match host.parse() {
         Ok(IpAddr::V6(ip)) => ip.to_string(),
-        _ => host,
+        _ => host.to_owned(),
     }
 }
 
@@ -96,7 +103,7 @@ fn plain(part: &str) -> String {
 /// all of its own, or by one of these as IPv6 writes it.
 fn is_here(host: &str) -> bool {
     let is_own = |ip: Ipv4Addr| ip.is_loopback() || ip.is_unspecified();
-    match host.trim_start_matches('[').trim_end_matches(']').parse() {
+    match host.parse() {
         Ok(IpAddr::V4(ip)) => is_own(ip),
         Ok(IpAddr::V6(ip)) => {
             ip.is_loopback() || ip.is_unspecified() || ip.to_ipv4_mapped().is_some_and(is_own)
@@ -151,6 +158,30 @@ mod tests {
         ] {
             assert_eq!(is_one_receiver(endpoint, to), is_one, "{endpoint} {to}");
             assert_eq!(is_one_receiver(to, endpoint), is_one, "{endpoint} {to}");
+        }
+    }
+
+    #[test]
+    fn what_this_machine_is_called_besides_is_this_machine() {
+        let is_own = |host: &str| ["studio", "192.168.1.5", "fd00::5"].contains(&host);
+        for (one, other, is_one) in [
+            ("http://STUDIO:3000/a", "http://localhost:3000/a", true),
+            ("http://studio.:3000/a", "http://192.168.1.5:3000/a", true),
+            ("http://[FD00::5]:3000/a", "http://[::1]:3000/a", true),
+            ("http://studio:3000/a", "http://studio:3001/a", false),
+            ("http://studio2:3000/a", "http://studio:3000/a", false),
+            ("http://192.168.1.6:3000/a", "http://studio:3000/a", false),
+        ] {
+            assert_eq!(
+                is_one_receiver_for(&is_own, one, other),
+                is_one,
+                "{one} {other}"
+            );
+            assert_eq!(
+                is_one_receiver_for(&is_own, other, one),
+                is_one,
+                "{one} {other}"
+            );
         }
     }
 }

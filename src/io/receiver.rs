@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use reqwest::Url;
 
-use crate::domain::{EndpointId, Replay, is_one_receiver};
+use super::here::is_one_receiver;
+use crate::domain::{EndpointId, Replay};
 
 /// A receiver that is posted to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,11 +9,11 @@ use crate::cli::output::{Stop, note};
 use crate::cli::source;
 use crate::domain::time::duration_words;
 use crate::domain::{
-    Attempt, AttemptStatus, EndpointId, FailureKind, MessageId, Replay, Time, is_one_receiver,
-    masked_url,
+    Attempt, AttemptStatus, EndpointId, FailureKind, MessageId, Replay, Time, masked_url,
 };
 use crate::io::Clock;
 use crate::io::client::FULL_PAGE;
+use crate::io::here::is_one_receiver;
 use crate::io::ledger::Ledger;
 
 /// Warnings, by message.

@@ -9,12 +9,11 @@ use crate::cli::args::{ReplayArgs, SourceArgs};
 use crate::cli::output::{Stop, note};
 use crate::cli::prompt::confirmed;
 use crate::cli::source;
-use crate::domain::{
-    EndpointId, Failure, FailureKind, MessageId, Replay, is_one_receiver, masked_url,
-};
+use crate::domain::{EndpointId, Failure, FailureKind, MessageId, Replay, masked_url};
 use crate::io::Clock;
 use crate::io::attempts::Attempts;
 use crate::io::client::Client;
+use crate::io::here::is_one_receiver;
 use crate::io::ledger::Ledger;
 use crate::io::receiver::Receiver;
 

@@ -316,6 +316,14 @@ fn what_is_posted_is_refused_where_something_open_may_arrive_at_its_receiver() {
     ] {
         assert_eq!(post("msg_1", there, &receiver), Err(here.to_owned()));
     }
+    // The same by its own address in the network, if it is in one.
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+    if socket.connect("192.0.2.1:9").is_ok() {
+        let own = socket.local_addr().unwrap().ip();
+        let there = format!("http://{own}:3000/hooks");
+        let receiver = Receiver::weighed(url(&there));
+        assert_eq!(post("msg_1", &there, &receiver), Err(here.to_owned()));
+    }
     let why = || Stage::Cancelled("why".to_owned());
     ledger.step(&posted, &why(), at(2)).unwrap();
     assert!(post("msg_1", there, &Receiver::weighed(url(there))).is_ok());
