@@ -12,7 +12,7 @@ use super::print::event;
 use super::{AT_ONCE, MAX_BODY, refusal};
 use crate::cli::output::Stop;
 use crate::cli::serve::unbound;
-use crate::cli::verify::diagnosis;
+use crate::cli::verify::whole_diagnosis;
 use crate::domain::{
     ChangeKind, Endpoint, Failure, FailureKind, Finding, MessageId, Moment, Origin, Received,
 };
@@ -29,6 +29,9 @@ use crate::wire::signature::doctor::{Diagnosis, Held, Holder};
 const MAX_ASKED: usize = 20;
 /// Rows whose signatures may wait to be looked at again.
 const RECHECKS: usize = 16;
+
+/// What was found, for whom, and the secrets that it was looked at with.
+type Looked = (Finding, Recheck, Vec<Held>);
 
 /// A receiver that is open, and not yet at work.
 pub struct Beside {
@@ -70,7 +73,7 @@ impl Beside {
         let mut desk = Arc::new(desk(secrets));
         let clock = Clock::new();
         let mut book = Book::default();
-        let (looked, mut told) = mpsc::channel::<(Recheck, Vec<Held>)>(RECHECKS);
+        let (looked, mut told) = mpsc::channel::<Looked>(RECHECKS);
         let (done, mut results) = mpsc::channel::<(Moment, Delivery)>(AT_ONCE);
         loop {
             tokio::select! {
@@ -83,21 +86,22 @@ impl Beside {
                 Some(recheck) = self.rechecks.recv() => {
                     // What is received meanwhile does not wait for the service.
                     let (client, at, looked) = (client.clone(), self.inbox.at(), looked.clone());
+                    let own = own.clone();
                     tokio::spawn(async move {
                         let told = match &client {
                             Some(client) => current(client, at).await,
                             None => Vec::new(),
                         };
-                        let _ = looked.send((recheck, told)).await;
+                        let all = with(&own, told);
+                        let search = move || (again(&recheck.request, &all), recheck, all);
+                        if let Ok(found) = tokio::task::spawn_blocking(search).await {
+                            let _ = looked.send(found).await;
+                        }
                     });
                 }
-                Some((recheck, told)) = told.recv() => {
-                    let all = with(&own, told);
-                    let finding = again(&recheck.request, &all);
-                    let mut ours = all;
+                Some((finding, Recheck { row, nth, .. }, mut ours)) = told.recv() => {
                     ours.retain(|held| matches!(held.holder, Holder::Receiver));
                     desk = Arc::new(self::desk(ours));
-                    let Recheck { row, nth, .. } = recheck;
                     to.tell(Origin::User, ChangeKind::Judged { row, nth, finding }).await;
                 }
                 else => return,
@@ -230,7 +234,7 @@ fn again(request: &Received, secrets: &[Held]) -> Finding {
         headers: request.headers.clone(),
         body: request.body.to_vec(),
     };
-    match finding(&diagnosis(&saved, secrets, None)) {
+    match finding(&whole_diagnosis(&saved, secrets, None)) {
         Finding::Verified(by) => Finding::Verified(format!("{by}, looked at again, its age aside")),
         other => other,
     }

@@ -4,6 +4,7 @@ use reeltop::server::Options;
 use reqwest::Method;
 use serde_json::json;
 
+use super::listen::deliver;
 use crate::pty::Pty;
 use crate::server::support::{call, create_endpoint, start};
 
@@ -69,6 +70,45 @@ async fn a_rotated_secret_is_known_when_the_signature_is_looked_at_again() {
     pty.sees("no secret fits");
     pty.keys("v");
     pty.sees("✓ verified");
+    pty.keys("q");
+    pty.end();
+    server.stop().await;
+}
+
+/// Somebody who asks about a row is told as much as by `reeltop verify`.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_altered_byte_is_named_when_the_signature_is_looked_at_again() {
+    let server = start(Options::default()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let secret = super::file(&folder, "own", super::SECRET.as_bytes());
+    let config = folder.path().join("config.toml");
+    let profile = format!(
+        "[profiles.p]\nurl = \"{}\"\nkey_env = \"KEY\"\nwebhook_secret_file = \"{secret}\"\n",
+        server.url()
+    );
+    std::fs::write(&config, profile).unwrap();
+    let config = config.display().to_string();
+    let arguments = [
+        "--listen=127.0.0.1:0",
+        "--profile",
+        "p",
+        "--config",
+        &config,
+    ];
+    let mut pty = Pty::start(&arguments, &[("KEY", server.api_key())], 120, 40);
+    pty.sees("6 Received");
+    pty.keys("6");
+    let shown = pty.sees(" · at http://");
+    let (_, rest) = shown.split_once(" · at ").unwrap();
+    let url = rest.split_whitespace().next().unwrap().to_owned();
+    let at = super::now();
+    let altered = super::BODY.replacen("task", "tusk", 1);
+    assert_ne!(altered, super::BODY);
+    let signature = super::signed(super::SECRET, at, super::BODY);
+    assert_eq!(deliver(&url, at, &signature, &altered).await, 401);
+    pty.sees("no secret fits");
+    pty.keys("v");
+    pty.sees("one byte of the body was altered");
     pty.keys("q");
     pty.end();
     server.stop().await;

@@ -80,7 +80,7 @@ impl Drop for Listening {
 }
 
 /// Delivers as a service does, and gives the answer's status.
-async fn deliver(url: &str, at: i64, signature: &str, body: &str) -> u16 {
+pub async fn deliver(url: &str, at: i64, signature: &str, body: &str) -> u16 {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let answer = client
         .post(url)

@@ -192,14 +192,14 @@ impl Diagnosis {
                     Looks::PrettyPrinted => "The body is pretty-printed",
                 };
                 return format!(
-                    "See that it is this endpoint's secret (--other-secret-file tells whose it is). {how}: if its sender does not write it so, something parsed it and wrote it again. {RAW_BODY}"
+                    "See that it is this endpoint's secret (reeltop verify --other-secret-file tells whose it is). {how}: if its sender does not write it so, something parsed it and wrote it again. {RAW_BODY}"
                 );
             }
             Some(Cause::Altered { .. }) if self.n_signatures > 1 => {
                 "Several signatures mean that the secret was rotated lately: fetch the current one. Else compare the body with what the service sent."
             }
             Some(Cause::Altered { .. }) => {
-                "See that it is this endpoint's secret (--other-secret-file tells whose it is); then save the request as it came, with reeltop listen --save, and check that."
+                "See that it is this endpoint's secret (reeltop verify --other-secret-file tells whose it is); then save the request as it came, with reeltop listen --save, and check that."
             }
         };
         text.to_owned()
