@@ -4,7 +4,7 @@ use super::bulk::run::Run;
 use super::{Frozen, Msg, State, Tone};
 use crate::app::Overlay;
 use crate::domain::{
-    Applied, Change, ChangeKind, Finding, MessageId, Moment, Origin, Payload, TaskId,
+    Again, Applied, Change, ChangeKind, Finding, MessageId, Moment, Origin, Payload, TaskId,
 };
 
 /// Changes that a frozen screen holds back at most.
@@ -89,7 +89,7 @@ impl State {
             _ => None,
         };
         let judged = match &change.kind {
-            ChangeKind::Judged { finding, .. } => Some(finding.clone()),
+            ChangeKind::Judged { again, .. } => Some(again.clone()),
             _ => None,
         };
         let is_naming = self.is_naming(&change.kind);
@@ -112,23 +112,35 @@ impl State {
         if let Applied::Replay(number) = applied {
             self.tell_replay(number);
         }
-        if let Some(finding) = judged {
-            self.tell_finding(&finding, is_shown);
+        if let Some(again) = judged {
+            self.tell_finding(&again, is_shown);
         }
     }
 
     /// Says what was found when a signature was looked at again, as the user asked.
-    fn tell_finding(&mut self, finding: &Finding, is_of_latest: bool) {
+    fn tell_finding(&mut self, again: &Again, is_of_latest: bool) {
         if !is_of_latest {
             let why = "another request came before the answer; v looks at that one";
             return self.say(Tone::Warn, why);
         }
-        match finding {
+        let by_others = if again.is_by_others {
+            "by the secrets of other endpoints alone, "
+        } else {
+            ""
+        };
+        match &again.finding {
             Finding::Unchecked => {
                 self.say(Tone::Warn, "there is no secret to verify it with");
             }
-            Finding::Verified(by) => self.say(Tone::Ok, format!("verified: {by}")),
-            Finding::Refused { why, .. } => self.say(Tone::Bad, format!("not verified: {why}")),
+            Finding::Verified(by) => {
+                self.say(
+                    Tone::Ok,
+                    format!("verified, the age of its timestamp left aside: {by}"),
+                );
+            }
+            Finding::Refused { why, .. } => {
+                self.say(Tone::Bad, format!("{by_others}not verified: {why}"));
+            }
         }
     }
 

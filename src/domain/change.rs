@@ -10,7 +10,7 @@ use super::id::{AssetId, EndpointId, MessageId, TaskId};
 use super::journal::{Hole, Journal};
 use super::link::{Abilities, LinkCounters, LinkState, Proof};
 use super::message::Message;
-use super::received::{Finding, Received};
+use super::received::{Again, Received};
 use super::replay::{Replay, ReplayStep};
 use super::schedule::NextTry;
 use super::task::Observation;
@@ -89,7 +89,7 @@ pub enum ChangeKind {
     Judged {
         row: u64,
         nth: u64,
-        finding: Finding,
+        again: Box<Again>,
     },
     /// The whole endpoint list was read; those absent from it are deleted.
     EndpointsListed(Arc<[EndpointId]>),

@@ -216,8 +216,8 @@ impl History {
             ChangeKind::AttemptsRead(message) => self.deliveries.attempts_read(&message),
             ChangeKind::NextTry(next) => self.deliveries.take_next(*next, (origin, received)),
             ChangeKind::Received(request) => self.received.take(received, *request),
-            ChangeKind::Judged { row, nth, finding } => {
-                if !self.received.judge(row, nth, &finding) {
+            ChangeKind::Judged { row, nth, again } => {
+                if !self.received.judge(row, nth, *again) {
                     return Applied::Nothing;
                 }
             }

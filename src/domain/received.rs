@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 
 use super::event::EventType;
 use super::id::{MessageId, TaskId};
-use super::time::Moment;
+use super::time::{Moment, Time};
 
 /// Rows that are kept; the one that was quiet for longest leaves first.
 const MAX_ROWS: usize = 1000;
@@ -33,6 +33,17 @@ impl Finding {
     }
 }
 
+/// What was found when a request was looked at again, because somebody asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Again {
+    /// When that was.
+    pub at: Time,
+    /// The request is older by then, so that the age of its timestamp is left aside.
+    pub finding: Finding,
+    /// Of this receiver there was no secret by then; those of other endpoints alone were tried.
+    pub is_by_others: bool,
+}
+
 /// A request that came, and what was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
@@ -48,12 +59,23 @@ pub struct Received {
     pub task: Option<TaskId>,
     /// Its body is another one than at the message's first delivery.
     pub is_other_body: bool,
+    /// What was found as it came; it stays, whatever is found later.
     pub finding: Finding,
     /// The status that was answered.
     pub code: u16,
+    /// What was found when it was last looked at again.
+    pub again: Option<Again>,
 }
 
 impl Received {
+    /// Whether its signature was made with a secret of this receiver, by one look or the other.
+    pub fn is_verified(&self) -> bool {
+        let again = self.again.iter().map(|again| &again.finding);
+        again
+            .chain([&self.finding])
+            .any(|finding| matches!(finding, Finding::Verified(_)))
+    }
+
     fn weight(&self) -> usize {
         let headers = self.headers.iter();
         let headers: usize = headers.map(|(name, value)| name.len() + value.len()).sum();
@@ -89,6 +111,7 @@ pub struct Receipts {
     by_message: HashMap<MessageId, u64>,
     n_requests: u64,
     n_refused: u64,
+    n_unchecked: u64,
     n_dropped: u64,
     bytes: usize,
 }
@@ -98,6 +121,7 @@ impl Receipts {
     pub fn take(&mut self, at: Moment, received: Received) {
         self.n_requests += 1;
         self.n_refused += u64::from(received.finding.is_refused());
+        self.n_unchecked += u64::from(received.finding == Finding::Unchecked);
         self.bytes += received.weight();
         let number = self.n_requests;
         let known = received.message.as_ref();
@@ -163,15 +187,16 @@ impl Receipts {
     }
 
     /// Takes what was found when the request that was a row's latest, its `nth`, was looked at
-    /// again. Whether it still is the latest: nothing is written onto another one.
-    pub fn judge(&mut self, number: u64, nth: u64, finding: &Finding) -> bool {
+    /// again; what was found as it came stays beside it, and in the counts. Whether it still is the
+    /// latest: nothing is written onto another one.
+    pub fn judge(&mut self, number: u64, nth: u64, again: Again) -> bool {
         let row = self.latest.get(&number);
         let row = row.and_then(|latest| self.rows.get_mut(latest));
         let row = row.filter(|row| row.n_requests == nth);
         let Some((_, last)) = row.and_then(|row| row.requests.back_mut()) else {
             return false;
         };
-        last.finding = finding.clone();
+        last.again = Some(again);
         true
     }
 
@@ -202,9 +227,14 @@ impl Receipts {
         self.n_requests
     }
 
-    /// Requests that were not verified.
+    /// Requests that were not verified as they came.
     pub fn n_refused(&self) -> u64 {
         self.n_refused
+    }
+
+    /// Requests that were not checked as they came, for want of a secret.
+    pub fn n_unchecked(&self) -> u64 {
+        self.n_unchecked
     }
 
     /// Requests that are no longer kept.
@@ -229,6 +259,7 @@ mod tests {
             is_other_body: false,
             finding: Finding::Unchecked,
             code: 204,
+            again: None,
         }
     }
 
@@ -248,16 +279,21 @@ mod tests {
             why: "altered".to_owned(),
             advice: String::new(),
         };
+        let again = Again {
+            at: Time::default(),
+            finding: refused,
+            is_by_others: false,
+        };
         // What was found of the first is nothing about the second.
-        assert!(!receipts.judge(1, 1, &refused));
-        let last = receipts.get(1).and_then(Receipt::last);
-        assert_eq!(
-            last.map(|(_, last)| &last.finding),
-            Some(&Finding::Unchecked)
-        );
-        assert!(receipts.judge(1, 2, &refused));
-        let last = receipts.get(1).and_then(Receipt::last);
-        assert_eq!(last.map(|(_, last)| &last.finding), Some(&refused));
+        assert!(!receipts.judge(1, 1, again.clone()));
+        let last = |receipts: &Receipts| receipts.get(1)?.last().cloned();
+        let found = last(&receipts).map(|(_, last)| (last.finding, last.again));
+        assert_eq!(found, Some((Finding::Unchecked, None)));
+        assert!(receipts.judge(1, 2, again.clone()));
+        // The first verdict stays, which is the one that was counted.
+        let found = last(&receipts).map(|(_, last)| (last.finding, last.again));
+        assert_eq!(found, Some((Finding::Unchecked, Some(again))));
+        assert_eq!((receipts.n_unchecked(), receipts.n_refused()), (5, 0));
     }
 
     #[test]

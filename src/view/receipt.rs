@@ -3,7 +3,7 @@
 
 use ratatui::layout::Rect;
 
-use super::model::received::{answer_tone, finding_words};
+use super::model::received::{again_short, again_words, answer_tone, finding_words};
 use super::model::{ago, bytes};
 use super::paint::{Canvas, Pieces, dim, piece, plain, said};
 use super::text::wrap;
@@ -79,6 +79,7 @@ fn facts(state: &State, at: Moment, last: &Received, width: usize) -> Vec<Pieces
     for text in wrap(&advice, width.saturating_sub(2)) {
         lines.push(vec![plain(format!("  {text}"))]);
     }
+    lines.extend(again(state, last, width));
     if last.is_other_body {
         let words = "its body is another one than at the message's first delivery";
         lines.push(vec![piece(Tone::Warn, words)]);
@@ -112,6 +113,26 @@ fn facts(state: &State, at: Moment, last: &Received, width: usize) -> Vec<Pieces
     lines
 }
 
+/// What was found when the latest was looked at again, beside what was found as it came.
+fn again(state: &State, last: &Received, width: usize) -> Vec<Pieces<'static>> {
+    let Some(again) = &last.again else {
+        return Vec::new();
+    };
+    let offset = state.session.utc_offset;
+    let (tone, words) = again_words(again, &again.at.date_clock(offset));
+    let found = wrap(&words, width).into_iter();
+    let mut lines: Vec<Pieces<'static>> = found.map(|text| vec![piece(tone, text)]).collect();
+    if let Finding::Refused { advice, .. } = &again.finding {
+        let told =
+            matches!(&last.finding, Finding::Refused { advice: first, .. } if first == advice);
+        let advice = if told { "" } else { advice };
+        for text in wrap(&visible(advice), width.saturating_sub(2)) {
+            lines.push(vec![plain(format!("  {text}"))]);
+        }
+    }
+    lines
+}
+
 /// The requests before the latest, the newest first.
 fn earlier(state: &State, receipt: &Receipt) -> Vec<Pieces<'static>> {
     if receipt.n_requests < 2 {
@@ -124,6 +145,12 @@ fn earlier(state: &State, receipt: &Receipt) -> Vec<Pieces<'static>> {
         let clock = at.wall.clock(state.session.utc_offset);
         let mut line = vec![dim(format!("           {clock}  "))];
         line.extend(said(finding_words(&request.finding)));
+        line.extend(
+            request
+                .again
+                .iter()
+                .flat_map(|again| said(again_short(again))),
+        );
         line.push(dim(" → "));
         line.push(piece(answer_tone(request.code), request.code.to_string()));
         lines.push(line);

@@ -14,7 +14,8 @@ use crate::cli::output::Stop;
 use crate::cli::serve::unbound;
 use crate::cli::verify::whole_diagnosis;
 use crate::domain::{
-    ChangeKind, Endpoint, Failure, FailureKind, Finding, MessageId, Moment, Origin, Received,
+    Again, ChangeKind, Endpoint, Failure, FailureKind, Finding, MessageId, Moment, Origin,
+    Received, Time,
 };
 use crate::io::Clock;
 use crate::io::client::Client;
@@ -31,7 +32,7 @@ const MAX_ASKED: usize = 20;
 const RECHECKS: usize = 16;
 
 /// What was found, for whom, and the secrets that it was looked at with.
-type Looked = (Finding, Recheck, Vec<Held>);
+type Looked = (Again, Recheck, Vec<Held>);
 
 /// A receiver that is open, and not yet at work.
 pub struct Beside {
@@ -93,16 +94,17 @@ impl Beside {
                             None => Vec::new(),
                         };
                         let all = with(&own, told);
-                        let search = move || (again(&recheck.request, &all), recheck, all);
+                        let search = move || (again(&recheck.request, &all, clock.now().wall), recheck, all);
                         if let Ok(found) = tokio::task::spawn_blocking(search).await {
                             let _ = looked.send(found).await;
                         }
                     });
                 }
-                Some((finding, Recheck { row, nth, .. }, mut ours)) = told.recv() => {
+                Some((again, Recheck { row, nth, .. }, mut ours)) = told.recv() => {
                     ours.retain(|held| matches!(held.holder, Holder::Receiver));
                     desk = Arc::new(self::desk(ours));
-                    to.tell(Origin::User, ChangeKind::Judged { row, nth, finding }).await;
+                    let again = Box::new(again);
+                    to.tell(Origin::User, ChangeKind::Judged { row, nth, again }).await;
                 }
                 else => return,
             }
@@ -210,6 +212,7 @@ fn received(delivery: Delivery) -> Received {
         method: delivery.request.method,
         path: delivery.request.path,
         body: delivery.request.body.into(),
+        again: None,
     }
 }
 
@@ -224,7 +227,16 @@ fn finding(found: &Diagnosis) -> Finding {
 }
 
 /// What the doctor says of a request now, whatever its age is by now.
-fn again(request: &Received, secrets: &[Held]) -> Finding {
+fn again(request: &Received, secrets: &[Held], at: Time) -> Again {
+    let is_mine = |held: &Held| matches!(held.holder, Holder::Receiver);
+    Again {
+        at,
+        finding: found_again(request, secrets),
+        is_by_others: !secrets.is_empty() && !secrets.iter().any(is_mine),
+    }
+}
+
+fn found_again(request: &Received, secrets: &[Held]) -> Finding {
     if secrets.is_empty() {
         return Finding::Unchecked;
     }
@@ -234,8 +246,5 @@ fn again(request: &Received, secrets: &[Held]) -> Finding {
         headers: request.headers.clone(),
         body: request.body.to_vec(),
     };
-    match finding(&whole_diagnosis(&saved, secrets, None)) {
-        Finding::Verified(by) => Finding::Verified(format!("{by}, looked at again, its age aside")),
-        other => other,
-    }
+    finding(&whole_diagnosis(&saved, secrets, None))
 }

@@ -9,7 +9,6 @@ use crate::domain::history::History;
 use crate::domain::id::{EndpointId, MessageId};
 use crate::domain::mask::MASK;
 use crate::domain::message::Payload;
-use crate::domain::received::Finding;
 use crate::domain::replay::Replay;
 use crate::domain::time::Time;
 
@@ -28,9 +27,7 @@ impl PostBody {
     pub fn of(history: &History, message: &MessageId) -> Option<Self> {
         let received = history.received.of(message);
         let mut requests = received.into_iter().flat_map(|receipt| &receipt.requests);
-        if let Some((_, first)) =
-            requests.find(|(_, it)| matches!(it.finding, Finding::Verified(_)))
-        {
+        if let Some((_, first)) = requests.find(|(_, it)| it.is_verified()) {
             return Some(Self {
                 bytes: first.body.clone(),
                 is_captured: true,

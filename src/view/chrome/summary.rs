@@ -116,28 +116,35 @@ fn lefts(state: &State) -> Vec<Pieces<'static>> {
                 ),
             ]]
         }
-        Screen::Received => vec![received(state)],
+        Screen::Received => received(state),
         Screen::Health => vec![vec![dim(format!(" {}", state.session.base_url))]],
     }
 }
 
-/// What the receiver beside the dashboard got, and what of it is no longer kept.
-fn received(state: &State) -> Pieces<'static> {
+/// What the receiver beside the dashboard got, how much of it verified as it came, and what of it is
+/// no longer kept.
+fn received(state: &State) -> Vec<Pieces<'static>> {
     let received = &state.history.received;
-    let (n_refused, n_dropped) = (received.n_refused(), received.n_dropped());
-    let tone = |n, tone| if n == 0 { Tone::Dim } else { tone };
+    let counted = |n: u64, tone, words: &str| {
+        let tone = if n == 0 { Tone::Dim } else { tone };
+        (n, piece(tone, format!(" · {n} {words}")))
+    };
+    let counters = [
+        counted(received.n_refused(), Tone::Bad, "not verified"),
+        counted(received.n_unchecked(), Tone::Warn, "not checked"),
+        counted(received.n_dropped(), Tone::Warn, "no longer kept"),
+    ];
+    let all = plain(format!(" {} received", received.n_requests()));
     let at = state.session.listening.as_deref().unwrap_or_default();
+    let at = dim(format!(" · at {at}"));
+    let every = counters.iter().map(|(_, counter)| counter.clone());
+    let some = counters.iter().filter(|(n, _)| *n > 0);
+    let some: Pieces<'static> = some.map(|(_, counter)| counter.clone()).collect();
+    let all = || std::iter::once(all.clone());
     vec![
-        plain(format!(" {} received", received.n_requests())),
-        piece(
-            tone(n_refused, Tone::Bad),
-            format!(" · {n_refused} not verified"),
-        ),
-        piece(
-            tone(n_dropped, Tone::Warn),
-            format!(" · {n_dropped} no longer kept"),
-        ),
-        dim(format!(" · at {at}")),
+        all().chain(every).chain([at.clone()]).collect(),
+        all().chain(some.clone()).chain([at]).collect(),
+        all().chain(some).collect(),
     ]
 }
 

@@ -23,6 +23,7 @@ fn many() -> State {
             task: None,
             is_other_body: false,
             code: 204,
+            again: None,
             finding: Finding::Unchecked,
         };
         let told = vec![

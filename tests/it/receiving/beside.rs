@@ -69,7 +69,19 @@ async fn a_rotated_secret_is_known_when_the_signature_is_looked_at_again() {
     pty.keys("6");
     pty.sees("no secret fits");
     pty.keys("v");
-    pty.sees("✓ verified");
+    pty.sees("verified, the age of its timestamp left aside");
+    // The row and the count say what was found as it came; its page tells both.
+    let shown = pty.sees("1 not verified");
+    assert!(shown.contains("✗ no secret fits"), "{shown}");
+    pty.keys("\r");
+    let page = pty.sees("\"event_type\"");
+    for part in [
+        "✗ not verified: no secret fits",
+        "looked at again",
+        "✓ verified: ",
+    ] {
+        assert!(page.contains(part), "{page}");
+    }
     pty.keys("q");
     pty.end();
     server.stop().await;

@@ -1,10 +1,10 @@
 //! The screen of what a receiver beside the dashboard got, and the page of one message.
 
 use reeltop::app::{Effect, Msg, State, update};
-use reeltop::domain::{ChangeKind, EventType, Finding, MessageId, Received, TaskId};
+use reeltop::domain::{Again, ChangeKind, EventType, Finding, MessageId, Received, TaskId};
 
 use super::snapshots;
-use crate::support::{change, fresh, picture, press};
+use crate::support::{before, change, fresh, picture, press};
 
 fn refused() -> Finding {
     Finding::Refused {
@@ -35,12 +35,22 @@ fn request(message: &str, finding: Finding) -> Received {
         is_other_body: false,
         code: if finding.is_refused() { 401 } else { 204 },
         finding,
+        again: None,
     }
 }
 
 fn received(state: &mut State, second: i64, request: Received) {
     let kind = ChangeKind::Received(Box::new(request));
     update(state, Msg::Changed(vec![change(second, kind)]));
+}
+
+/// What was found a second ago, by this receiver's secrets.
+fn looked(finding: Finding) -> Again {
+    Again {
+        at: before(1).wall,
+        finding,
+        is_by_others: false,
+    }
 }
 
 /// A receiver that got a message three times, another once, and a request without an id.
@@ -83,16 +93,54 @@ fn a_row_stays_selected_when_others_come_and_is_verified_again() {
         panic!("{effects:?}");
     };
     assert_eq!(request.message, Some(MessageId::new("msg_good")));
-    let finding = refused();
+    let again = looked(refused());
     let (row, nth) = (*row, *nth);
-    let judged = ChangeKind::Judged { row, nth, finding };
+    let again = Box::new(again);
+    let judged = ChangeKind::Judged { row, nth, again };
     update(&mut state, Msg::Changed(vec![change(1, judged)]));
     let shown = picture(&mut state, 120, 36);
     let said = "not verified: signed 12m";
     assert!(shown.contains(said), "the answer is said: {shown}");
+    // What was found as it came stays, and is what is counted.
+    let counted = "6 received · 3 not verified · 2 not checked";
+    assert!(shown.contains(counted), "{shown}");
+    assert!(shown.matches("✓ verified").count() == 1, "{shown}");
     press(&mut state, "enter");
+    snapshots("received_again", &mut state);
+    received(&mut state, 0, self::request("msg_good", refused()));
     let shown = picture(&mut state, 120, 36);
-    assert!(shown.matches(said).count() == 2, "{shown}");
+    let kept = "✓ verified, looked at again: ✗ signed 12m";
+    assert!(shown.contains(kept), "of the one before too: {shown}");
+}
+
+/// Nothing else can be said of a request where this receiver's secret is not known.
+#[test]
+fn what_is_judged_by_the_secrets_of_other_endpoints_alone_is_said_to_be() {
+    let mut state = told();
+    press(&mut state, "6 j");
+    let effects = press(&mut state, "v");
+    let [Effect::Verify { row, nth, .. }] = effects.as_slice() else {
+        panic!("{effects:?}");
+    };
+    let (row, nth) = (*row, *nth);
+    let mut again = looked(refused());
+    again.is_by_others = true;
+    let again = Box::new(again);
+    let judged = ChangeKind::Judged { row, nth, again };
+    update(&mut state, Msg::Changed(vec![change(1, judged)]));
+    let shown = picture(&mut state, 120, 36);
+    let said = "by the secrets of other endpoints alone, not verified: signed";
+    assert!(shown.contains(said), "{shown}");
+    assert!(shown.contains("· not checked, no secret"), "{shown}");
+    press(&mut state, "esc enter");
+    let shown = picture(&mut state, 120, 36);
+    for part in [
+        "· not checked: there is no secret",
+        "by the secrets of other endpoints alone, as there is none of this receiver",
+        "age of its timestamp left aside",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
 }
 
 /// A retry with an altered body waits while the screen holds still, and comes before the answer.
@@ -106,8 +154,9 @@ fn what_was_found_of_a_request_is_not_written_onto_the_one_that_came_after_it() 
         panic!("{effects:?}");
     };
     let (row, nth) = (*row, *nth);
-    let finding = Finding::Verified("v1, looked at again".into());
-    let judged = ChangeKind::Judged { row, nth, finding };
+    let again = looked(Finding::Verified("v1".into()));
+    let again = Box::new(again);
+    let judged = ChangeKind::Judged { row, nth, again };
     update(&mut state, Msg::Changed(vec![change(1, judged)]));
     press(&mut state, "enter");
     let shown = picture(&mut state, 120, 36);
