@@ -22,6 +22,7 @@ pub mod outlet;
 pub mod poller;
 pub mod post;
 pub mod proxy;
+pub mod publisher;
 pub mod reach;
 pub mod receiver;
 pub mod sender;

@@ -2,6 +2,7 @@
 
 mod svix;
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,8 +13,10 @@ use serde_json::json;
 use super::args::{ServeArgs, SourceArgs};
 use super::output::{Stop as CannotStart, conclude, note};
 use super::signals::Signals;
+use crate::domain::Failure;
 use crate::io::client::Client;
 use crate::io::config::{Source, svix_by_flags};
+use crate::io::publisher::line::Tally;
 use crate::server::chaos::Choice;
 use crate::server::port::Delivery;
 use crate::server::{self, Options, Running};
@@ -73,29 +76,52 @@ pub async fn run(args: ServeArgs, from: SourceArgs) -> ExitCode {
     signals.wait().await;
     running.stop().await;
     if let Some(delivery) = delivery {
-        tokio::select! {
-            (n_left, n_dropped) = delivery.drain(DRAIN) => say_unpublished(n_left, n_dropped),
+        let (tally, why) = tokio::select! {
+            left = delivery.drain(DRAIN) => left,
             // Asked a second time, it ends at once.
-            _ = signals.wait() => {
-                let (n_left, n_dropped) = delivery.drain(Duration::ZERO).await;
-                say_unpublished(n_left, n_dropped);
-            }
-        }
+            _ = signals.wait() => delivery.drain(Duration::ZERO).await,
+        };
+        say_unpublished(tally, why.as_ref());
     }
     ExitCode::SUCCESS
 }
 
 /// Says what was not handed over, if anything was not.
-fn say_unpublished(n_left: usize, n_dropped: u64) {
-    if n_left > 0 {
+fn say_unpublished(tally: Tally, why: Option<&Failure>) {
+    if tally.waiting > 0 {
+        let mut text = format!(
+            "{} not published: Svix did not take them in time, and the end drops them",
+            events(tally.waiting as u64)
+        );
+        if tally.on_their_way > 0 {
+            let n = tally.on_their_way;
+            let _ = write!(text, " ({n} on the way, which Svix may have taken)");
+        }
+        if let Some(why) = why.filter(|_| tally.failing > 0) {
+            let n = tally.failing;
+            let _ = write!(text, "; {n} failed before, the last for this: {why}");
+        }
+        note(&text);
+    }
+    let Tally {
+        refused,
+        given_up,
+        beyond,
+        ..
+    } = tally;
+    let dropped = refused + given_up + beyond;
+    if dropped > 0 {
         note(&format!(
-            "{n_left} events were not published: Svix did not take them in time, and the end drops them"
+            "{} dropped before: {refused} that Svix refused, {given_up} given up after many tries, {beyond} for which there was no room",
+            events(dropped)
         ));
     }
-    if n_dropped > 0 {
-        note(&format!(
-            "{n_dropped} events were dropped before, as Svix refused them or took too long"
-        ));
+}
+
+fn events(n: u64) -> String {
+    match n {
+        1 => "1 event was".to_owned(),
+        _ => format!("{n} events were"),
     }
 }
 

@@ -90,7 +90,8 @@ pub struct DeliveryFigures {
     /// First tries and resends that a full queue had no room for.
     pub deliveries_dropped: u64,
     pub retries_pending: usize,
-    /// Retries given up because too many were waiting, in all or for their endpoint.
+    /// Retries given up because too many were waiting, in all or for their endpoint; at a hand-over,
+    /// events given up after many tries.
     pub retries_dropped: u64,
 }
 

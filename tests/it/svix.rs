@@ -3,9 +3,11 @@
 
 mod attempt_headers;
 mod endpoints;
+mod fake;
 mod handed_over;
 mod lists;
 mod nexts;
+mod publishing;
 mod put_off;
 mod recover;
 mod screen;

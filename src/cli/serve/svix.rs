@@ -2,22 +2,20 @@
 //! answered from there.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
 
 use super::super::output::note;
 use crate::domain::{Disabling, Failure, FailureKind, RetrySchedule};
 use crate::io::client::endpoints::Changed;
 use crate::io::client::http::{NotDone, Verb};
 use crate::io::client::svix::{Published, Svix};
+use crate::io::publisher::Publisher;
+use crate::io::publisher::line::{Pace, Tally};
 use crate::server::port::{
     Accepted, Answer, AttemptsOf, Delivery, DeliveryFigures, EndpointSpec, PageQuery, Refusal,
     Resend,
@@ -28,32 +26,12 @@ use crate::wire::bodies::{
 };
 use crate::wire::signature::Secret;
 
-/// Events that wait to be published; what comes on top is dropped and counted.
-const QUEUE: usize = 50_000;
-/// Events on their way at once.
-const AT_ONCE: usize = 8;
-/// How often it is looked whether all is published, at the end.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// The waits between two tries of an event that failed in passing.
-const FIRST_WAIT: Duration = Duration::from_millis(250);
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
 const EVENT_TYPES: [&str; 3] = ["task.completed", "task.failed", "task.progress"];
 
 /// Whoever delivers by a Svix server.
 pub struct SvixDelivery {
     svix: Svix,
-    queue: mpsc::Sender<Published>,
-    counts: Arc<Counts>,
-}
-
-#[derive(Default)]
-struct Counts {
-    waiting: AtomicUsize,
-    published: AtomicUsize,
-    dropped: AtomicU64,
-    is_failing: AtomicBool,
-    /// Whether the queue has no room, which is said once for each time it fills.
-    is_full: AtomicBool,
+    publisher: Publisher,
 }
 
 impl SvixDelivery {
@@ -64,27 +42,14 @@ impl SvixDelivery {
         for name in EVENT_TYPES {
             svix.provision_event_type(name, example(name)).await?;
         }
-        let (queue, waiting) = mpsc::channel(QUEUE);
-        let counts = Arc::new(Counts::default());
-        tokio::spawn(publish_all(svix.clone(), waiting, Arc::clone(&counts)));
-        Ok(Self {
-            svix,
-            queue,
-            counts,
-        })
+        let publisher = Publisher::start(svix.clone(), Pace::default(), note);
+        Ok(Self { svix, publisher })
     }
 
-    /// Waits so long for what is not published yet. Gives how many events that still are, and how
-    /// many were dropped before.
-    pub async fn drain(&self, within: Duration) -> (usize, u64) {
-        let n_waiting = || self.counts.waiting.load(Ordering::Relaxed);
-        let emptied = async {
-            while n_waiting() > 0 {
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-        };
-        let _ = tokio::time::timeout(within, emptied).await;
-        (n_waiting(), self.counts.dropped.load(Ordering::Relaxed))
+    /// Waits so long for what is not published yet. Gives how many events still are not, and why
+    /// the last try failed that did.
+    pub async fn drain(&self, within: Duration) -> (Tally, Option<Failure>) {
+        self.publisher.drain(within).await
     }
 }
 
@@ -104,50 +69,6 @@ fn example(name: &str) -> Value {
         "event_type": name,
         "data": {"task": task},
     })
-}
-
-/// Publishes what comes, several at once, until nobody sends any more.
-async fn publish_all(svix: Svix, waiting: mpsc::Receiver<Published>, counts: Arc<Counts>) {
-    let events = futures_util::stream::unfold(waiting, |mut waiting| async move {
-        let event = waiting.recv().await?;
-        Some((event, waiting))
-    });
-    events
-        .map(|event| publish(&svix, event, &counts))
-        .buffer_unordered(AT_ONCE)
-        .for_each(|()| std::future::ready(()))
-        .await;
-}
-
-/// Publishes one event; tries again what failed in passing, as its id keeps it from coming twice.
-async fn publish(svix: &Svix, event: Published, counts: &Counts) {
-    let mut wait = FIRST_WAIT;
-    loop {
-        match svix.publish(&event).await {
-            Ok(()) => {
-                counts.published.fetch_add(1, Ordering::Relaxed);
-                if counts.is_failing.swap(false, Ordering::Relaxed) {
-                    note("Svix takes events again");
-                }
-                break;
-            }
-            Err(failed) if failed.is_final => {
-                counts.dropped.fetch_add(1, Ordering::Relaxed);
-                let (id, failure) = (&event.event_id, failed.failure);
-                note(&format!("Svix refused the event {id}: {failure}"));
-                break;
-            }
-            Err(failed) => {
-                if !counts.is_failing.swap(true, Ordering::Relaxed) {
-                    let failure = failed.failure;
-                    note(&format!("events wait until Svix takes them: {failure}"));
-                }
-                tokio::time::sleep(wait.mul_f64(0.8 + 0.4 * fastrand::f64())).await;
-                wait = (wait * 2).min(LONGEST_WAIT);
-            }
-        }
-    }
-    counts.waiting.fetch_sub(1, Ordering::Relaxed);
 }
 
 #[derive(Deserialize)]
@@ -330,23 +251,11 @@ impl SvixDelivery {
 
 impl Delivery for SvixDelivery {
     fn accept(&self, event: Accepted) {
-        let event = Published {
+        self.publisher.take(Published {
             event_id: event.event_id,
             event_type: event.event_type,
             payload: event.payload,
-        };
-        self.counts.waiting.fetch_add(1, Ordering::Relaxed);
-        if self.queue.try_send(event).is_ok() {
-            self.counts.is_full.store(false, Ordering::Relaxed);
-            return;
-        }
-        self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
-        self.counts.dropped.fetch_add(1, Ordering::Relaxed);
-        if !self.counts.is_full.swap(true, Ordering::Relaxed) {
-            note(&format!(
-                "{QUEUE} events wait for Svix; what comes on top is dropped (/health counts it)"
-            ));
-        }
+        });
     }
 
     fn create_endpoint(&self, spec: EndpointSpec) -> Answer<'_, EndpointCreatedBody> {
@@ -524,10 +433,14 @@ impl Delivery for SvixDelivery {
     }
 
     fn figures(&self) -> DeliveryFigures {
+        let tally = self.publisher.tally();
         DeliveryFigures {
-            messages: self.counts.published.load(Ordering::Relaxed),
-            deliveries_queued: self.counts.waiting.load(Ordering::Relaxed),
-            deliveries_dropped: self.counts.dropped.load(Ordering::Relaxed),
+            messages: usize::try_from(tally.taken).unwrap_or(usize::MAX),
+            deliveries_queued: tally.waiting - tally.on_their_way,
+            deliveries_in_flight: tally.on_their_way,
+            deliveries_dropped: tally.refused + tally.beyond,
+            retries_pending: tally.failing,
+            retries_dropped: tally.given_up,
             ..DeliveryFigures::default()
         }
     }
