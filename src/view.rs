@@ -36,6 +36,7 @@ use ratatui::layout::Rect;
 
 use crate::app::page::Page;
 use crate::app::{Overlay, Screen, State, Viewport};
+use chrome::toasts;
 use paint::Canvas;
 use theme::Theme;
 
@@ -46,15 +47,14 @@ const BESIDE: u16 = 160;
 pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Viewport {
     let area = buffer.area;
     buffer.reset();
-    let mut canvas = Canvas { buffer, theme };
-    let mut viewport = Viewport {
-        screen: state.screen,
-        ..Viewport::default()
+    let mut canvas = Canvas {
+        buffer,
+        theme,
+        selected: None,
     };
     let regions = chrome::draw(&mut canvas, area, state);
-    draw_body(&mut canvas, regions.body, state, &mut viewport);
+    let mut viewport = draw_noticed(&mut canvas, regions.body, state);
     chrome::finish(&mut canvas, area, &regions, state, viewport.matching);
-    chrome::toasts(&mut canvas, regions.body, state);
     // The header and the footer stay in sight: they tell how far the screen can be trusted, and
     // what can be done.
     let inside = if area.height >= 4 {
@@ -92,10 +92,50 @@ pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Viewport {
     viewport
 }
 
-fn draw_body(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut Viewport) {
-    if area.is_empty() {
-        return;
+/// Paints the body, and notices over its last lines. Where the selected row would be under them, the
+/// body ends above them, and with it the list scrolls; where it has no room for the row then, they
+/// stand over its first lines instead.
+fn draw_noticed(canvas: &mut Canvas<'_>, body: Rect, state: &State) -> Viewport {
+    let viewport = draw_body(canvas, body, state);
+    let lines = toasts::lines(state, body.width, body.height.div_ceil(2));
+    let free = body.height.saturating_sub(lines.len() as u16);
+    let below = table::below(body, free);
+    let selected = canvas.selected.filter(|row| *row >= below.y);
+    let Some(selected) = selected.filter(|_| !lines.is_empty()) else {
+        toasts::draw(canvas, below, &lines);
+        return viewport;
+    };
+    canvas.clear(body);
+    canvas.selected = None;
+    let above = Rect {
+        height: free,
+        ..body
+    };
+    let scrolled = draw_body(canvas, above, state);
+    if canvas.selected.is_some() {
+        toasts::draw(canvas, below, &lines);
+        return scrolled;
     }
+    canvas.clear(body);
+    let viewport = draw_body(canvas, body, state);
+    // A body of one line has no other place for them.
+    let most = (selected - body.y).clamp(1, lines.len() as u16);
+    toasts::draw(canvas, body, &toasts::lines(state, body.width, most));
+    viewport
+}
+
+fn draw_body(canvas: &mut Canvas<'_>, area: Rect, state: &State) -> Viewport {
+    let mut viewport = Viewport {
+        screen: state.screen,
+        ..Viewport::default()
+    };
+    if !area.is_empty() {
+        draw_shown(canvas, area, state, &mut viewport);
+    }
+    viewport
+}
+
+fn draw_shown(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut Viewport) {
     viewport.rows = usize::from(area.height);
     match state.pages.last() {
         Some(Page::Task(page)) => {

@@ -18,6 +18,7 @@ use crate::domain::{LinkState, visible};
 mod crumbs;
 mod header;
 mod summary;
+pub mod toasts;
 
 pub use header::pace_words;
 
@@ -372,50 +373,6 @@ fn prompt_line(
         ],
     );
     canvas.line_at(line, 0, &right, Side::Right);
-}
-
-/// Paints the toasts over the last lines of the body, the newest lowest, each as long as it is; over
-/// half of the lines at most, so that what they are about stays in sight.
-pub fn toasts(canvas: &mut Canvas<'_>, body: Rect, state: &State) {
-    const MARK: usize = 3;
-    let room = usize::from(body.width).saturating_sub(MARK + 1);
-    let mut top = body.height;
-    let mut n_left = usize::from(body.height.div_ceil(2));
-    for toast in state.toasts.iter().rev() {
-        let mut lines = wrap(&toast.text, room);
-        if n_left == 0 {
-            return;
-        }
-        if lines.len() > n_left {
-            lines.truncate(n_left);
-            if let Some(last) = lines.last_mut() {
-                *last = cut(&format!("{last} …"), room).into_owned();
-            }
-        }
-        let n_shown = lines.len();
-        n_left -= n_shown;
-        top -= n_shown as u16;
-        let glyph = match toast.tone {
-            Tone::Ok => "✓",
-            Tone::Bad => "✗",
-            Tone::Warn => "!",
-            _ => "·",
-        };
-        for (at, line) in lines.into_iter().take(n_shown).enumerate() {
-            let row = top + at as u16;
-            canvas.clear(Rect {
-                y: body.y + row,
-                height: 1,
-                ..body
-            });
-            let mark = if at == 0 { glyph } else { " " };
-            let pieces = [
-                piece(toast.tone, format!(" {mark} ")),
-                piece(toast.tone, line),
-            ];
-            canvas.line(body, row, &pieces);
-        }
-    }
 }
 
 /// The title of a page in the path.

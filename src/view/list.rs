@@ -69,6 +69,8 @@ pub fn screen<'a, L: Listed>(
     line: impl FnMut(&Layout, &L::Key, bool) -> Option<Line<'a>>,
 ) {
     let body = table::below(area, u16::from(area.height >= 3));
+    let n_missed = list.cursor().missed(list.ever(&state.history));
+    let (body, missed) = table::above_missed(body, n_missed);
     viewport.rows = usize::from(body.height);
     let slice = list.shown(&state.history, viewport.rows, state.shown_at().wall);
     viewport.matching = slice.matching;
@@ -83,11 +85,9 @@ pub fn screen<'a, L: Listed>(
     viewport.selected = selected
         .and_then(|at| slice.keys.into_iter().nth(at))
         .map(as_row);
-    table::missed(
-        canvas,
-        body,
-        list.cursor().missed(list.ever(&state.history)),
-    );
+    if let Some(line) = missed {
+        table::missed(canvas, line, n_missed);
+    }
 }
 
 /// Paints a short list below its titles, scrolled to what is picked; `nothing` where it is empty.

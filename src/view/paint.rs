@@ -123,6 +123,8 @@ pub enum Side {
 pub struct Canvas<'a> {
     pub buffer: &'a mut Buffer,
     pub theme: &'a Theme,
+    /// The line of the buffer on which the mark of the selection was painted last.
+    pub selected: Option<u16>,
 }
 
 impl Canvas<'_> {
@@ -344,6 +346,7 @@ mod tests {
         let mut canvas = Canvas {
             buffer: &mut buffer,
             theme: &theme,
+            selected: None,
         };
         canvas.line(area, 0, pieces);
         let cells = buffer.content.iter().map(ratatui::buffer::Cell::symbol);

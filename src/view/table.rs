@@ -36,22 +36,25 @@ pub fn mark(canvas: &mut Canvas<'_>, area: Rect, row: u16) {
         width: area.width.saturating_sub(x).min(1),
         ..area
     };
-    canvas.line(place, row, &[role(Role::Selected, MARK)]);
+    if canvas.line(place, row, &[role(Role::Selected, MARK)]) > 0 {
+        canvas.selected = Some(place.y + row);
+    }
 }
 
-/// Says at the bottom of a list how much is new since following stopped.
-pub fn missed(canvas: &mut Canvas<'_>, area: Rect, n_new: u64) {
+/// The lines of a list, and below them the one that says how much is new since following stopped:
+/// no row, the selected one least of all, is under these words.
+pub fn above_missed(area: Rect, n_new: u64) -> (Rect, Option<Rect>) {
     if n_new == 0 || area.height < 3 {
-        return;
+        return (area, None);
     }
-    let row = area.height - 1;
-    canvas.clear(Rect {
-        y: area.y + row,
-        height: 1,
-        ..area
-    });
+    let height = area.height - 1;
+    (Rect { height, ..area }, Some(below(area, height)))
+}
+
+/// Says how much is new since following stopped.
+pub fn missed(canvas: &mut Canvas<'_>, line: Rect, n_new: u64) {
     let words = format!(" ▲ {n_new} new · following stopped · g follows again");
-    canvas.line(area, row, &[piece(Tone::Accent, words)]);
+    canvas.line(line, 0, &[piece(Tone::Accent, words)]);
 }
 
 /// The cell beside the selection's mark, where it is told what is to be thought of a row.

@@ -2,6 +2,7 @@
 
 mod bulk;
 mod marks;
+mod notices;
 mod replays;
 mod resize;
 
@@ -83,36 +84,6 @@ fn r_where_nothing_is_listed_says_what_would_help() {
         );
         press(&mut state, "esc");
     }
-}
-
-#[test]
-fn toasts_leave_half_of_a_small_screen() {
-    let mut state = told();
-    let body = picture(&mut state, 40, 10);
-    // Each has other words.
-    press(&mut state, "esc m 4 r 3 tab");
-    assert!(state.toasts.len() >= 3);
-    let shown = picture(&mut state, 40, 10);
-    let of_toast = |line: &&str| line.starts_with(" · ") || line.starts_with("   ");
-    let n_covered = shown.lines().filter(of_toast).count();
-    let n_before = body.lines().filter(of_toast).count();
-    assert!((1..=3).contains(&(n_covered - n_before)), "{shown}");
-    assert!(
-        shown.contains("▌"),
-        "the selected row stays in sight\n{shown}"
-    );
-}
-
-#[test]
-fn what_is_said_again_stands_once_and_anew() {
-    let mut state = told();
-    press(&mut state, "esc");
-    let first = state.toasts[0].clone();
-    state.now.mono += 1_000_000;
-    press(&mut state, "esc");
-    assert_eq!(state.toasts.len(), 1);
-    assert_eq!(state.toasts[0].text, first.text);
-    assert!(state.toasts[0].until > first.until);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::ALL_QUEUED;
 use crate::support::{change, event, fresh, message, picture, press, seen};
 
 /// Thirty tasks, events, messages and requests.
-fn many() -> State {
+pub fn many() -> State {
     let mut state = fresh();
     state.session.listening = Some("http://127.0.0.1:41233/".into());
     for n in 0..30 {
