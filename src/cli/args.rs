@@ -410,7 +410,8 @@ pub struct ReplayArgs {
     /// Messages to replay
     #[arg(required_unless_present_any = ["query", "since"], value_name = "MESSAGE", value_parser = id)]
     pub messages: Vec<String>,
-    /// Instead of ids: every message that matches this query, where it failed
+    /// Instead of ids: every message that matches this query, where it failed; of the latest 10000, or
+    /// of those that --since tells, 100000 at most
     #[arg(long, value_name = "QUERY", conflicts_with_all = ["messages", "to"])]
     pub query: Option<String>,
     /// Instead of ids: every message accepted since so long ago, as `2h` or `3d`, where it failed
@@ -453,7 +454,7 @@ pub struct ReplayArgs {
     pub json: bool,
     /// How long to wait for the service's answer and the attempt that the replay causes, or with --to
     /// for the answer; and so long at most, from its first refusal on, for a service that asks to be
-    /// left alone (429): where it asks for longer, the rest is not sent
+    /// left alone (429), in reading too: where it asks for longer, the rest is not sent
     #[arg(long, default_value = "60s", allow_hyphen_values = true, value_parser = duration, value_name = "TIME")]
     pub wait: Duration,
     /// Post them to this URL instead, from here, signed anew with --secret-file

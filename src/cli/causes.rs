@@ -11,7 +11,7 @@ use crate::wire::normal;
 
 pub async fn run(args: CausesArgs, from: SourceArgs) -> Outcome {
     let query = query(args.query.as_deref())?;
-    let (_, client) = source::client(&from)?;
+    let (_, client) = source::reader(&from, source::PATIENCE)?;
     let client = &client;
     let (rows, is_all) = paged(args.limit, |limit, cursor| async move {
         client.messages(limit, cursor.as_deref()).await

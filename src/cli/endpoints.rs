@@ -38,7 +38,7 @@ pub async fn run(command: EndpointCommand, from: SourceArgs) -> Outcome {
     if matches!(command, EndpointCommand::Update(_)) {
         refuse_another_server(&from)?;
     }
-    let (source, client) = source::client(&from)?;
+    let (source, client) = source::reader(&from, source::PATIENCE)?;
     let desk = Desk {
         source,
         client,

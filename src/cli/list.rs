@@ -71,7 +71,7 @@ where
 /// `reeltop messages`
 pub async fn messages(args: MessagesArgs, from: SourceArgs) -> Outcome {
     let query = query(args.query.as_deref())?;
-    let (_, client) = source::client(&from)?;
+    let (_, client) = source::reader(&from, source::PATIENCE)?;
     let client = &client;
     let mut code = 0;
     let rows = if args.ids.is_empty() {
@@ -208,7 +208,7 @@ pub fn print_messages(
 /// `reeltop attempts`
 pub async fn attempts(args: AttemptsArgs, from: SourceArgs) -> Outcome {
     let query = query(args.query.as_deref())?;
-    let (_, client) = source::client(&from)?;
+    let (_, client) = source::reader(&from, source::PATIENCE)?;
     let (found, is_whole) = match (&args.message, &args.endpoint) {
         (Some(message), _) => (of_message(&client, message, args.limit).await?, true),
         (None, Some(endpoint)) => {

@@ -6,8 +6,10 @@ use crate::io::client::svix::Svix;
 use crate::io::client::{Client, FULL_PAGE};
 use crate::wire::rest::{Logged, Row};
 
-/// Pages of the message log in which a message is looked for.
+/// Pages of the message log that are looked through, where nothing says how far.
 pub const SEARCHED_PAGES: usize = 40;
+/// Pages that are looked through at most, for what was named or up to a time.
+pub const MOST_PAGES: usize = 400;
 
 /// Says how many rows could not be read.
 pub fn say_unreadable(found: &[Unreadable]) {
@@ -29,7 +31,15 @@ pub async fn find_messages(client: &Client, ids: &[String]) -> Result<Vec<Row<Lo
     let mut wanted: Vec<MessageId> = ids.iter().map(|id| MessageId::new(id)).collect();
     let mut found = Vec::new();
     let mut cursor: Option<String> = None;
-    for _ in 0..SEARCHED_PAGES {
+    for n_pages in 0..MOST_PAGES {
+        if n_pages == SEARCHED_PAGES {
+            let n = wanted.len();
+            let are = if n == 1 { "message is" } else { "messages are" };
+            note(&format!(
+                "{n} {are} not among the latest {} of the log; looking further back",
+                n_pages * FULL_PAGE
+            ));
+        }
         let page = client.messages(FULL_PAGE, cursor.as_deref()).await?;
         for row in page.rows {
             if let Some(at) = wanted.iter().position(|id| *id == row.value.message.id) {
@@ -69,7 +79,7 @@ pub fn not_found(client: &Client, id: &str) -> String {
         Some(svix) => format!("Svix has no message {id} in application {}", svix.app()),
         None => format!(
             "message {id} is not among the latest {} of the log",
-            SEARCHED_PAGES * FULL_PAGE
+            MOST_PAGES * FULL_PAGE
         ),
     }
 }

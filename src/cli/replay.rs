@@ -30,8 +30,8 @@ use super::{journal, source};
 use crate::app::subject::means_endpoint;
 use crate::domain::bulk::{MANY, jobs, n_tried, oldest_first, plan_of_many, untried_first};
 use crate::domain::{
-    Change, ChangeKind, EndpointId, Failure, FailureKind, History, Job, MessageId, Moment, Origin,
-    Plan, PlanItem, Query, Queue, Route, Time, plan,
+    Bounds, Change, ChangeKind, EndpointId, Failure, FailureKind, History, Job, MessageId, Moment,
+    Origin, Plan, PlanItem, Query, Queue, Route, Time, plan,
 };
 use crate::io::attempts::Attempts;
 use crate::io::client::{Client, ENDPOINTS};
@@ -70,7 +70,7 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
     if let Some(takes) = sweep::takes(args)? {
         return sweep::prepare(takes, args, from).await;
     }
-    let (source, client) = source::client(from)?;
+    let (source, client) = source::reader(from, args.wait)?;
     let clock = Clock::new();
     let ledger = journal::ledger(&source);
     let is_bulk = args.messages.is_empty();
@@ -244,7 +244,11 @@ async fn gather(
     client: &Client,
     clock: Clock,
 ) -> Result<History, Stop> {
-    let mut history = History::default();
+    let usual = Bounds::default();
+    let mut history = History::new(Bounds {
+        messages: usual.messages.max(ids.len() + newer::MOST),
+        ..usual
+    });
     let mut fold = |kind: ChangeKind| {
         history.apply(change(kind, clock.now()));
     };

@@ -1,5 +1,7 @@
 //! From the command line to a server: the configuration is read, its notes are said.
 
+use std::time::Duration;
+
 use tracing::info;
 
 use super::args::SourceArgs;
@@ -7,6 +9,9 @@ use super::output::{Stop, note};
 use crate::io::client::Client;
 use crate::io::config::{File, Flags, Source, default_path, from_home};
 use crate::io::log;
+
+/// How long a command that only reads waits for a service that asks to be left alone (429).
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What `reeltop` says when nothing at all is configured.
 pub fn nothing_configured() -> String {
@@ -74,5 +79,13 @@ pub fn configured(args: &SourceArgs) -> Result<Source, Stop> {
 pub fn client(args: &SourceArgs) -> Result<(Source, Client), Stop> {
     let source = configured(args)?;
     let client = Client::new(&source).map_err(|failure| Stop::Usage(failure.to_string()))?;
+    Ok((source, client))
+}
+
+/// The same, whose reads wait so long at most for a service that asks to be left alone (429), which
+/// is said: a list of many rows takes many requests.
+pub fn reader(args: &SourceArgs, patience: Duration) -> Result<(Source, Client), Stop> {
+    let (source, client) = client(args)?;
+    client.be_patient(patience, note);
     Ok((source, client))
 }

@@ -9,7 +9,7 @@ use super::id::{EndpointId, MessageId, TaskId};
 use super::plan::Grounds;
 use super::time::SECOND;
 
-pub use pause::{MAX_PAUSE, Pause, UNSAID};
+pub use pause::{MAX_PAUSE, Pause, UNSAID, asks_to_wait};
 
 /// So many failures one after another end a bulk.
 pub const MAX_FAILURES: usize = 5;

@@ -1,6 +1,7 @@
 //! Times and durations: microseconds UTC, and the words people read.
 
 use std::fmt;
+use std::time::Duration;
 
 /// A moment, in microseconds since 1970-01-01 UTC.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -134,6 +135,11 @@ pub fn tick_words(micros: i64) -> String {
         return format!("{:.1}s", micros.max(0) as f64 / SECOND as f64);
     }
     duration_words(micros)
+}
+
+/// A span of time in microseconds, cut to what fits.
+pub fn micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// A duration in microseconds roughly, as an estimate is said: `4s`, `4m`, `2h`, `3d`.

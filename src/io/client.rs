@@ -4,6 +4,7 @@ pub mod endpoints;
 pub mod failure;
 pub mod http;
 pub mod masking;
+mod patience;
 mod pause;
 mod reading;
 mod redirects;
@@ -16,6 +17,7 @@ use reqwest::Url;
 use serde_json::json;
 
 use self::http::{Http, Sent};
+use self::patience::Patience;
 use self::reading::{gathered, query};
 use self::svix::Svix;
 use super::config::Source;
@@ -62,6 +64,15 @@ impl Client {
             svix,
             is_svix_alone: source.is_svix_alone,
         })
+    }
+
+    /// Lets reads wait for a service that asks to be left alone (429), for so long at most from its
+    /// first refusal on until it answers again. `say` is told of each wait.
+    pub fn be_patient(&self, most: Duration, say: fn(&str)) {
+        let of_svix = self.svix.as_ref().map(|svix| &svix.http);
+        for http in of_svix.into_iter().chain([&self.http]) {
+            let _ = http.patience.set(Patience::new(most, say));
+        }
     }
 
     /// How long the service still asks to be left alone, by the last 429 of it.

@@ -27,6 +27,7 @@ pub use svix::{SvixSource, TOKEN_VARIABLE, by_flags as svix_by_flags, server_of}
 pub use webhook::{WebhookSecret, is_read_only, webhook_secret};
 
 use crate::domain::Backoff;
+use crate::domain::time::micros;
 
 /// Where the service is if nothing else is said.
 pub const DEFAULT_URL: &str = "https://api.aspect.inc";
@@ -273,7 +274,6 @@ impl Waits {
 
     /// The bounds of waiting between connections.
     pub fn backoff(&self) -> Backoff {
-        let micros = |wait: Duration| i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
         Backoff {
             // No hot loop, whatever is configured.
             floor: micros(self.floor).max(10_000),

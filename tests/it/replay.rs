@@ -1,5 +1,6 @@
 //! A replay happens at most once, and what became of it is found, by the real client.
 
+mod far;
 mod here;
 mod meanwhile;
 mod resumed;

@@ -89,7 +89,13 @@ fn time(text: &str, most_hours: u64) -> Result<Duration, String> {
     };
     match Duration::try_from_secs_f64(seconds) {
         Ok(time) if time <= Duration::from_hours(most_hours) => Ok(time),
-        _ => Err(format!("{text:?} is out of range, at most {most_hours}h")),
+        _ => {
+            let most = match most_hours {
+                ..=24 => format!("{most_hours}h"),
+                _ => format!("{}d", most_hours / 24),
+            };
+            Err(format!("{text:?} is out of range, at most {most}"))
+        }
     }
 }
 

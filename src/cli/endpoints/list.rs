@@ -20,7 +20,7 @@ use crate::wire::normal;
 /// `reeltop endpoints`
 pub async fn endpoints(args: EndpointsArgs, from: SourceArgs) -> Outcome {
     let query = query(args.query.as_deref())?;
-    let (_, client) = source::client(&from)?;
+    let (_, client) = source::reader(&from, source::PATIENCE)?;
     let (mut rows, is_inferred) = match client.endpoints().await {
         Ok(page) => {
             say_unreadable(&page.unreadable);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::cli::output::note;
-use crate::domain::time::{SECOND, duration_words, rough_words};
-use crate::domain::{Pause, Queue};
+use crate::domain::time::{SECOND, duration_words, micros};
+use crate::domain::{Pause, Queue, Time, asks_to_wait};
 use crate::io::clock::Clock;
 
 /// The service, as long as it asks for it. What is waited for is said as it begins.
@@ -51,11 +51,7 @@ impl LeftAlone {
 
     fn tell(&self, is_new: bool, left: i64) {
         if is_new {
-            note(&format!(
-                "the service asks to wait until {}, {} (429); then this goes on",
-                self.until(),
-                rough_words(left)
-            ));
+            note(&asks_to_wait(self.until(), left));
         }
     }
 
@@ -64,7 +60,7 @@ impl LeftAlone {
     pub fn why(&self) -> String {
         format!(
             "the service asks to wait until {} (429), {} in all, and --wait is {}",
-            self.until(),
+            self.until().rfc3339(),
             whole_words(self.in_all()),
             whole_words(micros(self.wait)),
         )
@@ -83,9 +79,9 @@ impl LeftAlone {
         self.pause.in_all(self.clock.now().mono)
     }
 
-    fn until(&self) -> String {
+    fn until(&self) -> Time {
         let now = self.clock.now();
-        now.wall.plus(self.pause.left(now.mono)).rfc3339()
+        now.wall.plus(self.pause.left(now.mono))
     }
 }
 
@@ -108,10 +104,6 @@ fn longer(micros: i64) -> Option<String> {
         7200..=86_400 => Some(format!("{}h", (seconds + 3599) / 3600)),
         _ => None,
     }
-}
-
-fn micros(time: Duration) -> i64 {
-    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -309,7 +309,7 @@ async fn gather(
     };
     wanted.retain(|id| held.iter().all(|message| message.id != *id));
     if !wanted.is_empty() {
-        let (_, client) = source::client(from)?;
+        let (_, client) = source::reader(from, args.wait)?;
         for row in find_messages(&client, &wanted).await? {
             let message = row.value.message;
             let id = message.id.to_string();

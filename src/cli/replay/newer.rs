@@ -15,7 +15,7 @@ use crate::io::clock::Clock;
 use crate::wire::rest::Logged;
 
 /// Messages whose attempts are read for that, at most; the newest first.
-const MOST: usize = 2000;
+pub(super) const MOST: usize = 2000;
 
 /// Reads them with their attempts. What cannot be read is said: the plan does not know it.
 pub(super) async fn told(
@@ -35,7 +35,12 @@ pub(super) async fn told(
             && history.deliveries.get(&message.id).is_none()
     };
     let rows = match read(client, Some(oldest)).await {
-        Ok(rows) => rows,
+        Ok((rows, is_whole)) => {
+            if !is_whole {
+                unknown(&format!("the log tells more than {} since", rows.len()));
+            }
+            rows
+        }
         Err(Stop::Failed(failure)) => {
             unknown(&failure.what);
             return Ok(());

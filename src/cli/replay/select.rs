@@ -4,9 +4,9 @@ use crate::cli::args::ReplayArgs;
 use crate::cli::lens::Lens;
 use crate::cli::list::query;
 use crate::cli::output::{Stop, note};
-use crate::cli::reading::SEARCHED_PAGES;
-use crate::cli::reading::say_unreadable;
+use crate::cli::reading::{MOST_PAGES, SEARCHED_PAGES, say_unreadable};
 use crate::domain::Time;
+use crate::domain::time::micros;
 use crate::io::client::{Client, FULL_PAGE};
 use crate::wire::rest::{Logged, Row};
 
@@ -14,11 +14,11 @@ use crate::wire::rest::{Logged, Row};
 /// needs, as what is missing might be meant.
 pub async fn select(args: &ReplayArgs, client: &Client, now: Time) -> Result<Vec<String>, Stop> {
     let query = query(args.query.as_deref())?;
-    let since = args.since.map(|ago| {
-        let ago = i64::try_from(ago.as_micros()).unwrap_or(i64::MAX);
-        Time(now.0.saturating_sub(ago))
-    });
-    let rows = read(client, since).await?;
+    let since = args.since.map(|ago| now.plus(-micros(ago)));
+    let (rows, is_whole) = read(client, since).await?;
+    if !is_whole {
+        note(&looked_at(&rows, since.is_some()));
+    }
     let mut lens = Lens::new(&query, client, rows.len());
     lens.take_messages(rows.iter().map(|row| &row.value)).await;
     let ids = rows
@@ -37,11 +37,16 @@ pub async fn select(args: &ReplayArgs, client: &Client, now: Time) -> Result<Vec
     }
 }
 
-/// The messages of the log that were accepted since a time, or all that are searched.
-pub(super) async fn read(client: &Client, since: Option<Time>) -> Result<Vec<Row<Logged>>, Stop> {
+/// The messages of the log that were accepted since a time, or as many as are looked through where
+/// none is given; and whether these are all.
+pub(super) async fn read(
+    client: &Client,
+    since: Option<Time>,
+) -> Result<(Vec<Row<Logged>>, bool), Stop> {
+    let most = since.map_or(SEARCHED_PAGES, |_| MOST_PAGES);
     let mut rows: Vec<Row<Logged>> = Vec::new();
     let mut cursor: Option<String> = None;
-    for _ in 0..SEARCHED_PAGES {
+    for _ in 0..most {
         let page = client.messages(FULL_PAGE, cursor.as_deref()).await?;
         say_unreadable(&page.unreadable);
         let is_young =
@@ -49,13 +54,22 @@ pub(super) async fn read(client: &Client, since: Option<Time>) -> Result<Vec<Row
         let is_past = !page.rows.iter().any(is_young);
         rows.extend(page.rows.into_iter().filter(is_young));
         if page.is_last || page.next == cursor || is_past {
-            return Ok(rows);
+            return Ok((rows, true));
         }
         cursor = page.next;
     }
-    let n = SEARCHED_PAGES * FULL_PAGE;
-    note(&format!(
-        "only the newest {n} messages of the log were looked at"
-    ));
-    Ok(rows)
+    Ok((rows, false))
+}
+
+/// How far the log was looked through, and how what is older is reached.
+fn looked_at(rows: &[Row<Logged>], is_since: bool) -> String {
+    let oldest = rows.iter().map(|row| row.value.message.accepted).min();
+    let back = oldest.map_or_else(String::new, |at| format!(", back to {},", at.rfc3339()));
+    let n = rows.len();
+    let further = if is_since {
+        "what is older is named by its id"
+    } else {
+        "--since TIME reaches further back"
+    };
+    format!("only the latest {n} messages of the log{back} were looked at; {further}")
 }

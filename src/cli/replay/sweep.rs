@@ -3,7 +3,6 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
-use std::time::Duration;
 
 use super::earlier::Earlier;
 use super::shown::print_plan_lines;
@@ -13,7 +12,7 @@ use crate::cli::output::{Output, Stop, note, usage};
 use crate::cli::prompt::{confirmed, counted};
 use crate::cli::{journal, source};
 use crate::domain::bulk::{MANY, RECOVERED, Sweep, Takes, Tried, oldest_first, plan_of_many};
-use crate::domain::time::duration_words;
+use crate::domain::time::{duration_words, micros};
 use crate::domain::{
     Ability, EndpointDraft, Grounds, History, MessageId, OutcomeState, Plan, PlanItem, Route, Time,
     Verdict, visible,
@@ -67,7 +66,7 @@ pub(super) async fn prepare(
                     --recover";
         return Err(Stop::Usage(what.to_owned()));
     }
-    let (source, client) = source::client(from)?;
+    let (source, client) = source::reader(from, args.wait)?;
     let svix = client.svix.as_ref().ok_or_else(|| not_offered(&takes))?;
     if let Some(Ability::Absent(why)) = svix.offers().await?.get(&takes.offer()) {
         note(&format!("nothing can be sent: {why}"));
@@ -200,10 +199,6 @@ fn refusal(takes: &Takes, plans: &[Plan]) -> Option<String> {
             _ => None,
         })
     })
-}
-
-fn micros(ago: Duration) -> i64 {
-    i64::try_from(ago.as_micros()).unwrap_or(i64::MAX)
 }
 
 fn plan_words(asked: &Sweep, now: Time, n: usize) -> String {

@@ -1,7 +1,7 @@
 //! A service that asks to be left alone for some time (429).
 
 use super::Queue;
-use crate::domain::time::SECOND;
+use crate::domain::time::{SECOND, Time, rough_words};
 
 /// So long at most it is waited for where nobody says otherwise, in microseconds.
 pub const MAX_PAUSE: i64 = 60 * SECOND;
@@ -92,6 +92,15 @@ impl Pause {
         self.is_too_long = false;
         queue.hold(self.until);
     }
+}
+
+/// What is said as such a wait begins, of so many microseconds.
+pub fn asks_to_wait(until: Time, left: i64) -> String {
+    format!(
+        "the service asks to wait until {}, {} (429); then this goes on",
+        until.rfc3339(),
+        rough_words(left)
+    )
 }
 
 #[cfg(test)]

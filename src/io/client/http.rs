@@ -1,5 +1,7 @@
 //! The transport: one origin, one key, bounds on everything that comes back.
 
+mod clients;
+
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,6 +14,7 @@ use tracing::{info, warn};
 
 use super::failure::{self, Failed, origin};
 use super::masking::Masking;
+use super::patience::Patience;
 use super::pause::Pause;
 use super::redirects::redirect;
 use crate::domain::time::SECOND;
@@ -19,8 +22,6 @@ use crate::domain::{Failure, FailureKind, visible};
 use crate::io::clock::Clock;
 use crate::io::config::{Limits, Source, Waits, is_loopback, shown};
 use crate::io::log;
-
-const AGENT: &str = concat!("reeltop/", env!("CARGO_PKG_VERSION"));
 
 /// The transport to one server.
 pub struct Http {
@@ -35,6 +36,8 @@ pub struct Http {
     pub waits: Waits,
     /// What its last 429 asks for.
     pub pause: Pause,
+    /// How long reads wait for that; not at all where nobody has the time.
+    pub patience: OnceLock<Patience>,
     /// How far the service's clock is ahead of ours, in microseconds; [`UNKNOWN`] before the first
     /// answer that says.
     ahead: AtomicI64,
@@ -149,6 +152,7 @@ impl Http {
             limits: source.limits,
             waits: source.waits,
             pause: Pause::default(),
+            patience: OnceLock::new(),
             ahead: AtomicI64::new(UNKNOWN),
             client: OnceLock::new(),
             single: OnceLock::new(),
@@ -232,6 +236,32 @@ impl Http {
     /// The same as it came, with the key wherever the server repeats it: for what goes back to that
     /// server and is not shown.
     pub async fn get_unmasked(
+        &self,
+        url: &Url,
+        within: Duration,
+        with_key: bool,
+    ) -> Result<Vec<u8>, Failed> {
+        let Some(patience) = self.patience.get() else {
+            return self.get_once(url, within, with_key).await;
+        };
+        loop {
+            // Another read may have been told to wait.
+            tokio::time::sleep(self.pause.left()).await;
+            match self.get_once(url, within, with_key).await {
+                Err(failed)
+                    if failed.failure.kind == FailureKind::RateLimited
+                        && patience.refused(self.pause.left()) => {}
+                read => {
+                    if read.is_ok() {
+                        patience.answered();
+                    }
+                    return read;
+                }
+            }
+        }
+    }
+
+    async fn get_once(
         &self,
         url: &Url,
         within: Duration,
@@ -332,7 +362,10 @@ impl Http {
     /// A GET for another reader of the stream, by a client of its own, with the key where that may
     /// go.
     pub fn reader_of(&self, url: &Url) -> Result<RequestBuilder, Failure> {
-        let client = self.builder(url).build().map_err(|error| unmade(&error))?;
+        let client = self
+            .builder(url)
+            .build()
+            .map_err(|error| clients::unmade(&error))?;
         let request = client.get(url.clone());
         Ok(match self.authorization().filter(|_| self.is_ours(url)) {
             Some(key) => request.header(AUTHORIZATION, key),
@@ -533,68 +566,4 @@ impl Http {
         value.set_sensitive(true);
         Some(value)
     }
-
-    fn client(&self, url: &Url) -> Result<&Client, Failure> {
-        let cell = if self.is_ours(url) {
-            &self.client
-        } else if is_loopback(url) {
-            &self.near
-        } else {
-            &self.far
-        };
-        made(cell, || self.builder(url).build())
-    }
-
-    fn single(&self) -> Result<&Client, Failure> {
-        made(&self.single, || {
-            self.builder(&self.base)
-                .pool_max_idle_per_host(0)
-                .retry(reqwest::retry::never())
-                .build()
-        })
-    }
-
-    fn builder(&self, url: &Url) -> reqwest::ClientBuilder {
-        let builder = Client::builder()
-            .user_agent(AGENT)
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(self.waits.connect)
-            .http2_max_header_list_size(u32::try_from(self.limits.header_bytes).unwrap_or(u32::MAX))
-            .tcp_nodelay(true)
-            .referer(false);
-        let builder = if is_loopback(url) {
-            builder.no_proxy()
-        } else {
-            builder
-        };
-        let builder = self
-            .authorities
-            .iter()
-            .cloned()
-            .fold(builder, reqwest::ClientBuilder::add_root_certificate);
-        // One on this machine may be met by either scheme.
-        if self.is_ours(url) && url.scheme() == "http" {
-            // No certificate will be looked at, so that none need be loaded.
-            builder.tls_built_in_root_certs(false)
-        } else {
-            builder
-        }
-    }
-}
-
-fn made(
-    cell: &OnceLock<Client>,
-    make: impl FnOnce() -> reqwest::Result<Client>,
-) -> Result<&Client, Failure> {
-    if let Some(client) = cell.get() {
-        return Ok(client);
-    }
-    let client = make().map_err(|error| unmade(&error))?;
-    Ok(cell.get_or_init(|| client))
-}
-
-fn unmade(error: &reqwest::Error) -> Failure {
-    let what = format!("the HTTP client cannot start: {error}");
-    let hint = "check the proxy variables and certificate store";
-    Failure::new(FailureKind::Local, what, hint)
 }

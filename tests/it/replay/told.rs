@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::scripted::{Reply, Scripted, answer};
 
-fn json(body: &str) -> Reply {
+pub(super) fn json(body: &str) -> Reply {
     answer("200 OK", "content-type: application/json\r\n", body)
 }
 
-fn rows(rows: &[String]) -> Reply {
+pub(super) fn rows(rows: &[String]) -> Reply {
     json(&format!(r#"{{"data":[{}],"done":true}}"#, rows.join(",")))
 }
 
@@ -68,7 +68,7 @@ fn n_posts(server: &Scripted) -> usize {
 }
 
 /// The exit code, what was printed, and what was said beside it.
-async fn replay(server: &Scripted, words: &str) -> (Option<i32>, String, String) {
+pub(super) async fn replay(server: &Scripted, words: &str) -> (Option<i32>, String, String) {
     let folder = tempfile::tempdir().unwrap();
     replay_of(&folder, server, words).await
 }
