@@ -153,11 +153,15 @@ pub fn rough_words(micros: i64) -> String {
     }
 }
 
+/// From so long after its estimated time on, a retry counts as overdue, in microseconds: an attempt
+/// may take 30 s to time out, and is in the log only then (svix.md part 6).
+pub const OVERDUE: i64 = 60 * SECOND;
+
 /// When something is due that was estimated for a time: `due in about 4s`, `due now`, `overdue by 3m`.
 pub fn due_words(at: Time, now: Time, about: &str) -> String {
     let (left, over) = (at.since(now), now.since(at));
     // What would be 0 seconds in words.
-    if left.max(over) < SECOND / 2 {
+    if left < SECOND / 2 && over < OVERDUE {
         "due now".to_owned()
     } else if left > 0 {
         format!("due in {about}{}", rough_words(left))
@@ -314,8 +318,8 @@ mod tests {
             (SECOND / 2, "due in about 1s"),
             (SECOND / 2 - 1, "due now"),
             (0, "due now"),
-            (1 - SECOND / 2, "due now"),
-            (-SECOND / 2, "overdue by 1s"),
+            (1 - OVERDUE, "due now"),
+            (-OVERDUE, "overdue by 60s"),
             (-200 * SECOND, "overdue by 3m"),
         ] {
             assert_eq!(due_words(Time(left), Time(0), "about "), words);

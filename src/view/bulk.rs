@@ -15,6 +15,7 @@ use crate::app::bulk::{BulkOverlay, BulkRow, Counts, NotRead, ShownBulk};
 use crate::app::prompt::Prompt;
 use crate::app::{State, Tone};
 use crate::domain::bulk::tried_words;
+use crate::domain::time::OVERDUE;
 use crate::domain::{History, MessageId, Route, Verdict, visible};
 
 /// The widest that it is.
@@ -345,6 +346,9 @@ fn cells(
             Tone::Warn,
             format!("! retry due about {}", at.clock(offset)),
         ),
+        (_, Some(at)) if item.is_chosen && state.now.wall.since(at) < OVERDUE => {
+            piece(Tone::Warn, "! retry due now (estimate)")
+        }
         (_, Some(_)) if item.is_chosen => piece(Tone::Warn, "! retry overdue (estimate)"),
         (Verdict::Skip(why), _) => {
             let mark = if item.is_chosen { "! " } else { "" };

@@ -2,7 +2,7 @@
 
 use super::{Said, kept_of_answer, outcome_glyph};
 use crate::app::Tone;
-use crate::domain::time::{SECOND, due_words, rough_words};
+use crate::domain::time::{OVERDUE, SECOND, due_words, rough_words};
 use crate::domain::{
     Ability, Attempt, AttemptStatus, Delivery, EndpointId, EndpointOutcome, Forecast, History,
     OutcomeState, Replay, ReplayState, TaskId, Time,
@@ -13,8 +13,6 @@ const LABEL: usize = 18;
 
 /// A day, in microseconds.
 const DAY: i64 = 86_400 * SECOND;
-/// From so long after its estimated time on, a retry counts as overdue in a row.
-const OVERDUE: i64 = 60 * SECOND;
 
 /// Whether the endpoints got a task's latest event and its end: `✓ 3 of 3`, of the one that fares
 /// worse.
