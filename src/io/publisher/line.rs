@@ -192,7 +192,7 @@ impl Line {
         if self.tally.on_their_way >= at_once || (self.fresh.is_empty() && self.again.is_empty()) {
             return Next::Nothing;
         }
-        if let Some(until) = self.closed.filter(|until| *until > now) {
+        if let Some(until) = self.closed.filter(|_| !self.is_open(now)) {
             return Next::Wait(until);
         }
         let due = self.again.first_key_value().map(|((at, _), _)| *at);
@@ -222,7 +222,7 @@ impl Line {
         if trip.n_failed > 0 {
             self.n_again_away -= 1;
         }
-        if !matches!(verdict, Verdict::Busy(..)) {
+        if matches!(verdict, Verdict::Taken | Verdict::Refused(_)) {
             self.n_busy = 0;
         }
         match verdict {
@@ -292,7 +292,10 @@ impl Line {
         now: Instant,
         chance: f64,
     ) {
-        self.n_busy += 1;
+        // Those that went together are asked once.
+        if self.is_open(now) {
+            self.n_busy += 1;
+        }
         let grown = self.wait(self.n_busy, chance);
         let until = now + wait.map_or(grown, |wait| wait.min(self.pace.longest_pause));
         self.closed = self.closed.max(Some(until));
@@ -349,10 +352,14 @@ impl Line {
             let n = self.tally.waiting;
             self.said.push(Said::Away { n, why });
         }
-        if self.is_away {
+        if self.is_away && self.is_open(now) {
             self.n_away += 1;
             self.closed = Some(now + self.wait(self.n_away, chance));
         }
+    }
+
+    fn is_open(&self, now: Instant) -> bool {
+        self.closed.is_none_or(|until| until <= now)
     }
 
     fn put_back(&mut self, mut trip: Trip, now: Instant, until: Instant) {
@@ -500,5 +507,29 @@ mod tests {
         assert_eq!(line.wait(1000, 0.0), Duration::from_secs(24));
         let whole: Duration = (1..60).map(|n| line.wait(n, 0.0)).sum();
         assert!(whole > Duration::from_mins(20), "{whole:?}");
+    }
+
+    #[test]
+    fn a_server_that_asks_to_be_left_alone_is_asked_by_none_until_then() {
+        let (mut line, now) = (Line::new(Pace::default()), Instant::now());
+        for n in 0..12 {
+            line.push(&n.to_string(), event(n));
+        }
+        let mut away = Vec::new();
+        while let Next::Go(trip) = line.next(now) {
+            away.push(*trip);
+        }
+        assert_eq!(away.len(), AT_ONCE);
+        for (n, trip) in away.into_iter().enumerate() {
+            // Those that went together are answered alike, and the longest wait holds.
+            let wait = (n == 3).then_some(Duration::from_secs(7));
+            line.settle(trip, Verdict::Busy(failure(), wait), now, 0.5);
+        }
+        let until = now + Duration::from_secs(7);
+        assert!(matches!(line.next(now), Next::Wait(at) if at == until));
+        assert!(matches!(line.next(until), Next::Go(_)));
+        // Without a time it waits as after one failure, however many went together.
+        assert_eq!(line.n_busy, 1);
+        assert!(!line.is_away);
     }
 }

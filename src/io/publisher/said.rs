@@ -56,7 +56,14 @@ impl Display for Said {
                 "Svix does not take the event {id} while it takes others; it is tried again, and so are those like it (/health counts them as retries_pending): {why}"
             ),
             Self::Unstuck => write!(f, "Svix has taken the events that it did not take before"),
-            Self::Refused { id, why } => write!(f, "Svix refused the event {id}: {why}"),
+            // What to do is for whoever sends it, and that is this program.
+            Self::Refused { id, why } => {
+                write!(
+                    f,
+                    "Svix refused the event {id}, which is dropped: {}",
+                    why.what
+                )
+            }
             Self::GivenUp {
                 id,
                 tries,

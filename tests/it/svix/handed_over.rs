@@ -124,11 +124,15 @@ async fn ended_while_publishing(is_taken: bool) -> (String, usize) {
     let let_go = go_on.clone();
     let svix = Scripted::start(move |_, head| {
         if !head.starts_with("post /api/v1/app/me/msg") {
-            return answer("201 x", "content-type: application/json\r\n", "{}");
+            return answer(
+                "201 x",
+                "content-type: application/json\r\n",
+                r#"{"id":"app_1"}"#,
+            );
         }
         brought.fetch_add(1, Ordering::SeqCst);
         if is_taken {
-            let taken = b"HTTP/1.1 202 x\r\ncontent-length: 2\r\n\r\n{}";
+            let taken = b"HTTP/1.1 202 x\r\ncontent-length: 14\r\n\r\n{\"id\":\"msg_1\"}";
             Reply::Later(Vec::new(), let_go.clone(), taken.to_vec())
         } else {
             answer("503 x", "", "{}")
@@ -196,4 +200,21 @@ async fn a_token_that_is_for_another_application_fails_at_the_start() {
         said.contains("no application \"reeltop\"") && said.contains("--svix-app"),
         "{said}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_answers_but_is_no_svix_server_fails_at_the_start() {
+    for body in ["<html>log in</html>", "null", "{}", "{\"id\":"] {
+        let svix = Scripted::start(|_, _| answer("200 x", "", body)).await;
+        let mut command = serve(&svix, &[]);
+        let ended = tokio::task::spawn_blocking(move || command.output().unwrap());
+        let ended = tokio::time::timeout(PATIENCE, ended).await.unwrap();
+        let ended = ended.unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{body}: {said}");
+        assert!(
+            said.contains("something that Svix does not answer"),
+            "{said}"
+        );
+    }
 }

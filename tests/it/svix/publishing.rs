@@ -219,3 +219,68 @@ async fn at_the_end_what_waits_is_tried_at_once_and_counted() {
     assert_eq!((tally.waiting, tally.failing, tally.taken), (1, 1, 2));
     assert!(why.unwrap().what.contains("later"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_not_of_svix_has_taken_nothing() {
+    let svix = FakeSvix::start(|event| match event.number {
+        1 => (200, Vec::new(), "<html>log in</html>".to_owned()),
+        2 => (200, Vec::new(), "null".to_owned()),
+        3 => (202, Vec::new(), r#"{"data":["#.to_owned()),
+        4 => (301, vec![("location", "/".to_owned())], String::new()),
+        // There already, as one of the answers before may have been.
+        5 if event.event == "a" => refused(409, "A message with this eventId already exists"),
+        _ => taken(),
+    })
+    .await;
+    let (publisher, words) = publisher(&svix, quick());
+    for id in ["a", "b"] {
+        publisher.take(event(id, id));
+    }
+    settled(&publisher, 0).await;
+    let counted = svix.counted();
+    assert_eq!((counted["a"], counted["b"]), (5, 5));
+    let tally = publisher.tally();
+    assert_eq!((tally.taken, tally.refused, tally.given_up), (2, 0, 0));
+    let said = words.all().join("\n");
+    assert!(
+        said.contains("something that Svix does not answer"),
+        "{said}"
+    );
+    assert!(said.contains("check that svix_url"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_token_or_too_many_requests_drop_nothing_and_a_refused_event_is_named() {
+    let svix = FakeSvix::start(|event| match (event.event, event.number) {
+        ("large", _) => refused(413, "too large"),
+        ("odd", _) => refused(422, "no such event type"),
+        ("token", ..30) => refused(401, "Invalid token"),
+        ("gone", ..30) => refused(404, "Entity not found"),
+        ("busy", ..5) => {
+            let wait = vec![("retry-after", "1".to_owned())];
+            (429, wait, r#"{"detail":"slow down"}"#.to_owned())
+        }
+        _ => taken(),
+    })
+    .await;
+    let (publisher, words) = publisher(&svix, quick());
+    for id in ["token", "gone", "busy", "large", "odd", "good"] {
+        publisher.take(event(id, id));
+        settled(&publisher, 0).await;
+    }
+    let tally = publisher.tally();
+    assert_eq!((tally.taken, tally.refused, tally.given_up), (4, 2, 0));
+    let counted = svix.counted();
+    let tries = ["token", "gone", "busy", "large", "odd", "good"].map(|id| counted[id]);
+    assert_eq!(tries, [30, 30, 5, 1, 1, 1]);
+    let said = words.all().join("\n");
+    for words in [
+        "the key came from",
+        "svix_app names the right application",
+        "events wait as Svix asks: 429",
+        "refused the event large, which is dropped: 413",
+        "refused the event odd, which is dropped: 422",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+}

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use super::{Svix, said};
 use crate::domain::{Failure, FailureKind, Unreadable};
 use crate::io::client::endpoints::Changed;
-use crate::io::client::failure::Failed;
+use crate::io::client::failure::{Failed, unreadable};
 use crate::io::client::http::Verb;
 
 /// The status that says that something is there already.
@@ -35,7 +36,7 @@ impl Svix {
             self.make(&["api", "v1", "app"], &body).await?;
         }
         let route = ["api", "v1", "app", &*self.app];
-        let found = self.http.read(&route, &[], |_| Ok(())).await;
+        let found = self.http.read(&route, &[], identified).await;
         found.map_err(said).map_err(|failure| match failure.kind {
             FailureKind::NotFound => Failure {
                 hint: format!(
@@ -67,7 +68,16 @@ impl Svix {
         let route = self.route(&["msg"]);
         let query = [("with_content", "false")];
         let url = self.http.route(&route, &query).map_err(Failed::last)?;
-        unless_there(self.http.post_again(&url, body).await)
+        let made = self.http.post_again(&url, body).await;
+        let read = made.and_then(|body| {
+            // Whoever else answers here with a success has taken nothing: a login page, a proxy.
+            // Had Svix answered, the next try would tell that the event is there.
+            identified(&body).map_err(|what| Failed::passing(unreadable(&what, &url)))
+        });
+        unless_there(read).map_err(|failed| Failed {
+            failure: said(failed.failure),
+            ..failed
+        })
     }
 
     /// An answer below the application, as it is.
@@ -108,6 +118,18 @@ fn unless_there<T>(made: Result<T, Failed>) -> Result<(), Failed> {
         Err(failed) if failed.status == Some(CONFLICT) => Ok(()),
         made => made.map(|_| ()),
     }
+}
+
+/// Whether it is one thing of Svix, which has an id.
+fn identified(body: &[u8]) -> Result<(), Unreadable> {
+    #[derive(Deserialize)]
+    struct Thing {
+        #[serde(rename = "id")]
+        _id: String,
+    }
+    let read: Result<Thing, _> = serde_json::from_slice(body);
+    let none = |_| Unreadable::new("svix", "something that Svix does not answer", "");
+    read.map(|_| ()).map_err(none)
 }
 
 /// An empty body, as a 204 has it, is read as null.
