@@ -106,7 +106,7 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
             }
         })
         .collect();
-    earlier.leave_out_found(&history, &mut plans);
+    let found = earlier.leave_out_found(&history, &mut plans);
     let n_left = left_to_retries(&mut plans, args.leave_retries, now);
     let mut out = Output::new();
     // A named message is sent in its turn, whatever was tried before.
@@ -130,6 +130,7 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
         warn(&plans, n_left, now);
     }
     out.flush()?;
+    earlier.told(found, clock.now()).await?;
     if n_chosen == 0 {
         return Ok(Ready::Ended(nothing_to_send(
             &plans,

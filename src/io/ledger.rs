@@ -48,7 +48,7 @@ const TO_MEND: &str = "nothing is sent without it, so that nothing is sent twice
 const TOO_NEW: &str = "use the newer reeltop; leave the file where it is: it tells what was sent \
     already, so that nothing is sent twice, and this reeltop sends nothing without it";
 /// A message and an endpoint.
-type Pair = (MessageId, EndpointId);
+pub type Pair = (MessageId, EndpointId);
 
 /// The ledger, for the replays of one service. Clones are one.
 #[derive(Clone)]
@@ -215,6 +215,27 @@ impl Ledger {
     /// The replays of a message at an endpoint, or at a URL that it was posted to, oldest first.
     pub fn of_pair(&self, (message, endpoint): &Pair, now: Moment) -> Result<Vec<Replay>, Failure> {
         self.read(now, |file| file.pair(message, endpoint))
+    }
+
+    /// The pairs whose latest end was found after whoever sent it had ended, and that nobody was told
+    /// of who means to send.
+    pub fn unheard(&self, now: Moment) -> Result<Vec<Pair>, Failure> {
+        let mut inner = self.lock();
+        if !self.open(&mut inner, false, now)? {
+            return Ok(Vec::new());
+        }
+        let pairs = inner.file.as_ref().map_or(Ok(Vec::new()), File::unheard);
+        pairs.map_err(|error| self.failed(&error))
+    }
+
+    /// Takes note that whoever means to send was told of the ends of these pairs.
+    pub fn hear(&self, pairs: &[Pair], now: Moment) -> Result<(), Failure> {
+        let mut inner = self.lock();
+        if pairs.is_empty() || !self.open(&mut inner, false, now)? {
+            return Ok(());
+        }
+        let heard = inner.file.as_mut().map_or(Ok(()), |file| file.hear(pairs));
+        heard.map_err(|error| self.failed(&error))
     }
 
     fn read(

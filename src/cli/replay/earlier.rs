@@ -5,15 +5,17 @@ use std::collections::HashSet;
 use super::change;
 use crate::cli::output::Stop;
 use crate::domain::{
-    Change, ChangeKind, EndpointId, History, MessageId, Moment, Plan, PlanItem, Replay,
-    ReplayState, Trigger,
+    Change, ChangeKind, History, MessageId, Moment, Plan, PlanItem, Replay, ReplayState, Trigger,
 };
 use crate::io::clock::Clock;
-use crate::io::ledger::Ledger;
+use crate::io::ledger::{Ledger, Pair};
 
-/// The pairs of which an earlier replay was open as this command began: nobody had been told how it
-/// ended.
-pub(super) struct Earlier(HashSet<(MessageId, EndpointId)>);
+/// The pairs of which an earlier replay was open as this command began, or ended after whoever sent
+/// it had: nobody who means to send was told how it ended, be it that somebody else found it.
+pub(super) struct Earlier {
+    unheard: HashSet<Pair>,
+    ledger: Ledger,
+}
 
 impl Earlier {
     /// Folds what the ledger holds, after it took note of the attempts that were read: these may
@@ -24,34 +26,48 @@ impl Earlier {
         let looked = ledger.wait(move |ledger| {
             let open = ledger.list(0, now)?;
             ledger.note(&attempts);
-            Ok((open, ledger.keep(now)?))
+            let held = ledger.keep(now)?;
+            Ok((open, held, ledger.unheard(now)?))
         });
-        let (open, held) = looked.await?;
+        let (open, held, mut unheard) = looked.await?;
         for replay in held {
             history.apply(change(ChangeKind::Ledger(Box::new(replay)), now));
         }
         let open = open.into_iter().filter(|replay| replay.state.is_open());
-        let pairs = open.map(|replay| (replay.message, replay.endpoint));
-        Ok(Self(pairs.collect()))
+        unheard.extend(open.map(|replay| (replay.message, replay.endpoint)));
+        Ok(Self {
+            unheard: unheard.into_iter().collect(),
+            ledger: ledger.clone(),
+        })
     }
 
     /// Leaves out what such a replay turns out to have delivered, or may have: whoever runs the same
     /// command again after a crash means that replay, and no second one. Sending another takes one
     /// more command, by somebody who has been told.
-    pub fn leave_out_found(&self, history: &History, plans: &mut [Plan]) {
+    /// Gives the pairs.
+    pub fn leave_out_found(&self, history: &History, plans: &mut [Plan]) -> Vec<Pair> {
+        let mut found = Vec::new();
         for plan in plans {
             let message = &plan.message;
             for item in plan.items.iter_mut().filter(|item| item.is_chosen) {
                 if let Some(why) = self.found(history, message, item) {
                     item.leave_out(why);
+                    found.push((message.clone(), item.endpoint.clone()));
                 }
             }
         }
+        found
+    }
+
+    /// Takes note that whoever runs this command was told of these.
+    pub async fn told(self, pairs: Vec<Pair>, now: Moment) -> Result<(), Stop> {
+        let ledger = self.ledger.clone();
+        Ok(ledger.wait(move |ledger| ledger.hear(&pairs, now)).await?)
     }
 
     fn found(&self, history: &History, message: &MessageId, item: &PlanItem) -> Option<String> {
         let pair = (message.clone(), item.endpoint.clone());
-        if !self.0.contains(&pair) {
+        if !self.unheard.contains(&pair) {
             return None;
         }
         let mut replays = history.replays.of(message, &item.endpoint);
@@ -61,7 +77,7 @@ impl Earlier {
         let latest = replays.next_back().filter(is_news)?;
         let words = latest.words();
         Some(format!(
-            "an earlier replay was still open, and this look found it {words}; the same command \
+            "an earlier replay, whose end was not known, turned out to be {words}; the same command \
              again sends another"
         ))
     }

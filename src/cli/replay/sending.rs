@@ -14,12 +14,13 @@ use crate::cli::INTERRUPTED;
 use crate::cli::output::{Outcome, Output, note};
 use crate::domain::bulk::Sweep;
 use crate::domain::{
-    Applied, ChangeKind, History, Job, MAX_FAILURES, Origin, Queue, ReplayState, ReplayStep, Stage,
+    Applied, ChangeKind, History, Job, MAX_FAILURES, Moment, Origin, Queue, ReplayState,
+    ReplayStep, Stage,
 };
 use crate::io::client::Client;
 use crate::io::clock::Clock;
 use crate::io::keeper;
-use crate::io::ledger::Ledger;
+use crate::io::ledger::{Ledger, Pair};
 use crate::io::outlet::{Ends, Outlet};
 use crate::io::sender::{self, Followed, Posts, ReplayOrder, Swept};
 use crate::wire::normal;
@@ -65,6 +66,7 @@ pub(super) async fn send(by: Sending) -> Outcome {
         mut history,
         mut out,
     } = by;
+    let book = ledger.clone();
     let (outlet, Ends { mut changes, .. }) = Outlet::new(clock, None, ledger);
     let abilities = history.abilities.clone();
     let posts = Posts::default();
@@ -140,6 +142,7 @@ pub(super) async fn send(by: Sending) -> Outcome {
     let Some(left) = whole else {
         return Ok(interrupted(&history));
     };
+    hear(&book, &history, clock.now()).await;
     let tally = Tally::of(&history, &left);
     if let Some(words) = tally.words() {
         note(&words);
@@ -326,6 +329,21 @@ fn unsent_words(queue: &Queue, too_long: Option<(String, String)>) -> String {
         note(&said);
     }
     why
+}
+
+/// Takes note of the ends that were told, be it after they had not been known for a while: the same
+/// command again means another replay.
+async fn hear(ledger: &Ledger, history: &History, now: Moment) {
+    let ours = history
+        .replays
+        .all()
+        .filter(|replay| replay.by.is_none() && !replay.state.is_open());
+    let pairs: Vec<Pair> = ours
+        .map(|replay| (replay.message.clone(), replay.endpoint.clone()))
+        .collect();
+    if let Err(failure) = ledger.wait(move |ledger| ledger.hear(&pairs, now)).await {
+        note(&failure.to_string());
+    }
 }
 
 /// Says what becomes of the replays that ctrl-c leaves behind.

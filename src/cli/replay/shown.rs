@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::cli::output::{Output, note};
 use crate::domain::bulk::{MANY, order_words, tried_words};
-use crate::domain::{History, Plan, ReplayState, Route, Time, Verdict, visible};
+use crate::domain::{History, Plan, PlanItem, ReplayState, Route, Time, Verdict, visible};
 
 /// `n_tried` of what is chosen an earlier replay tried, and it is sent last.
 pub fn plan_text(plans: &[Plan], rate: f64, is_bulk: bool, n_tried: usize, now: Time) -> String {
@@ -133,7 +133,13 @@ pub fn nothing_to_send(plans: &[Plan], is_named: bool, n_left: usize, history: &
         1
     };
     if let Some(why) = refusal {
-        return nothing(&why);
+        let is_open = |(plan, item): (&Plan, &PlanItem)| {
+            let open = history.replays.open_of(&plan.message, &item.endpoint);
+            open.is_some_and(|replay| replay.by.as_ref().is_none_or(|who| !who.is_running))
+        };
+        let code = nothing(&why);
+        // Nobody who sends it knows what became of that one.
+        return if items().any(is_open) { 3 } else { code };
     }
     if plans.is_empty() {
         return nothing("no message was found");

@@ -27,7 +27,7 @@ const APPLICATION: i64 = 0x7265_6574;
 const BUSY: Duration = Duration::from_secs(5);
 
 /// Each step takes a file from one version to the next.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     "CREATE TABLE replay (
         n INTEGER PRIMARY KEY AUTOINCREMENT,
         id TEXT NOT NULL UNIQUE,
@@ -59,6 +59,9 @@ const STEPS: [&str; 6] = [
     "ALTER TABLE replay ADD COLUMN is_put_off INTEGER NOT NULL DEFAULT 0;
      UPDATE replay SET is_put_off = 1 WHERE state = 'refused' AND (reason LIKE '429 from %'
       OR reason LIKE 'its attempts could not be read first: 429 from %');",
+    // Whether whoever sent it was told an end that was found after they had ended.
+    "ALTER TABLE replay ADD COLUMN is_heard INTEGER NOT NULL DEFAULT 0;
+     UPDATE replay SET is_heard = 1 WHERE NOT is_open;",
 ];
 
 /// Rows without a certain outcome that are told at a start, at most.
@@ -184,6 +187,39 @@ impl File {
     /// The rows of a pair, oldest first.
     pub fn pair(&self, message: &MessageId, endpoint: &EndpointId) -> rusqlite::Result<Vec<Held>> {
         pair(&self.db, self.service.scope(message), message, endpoint)
+    }
+
+    /// The pairs of rows whose end, found after whoever sent them had ended, was told to nobody who
+    /// would send another.
+    pub fn unheard(&self) -> rusqlite::Result<Vec<Pair>> {
+        let sql = "SELECT message, endpoint FROM replay
+                   WHERE (was_unknown OR state = 'ambiguous') AND NOT is_open AND NOT is_heard
+                     AND scope IN ('', ?1)";
+        let mut statement = self.db.prepare(sql)?;
+        let pair = |row: &Row<'_>| {
+            let (message, endpoint): (String, String) = (row.get(0)?, row.get(1)?);
+            Ok((MessageId::new(&message), EndpointId::new(&endpoint)))
+        };
+        statement.query_map([self.service.name()], pair)?.collect()
+    }
+
+    /// Takes note that the ends of these pairs' rows were told. It changes nothing for anybody who
+    /// looks, so that the rows keep their revision.
+    pub fn hear(&mut self, pairs: &[Pair]) -> rusqlite::Result<()> {
+        let behavior = TransactionBehavior::Immediate;
+        let transaction = self.db.transaction_with_behavior(behavior)?;
+        for (message, endpoint) in pairs {
+            transaction.execute(
+                "UPDATE replay SET is_heard = 1
+                 WHERE message = ?1 AND endpoint = ?2 AND scope IN ('', ?3) AND NOT is_open",
+                params![
+                    message.to_string(),
+                    endpoint.to_string(),
+                    self.service.scope(message)
+                ],
+            )?;
+        }
+        transaction.commit()
     }
 
     /// Writes the rows of new replays, unless one of a pair is open, or another of its message that

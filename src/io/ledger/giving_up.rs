@@ -42,6 +42,9 @@ impl Ledger {
                 return Err(refused("there is no such replay"));
             };
             if file.update(&held).map_err(|error| self.failed(&error))? {
+                // Whoever gives it up knows how it stood.
+                let heard = file.hear(&[held.pair()]);
+                heard.map_err(|error| self.failed(&error))?;
                 self.news.notify_one();
                 return Ok(self.shown_one(&inner, held));
             }

@@ -31,7 +31,13 @@ async fn attempts_that_a_plan_reads_end_what_was_open_in_the_ledger() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_command_after_a_kill_sends_nothing_where_the_first_was_delivered() {
-    for then in [&["--yes"][..], &["--dry-run"]] {
+    // Whoever else looks at it meanwhile tells whoever sent it nothing.
+    let somebody = ["replays", "--json"];
+    for (then, by) in [
+        (&["--yes"][..], None),
+        (&["--dry-run"], None),
+        (&["--yes"], Some(&somebody)),
+    ] {
         let state = tempfile::tempdir().unwrap();
         let service = Service::held_at(Point::Posting).await;
         let mut first = service.replay(state.path());
@@ -40,6 +46,11 @@ async fn the_same_command_after_a_kill_sends_nothing_where_the_first_was_deliver
         first.wait().unwrap();
         service.open();
         assert_eq!(service.n_posts(), 1);
+        if let Some(somebody) = by {
+            let child = service.command(state.path(), somebody).spawn().unwrap();
+            let (code, _, said) = end(child).await;
+            assert_eq!(code, Some(0), "its end is found: {said}");
+        }
 
         // An endpoint that is named gets a message again, whatever it has; but not unawares.
         let named = ["replay", "msg_1", "--endpoint", "ep_1"];
@@ -51,7 +62,7 @@ async fn the_same_command_after_a_kill_sends_nothing_where_the_first_was_deliver
         };
         let (code, said) = again(&[then, &["--json"]].concat()).await;
         assert_eq!((code, service.n_posts()), (Some(0), 1), "{then:?}: {said}");
-        let found = "an earlier replay was still open, and this look found it delivered, found \
+        let found = "an earlier replay, whose end was not known, turned out to be delivered, found \
                      later, perhaps somebody else's; the same command again sends another";
         assert!(said.contains("nothing was sent of msg_1 to "), "{said}");
         assert!(said.contains(found), "{said}");
