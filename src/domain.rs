@@ -68,7 +68,7 @@ pub use offer::{OFFERS, Offer};
 pub use plan::{Grounds, Plan, PlanItem, PostBody, Verdict, plan, plan_local};
 pub use query::Query;
 pub use queue::{Job, MAX_FAILURES, MAX_PAUSE, Pause, Queue, UNSAID, asks_to_wait};
-pub use received::{Again, Finding, Receipt, Receipts, Received};
+pub use received::{Again, Finding, Receipt, Receipts, Received, Unfit};
 pub use receiver::{is_one_receiver, is_one_receiver_for};
 pub use replay::{
     Before, LedgerRow, Replay, ReplayState, ReplayStep, Replays, Reply, Route, Stage, Who,

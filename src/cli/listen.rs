@@ -19,7 +19,7 @@ use super::output::{Outcome, Output, Stop, note, usage, zone};
 use super::serve::unbound;
 use super::signals::Signals;
 use super::{hosts, secrets, source};
-use crate::domain::{Failure, FailureKind, masked_url};
+use crate::domain::{Failure, FailureKind, Unfit};
 use crate::io::Clock;
 use crate::io::config::is_read_only;
 use crate::io::post::Poster;
@@ -151,7 +151,7 @@ impl Hall {
                     printer.delivery(&delivery)?;
                 }
                 Some(arrival) = inbox.next(), if is_room => {
-                    if self.take(arrival, &done) {
+                    if self.take(arrival, &done, printer)? {
                         n_taken += 1;
                     }
                 }
@@ -161,20 +161,23 @@ impl Hall {
     }
 
     /// Begins with a delivery; whether it is one.
-    fn take(&mut self, arrival: Arrival, done: &mpsc::Sender<Delivery>) -> bool {
+    fn take(
+        &mut self,
+        arrival: Arrival,
+        done: &mpsc::Sender<Delivery>,
+        printer: &mut Printer,
+    ) -> Result<bool, Stop> {
         let Arrival {
             request,
-            is_too_large,
+            unfit,
             sender,
         } = arrival;
-        if let Some((code, why)) = refusal(&request, is_too_large) {
-            let path = masked_url(&request.path);
-            note(&format!("{} {path}: {why}", request.method));
-            let body = why.into_bytes();
-            sender.answer(Answer { code, body });
-            return false;
-        }
         let received = self.clock.now().wall;
+        if let Some(why) = refusal(&request, unfit) {
+            sender.answer(turning_away(why));
+            printer.turned_away(&request, why, received)?;
+            return Ok(false);
+        }
         let entry = self.book.enter(request.signature().id, &request.body);
         let saved_as = self
             .shelf
@@ -186,17 +189,30 @@ impl Hall {
             sender.answer(answer);
             let _ = done.send(delivery).await;
         });
-        true
+        Ok(true)
     }
 }
 
-/// The status and the reason for what is no webhook.
-fn refusal(request: &Saved, is_too_large: bool) -> Option<(u16, String)> {
-    if is_too_large {
-        let mib = MAX_BODY >> 20;
-        return Some((413, format!("the body is larger than {mib} MiB")));
+/// Why a request is no delivery, if it is none.
+fn refusal(request: &Saved, unfit: Option<Unfit>) -> Option<Unfit> {
+    unfit.or_else(|| (request.method != "POST").then_some(Unfit::NoPost))
+}
+
+/// What is answered to a request that is no delivery.
+fn turning_away(why: Unfit) -> Answer {
+    Answer {
+        code: why.code(),
+        body: reason(why).into_bytes(),
     }
-    (request.method != "POST").then(|| (405, "is no webhook; they are POST".to_owned()))
+}
+
+/// Why a request is no delivery, in a sentence.
+fn reason(why: Unfit) -> String {
+    match why {
+        Unfit::NoPost => "is no webhook; they are POST".to_owned(),
+        Unfit::TooLarge => format!("the body is larger than {} MiB", MAX_BODY >> 20),
+        Unfit::BrokenOff => "the body broke off, or is not framed as HTTP says".to_owned(),
+    }
 }
 
 /// The file's path; what was not saved is said.

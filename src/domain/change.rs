@@ -10,7 +10,7 @@ use super::id::{AssetId, EndpointId, MessageId, TaskId};
 use super::journal::{Hole, Journal};
 use super::link::{Abilities, LinkCounters, LinkState, Proof};
 use super::message::Message;
-use super::received::{Again, Received};
+use super::received::{Again, Received, Unfit};
 use super::replay::{Replay, ReplayStep};
 use super::schedule::NextTry;
 use super::task::Observation;
@@ -84,6 +84,8 @@ pub enum ChangeKind {
     Endpoint(Box<Endpoint>),
     /// A receiver beside the dashboard got a request.
     Received(Box<Received>),
+    /// A receiver beside the dashboard turned a request away.
+    TurnedAway(Unfit),
     /// What was found when the latest request of a row, its `nth`, was looked at again, by the
     /// row's number.
     Judged {

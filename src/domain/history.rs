@@ -216,6 +216,7 @@ impl History {
             ChangeKind::AttemptsRead(message) => self.deliveries.attempts_read(&message),
             ChangeKind::NextTry(next) => self.deliveries.take_next(*next, (origin, received)),
             ChangeKind::Received(request) => self.received.take(received, *request),
+            ChangeKind::TurnedAway(why) => self.received.turn_away(why),
             ChangeKind::Judged { row, nth, again } => {
                 if !self.received.judge(row, nth, *again) {
                     return Applied::Nothing;

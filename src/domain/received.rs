@@ -33,6 +33,36 @@ impl Finding {
     }
 }
 
+/// Why a request was turned away: it was no delivery, and nothing of it was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unfit {
+    /// Webhooks are POST.
+    NoPost,
+    /// Its body is beyond what is taken.
+    TooLarge,
+    /// Its body broke off, or is not framed as HTTP says.
+    BrokenOff,
+}
+
+impl Unfit {
+    /// The status that it is answered with.
+    pub fn code(self) -> u16 {
+        match self {
+            Self::NoPost => 405,
+            Self::TooLarge => 413,
+            Self::BrokenOff => 400,
+        }
+    }
+
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NoPost => "no POST",
+            Self::TooLarge => "too large",
+            Self::BrokenOff => "broken off",
+        }
+    }
+}
+
 /// What was found when a request was looked at again, because somebody asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Again {
@@ -113,6 +143,7 @@ pub struct Receipts {
     n_refused: u64,
     n_unchecked: u64,
     n_dropped: u64,
+    turned_away: BTreeMap<Unfit, u64>,
     bytes: usize,
 }
 
@@ -200,6 +231,16 @@ impl Receipts {
         true
     }
 
+    /// Counts a request that was turned away; it is no row.
+    pub fn turn_away(&mut self, why: Unfit) {
+        *self.turned_away.entry(why).or_default() += 1;
+    }
+
+    /// Why requests were turned away, and how many for that.
+    pub fn turned_away(&self) -> impl Iterator<Item = (Unfit, u64)> {
+        self.turned_away.iter().map(|(why, n)| (*why, *n))
+    }
+
     /// What came of a message.
     pub fn of(&self, message: &MessageId) -> Option<&Receipt> {
         self.get(*self.by_message.get(message)?)
@@ -222,7 +263,7 @@ impl Receipts {
         self.rows.is_empty()
     }
 
-    /// Requests that came in all.
+    /// Requests that came in all, those that were turned away not among them.
     pub fn n_requests(&self) -> u64 {
         self.n_requests
     }

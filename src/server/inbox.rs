@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::connection::{Cut, CuttableListener};
+use crate::domain::Unfit;
 use crate::wire::saved::Saved;
 
 /// Requests that may wait to be looked at; more wait in their connections.
@@ -39,8 +40,8 @@ pub struct Inbox {
 #[derive(Debug)]
 pub struct Arrival {
     pub request: Saved,
-    /// Whether its body was beyond the limit, and is not here.
-    pub is_too_large: bool,
+    /// Why its body is not here.
+    pub unfit: Option<Unfit>,
     pub sender: Sender,
 }
 
@@ -119,12 +120,13 @@ async fn take(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let is_too_large = match &body {
-        Ok(_) => false,
-        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => true,
-        // The sender went away in the middle of it.
-        Err(rejection) => return rejection.status().into_response(),
-    };
+    let unfit = body.as_ref().err().map(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            Unfit::TooLarge
+        } else {
+            Unfit::BrokenOff
+        }
+    });
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
     let request = Saved {
         method: method.to_string(),
@@ -141,7 +143,7 @@ async fn take(
     let (answer, answered) = oneshot::channel();
     let arrival = Arrival {
         request,
-        is_too_large,
+        unfit,
         sender: Sender(answer),
     };
     if to.send(arrival).await.is_err() {

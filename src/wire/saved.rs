@@ -40,20 +40,26 @@ pub enum NotSaved {
 }
 
 impl Saved {
-    /// Reads one raw HTTP request, or as many JSON objects as there are.
+    /// Reads one raw HTTP request, or as many JSON objects as there are; those that `listen` wrote
+    /// of what it turned away hold no request.
     pub fn read_all(text: &[u8]) -> Result<Vec<Self>, NotSaved> {
         let trimmed = text.trim_ascii_start();
-        match trimmed.first() {
-            None => Err(NotSaved::Empty),
+        let saved = match trimmed.first() {
+            None => Vec::new(),
             Some(b'{') => serde_json::Deserializer::from_slice(trimmed)
                 .into_iter::<Value>()
+                .filter(|value| !is_turned_away(value.as_ref().ok()))
                 .map(|value| match value {
                     Ok(Value::Object(fields)) if fields.contains_key("headers") => of_json(&fields),
                     _ => Err(NotSaved::Neither),
                 })
-                .collect(),
-            Some(_) => of_http(trimmed).map(|saved| vec![saved]),
+                .collect::<Result<_, _>>()?,
+            Some(_) => vec![of_http(trimmed)?],
+        };
+        if saved.is_empty() {
+            return Err(NotSaved::Empty);
         }
+        Ok(saved)
     }
 
     /// The first header of this name, whatever its case.
@@ -154,6 +160,10 @@ fn of_http(text: &[u8]) -> Result<Saved, NotSaved> {
         saved.body.truncate(declared);
     }
     Ok(saved)
+}
+
+fn is_turned_away(value: Option<&Value>) -> bool {
+    value.is_some_and(|value| value["turned_away"].is_string())
 }
 
 fn of_json(fields: &Map<String, Value>) -> Result<Saved, NotSaved> {
@@ -276,12 +286,15 @@ mod tests {
         assert_eq!(only(node).body, b"{\"a\":1}");
         let two = br#"{"headers":[["a","b"]],"body":"1"} {"headers":[],"body":"2"}"#;
         assert_eq!(Saved::read_all(two).unwrap().len(), 2);
+        let turned = br#"{"turned_away":"is no webhook"}{"headers":[],"turned_away":null}"#;
+        assert_eq!(Saved::read_all(turned).unwrap().len(), 1);
     }
 
     #[test]
     fn what_is_no_request_is_told() {
         for (text, expected) in [
             ("", NotSaved::Empty),
+            ("{\"turned_away\":\"no POST\"}", NotSaved::Empty),
             ("{\"a\":1}", NotSaved::Neither),
             ("hello", NotSaved::Neither),
             ("{\"headers\":", NotSaved::Neither),

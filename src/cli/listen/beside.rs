@@ -9,20 +9,20 @@ use tokio::sync::mpsc;
 use super::book::Book;
 use super::delivery::{Delivery, Desk};
 use super::print::event;
-use super::{AT_ONCE, MAX_BODY, refusal};
+use super::{AT_ONCE, MAX_BODY, refusal, turning_away};
 use crate::cli::output::Stop;
 use crate::cli::serve::unbound;
 use crate::cli::verify::whole_diagnosis;
 use crate::domain::{
     Again, ChangeKind, Endpoint, Failure, FailureKind, Finding, MessageId, Moment, Origin,
-    Received, Time,
+    Received, Time, Unfit,
 };
 use crate::io::Clock;
 use crate::io::client::Client;
 use crate::io::config::is_loopback;
 use crate::io::intake::Teller;
 use crate::runtime::{Listening, Recheck};
-use crate::server::inbox::{Answer, Arrival, Inbox};
+use crate::server::inbox::{Arrival, Inbox};
 use crate::wire::saved::Saved;
 use crate::wire::signature::doctor::{Diagnosis, Held, Holder};
 
@@ -79,7 +79,9 @@ impl Beside {
         loop {
             tokio::select! {
                 Some(arrival) = self.inbox.next() => {
-                    take(arrival, &desk, &mut book, clock, &done);
+                    if let Some(why) = take(arrival, &desk, &mut book, clock, &done) {
+                        to.tell(Origin::User, ChangeKind::TurnedAway(why)).await;
+                    }
                 }
                 Some((_, delivery)) = results.recv() => {
                     to.tell(Origin::User, ChangeKind::Received(Box::new(received(delivery)))).await;
@@ -167,23 +169,22 @@ fn with(own: &[Held], told: Vec<Held>) -> Vec<Held> {
     all
 }
 
-/// Begins with a request; what is no webhook is answered so.
+/// Begins with a request; what is no delivery is answered so, and why it is none.
 fn take(
     arrival: Arrival,
     desk: &Arc<Desk>,
     book: &mut Book,
     clock: Clock,
     done: &mpsc::Sender<(Moment, Delivery)>,
-) {
+) -> Option<Unfit> {
     let Arrival {
         request,
-        is_too_large,
+        unfit,
         sender,
     } = arrival;
-    if let Some((code, why)) = refusal(&request, is_too_large) {
-        let body = why.into_bytes();
-        sender.answer(Answer { code, body });
-        return;
+    if let Some(why) = refusal(&request, unfit) {
+        sender.answer(turning_away(why));
+        return Some(why);
     }
     let at = clock.now();
     let entry = book.enter(request.signature().id, &request.body);
@@ -194,6 +195,7 @@ fn take(
         sender.answer(answer);
         let _ = done.send((at, delivery)).await;
     });
+    None
 }
 
 /// A delivery as the screen tells it.

@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 
 use super::delivery::Delivery;
+use super::reason;
 use crate::cli::output::{Output, Stop};
-use crate::domain::{ChangeKind, Event, visible};
+use crate::domain::{ChangeKind, Event, Time, Unfit, masked_url, visible};
 use crate::wire::events;
+use crate::wire::saved::Saved;
 use crate::wire::signature::doctor::Diagnosis;
 use crate::wire::sse::Frame;
 
@@ -35,6 +37,27 @@ impl Printer {
                 self.out
                     .styled(&format!("          {}", visible(&found.advice())))?;
             }
+        }
+        Ok(self.out.flush()?)
+    }
+
+    /// Says that a request was turned away, and why; it is no delivery and counts as none.
+    pub fn turned_away(&mut self, request: &Saved, why: Unfit, at: Time) -> Result<(), Stop> {
+        let (path, reason) = (masked_url(&request.path), reason(why));
+        if self.is_json {
+            let line = json!({
+                "timestamp": at.rfc3339(),
+                "turned_away": reason,
+                "method": request.method,
+                "path": path,
+                "response_status_code": why.code(),
+            });
+            self.out.line(&line.to_string())?;
+        } else {
+            let (time, method) = (at.clock(self.zone), visible(&request.method));
+            let (path, code) = (visible(&path), why.code());
+            let line = format!("{time}  turned away       {method} {path}: {reason}  → {code}");
+            self.out.styled(&line)?;
         }
         Ok(self.out.flush()?)
     }
@@ -116,6 +139,7 @@ fn fields(delivery: &Delivery, event: Option<&Event>) -> Map<String, Value> {
         ("reason", json!(found.map(Diagnosis::words))),
         ("response_status_code", delivery.code.into()),
         ("forwarded", json!(forwarded)),
+        ("turned_away", Value::Null),
         ("saved_as", json!(delivery.saved_as)),
     ] {
         fields.insert(name.to_owned(), value);

@@ -8,7 +8,7 @@ use super::super::paint::{Canvas, Pieces, Side, dim, piece, pieces_width, plain}
 use super::pace_words;
 use crate::app::filter::Filter;
 use crate::app::{Screen, State, Tone};
-use crate::domain::{Part, TASK_STATES};
+use crate::domain::{Part, TASK_STATES, Unfit};
 
 /// Paints the summary.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, row: u16, state: &State, matching: usize) {
@@ -121,30 +121,47 @@ fn lefts(state: &State) -> Vec<Pieces<'static>> {
     }
 }
 
-/// What the receiver beside the dashboard got, how much of it verified as it came, and what of it is
-/// no longer kept.
+/// What the receiver beside the dashboard got, how much of it verified as it came, what of it is no
+/// longer kept, and what it turned away.
 fn received(state: &State) -> Vec<Pieces<'static>> {
     let received = &state.history.received;
-    let counted = |n: u64, tone, words: &str| {
-        let tone = if n == 0 { Tone::Dim } else { tone };
-        (n, piece(tone, format!(" · {n} {words}")))
-    };
     let counters = [
-        counted(received.n_refused(), Tone::Bad, "not verified"),
-        counted(received.n_unchecked(), Tone::Warn, "not checked"),
-        counted(received.n_dropped(), Tone::Warn, "no longer kept"),
+        (received.n_refused(), Tone::Bad, "not verified"),
+        (received.n_unchecked(), Tone::Warn, "not checked"),
+        (received.n_dropped(), Tone::Warn, "no longer kept"),
     ];
-    let all = plain(format!(" {} received", received.n_requests()));
+    let counted = |least: u64| {
+        // That all that was checked verified is said too.
+        let is_shown = move |n, tone| n >= least || tone == Tone::Bad;
+        let shown = (counters.iter()).filter(move |(n, tone, _)| is_shown(*n, *tone));
+        shown.map(|(n, tone, words)| {
+            let tone = if *n == 0 { Tone::Dim } else { *tone };
+            piece(tone, format!(" · {n} {words}"))
+        })
+    };
+    let turned: Vec<_> = received.turned_away().collect();
+    let n_turned: u64 = turned.iter().map(|(_, n)| n).sum();
+    let whys = |why: fn(Unfit) -> String| {
+        let whys = turned
+            .iter()
+            .map(|(unfit, n)| format!("{n} {}", why(*unfit)));
+        format!("turned away: {}", whys.collect::<Vec<_>>().join(", "))
+    };
+    let with_codes = whys(|why| format!("{} ({})", why.words(), why.code()));
+    let without = whys(|why| why.words().to_owned());
+    let counts = format!("{n_turned} turned away");
+    let turned = |words: &str| (n_turned > 0).then(|| piece(Tone::Warn, format!(" · {words}")));
+    let all = || std::iter::once(plain(format!(" {} received", received.n_requests())));
     let at = state.session.listening.as_deref().unwrap_or_default();
     let at = dim(format!(" · at {at}"));
-    let every = counters.iter().map(|(_, counter)| counter.clone());
-    let some = counters.iter().filter(|(n, _)| *n > 0);
-    let some: Pieces<'static> = some.map(|(_, counter)| counter.clone()).collect();
-    let all = || std::iter::once(all.clone());
+    let whole = |least| all().chain(counted(least)).chain(turned(&with_codes));
+    let some = |words| all().chain(counted(1)).chain(turned(words)).collect();
     vec![
-        all().chain(every).chain([at.clone()]).collect(),
-        all().chain(some.clone()).chain([at]).collect(),
-        all().chain(some).collect(),
+        whole(0).chain([at.clone()]).collect(),
+        whole(1).chain([at]).collect(),
+        whole(1).collect(),
+        some(&without),
+        some(&counts),
     ]
 }
 

@@ -38,7 +38,7 @@ const NEW_WORD: u8 = 16;
 pub fn is_kept(kind: &ChangeKind) -> bool {
     use ChangeKind::{
         AttemptsFrom, AttemptsRead, Counters, Hole, Journal, Judged, Ledger, LedgerTrouble,
-        NextTry, Polled, Received,
+        NextTry, Polled, Received, TurnedAway,
     };
     !matches!(
         kind,
@@ -48,6 +48,7 @@ pub fn is_kept(kind: &ChangeKind) -> bool {
             | AttemptsFrom { .. }
             | AttemptsRead(_)
             | Received(_)
+            | TurnedAway(_)
             | Judged { .. }
             | Journal(_)
             | Hole(_)
@@ -126,6 +127,7 @@ pub(super) fn write(kind: &ChangeKind, to: &mut Writer) -> Option<u8> {
         | ChangeKind::AttemptsFrom { .. }
         | ChangeKind::AttemptsRead(_)
         | ChangeKind::Received(_)
+        | ChangeKind::TurnedAway(_)
         | ChangeKind::Judged { .. }
         | ChangeKind::Journal(_)
         | ChangeKind::Hole(_)

@@ -121,6 +121,10 @@ async fn an_altered_byte_is_named_when_the_signature_is_looked_at_again() {
     pty.sees("no secret fits");
     pty.keys("v");
     pty.sees("one byte of the body was altered");
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let seen = client.get(&url).send().await.unwrap();
+    assert_eq!(seen.status(), 405);
+    pty.sees("turned away: 1 no POST (405)");
     pty.keys("q");
     pty.end();
     server.stop().await;

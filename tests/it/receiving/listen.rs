@@ -1,4 +1,5 @@
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
+use std::net::TcpStream;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -233,11 +234,33 @@ async fn answers_are_as_asked_and_what_is_no_webhook_is_refused() {
         .await;
     // The rest of the body may meet a closed connection.
     assert!(seen.is_err() || seen.unwrap().status() == 413);
-    let mut words = String::new();
-    listening.words.read_line(&mut words).unwrap();
-    assert!(words.contains("GET /: is no webhook"), "{words}");
+    let line = listening.line();
+    assert_eq!(
+        (&line["method"], &line["response_status_code"]),
+        (&"GET".into(), &405.into())
+    );
+    assert!(line["turned_away"].as_str().unwrap().contains("no webhook"));
+    let line = listening.line();
+    assert_eq!(line["turned_away"], "the body is larger than 16 MiB");
+    // A body that ends before the length that it declares.
+    let at_once = url.trim_start_matches("http://").trim_end_matches('/');
+    let mut broken = TcpStream::connect(at_once).unwrap();
+    broken
+        .write_all(b"POST /x?key=s3cret HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{")
+        .unwrap();
+    broken.shutdown(std::net::Shutdown::Write).unwrap();
+    let line = listening.line();
+    assert_eq!(
+        (&line["path"], &line["response_status_code"]),
+        (&"/x?key=***".into(), &400.into())
+    );
+    // They are no deliveries, and count as none.
     assert_eq!(deliver(&url, at, "v1,x", BODY).await, 503);
-    assert_eq!(listening.line()["response_status_code"], 503);
+    let line = listening.line();
+    assert_eq!(
+        (&line["response_status_code"], &line["turned_away"]),
+        (&503.into(), &Value::Null)
+    );
     assert_eq!(listening.child.wait().unwrap().code(), Some(0));
 }
 

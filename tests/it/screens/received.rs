@@ -1,7 +1,7 @@
 //! The screen of what a receiver beside the dashboard got, and the page of one message.
 
 use reeltop::app::{Effect, Msg, State, update};
-use reeltop::domain::{Again, ChangeKind, EventType, Finding, MessageId, Received, TaskId};
+use reeltop::domain::{Again, ChangeKind, EventType, Finding, MessageId, Received, TaskId, Unfit};
 
 use super::snapshots;
 use crate::support::{before, change, fresh, picture, press};
@@ -165,6 +165,31 @@ fn what_was_found_of_a_request_is_not_written_onto_the_one_that_came_after_it() 
         "{shown}"
     );
     assert!(!shown.contains("looked at again"), "{shown}");
+}
+
+/// A request that is no delivery is no row; that it came and why it is none is said.
+#[test]
+fn what_was_turned_away_is_counted_with_why() {
+    let mut state = told();
+    press(&mut state, "6");
+    for why in [Unfit::NoPost, Unfit::TooLarge, Unfit::NoPost] {
+        let turned = change(1, ChangeKind::TurnedAway(why));
+        update(&mut state, Msg::Changed(vec![turned]));
+    }
+    for (width, words) in [
+        (
+            200,
+            "turned away: 2 no POST (405), 1 too large (413) · at http",
+        ),
+        (120, "turned away: 2 no POST (405), 1 too large (413)"),
+        (
+            80,
+            "5 received · 3 not verified · 1 not checked · 3 turned away",
+        ),
+    ] {
+        let shown = picture(&mut state, width, 24);
+        assert!(shown.contains(words), "{shown}");
+    }
 }
 
 #[test]
