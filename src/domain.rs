@@ -7,6 +7,7 @@ mod backoff;
 pub mod bulk;
 mod cause;
 mod change;
+mod count;
 mod endpoint;
 mod event;
 mod failure;
@@ -39,6 +40,7 @@ pub use attempt::{Attempt, AttemptStatus, FailureClass, Trigger, answer};
 pub use backoff::{Backoff, MAX_CONNECTIONS, Pace};
 pub use cause::{Cause, CauseId};
 pub use change::{Change, ChangeKind, Origin};
+pub use count::plural;
 pub use endpoint::{
     AttemptHeaders, COUNTED_DAYS, EVERY_EVENT, EVERY_TASK_EVENT, Endpoint, EndpointDraft,
     EndpointEdit, FieldFault, Headers, OwnHeaders, Stats, header_fault, refused_field, types_named,

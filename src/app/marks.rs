@@ -9,7 +9,7 @@ use super::list::Step;
 use super::page::{Page, task_messages};
 use super::subject::means_endpoint;
 use super::{Overlay, Screen, State, Tone};
-use crate::domain::{EndpointId, History, MessageId};
+use crate::domain::{EndpointId, History, MessageId, plural};
 
 /// What a mark says of the endpoints of its message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -229,9 +229,5 @@ impl State {
 }
 
 fn marks_words(n: usize) -> String {
-    if n == 1 {
-        "1 mark".to_owned()
-    } else {
-        format!("{n} marks")
-    }
+    plural(n, "mark", "marks")
 }

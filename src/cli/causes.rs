@@ -6,7 +6,7 @@ use super::list::{paged, query};
 use super::output::{Outcome, Output, note, when, zone};
 use super::{offline, source};
 use crate::app::subject::means_cause;
-use crate::domain::{CauseSummary, Delivery, History, Query};
+use crate::domain::{CauseSummary, Delivery, History, Query, plural};
 use crate::wire::normal;
 
 pub async fn run(args: CausesArgs, from: SourceArgs) -> Outcome {
@@ -47,13 +47,13 @@ pub fn offline(args: &CausesArgs, from: &SourceArgs) -> Outcome {
 }
 
 fn messages(n: usize) -> String {
-    format!("{n} message{}", if n == 1 { "" } else { "s" })
+    plural(n, "message", "messages")
 }
 
 fn attempts_in(history: &History) -> String {
     let all = history.deliveries.newest().map(Delivery::attempts);
     let n: usize = all.map(<[_]>::len).sum();
-    format!("{n} attempt{}", if n == 1 { "" } else { "s" })
+    plural(n, "attempt", "attempts")
 }
 
 fn print(

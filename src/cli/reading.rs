@@ -1,7 +1,7 @@
 //! What several commands read of the logs, and how far.
 
 use super::output::note;
-use crate::domain::{EventId, Failure, FailureKind, MessageId, Unreadable};
+use crate::domain::{EventId, Failure, FailureKind, MessageId, Unreadable, plural};
 use crate::io::client::svix::Svix;
 use crate::io::client::{Client, FULL_PAGE};
 use crate::wire::rest::{Logged, Row};
@@ -15,8 +15,8 @@ pub const MOST_PAGES: usize = 400;
 pub fn say_unreadable(found: &[Unreadable]) {
     if let Some(first) = found.first() {
         note(&format!(
-            "{} rows could not be read: {}",
-            Unreadable::sum(found),
+            "{} could not be read: {}",
+            plural(Unreadable::sum(found), "row", "rows"),
             first.why
         ));
     }

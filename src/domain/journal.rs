@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 
+use super::count::plural;
 use super::time::Time;
 
 /// Whether what happens is being recorded.
@@ -136,7 +137,8 @@ impl Journal {
             Recording::Not(why) => format!("not recording: {why}"),
         };
         if self.n_missed > 0 {
-            let _ = write!(words, " · {} changes not recorded", self.n_missed);
+            let missed = plural(self.n_missed, "change", "changes");
+            let _ = write!(words, " · {missed} not recorded");
         }
         words
     }

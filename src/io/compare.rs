@@ -13,7 +13,7 @@ use super::known::{Known, MAX_KNOWN};
 use crate::domain::time::{SECOND, duration_words};
 use crate::domain::{
     Attempt, EndpointId, Failure, FailureKind, MAX_REPAIRS, Observation, Repair, RepairedBy,
-    TaskId, TaskState, Time, Unreadable,
+    TaskId, TaskState, Time, Unreadable, plural,
 };
 use crate::wire::rest::{Logged, Row};
 
@@ -218,8 +218,8 @@ async fn read_log(client: &Client, gap: (Time, Time), found: &mut Compared) {
         };
         if !page.unreadable.is_empty() {
             found.caveats.push(format!(
-                "{} messages of the log could not be read",
-                Unreadable::sum(&page.unreadable)
+                "{} of the log could not be read",
+                plural(Unreadable::sum(&page.unreadable), "message", "messages")
             ));
         }
         found.unreadable.extend(page.unreadable);

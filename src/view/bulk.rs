@@ -16,7 +16,7 @@ use crate::app::prompt::Prompt;
 use crate::app::{State, Tone};
 use crate::domain::bulk::tried_words;
 use crate::domain::time::OVERDUE;
-use crate::domain::{History, MessageId, Route, Verdict, visible};
+use crate::domain::{History, MessageId, Route, Verdict, plural, visible};
 
 /// The widest that it is.
 const WIDTH: u16 = 124;
@@ -259,18 +259,15 @@ fn how(overlay: &BulkOverlay, n: usize, offset: i32) -> String {
     };
     format!(
         "for {} since {}: the service alone decides what that is and sends it, in its own order and at \
-         its own pace; these {n} are known to be among it, what else is sent is not followed",
+         its own pace; {} known to be among it, what else is sent is not followed",
         visible(&recovery.asked.takes.words()),
-        recovery.asked.since.date_clock(offset)
+        recovery.asked.since.date_clock(offset),
+        plural(n, "message here is", "messages here are")
     )
 }
 
 fn messages(n: usize) -> String {
-    if n == 1 {
-        "1 message".to_owned()
-    } else {
-        format!("{n} messages")
-    }
+    plural(n, "message", "messages")
 }
 
 fn layout(width: u16) -> list::Layout {

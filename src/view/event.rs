@@ -8,6 +8,7 @@ use super::{json, table};
 use crate::app::listing::{Entry, ExcerptPage, new_word};
 use crate::app::page::EventPage;
 use crate::app::{State, Tone};
+use crate::domain::plural;
 
 /// Paints an event. Gives the rows of its text.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &EventPage) -> usize {
@@ -63,7 +64,7 @@ pub fn draw_excerpt(
                 vec![
                     piece(Tone::Warn, format!("? {}", new.kind.name())),
                     plain(format!(" {}", new.word)),
-                    dim(format!(" · came {} times", new.count)),
+                    dim(format!(" · came {}", plural(new.count, "time", "times"))),
                 ],
                 vec![dim(format!(
                     "first seen in {}, {}",

@@ -10,7 +10,7 @@ use super::text::wrap;
 use super::{json, table};
 use crate::app::received::ReceivedPage;
 use crate::app::{State, Tone};
-use crate::domain::{Finding, Moment, Receipt, Received, masked_url, visible};
+use crate::domain::{Finding, Moment, Receipt, Received, masked_url, plural, visible};
 
 /// Earlier requests that are told, at most.
 const MAX_EARLIER: usize = 5;
@@ -138,8 +138,8 @@ fn earlier(state: &State, receipt: &Receipt) -> Vec<Pieces<'static>> {
     if receipt.n_requests < 2 {
         return Vec::new();
     }
-    let n_earlier = receipt.n_requests - 1;
-    let mut lines = vec![vec![dim(format!("received   {n_earlier} times before"))]];
+    let n_earlier = plural(receipt.n_requests - 1, "time", "times");
+    let mut lines = vec![vec![dim(format!("received   {n_earlier} before"))]];
     let told = receipt.requests.iter().rev().skip(1).take(MAX_EARLIER);
     for (at, request) in told {
         let clock = at.wall.clock(state.session.utc_offset);

@@ -304,7 +304,8 @@ async fn tail_prints_data_unchanged_and_ends_as_told() {
         ]
     );
     assert!(
-        errors.contains("no json") && errors.contains("1 events held line breaks"),
+        errors.contains("no json")
+            && errors.contains("1 event was compacted because of line breaks"),
         "{errors}"
     );
 

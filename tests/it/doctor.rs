@@ -337,7 +337,7 @@ async fn where_the_readers_differ_is_told() {
     found.is(
         "second opinion",
         "warning",
-        "falls silent after 1 events; 2 more came",
+        "falls silent after 1 event; 2 more came",
     );
     found.is("first event", "warning", "1 are no UTF-8");
 

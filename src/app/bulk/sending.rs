@@ -6,7 +6,7 @@ use super::run::{Phase, Run, RunRow, Score};
 use super::{BulkOverlay, ShownBulk, weighed};
 use crate::app::replaying::UNDO;
 use crate::domain::bulk::Recovery;
-use crate::domain::{PlanItem, Route, Verdict, visible};
+use crate::domain::{PlanItem, Route, Verdict, plural, visible};
 
 /// The overlay of a run: the row that is picked, if it does not follow what leaves next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -164,9 +164,9 @@ impl State {
             Phase::Stopped => self.say(
                 Tone::Bad,
                 format!(
-                    "{}: {} are not sent; R shows them, Enter there resumes",
+                    "{}: {} not sent; R shows what is left, Enter there resumes",
                     run.stop_words(),
-                    run.score.waiting
+                    plural(run.score.waiting, "is", "are")
                 ),
             ),
             Phase::Ended => {
@@ -216,7 +216,11 @@ impl State {
             view.is_asking = false;
             self.say(
                 Tone::Warn,
-                format!("{n} were cancelled, they were not sent"),
+                plural(
+                    n,
+                    "was cancelled, it was not sent",
+                    "were cancelled, they were not sent",
+                ),
             );
         } else {
             view.is_asking = true;
@@ -306,7 +310,8 @@ pub fn unbegun_words(by: Route, n: usize) -> String {
     if by.is_sweep() {
         "the request is not made yet: what it sends is read and written down first".to_owned()
     } else {
-        format!("{n} are not sent yet: each is read and written down first")
+        let are = plural(n, "is", "are");
+        format!("{are} not sent yet: each is read and written down first")
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::report::{Line, Report, unread};
-use crate::domain::{EndpointId, Failure, FailureKind, MessageId, Unreadable};
+use crate::domain::{EndpointId, Failure, FailureKind, MessageId, Unreadable, plural};
 use crate::io::client::Client;
 use crate::wire::form::{self, Form, Known};
 use crate::wire::rest::{self, Page};
@@ -170,8 +170,8 @@ fn told<T>(
 ) -> Line {
     let mut detail = format!("{} {what}, {}", page.rows.len(), form.words());
     if let Some(unread) = page.unreadable.first() {
-        let n = Unreadable::sum(&page.unreadable);
-        let detail = format!("{detail}; {n} rows cannot be read: {}", unread.why);
+        let n = plural(Unreadable::sum(&page.unreadable), "row", "rows");
+        let detail = format!("{detail}; {n} cannot be read: {}", unread.why);
         return Line::warning(check, detail, "reeltop counts these and shows them raw");
     }
     match pages {

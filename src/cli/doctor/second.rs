@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::report::Line;
+use crate::domain::plural;
 use crate::io::listen::Heard;
 use crate::io::opinion::{End, Opinion, Sight};
 
@@ -44,7 +45,10 @@ pub fn judge(heard: &Heard) -> Line {
             "reqwest-eventsource connects; no event came to compare",
             "listen longer with --wait 2m",
         ),
-        n => Line::ok(CHECK, format!("reqwest-eventsource agrees on {n} events")),
+        n => {
+            let n = plural(n, "event", "events");
+            Line::ok(CHECK, format!("reqwest-eventsource agrees on {n}"))
+        }
     }
 }
 
@@ -58,7 +62,10 @@ fn difference(heard: &Heard, opinion: &Opinion) -> Option<String> {
     let is_due = |sight: &&Sight| sight.at > opened + EDGE && sight.at < last;
     if theirs.is_empty() {
         let n = ours.iter().filter(is_due).count();
-        return (n > 0).then(|| format!("an off-the-shelf reader saw none of {n} events"));
+        return (n > 0).then(|| {
+            let n = plural(n, "event", "events");
+            format!("an off-the-shelf reader saw none of {n}")
+        });
     }
     let Some((i, j)) = aligned(ours, theirs) else {
         let is_new = ours.iter().filter(is_due).count() > 0;
@@ -85,11 +92,12 @@ fn difference(heard: &Heard, opinion: &Opinion) -> Option<String> {
     match (missing(ours, theirs.len()), missing(theirs, ours.len())) {
         (0, 0) => None,
         (n, 0) => Some(format!(
-            "an off-the-shelf reader falls silent after {} events; {n} more came",
-            theirs.len()
+            "an off-the-shelf reader falls silent after {}; {n} more came",
+            plural(theirs.len(), "event", "events")
         )),
         (_, n) => Some(format!(
-            "an off-the-shelf reader saw {n} events that reeltop's connection did not bring"
+            "an off-the-shelf reader saw {} that reeltop's connection did not bring",
+            plural(n, "event", "events")
         )),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::report::{Line, Report};
 use super::second;
+use crate::domain::plural;
 use crate::io::client::Client;
 use crate::io::client::failure::Failed;
 use crate::io::config::{Source, Waits};
@@ -96,7 +97,10 @@ fn events(heard: &Heard, n_tasks: Option<usize>) -> Line {
     let Some((at, kind)) = &heard.first_event else {
         let detail = match n_tasks {
             Some(0) => format!("none within {listened}, and no task is active"),
-            Some(n) => format!("none within {listened}, though {n} tasks are active"),
+            Some(n) => {
+                let n = plural(n, "task is", "tasks are");
+                format!("none within {listened}, though {n} active")
+            }
             None => format!("none within {listened}"),
         };
         let hint = match n_tasks {
@@ -109,9 +113,9 @@ fn events(heard: &Heard, n_tasks: Option<usize>) -> Line {
         return Line::warning(CHECK, detail, hint);
     };
     let mut detail = format!(
-        "{kind} after {}; {} events in {listened}",
+        "{kind} after {}; {} in {listened}",
         seconds(*at - heard.began),
-        heard.counters.frames
+        plural(heard.counters.frames, "event", "events")
     );
     let mut odd = Vec::new();
     if let (n @ 1.., why) = &heard.unreadable {

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::report::{Line, Report};
-use crate::domain::{Ability, EndpointId, Failure, Unreadable};
+use crate::domain::{Ability, EndpointId, Failure, Unreadable, plural};
 use crate::io::client::svix::Svix;
 use crate::io::config::{SvixSource, shown};
 use crate::wire::rest::Page;
@@ -48,8 +48,8 @@ fn told<T>(check: &'static str, what: &str, page: Result<Page<T>, Failure>) -> L
     match page {
         Ok(page) => match page.unreadable.first() {
             Some(first) => {
-                let n = Unreadable::sum(&page.unreadable);
-                let detail = format!("{n} rows cannot be read: {}", first.why);
+                let n = plural(Unreadable::sum(&page.unreadable), "row", "rows");
+                let detail = format!("{n} cannot be read: {}", first.why);
                 Line::warning(check, detail, "reeltop counts these and shows them raw")
             }
             None => Line::ok(check, format!("{} {what}, from Svix", page.rows.len())),

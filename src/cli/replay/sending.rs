@@ -15,7 +15,7 @@ use crate::cli::output::{Outcome, Output, note};
 use crate::domain::bulk::Sweep;
 use crate::domain::{
     Applied, ChangeKind, History, Job, MAX_FAILURES, Moment, Origin, Queue, ReplayState,
-    ReplayStep, Stage,
+    ReplayStep, Stage, plural,
 };
 use crate::io::client::Client;
 use crate::io::clock::Clock;
@@ -166,8 +166,8 @@ async fn sweep(
         alone.take_note(true);
         let left = client.pause();
         if !alone.ask(left) {
-            let (n, why, hint) = (orders.len(), alone.why(), alone.hint());
-            return note(&format!("{n} were not sent: {why}; {hint}"));
+            let (n, why, hint) = (were(orders.len()), alone.why(), alone.hint());
+            return note(&format!("{n} not sent: {why}; {hint}"));
         }
         tokio::select! {
             biased;
@@ -308,22 +308,27 @@ impl Many<'_> {
     }
 }
 
+fn were(n: usize) -> String {
+    plural(n, "was", "were")
+}
+
 /// Says that the rest is not sent, if there is any, and gives why.
 fn unsent_words(queue: &Queue, too_long: Option<(String, String)>) -> String {
     let n_left = queue.n_left();
+    let left = were(n_left);
     let (said, why) = if queue.is_stopped() {
         let said = format!(
-            "stopped after {MAX_FAILURES} failures one after another; {n_left} were not sent; \
+            "stopped after {MAX_FAILURES} failures one after another; {left} not sent; \
              the same command begins with what was not tried yet, of a task the oldest first"
         );
         let why = "not sent: too many failures in a row stopped the rest";
         (said, why.to_owned())
     } else if let Some((why, hint)) = too_long {
-        let said = format!("{n_left} were not sent: {why}; {hint}");
+        let said = format!("{left} not sent: {why}; {hint}");
         (said, format!("not sent: {why}"))
     } else {
         let why = "not sent: reeltop was ended before its turn";
-        (format!("ended; {n_left} were not sent"), why.to_owned())
+        (format!("ended; {left} not sent"), why.to_owned())
     };
     if n_left > 0 {
         note(&said);

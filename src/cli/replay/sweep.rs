@@ -15,7 +15,7 @@ use crate::domain::bulk::{MANY, RECOVERED, Sweep, Takes, Tried, oldest_first, pl
 use crate::domain::time::{duration_words, micros};
 use crate::domain::{
     Ability, EndpointDraft, Grounds, History, MessageId, OutcomeState, Plan, PlanItem, Route, Time,
-    Verdict, visible,
+    Verdict, plural, visible,
 };
 use crate::io::clock::Clock;
 use crate::io::sender::{ReplayOrder, not_offered};
@@ -203,7 +203,7 @@ fn refusal(takes: &Takes, plans: &[Plan]) -> Option<String> {
 
 fn plan_words(asked: &Sweep, now: Time, n: usize) -> String {
     let (name, id) = (asked.takes.offer().name(), asked.endpoint.to_string());
-    let takes = asked.takes.words();
+    let (takes, are) = (asked.takes.words(), plural(n, "is", "are"));
     let (known, else_sent) = match &asked.takes {
         Takes::Failed => ("to have failed there last", "what else failed"),
         Takes::Missing => ("never to have been tried there", "what else was not"),
@@ -211,7 +211,7 @@ fn plan_words(asked: &Sweep, now: Time, n: usize) -> String {
     };
     format!(
         "Svix's {name} at {}: {} since {} ({} ago) is sent{}, by the service alone, in its own \
-         order and at its own pace\n  {n} are known {known}; {else_sent} is sent as well, and what is \
+         order and at its own pace\n  {are} known {known}; {else_sent} is sent as well, and what is \
          not known here is not followed\n",
         visible(&id),
         visible(&takes),

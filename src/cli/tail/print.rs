@@ -12,7 +12,7 @@ use super::super::output::{Output, Stop, note};
 use super::ended;
 use super::subject::EventSubject;
 use crate::domain::{
-    AssetId, ChangeKind, Event, EventType, Features, Observation, Query, TaskId, visible,
+    AssetId, ChangeKind, Event, EventType, Features, Observation, Query, TaskId, plural, visible,
 };
 use crate::wire::events;
 use crate::wire::sse::Frame;
@@ -97,17 +97,17 @@ impl Printer {
     fn say_counts(&self) {
         if self.n_compacted > 0 {
             note(&format!(
-                "{} events held line breaks and were compacted",
-                self.n_compacted
+                "{} compacted because of line breaks",
+                were(self.n_compacted)
             ));
         }
         if self.n_no_json > 0 {
-            note(&format!("{} events were no JSON", self.n_no_json));
+            note(&format!("{} no JSON", were(self.n_no_json)));
         }
         if self.n_oversized > 0 {
             note(&format!(
-                "{} events were too large and were skipped",
-                self.n_oversized
+                "{} too large, and skipped",
+                were(self.n_oversized)
             ));
         }
     }
@@ -303,6 +303,10 @@ fn compact(json: &[u8]) -> Vec<u8> {
         out.push(byte);
     }
     out
+}
+
+fn were(n: u64) -> String {
+    plural(n, "event was", "events were")
 }
 
 #[cfg(test)]

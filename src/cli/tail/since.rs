@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::super::journal;
 use super::super::output::{Stop, note};
 use super::print::Printer;
-use crate::domain::{ChangeKind, Heard, Origin, Proof};
+use crate::domain::{ChangeKind, Heard, Origin, Proof, plural};
 use crate::io::clock::Clock;
 use crate::io::journal::since;
 use crate::wire::sse::Frame;
@@ -96,10 +96,10 @@ fn note_gap(proof: &Proof) {
                 Heard::Stream => "the open stream had not told all",
             };
             note(&format!(
-                "{what} from {} to {}; {} events of that time came later ({words})",
+                "{what} from {} to {}; {} of that time came later ({words})",
                 from.rfc3339(),
                 to.rfc3339(),
-                proof.backfilled
+                plural(proof.backfilled, "event", "events")
             ));
         }
         None if proof.is_gap_unknown => note(&format!(

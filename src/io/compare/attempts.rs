@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Compared, SKEW};
-use crate::domain::{EndpointId, FailureKind, Time};
+use crate::domain::{EndpointId, FailureKind, Time, plural};
 use crate::io::client::{Client, FULL_PAGE};
 
 /// Pages of attempts read in one comparison, over all endpoints.
@@ -41,7 +41,8 @@ pub(super) async fn read_attempts(
     }
     if n_cut > 0 {
         found.caveats.push(format!(
-            "attempts made in the gap were not all read at {n_cut} endpoints (more than {MAX_PAGES} pages)"
+            "attempts made in the gap were not all read at {} (more than {MAX_PAGES} pages)",
+            plural(n_cut, "endpoint", "endpoints")
         ));
     }
     if let Some(why) = failed {

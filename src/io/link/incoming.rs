@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::Link;
 use crate::domain::{
-    ChangeKind, Example, Moment, Observation, Origin, Unreadable, WordKind, WordSeen,
+    ChangeKind, Example, Moment, Observation, Origin, Unreadable, WordKind, WordSeen, plural,
 };
 use crate::io::outlet::Draft;
 use crate::wire::lenient::excerpt;
@@ -113,7 +113,10 @@ impl Link {
         let n_skipped = counters.oversized - self.seen.oversized;
         if n_skipped > 0 {
             let limit = self.client.http.limits.event_bytes;
-            let why = format!("{n_skipped} events larger than {limit} bytes were skipped");
+            let why = format!(
+                "{} skipped: larger than {limit} bytes",
+                plural(n_skipped, "event was", "events were")
+            );
             let what = Unreadable {
                 count: n_skipped,
                 ..Unreadable::new("stream", why, "")

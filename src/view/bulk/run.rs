@@ -16,7 +16,7 @@ use crate::app::bulk::run::{Phase, Run, RunRow, RunState};
 use crate::app::bulk::sending::{RunView, unbegun_words};
 use crate::app::{State, Tone};
 use crate::domain::time::rough_words;
-use crate::domain::visible;
+use crate::domain::{plural, visible};
 
 /// Paints the run. Gives whether it said that Enter resumes.
 pub fn draw(
@@ -89,9 +89,9 @@ fn phase(state: &State, run: &Run) -> Pieces<'static> {
         )],
         Phase::Stopped => {
             let mut words = format!(
-                "stopped: {}; {} are not sent",
+                "stopped: {}; {} not sent",
                 run.stop_words(),
-                run.score.waiting
+                plural(run.score.waiting, "is", "are")
             );
             if let Some(left) = run.stopped_for(state.now.mono) {
                 let _ = write!(words, "; until {}", until(state, left));
@@ -110,7 +110,8 @@ fn until(state: &State, left: i64) -> String {
 fn foot(run: &Run, view: RunView) -> Pieces<'static> {
     let n = run.score.waiting;
     if view.is_asking {
-        let words = format!("u again cancels the {n} that are not sent     Esc go on");
+        let n = plural(n, "that is", "that are");
+        let words = format!("u again cancels the {n} not sent     Esc go on");
         return vec![piece(Tone::Warn, words)];
     }
     let words = match &run.phase {

@@ -8,7 +8,7 @@ use super::super::paint::{Canvas, Pieces, Side, dim, piece, pieces_width, plain}
 use super::pace_words;
 use crate::app::filter::Filter;
 use crate::app::{Screen, State, Tone};
-use crate::domain::{Part, TASK_STATES, Unfit};
+use crate::domain::{Part, TASK_STATES, Unfit, plural};
 
 /// Paints the summary.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, row: u16, state: &State, matching: usize) {
@@ -79,8 +79,8 @@ fn lefts(state: &State) -> Vec<Pieces<'static>> {
                 failing.clone(),
                 plain(" still broken"),
                 dim(format!(
-                    " · {n_superseded} superseded · {} messages",
-                    history.deliveries.len()
+                    " · {n_superseded} superseded · {}",
+                    plural(history.deliveries.len(), "message", "messages")
                 )),
             ];
             let reading = unread.map(|before| {
@@ -105,7 +105,10 @@ fn lefts(state: &State) -> Vec<Pieces<'static>> {
                 .filter(|endpoint| endpoint.disabled)
                 .count();
             vec![vec![
-                plain(format!(" {} endpoints", history.endpoints.len())),
+                plain(format!(
+                    " {}",
+                    plural(history.endpoints.len(), "endpoint", "endpoints")
+                )),
                 piece(
                     if n_disabled == 0 {
                         Tone::Dim

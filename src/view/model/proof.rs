@@ -2,7 +2,7 @@
 
 use crate::app::Tone;
 use crate::domain::time::duration_words;
-use crate::domain::{Bound, Gap, Heard, Proof, RepairedBy, Time};
+use crate::domain::{Bound, Gap, Heard, Proof, RepairedBy, Time, plural};
 
 /// Tone and glyph of what a comparison found.
 pub fn tone(found: &Proof) -> (Tone, &'static str) {
@@ -37,26 +37,24 @@ pub fn details(found: &Proof, offset: i32) -> Vec<String> {
         said.push(format!("{} began and ended in the gap", tasks(found.found)));
     }
     if found.backfilled > 0 {
-        said.push(format!("{} events back-filled by id", found.backfilled));
+        said.push(format!("{} back-filled by id", events(found.backfilled)));
     }
     if found.held > 0 {
-        said.push(format!("{} events waited meanwhile", found.held));
+        said.push(format!("{} waited meanwhile", events(found.held)));
     }
     said
 }
 
 fn polls(n: usize) -> String {
-    match n {
-        1 => "1 poll".to_owned(),
-        _ => format!("{n} polls"),
-    }
+    plural(n, "poll", "polls")
 }
 
 fn tasks(n: usize) -> String {
-    match n {
-        1 => "1 task".to_owned(),
-        _ => format!("{n} tasks"),
-    }
+    plural(n, "task", "tasks")
+}
+
+fn events(n: usize) -> String {
+    plural(n, "event", "events")
 }
 
 /// Where a repaired state was read.
@@ -110,7 +108,7 @@ pub fn gap_words(gap: &Gap, now: Time, offset: i32) -> (Tone, Vec<String>) {
         n => format!(", {n} states repaired"),
     });
     if found.backfilled > 0 {
-        words.push(format!(", {} events back-filled by id", found.backfilled));
+        words.push(format!(", {} back-filled by id", events(found.backfilled)));
     }
     if found.found > 0 {
         words.push(format!(", {} found in the log", tasks(found.found)));

@@ -146,7 +146,7 @@ async fn a_service_that_asks_to_wait_too_long_is_left_alone() {
         assert_eq!(n_posts(&server), 1, "{text}{said}");
         let why = format!("Z (429), {in_all} in all, and --wait is {max}");
         assert!(
-            said.contains("1 were not sent: the service asks to wait until 20"),
+            said.contains("1 was not sent: the service asks to wait until 20"),
             "{said}"
         );
         assert!(said.contains(&why) && said.contains(or_now), "{said}");
@@ -209,7 +209,7 @@ async fn what_a_pause_keeps_back_is_no_success_though_all_that_was_sent_is_deliv
     let (code, text, said) = replay(&server, "msg_1 msg_2 --rate 1").await;
     assert_eq!(n_posts(&server), 1, "{text}{said}");
     assert_eq!(code, Some(1), "{text}{said}");
-    assert!(said.contains("1 were not sent: the service asks"), "{said}");
+    assert!(said.contains("1 was not sent: the service asks"), "{said}");
     assert!(said.contains("1 delivered, 0 failed, 1 not sent"), "{said}");
 }
 

@@ -111,6 +111,7 @@ fn a_row_stays_selected_when_others_come_and_is_verified_again() {
     let shown = picture(&mut state, 120, 36);
     let kept = "✓ verified, looked at again: ✗ signed 12m";
     assert!(shown.contains(kept), "of the one before too: {shown}");
+    assert!(shown.contains("received   1 time before"), "{shown}");
 }
 
 /// Nothing else can be said of a request where this receiver's secret is not known.
