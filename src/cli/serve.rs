@@ -24,8 +24,8 @@ use crate::server::{self, Options, Running};
 /// How long the end waits for events that are not published yet.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// Runs the server until SIGINT or SIGTERM. Exit codes: 0 then, 1 when it cannot listen, 2 for a
-/// rate or scale that is no use.
+/// Runs the server until SIGINT or SIGTERM. Exit codes: 0 then, 130 or 143 before it served, 1 when
+/// it cannot listen, 2 for a rate or scale that is no use.
 pub async fn run(args: ServeArgs, from: SourceArgs) -> ExitCode {
     let chaos = match Choice::named(&args.chaos) {
         Ok(chaos) => chaos,
@@ -57,7 +57,14 @@ pub async fn run(args: ServeArgs, from: SourceArgs) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return fail(1, &format!("cannot listen for signals: {error}")),
     };
-    let delivery = match handed_over(&from).await {
+    let begun = tokio::select! {
+        begun = handed_over(&from) => begun,
+        code = signals.wait() => {
+            note("stopped before Svix answered; nothing was served");
+            return ExitCode::from(code);
+        }
+    };
+    let delivery = match begun {
         Ok(delivery) => delivery,
         Err(stop) => return conclude(Err(stop)),
     };

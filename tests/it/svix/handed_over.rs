@@ -218,3 +218,27 @@ async fn what_answers_but_is_no_svix_server_fails_at_the_start() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_can_be_stopped_while_svix_does_not_answer_at_the_start() {
+    let svix = Scripted::start(|_, _| Reply::Hold(Vec::new())).await;
+    let mut command = serve(&svix, &[]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let serving = command.spawn().unwrap();
+    let pid = serving.id().to_string();
+    // It listens for signals before it asks.
+    eventually("a question", async || {
+        (!svix.requests().is_empty()).then_some(())
+    })
+    .await;
+    let status = Command::new("kill").args(["-INT", &pid]).status();
+    assert!(status.unwrap().success());
+    let ended = tokio::task::spawn_blocking(move || serving.wait_with_output().unwrap());
+    let ended = tokio::time::timeout(PATIENCE, ended)
+        .await
+        .unwrap()
+        .unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(130), "{said}");
+    assert!(said.contains("nothing was served"), "{said}");
+}
