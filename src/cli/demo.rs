@@ -105,7 +105,8 @@ impl Stage {
                 )
                 .await?;
             let verifies = matches!(receiver.manner, Manner::Healthy | Manner::Flaky);
-            if verifies && !self.receivers.tell_secret(receiver.manner, &created.secret) {
+            let secret = created.secret.unwrap_or_default();
+            if verifies && !self.receivers.tell_secret(receiver.manner, &secret) {
                 bail!(
                     "the server gave {} a secret that is none",
                     receiver.description
@@ -116,7 +117,7 @@ impl Stage {
             let created = self
                 .create_endpoint(&client, &url, BESIDE, &["task.*"])
                 .await?;
-            self.beside = Some(created.secret.into());
+            self.beside = created.secret.map(Into::into);
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::args::{ServeArgs, SourceArgs};
 use super::output::{Stop as CannotStart, conclude, note};
 use super::signals::Signals;
-use crate::domain::Failure;
+use crate::domain::{Failure, plural};
 use crate::io::client::Client;
 use crate::io::config::{Source, svix_by_flags};
 use crate::io::publisher::line::Tally;
@@ -98,7 +98,7 @@ fn say_unpublished(tally: Tally, why: Option<&Failure>) {
     if tally.waiting > 0 {
         let mut text = format!(
             "{} not published: Svix did not take them in time, and the end drops them",
-            events(tally.waiting as u64)
+            plural(tally.waiting, "event was", "events were")
         );
         if tally.on_their_way > 0 {
             let n = tally.on_their_way;
@@ -120,15 +120,8 @@ fn say_unpublished(tally: Tally, why: Option<&Failure>) {
     if dropped > 0 {
         note(&format!(
             "{} dropped before: {refused} that Svix refused, {given_up} given up after many tries, {beyond} for which there was no room",
-            events(dropped)
+            plural(dropped, "event was", "events were")
         ));
-    }
-}
-
-fn events(n: u64) -> String {
-    match n {
-        1 => "1 event was".to_owned(),
-        _ => format!("{n} events were"),
     }
 }
 

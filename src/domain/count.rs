@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 /// `1 row`, `2 rows`: a number with the word, or words, that one or many take.
-pub fn plural<N: Display + PartialEq + From<u8>>(n: N, one: &str, many: &str) -> String {
+pub fn plural<N: Copy + Display + PartialEq + From<u8>>(n: N, one: &str, many: &str) -> String {
     let word = if n == N::from(1) { one } else { many };
     format!("{n} {word}")
 }

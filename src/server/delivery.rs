@@ -85,7 +85,7 @@ impl OwnDelivery {
                 .resend(&resend.message_id, &resend.endpoint_id)
         {
             let text = "too many deliveries are waiting for this endpoint".to_owned();
-            return Err(Refusal::Unavailable(text));
+            return Err(Refusal::Busy(text, None));
         }
         keys.add(resend);
         Ok(())

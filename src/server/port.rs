@@ -26,8 +26,15 @@ pub enum Refusal {
     NotFound(&'static str),
     #[error("{0}")]
     Limit(String),
+    /// Whether it was done may not be known.
     #[error("{0}")]
     Unavailable(String),
+    /// Too much at once: nothing was done. How long to wait, in seconds, where that is known.
+    #[error("{0}")]
+    Busy(String, Option<u64>),
+    /// Whoever delivers refuses us, or is not there: nothing was done.
+    #[error("{0}")]
+    Undone(String),
 }
 
 /// A task event, on its way to become a message.

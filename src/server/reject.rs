@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
@@ -55,8 +55,16 @@ impl From<Refusal> for Rejected {
             Refusal::NotFound(_) => StatusCode::NOT_FOUND,
             Refusal::Limit(_) => StatusCode::BAD_REQUEST,
             Refusal::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Busy(..) => StatusCode::TOO_MANY_REQUESTS,
+            Refusal::Undone(_) => StatusCode::FAILED_DEPENDENCY,
         };
-        detail(status, &refusal.to_string()).into()
+        let mut response = detail(status, &refusal.to_string());
+        if let Refusal::Busy(_, Some(wait_s)) = refusal {
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from(wait_s));
+        }
+        response.into()
     }
 }
 

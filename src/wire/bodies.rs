@@ -171,7 +171,8 @@ pub struct AppBody {
 #[derive(Clone, Serialize, Deserialize)]
 pub struct EndpointCreatedBody {
     pub endpoint: EndpointBody,
-    pub secret: String,
+    /// Null where the endpoint is there but whoever delivers did not tell it.
+    pub secret: Option<String>,
     pub app: AppBody,
 }
 

@@ -212,13 +212,22 @@ fn refusal(what: &'static str) -> impl Fn(Failure) -> Refusal {
     move |failure| match failure.kind {
         FailureKind::NotFound => Refusal::NotFound(what),
         FailureKind::Invalid | FailureKind::TooLarge => Refusal::Limit(failure.what),
+        FailureKind::RateLimited => {
+            let wait = failure.wait.and_then(|wait| u64::try_from(wait).ok());
+            let wait_s = wait.map(|wait| Duration::from_micros(wait).as_secs().max(1));
+            Refusal::Busy(format!("Svix: {}", failure.what), wait_s)
+        }
         _ => Refusal::Unavailable(format!("Svix: {}", failure.what)),
     }
 }
 
 fn made<T>(what: &'static str, changed: Changed<T>) -> Result<T, Refusal> {
     changed.map_err(|not_done| match not_done {
-        NotDone::Refused(failure) => refusal(what)(failure),
+        // That nothing was done is worth knowing: a 5xx would leave it open.
+        NotDone::Refused(failure) => match refusal(what)(failure) {
+            Refusal::Unavailable(text) => Refusal::Undone(text),
+            refusal => refusal,
+        },
         NotDone::Unknown(why) => {
             Refusal::Unavailable(format!("Svix: it is not known whether it was done: {why}"))
         }
@@ -264,11 +273,12 @@ impl Delivery for SvixDelivery {
             let told = self
                 .svix
                 .tell::<EndpointOut>(Verb::Post, &["endpoint"], Some(&body), None);
-            let endpoint = EndpointBody::from(made("Endpoint", told.await)?);
-            let secret = self.secret(endpoint.id.clone()).await?;
+            let endpoint = EndpointBody::from(made("Application", told.await)?);
+            // The endpoint is there, whether its secret can be read now or later.
+            let secret = self.secret(endpoint.id.clone()).await.ok();
             Ok(EndpointCreatedBody {
                 endpoint,
-                secret: secret.key,
+                secret: secret.map(|secret| secret.key),
                 app: AppBody {
                     id: self.svix.app().to_owned(),
                     is_new: false,
@@ -309,7 +319,7 @@ impl Delivery for SvixDelivery {
                     iterator: iterator.clone(),
                 };
                 let page = self.list::<EndpointOut, EndpointBody>(&["endpoint"], asked);
-                let page = page.await.map_err(refusal("Endpoint"))?;
+                let page = page.await.map_err(refusal("Application"))?;
                 let is_over = page.done || page.data.is_empty() || page.iterator == iterator;
                 all.extend(page.data);
                 if is_over {

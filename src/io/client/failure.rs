@@ -274,6 +274,10 @@ pub fn status(
             wait: retry_after(headers),
             ..with_words(FailureKind::RateLimited, &when_again(headers))
         },
+        424 => with_words(
+            FailureKind::Server,
+            "nothing was done, as the service cannot reach what it depends on; try again",
+        ),
         408 | 425 | 500..=599 => {
             with_words(FailureKind::Server, "the server has trouble; try again")
         }
@@ -389,6 +393,7 @@ mod tests {
             (405, "", FailureKind::NotOffered, true),
             (422, "", FailureKind::Invalid, true),
             (429, "", FailureKind::RateLimited, false),
+            (424, "", FailureKind::Server, true),
             (425, "", FailureKind::Server, false),
             (503, "", FailureKind::Server, false),
             (204, "", FailureKind::NotAspect, true),

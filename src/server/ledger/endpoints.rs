@@ -39,7 +39,7 @@ impl Ledger {
         let app = AppBody { id: app_id, is_new };
         Ok(EndpointCreatedBody {
             endpoint: body,
-            secret: revealed,
+            secret: Some(revealed),
             app,
         })
     }

@@ -47,6 +47,12 @@ impl From<Refusal> for Refused {
             Refusal::Unavailable(text) => {
                 Self::coded(StatusCode::SERVICE_UNAVAILABLE, "server_error", &text)
             }
+            Refusal::Busy(text, _) => {
+                Self::coded(StatusCode::TOO_MANY_REQUESTS, "generic_error", &text)
+            }
+            Refusal::Undone(text) => {
+                Self::coded(StatusCode::FAILED_DEPENDENCY, "server_error", &text)
+            }
         }
     }
 }

@@ -24,10 +24,13 @@ pub struct Try<'a> {
 /// Status, headers, body.
 pub type Told = (u16, Vec<(&'static str, String)>, String);
 type Script = dyn Fn(&Try<'_>) -> Told + Send + Sync;
+/// Method and path of what is asked beside publishing; what is not told is answered as at the start.
+type Around = dyn Fn(&Method, &str) -> Option<Told> + Send + Sync;
 
 #[derive(Clone)]
 struct Desk {
     script: Arc<Script>,
+    around: Arc<Around>,
     tries: Arc<Mutex<Vec<String>>>,
     taken: Arc<Mutex<Vec<String>>>,
 }
@@ -50,10 +53,19 @@ pub fn refused(status: u16, detail: &str) -> Told {
 
 impl FakeSvix {
     pub async fn start(script: impl Fn(&Try<'_>) -> Told + Send + Sync + 'static) -> Self {
+        Self::start_with(script, |_, _| None).await
+    }
+
+    /// The same, with answers to what else is asked.
+    pub async fn start_with(
+        script: impl Fn(&Try<'_>) -> Told + Send + Sync + 'static,
+        around: impl Fn(&Method, &str) -> Option<Told> + Send + Sync + 'static,
+    ) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let desk = Desk {
             script: Arc::new(script),
+            around: Arc::new(around),
             tries: Arc::default(),
             taken: Arc::default(),
         };
@@ -114,7 +126,8 @@ async fn answer(State(desk): State<Desk>, method: Method, uri: Uri, body: Bytes)
         }
         told
     } else {
-        (201, Vec::new(), json!({"id": "app_1"}).to_string())
+        let made = || (201, Vec::new(), json!({"id": "app_1"}).to_string());
+        (desk.around)(&method, uri.path()).unwrap_or_else(made)
     };
     let mut response = Response::builder().status(StatusCode::from_u16(status).unwrap());
     for (name, value) in headers {

@@ -2,12 +2,13 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
+use super::fake::{self, FakeSvix, Told, refused};
 use super::{APP, svix_of, svix_server};
 use crate::scripted::{Reply, Scripted, answer};
 use crate::server::support::{PATIENCE, Receiver, client, eventually};
@@ -33,6 +34,16 @@ async fn call(url: &str, key: &str, body: Option<Value>) -> (u16, Value) {
     (status, serde_json::from_slice(&bytes).unwrap_or_default())
 }
 
+/// A server that began, and its URL.
+fn begun(mut command: Command) -> (Ended, String) {
+    let mut serving = Ended(command.stdout(Stdio::piped()).spawn().unwrap());
+    let mut line = String::new();
+    let stdout = serving.0.stdout.take().unwrap();
+    BufReader::new(stdout).read_line(&mut line).unwrap();
+    let told = serde_json::from_str::<Value>(&line).unwrap();
+    (serving, told["url"].as_str().unwrap().to_owned())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn events_are_published_once_and_the_logs_are_those_of_svix() {
     let svix = svix_server().await;
@@ -53,16 +64,8 @@ async fn events_are_published_once_and_the_logs_are_those_of_svix() {
         .args(["--time-scale", "100", "--svix-url", &svix.url()])
         .args(["--svix-app", APP, "--svix-token-env", "THE_TOKEN"])
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
         .stderr(Stdio::null());
-    let mut serving = Ended(command.spawn().unwrap());
-    let mut line = String::new();
-    let stdout = serving.0.stdout.take().unwrap();
-    BufReader::new(stdout).read_line(&mut line).unwrap();
-    let url = serde_json::from_str::<Value>(&line).unwrap()["url"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let (serving, url) = begun(command);
     let at = |path: &str| format!("{url}{path}");
     let body = json!({"url": receiver.url, "description": "r", "event_types": ["task.*"]});
     let (status, made) = call(&at("/webhooks/endpoints"), "local-key", Some(body)).await;
@@ -103,14 +106,14 @@ async fn events_are_published_once_and_the_logs_are_those_of_svix() {
     svix.stop().await;
 }
 
-/// `serve` that hands over to this server.
-fn serve(svix: &Scripted, options: &[&str]) -> Command {
+/// `serve` that hands over to the server at this URL.
+fn serve(svix: &str, options: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_reeltop"));
     command
         .env_clear()
         .env("HOME", "/nonexistent")
         .env("SVIX_TOKEN", "a-token-of-svix")
-        .args(["serve", "--json", "--svix-url", &svix.url])
+        .args(["serve", "--json", "--svix-url", svix])
         .args(options)
         .stdin(Stdio::null());
     command
@@ -140,7 +143,7 @@ async fn ended_while_publishing(is_taken: bool) -> (String, usize) {
     })
     .await;
     let fast = ["--simulate", "600", "--time-scale", "100"];
-    let mut command = serve(&svix, &[&fast[..], &["--svix-app", "me"]].concat());
+    let mut command = serve(&svix.url, &[&fast[..], &["--svix-app", "me"]].concat());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut serving = Ended(command.spawn().unwrap());
     eventually("an event", async || {
@@ -186,7 +189,7 @@ async fn a_token_that_is_for_another_application_fails_at_the_start() {
         answer("201 x", "content-type: application/json\r\n", "{}")
     })
     .await;
-    let mut command = serve(&svix, &[]);
+    let mut command = serve(&svix.url, &[]);
     let ended = tokio::task::spawn_blocking(move || command.output().unwrap());
     let ended = tokio::time::timeout(PATIENCE, ended)
         .await
@@ -206,7 +209,7 @@ async fn a_token_that_is_for_another_application_fails_at_the_start() {
 async fn what_answers_but_is_no_svix_server_fails_at_the_start() {
     for body in ["<html>log in</html>", "null", "{}", "{\"id\":"] {
         let svix = Scripted::start(|_, _| answer("200 x", "", body)).await;
-        let mut command = serve(&svix, &[]);
+        let mut command = serve(&svix.url, &[]);
         let ended = tokio::task::spawn_blocking(move || command.output().unwrap());
         let ended = tokio::time::timeout(PATIENCE, ended).await.unwrap();
         let ended = ended.unwrap();
@@ -222,7 +225,7 @@ async fn what_answers_but_is_no_svix_server_fails_at_the_start() {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_can_be_stopped_while_svix_does_not_answer_at_the_start() {
     let svix = Scripted::start(|_, _| Reply::Hold(Vec::new())).await;
-    let mut command = serve(&svix, &[]);
+    let mut command = serve(&svix.url, &[]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let serving = command.spawn().unwrap();
     let pid = serving.id().to_string();
@@ -241,4 +244,96 @@ async fn it_can_be_stopped_while_svix_does_not_answer_at_the_start() {
     let said = String::from_utf8(ended.stderr).unwrap();
     assert_eq!(ended.status.code(), Some(130), "{said}");
     assert!(said.contains("nothing was served"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_svix_refuses_is_told_as_what_it_is() {
+    let next: Arc<Mutex<Option<Told>>> = Arc::default();
+    let told = next.clone();
+    let svix = FakeSvix::start_with(
+        |_| fake::taken(),
+        move |_, path| {
+            if path.ends_with("/secret") {
+                return Some(refused(500, "no secret today"));
+            }
+            let is_of_app = path.matches('/').count() > 4;
+            is_of_app.then(|| told.lock().unwrap().clone()).flatten()
+        },
+    )
+    .await;
+    let mut command = serve(&svix.url, &["--api-key", "local-key"]);
+    command.stderr(Stdio::null());
+    let (_serving, url) = begun(command);
+    let busy = || {
+        let wait = vec![("retry-after", "7".to_owned())];
+        (429, wait, r#"{"detail":"slow down"}"#.to_owned())
+    };
+    let (list, endpoints) = ("/webhooks/messages", "/webhooks/endpoints");
+    let resend = "/webhooks/messages/msg_1/resend";
+    let endpoint = json!({"id": "ep_1"}).to_string();
+    for (answer, path, body, status, words) in [
+        (busy(), list, None, 429, "slow down"),
+        (busy(), resend, Some("endpoint_id"), 429, "slow down"),
+        (refused(401, "Invalid token"), list, None, 503, "401"),
+        // Nothing was done for certain, which a 5xx would leave open.
+        (refused(401, "x"), resend, Some("endpoint_id"), 424, "401"),
+        (refused(403, "x"), resend, Some("endpoint_id"), 424, "403"),
+        (refused(400, "odd"), resend, Some("endpoint_id"), 400, "odd"),
+        (
+            refused(503, "x"),
+            resend,
+            Some("endpoint_id"),
+            503,
+            "not known",
+        ),
+        (
+            refused(404, "x"),
+            endpoints,
+            None,
+            404,
+            "Application not found",
+        ),
+        (
+            refused(404, "x"),
+            endpoints,
+            Some("url"),
+            404,
+            "Application not found",
+        ),
+        (
+            (200, Vec::new(), endpoint),
+            endpoints,
+            Some("url"),
+            503,
+            "not known",
+        ),
+    ] {
+        *next.lock().unwrap() = Some(answer);
+        let body =
+            body.map(|field| json!({field: "http://127.0.0.1:9/", "event_types": ["task.*"]}));
+        let request = match body {
+            Some(body) => client().post(format!("{url}{path}")).body(body.to_string()),
+            None => client().get(format!("{url}{path}")),
+        };
+        let answer = request.bearer_auth("local-key").send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{path} {words}");
+        let wait = answer.headers().get("retry-after").cloned();
+        assert_eq!(
+            wait.is_some_and(|wait| wait == "7"),
+            status == 429,
+            "{path}"
+        );
+        let text = answer.text().await.unwrap();
+        assert!(text.contains(words), "{path}: {text}");
+    }
+    // An endpoint that is there is told, also where its secret cannot be read.
+    let made = json!({
+        "id": "ep_1", "url": "http://127.0.0.1:9/", "createdAt": "x", "updatedAt": "x",
+    });
+    *next.lock().unwrap() = Some((201, Vec::new(), made.to_string()));
+    let body = json!({"url": "http://127.0.0.1:9/", "event_types": ["task.*"]});
+    let at = format!("{url}{endpoints}");
+    let (status, told) = call(&at, "local-key", Some(body)).await;
+    assert_eq!((status, &told["endpoint"]["id"]), (201, &json!("ep_1")));
+    assert_eq!(told["secret"], Value::Null);
 }
