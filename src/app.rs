@@ -249,6 +249,8 @@ pub struct Viewport {
     pub matching: usize,
     /// The row shown as selected in the list.
     pub selected: Option<RowKey>,
+    /// Whether the list was shown without any row.
+    pub is_bare: bool,
     /// Lines that Health, or the help over any screen, can be scrolled by at most.
     pub max_scroll: usize,
     /// Assets on screen whose names are not known.

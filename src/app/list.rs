@@ -133,6 +133,8 @@ pub struct Cursor<K> {
     above: usize,
     /// The row that the last frame showed as selected: what was seen is what is acted on.
     shown: Option<K>,
+    /// Whether the last frame showed that there is no row.
+    is_bare: bool,
     /// Rows ever seen when following stopped.
     stopped_at: u64,
 }
@@ -143,6 +145,7 @@ impl<K> Default for Cursor<K> {
             chosen: None,
             above: 0,
             shown: None,
+            is_bare: false,
             stopped_at: 0,
         }
     }
@@ -183,11 +186,22 @@ impl<K: Clone + PartialEq> Cursor<K> {
             // The chosen row left the list, and another took its place before the user's eyes.
             chosen.clone_from(key);
         }
+        self.is_bare &= key.is_none();
         self.shown = key;
     }
 
-    /// What an action acts on: the row last shown as selected, else the chosen one, else the first.
+    /// Notes that a frame showed no row. What was chosen is chosen again where it comes back.
+    pub fn saw_none(&mut self) {
+        self.is_bare = true;
+        self.shown = None;
+    }
+
+    /// What an action acts on: the row last shown as selected, else the chosen one, else the first;
+    /// nothing where no row was shown.
     pub fn current(&self, first: impl FnOnce() -> Option<K>) -> Option<K> {
+        if self.is_bare {
+            return None;
+        }
         self.shown
             .clone()
             .or_else(|| self.chosen.clone())
@@ -213,6 +227,7 @@ impl<K: Clone + PartialEq> Cursor<K> {
         if self.chosen.is_none() {
             self.stopped_at = ever;
         }
+        self.is_bare = false;
         self.shown = Some(key.clone());
         self.chosen = Some(key);
         self.above = above;

@@ -143,6 +143,18 @@ impl State {
     }
 
     fn take_viewport(&mut self, viewport: Viewport) {
+        if viewport.is_bare {
+            match viewport.screen {
+                Screen::Tasks => self.tasks.cursor.saw_none(),
+                Screen::Events => self.events.cursor.saw_none(),
+                Screen::Deliveries => self.deliveries.cursor.saw_none(),
+                Screen::Endpoints => self.endpoints.cursor.saw_none(),
+                Screen::Received => self.received.cursor.saw_none(),
+                Screen::Health => {}
+            }
+            self.viewport = viewport;
+            return;
+        }
         match (viewport.screen, viewport.selected.clone()) {
             (Screen::Tasks, Some(RowKey::Task(id))) => self.tasks.cursor.saw(Some(id)),
             (Screen::Tasks, _) => self.tasks.cursor.saw(None),

@@ -75,6 +75,7 @@ pub fn screen<'a, L: Listed>(
     let slice = list.shown(&state.history, viewport.rows, state.shown_at().wall);
     viewport.matching = slice.matching;
     if slice.keys.is_empty() {
+        viewport.is_bare = true;
         notice::empty(canvas, area, state);
         return;
     }

@@ -385,3 +385,29 @@ fn a_second_frame_of_the_same_state_differs_in_no_cell() {
         assert!(first.diff(&second).is_empty(), "{keys}");
     }
 }
+
+#[test]
+fn where_the_filter_leaves_no_row_no_key_acts_on_one_that_is_not_shown() {
+    for screen in ["1", "2", "3", "4"] {
+        let mut state = told();
+        press(&mut state, screen);
+        press(&mut state, "j j");
+        press(&mut state, "/ z z z z z enter");
+        assert!(picture(&mut state, 120, 36).contains("Nothing matches the filter"));
+        for key in ["enter", "r", "y"] {
+            press(&mut state, key);
+            let shown = picture(&mut state, 120, 36);
+            assert!(
+                shown.contains("Nothing matches the filter"),
+                "{screen} {key}: {shown}"
+            );
+        }
+        press(&mut state, "m");
+        let shown = picture(&mut state, 120, 36);
+        assert!(!shown.contains("rotate"), "{screen}: {shown}");
+        // What was chosen is chosen again once it is back.
+        press(&mut state, "esc esc enter");
+        let shown = picture(&mut state, 120, 36);
+        assert!(!shown.contains("Nothing matches"), "{screen}: {shown}");
+    }
+}
