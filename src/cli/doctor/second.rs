@@ -219,11 +219,11 @@ mod tests {
                 vec![A, B, C],
                 vec![A],
                 End::Stopped,
-                "silent after 1 events; 2 more",
+                "silent after 1 event; 2 more",
             ),
             (vec![A, B], vec![], End::Stopped, "none of 2 events"),
             (vec![A], vec![B], End::Stopped, "no event in common"),
-            (vec![A], vec![A, B], End::Stopped, "saw 1 events that"),
+            (vec![A], vec![A, B], End::Stopped, "saw 1 event that"),
             (
                 vec![A, B],
                 vec![A, (30, "task.progress", "", "b")],
