@@ -128,7 +128,7 @@ impl Ledger {
     pub fn accept(&mut self, event: Accepted) -> Option<Taken> {
         self.app_id.as_ref()?;
         let wanted = self.endpoints.iter().filter(|(_, endpoint)| {
-            !endpoint.spec.disabled && endpoint.spec.event_types.contains(&event.event_type)
+            !endpoint.spec.disabled && endpoint.spec.wants(event.event_type)
         });
         let wanted = wanted.map(|(id, _)| id.clone()).collect();
         Some(self.take(event, wanted))
@@ -368,7 +368,7 @@ mod tests {
         EndpointSpec {
             url: "http://127.0.0.1:9/".to_owned(),
             description: String::new(),
-            event_types: vec!["task.failed"],
+            event_types: Some(vec!["task.failed"]),
             rate_limit: None,
             version: 1,
             disabled: false,

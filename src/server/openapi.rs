@@ -349,7 +349,7 @@ fn schemas() -> Value {
             "properties": {
                 "url": text,
                 "description": text,
-                "event_types": {"type": "array", "items": {"enum": [
+                "event_types": {"type": ["array", "null"], "items": {"enum": [
                     "task.*", "task.completed", "task.failed", "task.progress"
                 ]}},
                 "rate_limit": {"type": ["integer", "null"]},

@@ -53,11 +53,19 @@ pub struct Accepted {
 pub struct EndpointSpec {
     pub url: String,
     pub description: String,
-    /// Expanded and sorted.
-    pub event_types: Vec<&'static str>,
+    /// Expanded and sorted; `None` for all that there are and will be.
+    pub event_types: Option<Vec<&'static str>>,
     pub rate_limit: Option<u16>,
     pub version: u16,
     pub disabled: bool,
+}
+
+impl EndpointSpec {
+    /// Whether it is sent events of this type.
+    pub fn wants(&self, event_type: &str) -> bool {
+        let types = self.event_types.as_ref();
+        types.is_none_or(|types| types.contains(&event_type))
+    }
 }
 
 /// Which page of a log: newest first; an iterator `-id` goes back towards newer rows.

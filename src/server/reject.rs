@@ -255,6 +255,11 @@ impl Fields {
         Some(texts)
     }
 
+    /// Whether a field is there and null.
+    pub fn is_null(&self, name: &str) -> bool {
+        self.object.get(name).is_some_and(Value::is_null)
+    }
+
     /// A list of at least so many words, each turned into one of ours by `known`; `expected` tells
     /// the others.
     pub fn words<T>(

@@ -135,7 +135,12 @@ fn endpoint_spec(body: &[u8], full: bool) -> Result<EndpointSpec, Rejected> {
     let url = fields.string("url", true);
     let description = fields.string("description", false).unwrap_or_default();
     let expected = "'task.*', 'task.completed', 'task.failed' or 'task.progress'";
-    let event_types = fields.words("event_types", 1, expand, expected);
+    // No list stands for all events, as in Svix, which is where it goes.
+    let event_types = if fields.is_null("event_types") {
+        Some(None)
+    } else {
+        fields.words("event_types", 1, expand, expected).map(Some)
+    };
     let rate_limit = fields.number("rate_limit", 1);
     let version = fields.number("version", 1).unwrap_or(1);
     let disabled = full && fields.flag("disabled").unwrap_or(false);
@@ -149,8 +154,10 @@ fn endpoint_spec(body: &[u8], full: bool) -> Result<EndpointSpec, Rejected> {
     }
     match (url, event_types) {
         (Some(url), Some(words)) if fields.faults.is_empty() => {
-            let wanted = |name: &&str| words.iter().any(|word| word.contains(name));
-            let event_types = EVENT_TYPES.into_iter().filter(wanted).collect();
+            let event_types = words.map(|words| {
+                let wanted = |name: &&str| words.iter().any(|word| word.contains(name));
+                EVENT_TYPES.into_iter().filter(wanted).collect()
+            });
             Ok(EndpointSpec {
                 url,
                 description,

@@ -146,13 +146,14 @@ pub struct AssetBody {
     pub index_units: Option<Vec<()>>,
 }
 
-/// A webhook endpoint. `rate_limit` is in messages a second, as in Svix; `null` is none.
+/// A webhook endpoint. `rate_limit` is in messages a second, as in Svix; `null` is none. Event types
+/// that are `null` are all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointBody {
     pub id: String,
     pub url: String,
     pub description: String,
-    pub event_types: Vec<String>,
+    pub event_types: Option<Vec<String>>,
     pub rate_limit: Option<u16>,
     pub disabled: bool,
     pub version: u16,

@@ -79,6 +79,8 @@ struct EndpointOut {
     #[serde(default)]
     description: String,
     event_types: Option<Vec<String>>,
+    /// Its older name, which the open-source server gives as well.
+    filter_types: Option<Vec<String>>,
     throttle_rate: Option<u16>,
     /// Its older name, which the open-source server gives as well.
     rate_limit: Option<u16>,
@@ -91,10 +93,10 @@ struct EndpointOut {
 impl From<EndpointOut> for EndpointBody {
     fn from(out: EndpointOut) -> Self {
         // None are all; Svix shuffles them.
-        let mut types = out
-            .event_types
-            .unwrap_or_else(|| EVENT_TYPES.map(str::to_owned).into());
-        types.sort();
+        let mut types = out.event_types.or(out.filter_types);
+        if let Some(types) = &mut types {
+            types.sort();
+        }
         Self {
             id: out.id,
             url: out.url,

@@ -120,9 +120,8 @@ impl Endpoint {
             description: spec.description.clone(),
             event_types: spec
                 .event_types
-                .iter()
-                .map(|name| (*name).to_owned())
-                .collect(),
+                .as_ref()
+                .map(|types| types.iter().map(|name| (*name).to_owned()).collect()),
             rate_limit: spec.rate_limit,
             disabled: spec.disabled,
             version: spec.version,
@@ -142,7 +141,7 @@ mod tests {
         let spec = EndpointSpec {
             url: "http://127.0.0.1:1/".to_owned(),
             description: String::new(),
-            event_types: vec!["task.failed"],
+            event_types: Some(vec!["task.failed"]),
             rate_limit: None,
             version: 1,
             disabled: false,

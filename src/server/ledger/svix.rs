@@ -90,10 +90,7 @@ impl Ledger {
         let is_missing = |stored: &&Stored| {
             let mut attempts = stored.attempts.iter();
             stored.message.at_us >= since_us
-                && endpoint
-                    .spec
-                    .event_types
-                    .contains(&stored.message.event_type)
+                && endpoint.spec.wants(stored.message.event_type)
                 && !attempts.any(|id| {
                     let attempt = self.attempts.get(id);
                     attempt.is_some_and(|attempt| attempt.endpoint_id == endpoint_id)

@@ -160,14 +160,14 @@ fn spec(body: &[u8]) -> Result<EndpointSpec, Refused> {
         return Err(Refused::invalid(&["body", "throttle_rate"], words));
     }
     let event_types = match asked.event_types {
-        None => EVENT_TYPES.to_vec(),
+        None => None,
         Some(names) if names.is_empty() => {
             let words = "an endpoint has one event type at least, or all";
             return Err(Refused::invalid(&["body", "event_types"], words));
         }
         Some(names) => {
             let known: Result<Vec<_>, _> = names.iter().map(|name| known_type(name)).collect();
-            known?
+            Some(known?)
         }
     };
     Ok(EndpointSpec {

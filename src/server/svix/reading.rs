@@ -216,7 +216,7 @@ fn destination(
         id: id.to_owned(),
         url: last.url.clone(),
         description: String::new(),
-        event_types: Vec::new(),
+        event_types: None,
         rate_limit: None,
         disabled: false,
         version: 1,

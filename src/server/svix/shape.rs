@@ -79,11 +79,13 @@ fn in_camel(name: &str) -> String {
     camel
 }
 
-/// An endpoint as Svix writes it, its event types in another order each time.
+/// An endpoint as Svix writes it, its event types in another order each time; null for all.
 pub fn endpoint(body: &EndpointBody) -> Map<String, Value> {
     let mut fields = camel(body);
     let mut types = body.event_types.clone();
-    fastrand::shuffle(&mut types);
+    if let Some(types) = &mut types {
+        fastrand::shuffle(types);
+    }
     for name in ["eventTypes", "filterTypes"] {
         fields.insert(name.to_owned(), json!(types));
     }

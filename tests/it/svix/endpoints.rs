@@ -8,10 +8,10 @@ use reeltop::io::client::Client;
 use reeltop::server::Running;
 use reqwest::Method;
 use secrecy::ExposeSecret;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::recover::reeltop;
-use super::{APP, alone, cloud, refused, svix_of, svix_server};
+use super::{APP, alone, cloud, publish, refused, svix_of, svix_server};
 use crate::scripted::{Scripted, answer};
 use crate::server::support::{Receiver, answer as answered, call, get};
 
@@ -134,6 +134,60 @@ async fn all_events_are_no_list() {
     client.edit_endpoint(&id, &edit).await.unwrap();
     let body = service.next().await.body;
     assert_eq!(&body[..], br#"{"eventTypes":null}"#);
+}
+
+/// As a real one tells it (a list of all three would miss those that there will be), and as it takes
+/// what is left out: as it is in a change of a part, as all in a whole.
+#[tokio::test]
+async fn the_embedded_server_keeps_that_an_endpoint_is_sent_all() {
+    let server = svix_server().await;
+    let receiver = Receiver::always(204).await;
+    let (svix, own) = (format!("/api/v1/app/{APP}/endpoint"), "/webhooks/endpoints");
+    let body = json!({"url": receiver.url});
+    let (status, made) = call(&server, Method::POST, &svix, Some(body.clone())).await;
+    let told = [&made["eventTypes"], &made["filterTypes"]];
+    assert_eq!((status, told), (201, [&Value::Null; 2]), "{made}");
+    let at = format!("{svix}/{}", made["id"].as_str().unwrap());
+    let own_at = format!("{own}/{}", made["id"].as_str().unwrap());
+    let listed = get(&server, own).await;
+    assert_eq!(listed["data"][0]["event_types"], Value::Null, "{listed}");
+    publish(&server, &svix_of(&server), 1).await;
+    receiver.next().await;
+    let (some, all) = (json!(["task.failed"]), Value::Null);
+    for (method, path, body, types) in [
+        (Method::PATCH, &at, json!({"description": "d"}), &all),
+        (Method::PATCH, &at, json!({"eventTypes": some}), &some),
+        (Method::PATCH, &at, json!({"eventTypes": null}), &all),
+        (
+            Method::PUT,
+            &at,
+            json!({"url": receiver.url, "eventTypes": some}),
+            &some,
+        ),
+        (Method::PUT, &at, body.clone(), &all),
+        (
+            Method::PUT,
+            &own_at,
+            json!({"url": receiver.url, "event_types": some}),
+            &some,
+        ),
+        (
+            Method::PUT,
+            &own_at,
+            json!({"url": receiver.url, "event_types": null}),
+            &all,
+        ),
+    ] {
+        let (status, answer) = call(&server, method, path, Some(body.clone())).await;
+        assert_eq!(status, 200, "{body}: {answer}");
+        let told = get(&server, &at).await;
+        assert_eq!(&told["eventTypes"], types, "{body}");
+        assert_eq!(told["eventTypes"], told["filterTypes"], "{told}");
+    }
+    // Left out is a fault there, where it is no default.
+    let (status, _) = call(&server, Method::POST, own, Some(body)).await;
+    assert_eq!(status, 422);
+    server.stop().await;
 }
 
 /// As a Svix server refuses it, so that a form that sends such a thing is found out here.

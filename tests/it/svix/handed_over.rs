@@ -336,4 +336,12 @@ async fn what_svix_refuses_is_told_as_what_it_is() {
     let (status, told) = call(&at, "local-key", Some(body)).await;
     assert_eq!((status, &told["endpoint"]["id"]), (201, &json!("ep_1")));
     assert_eq!(told["secret"], Value::Null);
+    // All events are no list, and a list goes by its older name too.
+    assert_eq!(told["endpoint"]["event_types"], Value::Null);
+    let mut made = made;
+    made["filterTypes"] = json!(["task.progress", "task.failed"]);
+    *next.lock().unwrap() = Some((200, Vec::new(), made.to_string()));
+    let (_, told) = call(&format!("{at}/ep_1"), "local-key", None).await;
+    let types = &told["endpoint"]["event_types"];
+    assert_eq!(types, &json!(["task.failed", "task.progress"]));
 }
