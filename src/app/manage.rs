@@ -17,7 +17,7 @@ use super::prompt::Prompt;
 use super::{Effect, Overlay, Screen, State, Tone};
 use crate::domain::{
     Ability, EndpointDraft, EndpointEdit, EndpointId, FieldFault, Hidden, Offer, OwnHeaders,
-    visible,
+    OwnValue, visible,
 };
 pub use form::{Field, Form};
 pub use headers::HeadersForm;
@@ -42,7 +42,7 @@ pub enum EndpointAction {
     /// Read its own headers.
     Headers(EndpointId),
     /// Replace them; with the form that they were typed in.
-    SetHeaders(EndpointId, BTreeMap<String, Hidden>, Box<HeadersForm>),
+    SetHeaders(EndpointId, BTreeMap<String, OwnValue>, Box<HeadersForm>),
 }
 
 /// What the service gave for it.

@@ -21,12 +21,13 @@ use super::source;
 use crate::domain::time::duration_words;
 use crate::domain::{
     Ability, EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind, FieldFault, MASK,
-    Offer, header_fault, refused_field, types_named,
+    Offer, OwnValue, header_fault, refused_field, types_named,
 };
 use crate::io::client::Client;
 use crate::io::client::endpoints::Changed;
 use crate::io::client::http::NotDone;
 use crate::io::config::{Source, secrets};
+use crate::wire::endpoints::on_one_line;
 use crate::wire::normal;
 use crate::wire::openapi::EndpointRoutes;
 
@@ -296,13 +297,25 @@ impl Desk {
         let told = self.client.endpoint_headers(&route, &id).await?;
         let mut out = Output::new();
         if args.json {
-            let line = json!({"headers": told.headers, "sensitive": told.sensitive});
-            out.line(&line.to_string())?;
+            let texts = told.headers.iter();
+            let texts = texts.map(|(name, text)| (name, json!(text).to_string()));
+            let odd = told.odd.iter().map(|(name, raw)| (name, on_one_line(raw)));
+            let all: BTreeMap<&String, String> = texts.chain(odd).collect();
+            let fields = all
+                .iter()
+                .map(|(name, value)| format!("{}:{value}", json!(name)));
+            let fields = fields.collect::<Vec<_>>().join(",");
+            let hidden = json!(told.sensitive);
+            out.line(&format!(
+                r#"{{"headers":{{{fields}}},"sensitive":{hidden}}}"#
+            ))?;
         } else {
             let open = told.headers.into_iter();
+            let odd = told.odd.into_iter();
             let hidden = told.sensitive.into_iter();
             let rows: Vec<Vec<String>> = open
                 .map(|(name, value)| vec![name, value])
+                .chain(odd.map(|(name, raw)| vec![name, on_one_line(&raw)]))
                 .chain(hidden.map(|name| vec![name, "*** (the service does not tell it)".into()]))
                 .collect();
             out.table(
@@ -463,7 +476,7 @@ fn input(option: &str, path: &Path) -> Result<String, Stop> {
 }
 
 /// Reads a `name: value` a line; empty lines are passed over.
-fn read_headers(text: &str) -> Result<BTreeMap<String, String>, Stop> {
+fn read_headers(text: &str) -> Result<BTreeMap<String, OwnValue>, Stop> {
     let mut headers = BTreeMap::new();
     for (number, line) in (1..).zip(text.lines()) {
         if line.trim().is_empty() {
@@ -488,7 +501,7 @@ fn read_headers(text: &str) -> Result<BTreeMap<String, String>, Stop> {
             let why = format!("line {number}: {name} stands there twice");
             return Err(usage("--from", why));
         }
-        headers.insert(name.to_owned(), value.to_owned());
+        headers.insert(name.to_owned(), OwnValue::text(value));
     }
     Ok(headers)
 }

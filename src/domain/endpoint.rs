@@ -14,7 +14,7 @@ pub use draft::{
     EVERY_EVENT, EVERY_TASK_EVENT, EndpointDraft, EndpointEdit, FieldFault, refused_field,
     types_named, unknown_type,
 };
-pub use headers::{AttemptHeaders, Headers, OwnHeaders, header_fault};
+pub use headers::{AttemptHeaders, Headers, OddValue, OwnHeaders, OwnValue, header_fault};
 pub use stats::{COUNTED_DAYS, Stats};
 
 /// A webhook endpoint (Aspect `Endpoint`).

@@ -55,10 +55,7 @@ pub async fn run(client: &Client, action: &EndpointAction) -> Result<EndpointAns
         EndpointAction::SetHeaders(id, headers, _) => {
             let route = client.endpoint_routes().await?.set_headers;
             let route = offered(route, "setting headers")?;
-            let open = headers.iter();
-            let open = open.map(|(name, value)| (name.clone(), value.reveal().to_owned()));
-            let open = open.collect();
-            done(client.set_endpoint_headers(&route, id, &open).await)
+            done(client.set_endpoint_headers(&route, id, headers).await)
         }
         EndpointAction::Example(id) => {
             let route = client.endpoint_routes().await?.example;

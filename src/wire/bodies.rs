@@ -184,10 +184,10 @@ pub struct SecretBody {
 }
 
 /// Answer to our own `GET /webhooks/endpoints/{id}/headers`, in Svix's shape: of sensitive headers
-/// only the names.
+/// only the names. Values are texts; where delivery is handed over, whatever they are there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HeadersBody {
-    pub headers: BTreeMap<String, String>,
+    pub headers: BTreeMap<String, serde_json::Value>,
     pub sensitive: Vec<String>,
 }
 

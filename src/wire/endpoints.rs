@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::lenient::{place_of_rows, unwrap_one};
 use super::rest::{self, Row, text};
-use crate::domain::{Endpoint, EndpointDraft, EndpointEdit, Headers, Unreadable, visible};
+use crate::domain::{Endpoint, EndpointDraft, EndpointEdit, Headers, OwnValue, Unreadable};
 
 /// Answer to `POST /webhooks/endpoints`: the only place where a service tells the secret unasked.
 pub struct Created {
@@ -179,37 +180,49 @@ pub fn secret(body: &[u8]) -> Result<String, Unreadable> {
 
 /// Reads `{"headers":{…},"sensitive":[…]}`.
 pub fn headers(body: &[u8]) -> Result<Headers, Unreadable> {
-    let unreadable = || Unreadable::new("headers", "no headers in it", "");
-    let answer = object(body).ok_or_else(unreadable)?;
-    let told = answer
-        .get("headers")
-        .and_then(Value::as_object)
-        .ok_or_else(unreadable)?;
-    let names = answer.get("sensitive").and_then(Value::as_array);
-    let names = names.into_iter().flatten();
+    #[derive(Deserialize)]
+    struct Answer {
+        headers: BTreeMap<String, Box<RawValue>>,
+        #[serde(default)]
+        sensitive: Value,
+    }
+    let answer: Answer = serde_json::from_slice(body)
+        .map_err(|_| Unreadable::new("headers", "no headers in it", ""))?;
+    let names = answer.sensitive.as_array().into_iter().flatten();
     let mut read = Headers {
-        headers: BTreeMap::new(),
         sensitive: names
             .filter_map(|name| name.as_str().map(str::to_owned))
             .collect(),
+        ..Headers::default()
     };
     // None is left out: what is not sent back is removed.
-    for (name, value) in told {
-        let text = match value {
-            Value::String(text) => text.clone(),
-            Value::Number(_) | Value::Bool(_) => value.to_string(),
-            Value::Null => {
-                read.sensitive.push(name.clone());
-                continue;
+    for (name, raw) in answer.headers {
+        match serde_json::from_str(raw.get()) {
+            Ok(Value::String(text)) => {
+                read.headers.insert(name, text);
             }
-            Value::Array(_) | Value::Object(_) => {
-                let why = format!("a header {} whose value is no text", visible(name));
-                return Err(Unreadable::new("headers", why, ""));
+            Ok(Value::Null) => read.sensitive.push(name),
+            _ => {
+                read.odd.insert(name, raw.get().to_owned());
             }
-        };
-        read.headers.insert(name.clone(), text);
+        }
     }
     Ok(read)
+}
+
+/// JSON on one line. No line ends within a text of it, so that its meaning stays.
+pub fn on_one_line(json: &str) -> String {
+    json.replace(['\n', '\r', '\t'], " ")
+}
+
+/// The body of `PUT …/headers`.
+pub fn headers_body(headers: &BTreeMap<String, OwnValue>) -> String {
+    let fields = headers.iter().map(|(name, value)| match value {
+        OwnValue::Text(text) => format!("{}:{}", json!(name), json!(text.reveal())),
+        OwnValue::Json(raw) => format!("{}:{}", json!(name), raw.reveal()),
+    });
+    let fields = fields.collect::<Vec<_>>().join(",");
+    format!("{{\"headers\":{{{fields}}}}}")
 }
 
 fn object(body: &[u8]) -> Option<Map<String, Value>> {
@@ -224,6 +237,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
     use super::*;
+    use crate::domain::Hidden;
 
     const ENDPOINT: &str = r#"{"id":"ep_1","url":"https://u:p@example.com/?token=t","description":"prod",
         "event_types":["task.failed"],"rate_limit":7,"version":3,"disabled":true}"#;
@@ -316,15 +330,34 @@ mod tests {
     }
 
     #[test]
-    fn no_header_is_left_out() {
-        let told = headers(br#"{"headers":{"x-n":5,"x-b":true,"x-u":null,"x-t":"a"}}"#).unwrap();
-        assert_eq!(told.headers["x-n"], "5");
-        assert_eq!(told.headers["x-b"], "true");
+    fn no_header_is_left_out_and_what_is_no_text_goes_back_to_the_letter() {
+        let odd = [
+            ("x-b", "true"),
+            ("x-l", "[\"a\",\n  2.50]"),
+            ("x-n", "1e2"),
+            ("x-o", r#"{"a":12345678901234567890123}"#),
+        ];
+        let odd: BTreeMap<String, String> =
+            BTreeMap::from(odd.map(|(name, raw)| (name.to_owned(), raw.to_owned())));
+        let fields = odd
+            .iter()
+            .map(|(name, raw)| format!("{}: {raw},", json!(name)));
+        let fields: String = fields.collect();
+        let body = format!(r#"{{"headers":{{{fields}"x-u":null,"x-t":"a\"b"}}}}"#);
+        let told = headers(body.as_bytes()).unwrap();
         assert_eq!(
-            (told.headers.len(), &told.sensitive[..]),
-            (3, &["x-u".to_owned()][..])
+            told.headers,
+            BTreeMap::from([("x-t".to_owned(), "a\"b".to_owned())])
         );
-        let odd = headers(br#"{"headers":{"x-l":["a","b"]}}"#).unwrap_err();
-        assert_eq!(odd.why, "a header x-l whose value is no text");
+        assert_eq!(told.sensitive, ["x-u"]);
+        assert_eq!(told.odd, odd);
+        assert_eq!(on_one_line(&told.odd["x-l"]), "[\"a\",   2.50]");
+        let json = |(name, raw): (String, String)| (name, OwnValue::Json(Hidden::new(&raw)));
+        let mut sent: BTreeMap<String, OwnValue> = told.odd.into_iter().map(json).collect();
+        sent.insert("x-t".to_owned(), OwnValue::text("a\"b"));
+        let sent = headers(headers_body(&sent).as_bytes()).unwrap();
+        assert_eq!((sent.odd, sent.headers), (odd, told.headers));
+        assert_eq!(headers_body(&BTreeMap::new()), r#"{"headers":{}}"#);
+        assert!(headers(b"{}").is_err() && headers(b"[]").is_err());
     }
 }

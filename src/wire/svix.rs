@@ -134,6 +134,7 @@ fn headers_in(row: &Map<String, Value>, names: &[&str]) -> Headers {
             })
             .collect(),
         sensitive,
+        ..Headers::default()
     }
 }
 

@@ -479,6 +479,7 @@ fn the_page_of_an_attempt_shows_what_it_carried_and_no_secret() {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect(),
         sensitive: sensitive.iter().map(|name| (*name).to_owned()).collect(),
+        ..Headers::default()
     };
     let carried = AttemptHeaders {
         sent: headers(&[("svix-id", "msg_\u{1b}[2Jx")], &["x-shop"]),

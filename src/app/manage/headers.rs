@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crossterm::event::KeyEvent;
 
 use crate::app::prompt::{Prompt, lines};
-use crate::domain::{Hidden, MASK, OwnHeaders, header_fault};
+use crate::domain::{Hidden, MASK, OwnHeaders, OwnValue, header_fault};
 
 /// Most headers that a service takes (Svix); where it has more, they all stand there.
 const MOST: usize = 50;
@@ -39,6 +39,39 @@ impl HeaderLine {
     }
 }
 
+/// A value as it was told, beside how it stands there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Held {
+    shown: Hidden,
+    value: OwnValue,
+}
+
+impl Held {
+    /// All that a line would not give back as it was: the API key, which stands there as `***`;
+    /// what is no text; a text with spaces around it.
+    fn of(own: &OwnHeaders) -> BTreeMap<String, Self> {
+        let masked = own.masked.iter().map(|(name, text)| {
+            let (shown, value) = (Hidden::new(MASK), OwnValue::Text(text.clone()));
+            (name.clone(), Self { shown, value })
+        });
+        let odd = own.odd.iter().map(|(name, odd)| {
+            let (shown, value) = (odd.shown.clone(), OwnValue::Json(odd.raw.clone()));
+            (name.clone(), Self { shown, value })
+        });
+        let told = own.told.iter().filter_map(|(name, text)| {
+            let trimmed = text.reveal().trim();
+            let shown = (trimmed.len() < text.reveal().len()).then(|| Hidden::new(trimmed))?;
+            let value = OwnValue::Text(text.clone());
+            Some((name.clone(), Self { shown, value }))
+        });
+        masked.chain(odd).chain(told).collect()
+    }
+
+    fn is_text(&self) -> bool {
+        matches!(self.value, OwnValue::Text(_))
+    }
+}
+
 /// The lines, an empty one at the end, and the one that is typed in.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HeadersForm {
@@ -46,9 +79,8 @@ pub struct HeadersForm {
     pub at: usize,
     /// Names of those whose values the service does not tell: they must be typed again, or go.
     pub sensitive: Vec<String>,
-    /// Those whose values hold the API key: they stand there as `***`, and go back as they are
-    /// unless typed anew.
-    masked: BTreeMap<String, Hidden>,
+    /// Those that go back as they were told while they stand there unchanged.
+    held: BTreeMap<String, Held>,
     /// The words of the service that refused them last.
     pub refusal: Option<String>,
 }
@@ -60,13 +92,16 @@ impl HeadersForm {
             told.map(|(name, value)| HeaderLine::new(&format!("{name}: {}", value.reveal())));
         let masked = own.masked.keys();
         let masked = masked.map(|name| HeaderLine::new(&format!("{name}: {MASK}")));
+        let odd = own.odd.iter();
+        let odd =
+            odd.map(|(name, odd)| HeaderLine::new(&format!("{name}: {}", odd.shown.reveal())));
         let hidden = own.sensitive.iter();
         let hidden = hidden.map(|name| HeaderLine::new(&format!("{name}: ")));
         let mut form = Self {
-            lines: told.chain(masked).chain(hidden).collect(),
+            lines: told.chain(masked).chain(odd).chain(hidden).collect(),
             at: 0,
             sensitive: own.sensitive.clone(),
-            masked: own.masked.clone(),
+            held: Held::of(own),
             refusal: None,
         };
         form.keep_room();
@@ -138,7 +173,7 @@ impl HeadersForm {
     }
 
     /// All headers, if a service takes each; else the faults are noted and the first is gone to.
-    pub fn headers(&mut self) -> Option<BTreeMap<String, Hidden>> {
+    pub fn headers(&mut self) -> Option<BTreeMap<String, OwnValue>> {
         self.refusal = None;
         let mut headers = BTreeMap::new();
         for line in &mut self.lines {
@@ -155,9 +190,11 @@ impl HeadersForm {
                     .iter()
                     .any(|known| known.eq_ignore_ascii_case(&name))
             };
-            let mut kept = self.masked.iter();
-            let kept = kept.find(|(known, _)| known.eq_ignore_ascii_case(&name));
-            let kept = kept.filter(|_| value == MASK).map(|(_, kept)| kept);
+            let mut held = self.held.iter();
+            let held = held.find(|(known, _)| known.eq_ignore_ascii_case(&name));
+            let held = held.map(|(_, held)| held);
+            let kept = held.filter(|held| held.shown.reveal() == value);
+            let is_odd = held.is_some_and(|held| !held.is_text());
             let is_twice = |known: &String| known.eq_ignore_ascii_case(&name);
             line.fault = if !text.contains(':') {
                 Some("name: value is wanted, with a colon between".to_owned())
@@ -165,13 +202,20 @@ impl HeadersForm {
                 Some("this header stands there twice".to_owned())
             } else if value.is_empty() && is_hidden() {
                 Some("the service does not tell its value: type it, or clear the line".to_owned())
+            } else if is_odd && kept.is_none() {
+                Some(
+                    "its value is no text but JSON, and only goes back as it was: type that, or clear the line"
+                        .to_owned(),
+                )
             } else if kept.is_none() && value.contains(MASK) {
                 Some(format!("{MASK} stands for what is not shown: type it out"))
+            } else if is_odd {
+                None
             } else {
                 header_fault(&name, &value).map(str::to_owned)
             };
-            let value = kept.cloned().unwrap_or_else(|| Hidden::new(&value));
-            headers.insert(name, value);
+            let kept = kept.map(|held| held.value.clone());
+            headers.insert(name, kept.unwrap_or_else(|| OwnValue::text(&value)));
         }
         match self.lines.iter().position(|line| line.fault.is_some()) {
             Some(at) => {
@@ -211,6 +255,34 @@ mod tests {
         form.lines[1] = HeaderLine::default();
         assert_eq!(form.headers().unwrap().len(), 1);
         assert!(!format!("{form:?}").contains("media"));
+    }
+
+    #[test]
+    fn what_is_no_text_goes_back_as_it_was_or_not_at_all() {
+        let raw = Hidden::new("[\"a\",\n2.50]");
+        let shown = Hidden::new("[\"a\", 2.50]");
+        let odd = crate::domain::OddValue {
+            raw: raw.clone(),
+            shown,
+        };
+        let mut form = HeadersForm::of(&OwnHeaders {
+            told: BTreeMap::from([("x-team".to_owned(), Hidden::new(" media "))]),
+            odd: BTreeMap::from([("x-list".to_owned(), odd)]),
+            ..OwnHeaders::default()
+        });
+        let texts: Vec<&str> = form.lines.iter().map(|line| line.prompt.text()).collect();
+        assert_eq!(texts, ["x-team:  media ", "x-list: [\"a\", 2.50]", ""]);
+        let all = form.headers().unwrap();
+        assert_eq!(all["x-list"], OwnValue::Json(raw));
+        assert_eq!(all["x-team"], OwnValue::text(" media "));
+        form.at = 1;
+        form.paste(" ");
+        assert!(form.headers().is_some());
+        form.paste("x");
+        assert_eq!(form.headers(), None);
+        assert!(form.lines[1].fault.as_ref().unwrap().contains("no text"));
+        form.lines[1] = HeaderLine::default();
+        assert_eq!(form.headers().unwrap().len(), 1);
     }
 
     #[test]

@@ -204,7 +204,7 @@ struct SecretOut {
 
 #[derive(Deserialize)]
 struct HeadersOut {
-    headers: BTreeMap<String, String>,
+    headers: BTreeMap<String, Value>,
     #[serde(default)]
     sensitive: Vec<String>,
 }

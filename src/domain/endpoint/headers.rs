@@ -21,14 +21,47 @@ pub struct OwnHeaders {
     pub told: BTreeMap<String, Hidden>,
     /// Those whose values hold the API key: they go back as they are, and are never shown.
     pub masked: BTreeMap<String, Hidden>,
+    /// Those whose values are no texts: they go back as they are.
+    pub odd: BTreeMap<String, OddValue>,
     /// Names of those whose values the service does not tell.
     pub sensitive: Vec<String>,
+}
+
+/// A header's value that is a list, a number or the like, in JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OddValue {
+    /// To the letter, as the service wrote it.
+    pub raw: Hidden,
+    /// On one line, the API key masked in it.
+    pub shown: Hidden,
+}
+
+/// A header's value on its way to the service. It may be a credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OwnValue {
+    Text(Hidden),
+    /// JSON that is no text, as the service wrote it.
+    Json(Hidden),
+}
+
+impl OwnValue {
+    pub fn text(text: &str) -> Self {
+        Self::Text(Hidden::new(text))
+    }
+
+    /// The text, or the JSON. Whoever calls this is about to send or show a secret.
+    pub fn reveal(&self) -> &str {
+        let (Self::Text(value) | Self::Json(value)) = self;
+        value.reveal()
+    }
 }
 
 /// Headers; of sensitive ones only the names are told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Headers {
     pub headers: BTreeMap<String, String>,
+    /// Values that are no texts, as JSON to the letter.
+    pub odd: BTreeMap<String, String>,
     pub sensitive: Vec<String>,
 }
 

@@ -12,8 +12,8 @@ use super::Client;
 use super::http::{NotDone, Verb};
 use crate::domain::{
     AttemptHeaders, AttemptId, Endpoint, EndpointDraft, EndpointEdit, EndpointId, Failure,
-    FailureKind, FieldFault, Headers, Hidden, MASK, MessageId, OwnHeaders, Stats, Time, masked_url,
-    masked_urls, unknown_type,
+    FailureKind, FieldFault, Headers, Hidden, MASK, MessageId, OddValue, OwnHeaders, OwnValue,
+    Stats, Time, masked_url, masked_urls, unknown_type,
 };
 use crate::wire::endpoints::{self, Created, Held};
 use crate::wire::openapi::EndpointRoutes;
@@ -235,19 +235,32 @@ impl Client {
             Some(svix) => (&svix.http, svix.headers_url(id)?),
             None => (&self.http, self.filled(template, id)?),
         };
-        let Headers { headers, sensitive } = http.read_unmasked(&url, endpoints::headers).await?;
+        let read = http.read_unmasked(&url, endpoints::headers).await?;
+        let Headers {
+            headers,
+            odd,
+            sensitive,
+        } = read;
         let is_clean = |text: &String| *http.masking.text(text) == **text;
-        if !headers.keys().chain(&sensitive).all(is_clean) {
+        let mut names = headers.keys().chain(odd.keys()).chain(&sensitive);
+        if !names.all(is_clean) {
             let what = format!("the name of a header of {id} holds the API key");
             let hint = "reeltop neither shows nor changes these headers";
             return Err(Failure::new(FailureKind::Local, what, hint));
         }
         let hidden = |(name, value): (String, String)| (name, Hidden::new(&value));
+        let odd_value = |(name, raw): (String, String)| {
+            let line = endpoints::on_one_line(&raw);
+            let shown = Hidden::new(&http.masking.text(&line));
+            let raw = Hidden::new(&raw);
+            (name, OddValue { raw, shown })
+        };
         let (told, masked): (Vec<_>, Vec<_>) =
             headers.into_iter().partition(|(_, value)| is_clean(value));
         Ok(OwnHeaders {
             told: told.into_iter().map(hidden).collect(),
             masked: masked.into_iter().map(hidden).collect(),
+            odd: odd.into_iter().map(odd_value).collect(),
             sensitive,
         })
     }
@@ -257,13 +270,13 @@ impl Client {
         &self,
         template: &str,
         id: &EndpointId,
-        headers: &BTreeMap<String, String>,
+        headers: &BTreeMap<String, OwnValue>,
     ) -> Changed<()> {
         if let Some(svix) = &self.svix {
             return svix.set_headers(id, headers, &key()).await;
         }
         let url = self.filled(template, id).map_err(NotDone::Refused)?;
-        let body = json!({"headers": headers}).to_string();
+        let body = endpoints::headers_body(headers);
         self.change(Verb::Put, &url, Some(body)).await.map(|_| ())
     }
 

@@ -103,7 +103,7 @@ impl Endpoint {
         HeadersBody {
             headers: open
                 .into_iter()
-                .map(|(name, value)| (name.clone(), value.clone()))
+                .map(|(name, value)| (name.clone(), value.as_str().into()))
                 .collect(),
             sensitive: sensitive
                 .into_iter()

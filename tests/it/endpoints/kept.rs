@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reeltop::app::manage::{EndpointAction, EndpointAnswer};
 use reeltop::app::{Msg, update};
-use reeltop::domain::{EndpointId, Failure, FailureKind};
+use reeltop::domain::{EndpointId, Failure, FailureKind, OwnValue};
 use reeltop::io::client::Client;
 use reeltop::io::config::Source;
 use serde_json::{Value, json};
@@ -73,9 +73,9 @@ async fn the_key_in_a_header_is_not_shown_and_goes_back_as_it_is() {
     let client = Client::new(&Source::new(&shop.server.url(), &*key)).unwrap();
     let template = client.endpoint_routes().await.unwrap().headers.unwrap();
     let headers = BTreeMap::from([
-        ("authorization".to_owned(), "Basic eA==".to_owned()),
-        ("x-shop".to_owned(), format!("Key {key}")),
-        ("x-team".to_owned(), "media".to_owned()),
+        ("authorization".to_owned(), OwnValue::text("Basic eA==")),
+        ("x-shop".to_owned(), OwnValue::text(&format!("Key {key}"))),
+        ("x-team".to_owned(), OwnValue::text("media")),
     ]);
     let set = client.set_endpoint_headers(&template, &id, &headers).await;
     set.unwrap();

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use reeltop::domain::{EndpointDraft, EndpointEdit, EndpointId, FailureKind};
+use reeltop::app::manage::HeadersForm;
+use reeltop::domain::{EndpointDraft, EndpointEdit, EndpointId, FailureKind, OwnHeaders, OwnValue};
 use reeltop::io::client::Client;
 use reeltop::server::Running;
 use reqwest::Method;
@@ -84,8 +85,8 @@ async fn is_made_changed_in_part_and_deleted(server: Running) {
     let other = client.endpoint_secret("", &id).await.unwrap();
     assert_ne!(other.expose_secret(), secret);
     let headers = BTreeMap::from([
-        ("x-team".to_owned(), "video".to_owned()),
-        ("authorization".to_owned(), "Basic eA==".to_owned()),
+        ("x-team".to_owned(), OwnValue::text("video")),
+        ("authorization".to_owned(), OwnValue::text("Basic eA==")),
     ]);
     client
         .set_endpoint_headers("", &id, &headers)
@@ -95,7 +96,7 @@ async fn is_made_changed_in_part_and_deleted(server: Running) {
     assert_eq!(told.headers.keys().collect::<Vec<_>>(), ["x-team"]);
     assert_eq!(told.sensitive.len(), 1);
     // The key in one is for what goes back alone.
-    let key = BTreeMap::from([("x-key".to_owned(), server.api_key().to_owned())]);
+    let key = BTreeMap::from([("x-key".to_owned(), OwnValue::text(server.api_key()))]);
     client.set_endpoint_headers("", &id, &key).await.unwrap();
     let told = client.endpoint_headers("", &id).await.unwrap();
     assert_eq!(told.headers["x-key"], "***");
@@ -188,6 +189,39 @@ async fn the_embedded_server_keeps_that_an_endpoint_is_sent_all() {
     let (status, _) = call(&server, Method::POST, own, Some(body)).await;
     assert_eq!(status, 422);
     server.stop().await;
+}
+
+/// What is no text is no reason to read none of them, and goes back to the letter.
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_that_are_no_texts_are_shown_and_go_back_as_they_are() {
+    const TOLD: &str = r#"{"headers":{"x-b":true,"x-l":["a", 2.50],"x-n":1e2,"x-t":"video"},"sensitive":["authorization"]}"#;
+    let service = Receiver::start(|_| (Duration::ZERO, answered(200, TOLD))).await;
+    let url = service.url.trim_end_matches("/hook");
+    let client = Client::new(&alone(url, "testsk_x")).unwrap();
+    let id = EndpointId::new("ep_1");
+    let own = client.headers_to_edit("", &id).await.unwrap();
+    service.next().await;
+    assert_eq!(own.odd["x-l"].shown.reveal(), r#"["a", 2.50]"#);
+    let mut form = HeadersForm::of(&OwnHeaders {
+        sensitive: Vec::new(),
+        ..own
+    });
+    let sent = form.headers().unwrap();
+    client.set_endpoint_headers("", &id, &sent).await.unwrap();
+    let body = service.next().await.body;
+    let expected = r#"{"headers":{"x-b":true,"x-l":["a", 2.50],"x-n":1e2,"x-t":"video"}}"#;
+    assert_eq!(std::str::from_utf8(&body).unwrap(), expected);
+
+    let state = tempfile::tempdir().unwrap();
+    let (code, lines, said) = reeltop(
+        &state,
+        url,
+        "testsk_x",
+        &["endpoints", "headers", "ep_1", "--json"],
+    )
+    .await;
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(lines, [TOLD]);
 }
 
 /// As a Svix server refuses it, so that a form that sends such a thing is found out here.

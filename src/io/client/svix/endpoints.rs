@@ -8,11 +8,12 @@ use serde_json::{Map, Value, json};
 
 use super::Svix;
 use crate::domain::{
-    EVERY_TASK_EVENT, Endpoint, EndpointDraft, EndpointEdit, EndpointId, Failure, Unreadable,
+    EVERY_TASK_EVENT, Endpoint, EndpointDraft, EndpointEdit, EndpointId, Failure, OwnValue,
+    Unreadable,
 };
 use crate::io::client::endpoints::Changed;
 use crate::io::client::http::Verb;
-use crate::wire::endpoints::Created;
+use crate::wire::endpoints::{self as around, Created};
 use crate::wire::rest;
 
 /// What `task.*` stands for, which Svix does not know.
@@ -116,12 +117,12 @@ impl Svix {
     pub async fn set_headers(
         &self,
         id: &EndpointId,
-        headers: &BTreeMap<String, String>,
+        headers: &BTreeMap<String, OwnValue>,
         idempotency_key: &str,
     ) -> Changed<()> {
         let id = id.to_string();
         let route = self.route(&["endpoint", &id, "headers"]);
-        let body = Some(json!({"headers": headers}).to_string());
+        let body = Some(around::headers_body(headers));
         self.change(Verb::Put, &route, body, idempotency_key, done)
             .await
     }
