@@ -36,7 +36,7 @@ pub mod time;
 mod unread;
 mod words;
 
-pub use attempt::{Attempt, AttemptStatus, FailureClass, Trigger, answer};
+pub use attempt::{Attempt, AttemptNumber, AttemptStatus, FailureClass, Trigger, answer};
 pub use backoff::{Backoff, MAX_CONNECTIONS, Pace};
 pub use cause::{Cause, CauseId};
 pub use change::{Change, ChangeKind, Origin};

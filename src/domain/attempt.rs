@@ -52,6 +52,16 @@ impl Trigger {
     }
 }
 
+/// Which attempt of its message and endpoint it is. The schedule counts the automatic ones alone, so
+/// that what is `3 of 8` is followed by the fourth whatever was sent by hand in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttemptNumber {
+    /// From 1.
+    Automatic(usize),
+    /// Made by hand, by whomever; it has no number.
+    Manual,
+}
+
 /// One try to deliver one message to one endpoint (Svix `MessageAttemptOut`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
@@ -78,6 +88,11 @@ impl Attempt {
             return None;
         }
         Some(FailureClass::of(self.code, &self.response))
+    }
+
+    /// Whether somebody made it by hand, as against the service's schedule.
+    pub fn is_manual(&self) -> bool {
+        self.trigger == Trigger::Manual
     }
 
     /// What the receiver said, or the sender where there was no answer, in a line.

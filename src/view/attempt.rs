@@ -12,7 +12,7 @@ use crate::app::page::AttemptPage;
 use crate::app::told::Told;
 use crate::app::{State, Tone};
 
-use crate::domain::{Attempt, AttemptHeaders, Delivery, MASK, answer, visible};
+use crate::domain::{Attempt, AttemptHeaders, AttemptNumber, Delivery, MASK, answer, visible};
 
 /// Paints an attempt. Gives the rows of the response.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &AttemptPage) -> usize {
@@ -90,7 +90,11 @@ fn facts(
     let (glyph, tone) = attempt_glyph(&attempt.status);
     let of = history.schedule.attempts();
     let number = match history.number_of(delivery, &attempt.id) {
-        Some(number) => format!("attempt {number} of {of}"),
+        Some(AttemptNumber::Automatic(number)) if number <= of => {
+            format!("attempt {number} of {of}")
+        }
+        Some(AttemptNumber::Automatic(number)) => format!("attempt {number}"),
+        Some(AttemptNumber::Manual) => "a manual attempt".to_owned(),
         None => "older attempts not read".to_owned(),
     };
     let offset = state.session.utc_offset;

@@ -10,7 +10,7 @@ use super::theme::Role;
 use crate::app::diff::{Changed, Compared, DiffLine, DiffPage, MAX_LINES};
 use crate::app::{State, Tone, Viewport};
 use crate::domain::time::duration_words;
-use crate::domain::{Attempt, AttemptId, MessageId, Payload};
+use crate::domain::{Attempt, AttemptId, AttemptNumber, MessageId, Payload};
 
 /// Narrower than this, both texts stand one below the other.
 const BESIDE: u16 = 80;
@@ -171,7 +171,11 @@ fn attempt_facts<'a>(state: &State, message: &MessageId, ids: &[AttemptId; 2]) -
     };
     let number = |attempt: &Attempt| {
         let number = delivery.and_then(|it| state.history.number_of(it, &attempt.id));
-        number.map_or_else(|| "?".to_owned(), |number| number.to_string())
+        match number {
+            Some(AttemptNumber::Automatic(number)) => number.to_string(),
+            Some(AttemptNumber::Manual) => "manual".to_owned(),
+            None => "?".to_owned(),
+        }
     };
     let offset = state.session.utc_offset;
     let took = |attempt: &Attempt| attempt.duration_ms.map_or_else(|| "·".to_owned(), millis);

@@ -10,7 +10,9 @@ use super::{json, table};
 use crate::app::page::{MessagePage, message_attempts, message_endpoints};
 use crate::app::{State, Tone};
 
-use crate::domain::{Ability, Attempt, Delivery, EndpointId, Payload, answer, visible};
+use crate::domain::{
+    Ability, Attempt, AttemptNumber, Delivery, EndpointId, Payload, answer, visible,
+};
 
 /// Cells of an attempt's answer in its line at most.
 const ANSWER: usize = 120;
@@ -184,19 +186,20 @@ fn endpoint_heading(state: &State, message: &Delivery, endpoint: &EndpointId) ->
     pieces
 }
 
-/// One attempt in a line: number, time, code, duration, cause, and the start of the answer.
+/// One attempt in a line: number, or that it was made by hand, time, code, duration, cause, and the start of the answer.
 pub fn attempt_pieces(
     state: &State,
     attempt: &Attempt,
-    number: Option<usize>,
+    number: Option<AttemptNumber>,
     of: usize,
 ) -> Pieces<'static> {
     let (glyph, tone) = delivery::attempt_glyph(&attempt.status);
     let took = attempt.duration_ms.map_or_else(|| "·".to_owned(), millis);
     let number = match number {
         None => "?".to_owned(),
-        Some(number) if number <= of => format!("{number} of {of}"),
-        Some(number) => format!("{number}"),
+        Some(AttemptNumber::Automatic(number)) if number <= of => format!("{number} of {of}"),
+        Some(AttemptNumber::Automatic(number)) => number.to_string(),
+        Some(AttemptNumber::Manual) => "manual".to_owned(),
     };
     let mut pieces = vec![
         piece(tone, glyph),

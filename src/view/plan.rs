@@ -11,7 +11,7 @@ use super::text::{hints, width as cells, wrap};
 use super::theme::Role;
 use crate::app::replaying::ReplayOverlay;
 use crate::app::{ShownPlan, State, Tone};
-use crate::domain::{PlanItem, Replay, Verdict, visible};
+use crate::domain::{AttemptNumber, PlanItem, Replay, Verdict, visible};
 
 /// A line of the overlay, and whether it is the one that the keys act on.
 type Line = (Pieces<'static>, bool);
@@ -211,7 +211,7 @@ fn sent_words(state: &State, replay: &Replay) -> String {
     }
 }
 
-/// How its attempt ended: `: attempt 3 answered 204 in 18 ms`.
+/// How its attempt ended: `: its attempt, 204 in 18 ms`.
 fn ended_words(state: &State, replay: &Replay) -> String {
     let delivery = state.history.deliveries.get(&replay.message);
     let found = replay
@@ -222,7 +222,10 @@ fn ended_words(state: &State, replay: &Replay) -> String {
         return String::new();
     };
     let number = delivery.and_then(|delivery| state.history.number_of(delivery, id));
-    let which = number.map_or_else(|| "its attempt".to_owned(), |n| format!("attempt {n}"));
+    let which = match number {
+        Some(AttemptNumber::Automatic(number)) => format!("attempt {number}"),
+        _ => "its attempt".to_owned(),
+    };
     let took = attempt
         .duration_ms
         .map_or_else(String::new, |ms| format!(" in {}", millis(ms)));

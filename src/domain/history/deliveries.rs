@@ -414,8 +414,9 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::super::attempt::{AttemptStatus, Trigger};
+    use super::super::super::attempt::{AttemptNumber, AttemptStatus, Trigger};
     use super::super::super::id::AttemptId;
+    use super::super::super::schedule::{Forecast, RetrySchedule};
     use super::super::delivery::MAX_ATTEMPTS;
     use super::super::outcome::OutcomeState;
     use super::*;
@@ -460,9 +461,31 @@ mod tests {
                     (outcome.n_attempts, outcome.n_automatic),
                 )
             });
-            let expected = [Some(1), Some(8), None, Some(600)];
+            let number = |n| Some(AttemptNumber::Automatic(n));
+            let expected = [number(1), number(8), None, Some(AttemptNumber::Manual)];
             assert_eq!(held, Some((MAX_ATTEMPTS, expected, (600, 8))));
         }
+    }
+
+    #[test]
+    fn a_manual_attempt_has_no_number_and_moves_none() {
+        let mut deliveries = Deliveries::new(10);
+        let hands = [Trigger::Scheduled, Trigger::Manual, Trigger::Scheduled];
+        for (n, trigger) in (1..).zip(hands) {
+            deliveries.take_attempt(attempt(n, trigger), Told::default());
+        }
+        let held = deliveries.get(&MessageId::new("msg"));
+        let numbers = held.map(|held| {
+            let ids = held.attempts().iter().map(|attempt| &attempt.id);
+            ids.map(|id| held.number_of(id)).collect::<Vec<_>>()
+        });
+        let number = |n| Some(AttemptNumber::Automatic(n));
+        let expected = vec![number(1), Some(AttemptNumber::Manual), number(2)];
+        assert_eq!(numbers, Some(expected));
+        // The one that comes next is told by the same count.
+        let endpoint = EndpointId::new("ep");
+        let next = held.map(|held| held.forecast(&RetrySchedule::default(), &endpoint));
+        assert!(matches!(next, Some(Forecast::Next { number: 3, .. })));
     }
 
     #[test]

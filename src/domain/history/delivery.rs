@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::attempt::{Attempt, AttemptStatus, Trigger};
+use super::super::attempt::{Attempt, AttemptNumber, AttemptStatus, Trigger};
 use super::super::cause::{Cause, CauseId};
 use super::super::change::Origin;
 use super::super::id::{AttemptId, EndpointId, MessageId};
@@ -22,8 +22,8 @@ pub struct Delivery {
     /// The cause of each attempt's failure, in the same order.
     causes: Vec<Option<CauseId>>,
     /// Attempts beyond the bound, of which only their place is kept, so that the others keep their
-    /// numbers.
-    let_go: BTreeMap<EndpointId, BTreeSet<(Time, AttemptId)>>,
+    /// numbers; and whether it was a manual one.
+    let_go: BTreeMap<EndpointId, BTreeMap<(Time, AttemptId), bool>>,
     /// Attempts whose answer was too long to be kept to its end.
     cut: BTreeSet<AttemptId>,
     /// What the service says of the next attempt at endpoints.
@@ -98,17 +98,25 @@ impl Delivery {
             .collect()
     }
 
-    /// The attempt's number among those of its message and endpoint, from 1.
-    pub fn number_of(&self, attempt: &AttemptId) -> Option<usize> {
-        let found = self.attempts.iter().find(|known| known.id == *attempt)?;
+    /// The attempt's number among the automatic ones of its message and endpoint.
+    pub fn number_of(&self, attempt: &AttemptId) -> Option<AttemptNumber> {
+        let found = self.attempt(attempt)?;
+        if found.is_manual() {
+            return Some(AttemptNumber::Manual);
+        }
         let n_before = self
             .attempts_at(&found.endpoint)
             .iter()
-            .position(|known| known.id == *attempt)?;
+            .take_while(|known| known.id != *attempt)
+            .filter(|known| !known.is_manual())
+            .count();
         let place = (found.started, attempt.clone());
         let let_go = self.let_go.get(&found.endpoint);
-        let n_let_go = let_go.map_or(0, |let_go| let_go.range(..place).count());
-        Some(n_let_go + n_before + 1)
+        let n_let_go = let_go.map_or(0, |let_go| {
+            let before = let_go.range(..place);
+            before.filter(|(_, is_manual)| !**is_manual).count()
+        });
+        Some(AttemptNumber::Automatic(n_let_go + n_before + 1))
     }
 
     /// Whether the end of an attempt's answer is not kept.
@@ -167,7 +175,7 @@ impl Delivery {
     fn add(&mut self, attempt: Attempt) -> Taken {
         let let_go = self.let_go.get(&attempt.endpoint);
         let place = (attempt.started, attempt.id.clone());
-        if let_go.is_some_and(|let_go| let_go.contains(&place)) {
+        if let_go.is_some_and(|let_go| let_go.contains_key(&place)) {
             return Taken::default();
         }
         let at = self
@@ -191,7 +199,8 @@ impl Delivery {
         let leaving = self.attempts.remove(by_hand.unwrap_or(0));
         let let_go = self.let_go.entry(leaving.endpoint.clone()).or_default();
         if let_go.len() < MAX_LET_GO {
-            let_go.insert((leaving.started, leaving.id.clone()));
+            let place = (leaving.started, leaving.id.clone());
+            let_go.insert(place, leaving.is_manual());
         }
         taken.let_go = Some(leaving);
         taken
@@ -264,7 +273,7 @@ impl Delivery {
             _ => 0,
         };
         let attempts = self.attempts.iter();
-        let n_let_go: usize = self.let_go.values().map(BTreeSet::len).sum();
+        let n_let_go: usize = self.let_go.values().map(BTreeMap::len).sum();
         payload
             + n_let_go * PLACE_BYTES
             + attempts
@@ -283,7 +292,7 @@ impl Delivery {
         self.outcomes = endpoints
             .into_iter()
             .filter_map(|endpoint| {
-                let n_let_go = self.let_go.get(endpoint).map_or(0, BTreeSet::len);
+                let n_let_go = self.let_go.get(endpoint).map_or(0, BTreeMap::len);
                 outcome(endpoint, &self.attempts_at(endpoint), n_let_go)
             })
             .collect();

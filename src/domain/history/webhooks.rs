@@ -2,7 +2,7 @@
 
 use hashbrown::HashSet;
 
-use super::super::attempt::Attempt;
+use super::super::attempt::{Attempt, AttemptNumber};
 use super::super::endpoint::Endpoint;
 use super::super::id::{AttemptId, EndpointId};
 use super::super::message::Message;
@@ -95,14 +95,14 @@ impl History {
         }
     }
 
-    /// An attempt's number among those of its message and endpoint, from 1; `None` where older ones
-    /// may not be known.
-    pub fn number_of(&self, delivery: &Delivery, attempt: &AttemptId) -> Option<usize> {
+    /// An attempt's number among the automatic ones of its message and endpoint; `None` where older
+    /// ones may not be known.
+    pub fn number_of(&self, delivery: &Delivery, attempt: &AttemptId) -> Option<AttemptNumber> {
         let endpoint = &delivery.attempt(attempt)?.endpoint;
-        if self.deliveries.is_partial(delivery, endpoint) {
-            return None;
+        match delivery.number_of(attempt)? {
+            AttemptNumber::Automatic(_) if self.deliveries.is_partial(delivery, endpoint) => None,
+            number => Some(number),
         }
-        delivery.number_of(attempt)
     }
 
     pub(super) fn take_message(&mut self, message: Message, told: Told) {

@@ -12,7 +12,7 @@ use crate::app::State;
 use crate::app::diff::Compared;
 use crate::app::listing::Entry;
 use crate::app::page::Page;
-use crate::domain::{Receipt, visible};
+use crate::domain::{AttemptNumber, Receipt, visible};
 
 /// Paints the path.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, row: u16, state: &State) {
@@ -53,7 +53,8 @@ fn name(state: &State, page: &Page) -> String {
                 .get(&page.message)
                 .and_then(|delivery| history.number_of(delivery, &page.attempt));
             match number {
-                Some(number) => format!("attempt {number}"),
+                Some(AttemptNumber::Automatic(number)) => format!("attempt {number}"),
+                Some(AttemptNumber::Manual) => "manual attempt".to_owned(),
                 None => page_title(&Page::attempt(page.message.clone(), page.attempt.clone()))
                     .to_owned(),
             }

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use reeltop::domain::{
-    Ability, Change, EndpointId, Forecast, History, LinkState, MessageId, Proof, Repair,
-    RepairedBy, TaskId, TaskState,
+    Ability, AttemptNumber, Change, EndpointId, Forecast, History, LinkState, MessageId, Proof,
+    Repair, RepairedBy, TaskId, TaskState,
 };
 use reeltop::io::Clock;
 use reeltop::io::config::Source;
@@ -365,7 +365,8 @@ async fn attempts_beyond_what_was_read_of_a_log_have_no_numbers_until_the_rest_i
     watcher.until("it is known in part", is_partial).await;
     let held = watcher.history.deliveries.get(&message).unwrap();
     let newest = held.attempts().last().unwrap().id.clone();
-    assert_eq!(watcher.history.number_of(held, &newest), None);
+    let number = watcher.history.number_of(held, &newest);
+    assert_eq!(number, Some(AttemptNumber::Manual));
     assert_eq!(watcher.history.forecast(held, &endpoint), Forecast::Unread);
 
     assert!(watcher.history.attempts_unread_before().is_some());
@@ -377,8 +378,9 @@ async fn attempts_beyond_what_was_read_of_a_log_have_no_numbers_until_the_rest_i
         })
         .await;
     let held = watcher.history.deliveries.get(&message).unwrap();
-    let number = watcher.history.number_of(held, &newest);
-    assert_eq!(number, Some(2));
+    let oldest = &held.attempts_at(&endpoint)[0].id;
+    let number = watcher.history.number_of(held, oldest);
+    assert_eq!(number, Some(AttemptNumber::Automatic(1)));
     assert!(matches!(
         watcher.history.forecast(held, &endpoint),
         Forecast::Uncertain { .. } | Forecast::Next { .. }
