@@ -153,6 +153,17 @@ pub fn rough_words(micros: i64) -> String {
     }
 }
 
+/// An upper bound of a duration in microseconds, never less than it is: `4m`, `3h`, `5d`.
+pub fn bound_words(micros: i64) -> String {
+    let seconds = micros.max(0).unsigned_abs().div_ceil(SECOND.unsigned_abs());
+    match seconds {
+        0..100 => format!("{seconds}s"),
+        100..5400 => format!("{}m", seconds.div_ceil(60)),
+        5400..172_800 => format!("{}h", seconds.div_ceil(3600)),
+        _ => format!("{}d", seconds.div_ceil(86_400)),
+    }
+}
+
 /// From so long after its estimated time on, a retry counts as overdue, in microseconds: an attempt
 /// may take 30 s to time out, and is in the log only then (svix.md part 6).
 pub const OVERDUE: i64 = 60 * SECOND;
@@ -313,6 +324,15 @@ mod tests {
         assert_eq!(duration_words(3 * DAY * SECOND + 5), "3d");
         assert_eq!(duration_words(-5), "0s");
         assert_eq!(rough_words(7200 * SECOND), "2h");
+        for (seconds, words) in [
+            (99, "99s"),
+            (121, "3m"),
+            (7201, "3h"),
+            (4 * DAY + 86_100, "5d"),
+            (5 * DAY, "5d"),
+        ] {
+            assert_eq!(bound_words(seconds * SECOND), words);
+        }
         for (left, words) in [
             (7 * SECOND, "due in about 7s"),
             (SECOND / 2, "due in about 1s"),

@@ -2,7 +2,7 @@
 
 use super::{Said, ago};
 use crate::app::Tone;
-use crate::domain::time::{SECOND, duration_words, rough_words};
+use crate::domain::time::{SECOND, bound_words, duration_words, rough_words};
 use crate::domain::{Answers, Beat, Endpoint, Failing, Health, Standing, Time};
 
 /// What it means that an endpoint is disabled, in a row.
@@ -111,10 +111,16 @@ pub fn failing(failing: Option<Failing>, now: Time) -> Vec<Said> {
         format!("{since}{more} ×{}{more}", failing.n_failures),
     )];
     if let Some(at) = failing.disabled_at {
-        let left = rough_words(at.since(now));
-        // It may have failed for longer than is known.
-        let by = if failing.is_at_least { "within" } else { "in" };
-        words.push((Tone::Warn, format!("  ⊘ {by} {left} (est.)")));
+        let left = at.since(now);
+        let when = if left == 0 {
+            "any time now".to_owned()
+        } else if failing.is_at_least {
+            // It may have failed for longer than is known.
+            format!("within {}", bound_words(left))
+        } else {
+            format!("in {}", rough_words(left))
+        };
+        words.push((Tone::Warn, format!("  ⊘ {when} (est.)")));
     }
     words
 }
@@ -140,11 +146,12 @@ pub fn failing_words(failing: Failing, now: Time, offset: i32) -> Said {
 /// When the service may disable it for that, in a sentence.
 pub fn disabling_words(failing: Failing, now: Time) -> Option<Said> {
     let at = failing.disabled_at?;
-    let left = rough_words(at.since(now));
-    let when = if at > now && failing.is_at_least {
-        format!("in about {left} at the latest, as it may have failed for longer")
-    } else if at > now {
-        format!("in about {left}")
+    let left = at.since(now);
+    let when = if left > 0 && failing.is_at_least {
+        let left = bound_words(left);
+        format!("within {left}, as it may have failed for longer")
+    } else if left > 0 {
+        format!("in about {}", rough_words(left))
     } else {
         "any time now".to_owned()
     };
