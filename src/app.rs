@@ -154,6 +154,11 @@ pub enum Msg {
     GaveUp(Result<(), Failure>),
     /// A secret was saved in this file, or could not be.
     SecretSaved(Result<String, String>),
+    /// A file holds the secret before a rotation, and why not the new one.
+    SecretStale {
+        file: String,
+        why: String,
+    },
     /// The program is about to be stopped by its user, and may go on much later.
     Suspending,
     /// The intake ended: no change will come any more.

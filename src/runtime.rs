@@ -389,13 +389,18 @@ impl Loop {
 
     fn manage(&self, request: EndpointRequest) {
         let (client, answers) = (self.hose.client(), self.answers.0.clone());
+        let folder = self.secrets.clone();
         self.hose.finish(async move {
             let answer = match &client {
                 Some(client) => manage::run(client, &request.action).await,
                 None => Err(Failure::absent("anything: its URL is none")),
             };
+            let renewed = folder.and_then(|folder| manage::renewed(&folder, &request, &answer));
             // Nobody hears it only where the dashboard has ended.
             let _ = answers.send(Msg::Managed { request, answer }).await;
+            if let Some(renewed) = renewed {
+                let _ = answers.send(renewed).await;
+            }
         });
     }
 

@@ -50,6 +50,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
                 format!("the secret cannot be saved: {why}; y copies it"),
             );
         }
+        Msg::SecretStale { file, why } => state.say(
+            Tone::Warn,
+            format!("{file} holds the secret before, not the new one: {why}"),
+        ),
         Msg::Suspending => state.take_back(),
         Msg::IntakeEnded => state.say(
             Tone::Bad,

@@ -30,6 +30,7 @@ use crate::io::config::{Source, secrets};
 use crate::wire::endpoints::on_one_line;
 use crate::wire::normal;
 use crate::wire::openapi::EndpointRoutes;
+use crate::wire::signature::key::Key;
 
 /// The longest text read from a file or from standard input, in bytes.
 const MOST_INPUT: u64 = 64 << 10;
@@ -226,11 +227,18 @@ impl Desk {
 
     async fn rotate(&self, args: &RotateArgs) -> Outcome {
         let secret = match &args.secret_file {
-            Some(file) => Some(SecretString::from(input("--secret-file", file)?.trim())),
+            Some(file) => {
+                let text = SecretString::from(input("--secret-file", file)?.trim());
+                if let Err(fault) = Key::parse(text.expose_secret()) {
+                    let why = format!("the secret in {} {fault}", file.display());
+                    return Err(usage("--secret-file", why));
+                }
+                Some(text)
+            }
             None => None,
         };
         let routes = self.routes(Offer::Secret, true).await?;
-        let route = offered(routes.rotate, "rotating a secret")?;
+        let route = offered(routes.rotate.clone(), "rotating a secret")?;
         let id = EndpointId::new(&args.id);
         let grace = args.grace;
         let valid = duration_words(i64::try_from(grace.as_micros()).unwrap_or(i64::MAX));
@@ -252,7 +260,31 @@ impl Desk {
             "{} has another secret; the one before stays valid for {}; reeltop endpoints secret {} shows it",
             args.id, valid, args.id
         ));
+        self.renew(&routes, &id).await;
         Ok(0)
+    }
+
+    /// Keeps the new secret instead of the one before, where that was saved.
+    async fn renew(&self, routes: &EndpointRoutes, id: &EndpointId) {
+        let folder = secrets::folder(&self.source, self.from.config.as_deref());
+        let kept = folder.and_then(|folder| {
+            let file = secrets::file_of(&folder, &id.to_string())?;
+            Some((folder, file.display().to_string()))
+        });
+        let Some((folder, file)) = kept else { return };
+        let why = match &routes.secret {
+            Some(route) => match self.client.endpoint_secret(route, id).await {
+                Ok(secret) => match secrets::save(&folder, &id.to_string(), &secret) {
+                    Ok(_) => return note(&format!("the new secret is in {file}")),
+                    Err(error) => error.to_string(),
+                },
+                Err(failure) => failure.to_string(),
+            },
+            None => "this server does not tell it".to_owned(),
+        };
+        note(&format!(
+            "{file} holds the secret before, as the new one could not be saved there: {why}"
+        ));
     }
 
     async fn secret(&self, args: &TellArgs) -> Outcome {

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::args::{SecretArgs, SourceArgs};
 use super::output::{Stop, note, usage};
@@ -21,7 +21,7 @@ pub fn receivers(args: &SecretArgs, source: &SourceArgs) -> Result<Vec<Held>, St
     let given = given(args, source)?;
     if given.is_empty() {
         return Err(Stop::Usage(
-            "a webhook secret is needed: --secret-file FILE, --secret-env VARIABLE, or webhook_secret_file in the profile".to_owned(),
+            "a webhook secret is needed: --secret-file FILE, --secret-env VARIABLE, webhook_secret_file in the profile, or one that was saved with it (reeltop endpoints secret ID --save)".to_owned(),
         ));
     }
     Ok(given.into_iter().map(|(_, held)| held).collect())
@@ -42,7 +42,8 @@ pub fn usable(args: &SecretArgs, source: &SourceArgs) -> Result<Vec<Held>, Stop>
     Ok(given.into_iter().map(|(_, held)| held).collect())
 }
 
-/// The secrets that are named, else the profile's, each by its option.
+/// The secrets that are named, else the profile's, else those that were saved with it, each by its
+/// option.
 fn given(args: &SecretArgs, source: &SourceArgs) -> Result<Vec<(String, Held)>, Stop> {
     let mut given = Vec::new();
     for path in &args.secret_file {
@@ -57,18 +58,52 @@ fn given(args: &SecretArgs, source: &SourceArgs) -> Result<Vec<(String, Held)>, 
     if given.is_empty() {
         given.extend(from_profile(source)?);
     }
+    if given.is_empty() {
+        given.extend(saved_with_profile(source)?);
+    }
     Ok(given)
 }
 
-/// The secrets of endpoints that were saved beside the configuration: they only explain.
-pub fn saved(source: &SourceArgs) -> Vec<Held> {
+/// The secrets of endpoints that were saved with the profile in use, which is said: whoever saved
+/// them there has deliveries signed with one of them.
+fn saved_with_profile(source: &SourceArgs) -> Result<Vec<(String, Held)>, Stop> {
+    let profile = config::profile_in_use(&super::source::flags(source));
+    let Some(profile) = profile.map_err(|error| Stop::Usage(error.to_string()))? else {
+        return Ok(Vec::new());
+    };
+    let saved = config::secrets::of_profile(&profile, source.config.as_deref());
+    let n = saved.len();
+    if let Some((first, _)) = saved.first() {
+        let more = match n {
+            1 => String::new(),
+            n => format!(" and {} more", n - 1),
+        };
+        note(&format!(
+            "no secret is named: what was saved with profile {profile} is used, of {first}{more}"
+        ));
+    }
+    let option = format!("profile {profile}");
+    let all = saved.into_iter();
+    Ok(all
+        .map(|(id, secret)| (option.clone(), of_endpoint(&id, &secret, Holder::Receiver)))
+        .collect())
+}
+
+fn of_endpoint(id: &str, secret: &SecretString, holder: Holder) -> Held {
+    Held {
+        name: format!("the saved secret of {id}"),
+        text: secret.expose_secret().to_owned(),
+        holder,
+    }
+}
+
+/// The secrets of endpoints that were saved beside the configuration, but those that are held
+/// already: they only explain.
+pub fn saved(source: &SourceArgs, held: &[Held]) -> Vec<Held> {
     config::secrets::of_all_servers(source.config.as_deref())
         .into_iter()
-        .map(|(id, secret)| Held {
-            name: format!("the saved secret of {id}"),
-            text: secret.expose_secret().to_owned(),
-            holder: Holder::Other,
-        })
+        .map(|(id, secret)| of_endpoint(&id, &secret, Holder::Other))
+        .filter(|saved| held.iter().all(|own| own.text != saved.text))
         .collect()
 }
 

@@ -36,7 +36,8 @@ pub fn run(args: &VerifyArgs, source: &SourceArgs) -> Outcome {
             held.push(secrets::from_file(option, path, holder)?);
         }
     }
-    held.extend(secrets::saved(source));
+    let saved = secrets::saved(source, &held);
+    held.extend(saved);
     let requests = requests(args)?;
     let now = match &args.at {
         Some(text) => moment(text)?,

@@ -24,7 +24,7 @@ pub use key::{KeyFrom, from_home, open_to_others};
 pub use limits::Limits;
 pub use resolve::{Chosen, is_loopback, resolve, shown};
 pub use svix::{SvixSource, TOKEN_VARIABLE, by_flags as svix_by_flags, server_of};
-pub use webhook::{WebhookSecret, is_read_only, webhook_secret};
+pub use webhook::{WebhookSecret, is_read_only, profile_in_use, webhook_secret};
 
 use crate::domain::Backoff;
 use crate::domain::time::micros;

@@ -5,7 +5,8 @@ use std::path::Path;
 use secrecy::{ExposeSecret, SecretString};
 use std::time::Duration;
 
-use crate::app::manage::{EndpointAction, EndpointAnswer};
+use crate::app::Msg;
+use crate::app::manage::{EndpointAction, EndpointAnswer, EndpointRequest};
 use crate::domain::{EndpointId, Failure, Hidden};
 use crate::io::client::Client;
 use crate::io::client::http::NotDone;
@@ -89,6 +90,28 @@ pub fn save(folder: &Path, endpoint: &EndpointId, secret: &Hidden) -> Result<Str
     secrets::save(folder, &endpoint.to_string(), &secret)
         .map(|path| path.display().to_string())
         .map_err(|error| error.to_string())
+}
+
+/// Keeps a new secret instead of the one before, where that was saved. What to say of it.
+pub fn renewed(
+    folder: &Path,
+    request: &EndpointRequest,
+    answer: &Result<EndpointAnswer, Failure>,
+) -> Option<Msg> {
+    let (EndpointAction::Rotate(id), Ok(EndpointAnswer::Rotated(secret))) =
+        (&request.action, answer)
+    else {
+        return None;
+    };
+    let file = secrets::file_of(folder, &id.to_string())?;
+    let saved = secret.as_ref().map_err(Clone::clone);
+    Some(match saved.and_then(|secret| save(folder, id, secret)) {
+        Ok(file) => Msg::SecretSaved(Ok(file)),
+        Err(why) => Msg::SecretStale {
+            file: file.display().to_string(),
+            why,
+        },
+    })
 }
 
 fn offered(route: Option<String>, what: &str) -> Result<String, Failure> {

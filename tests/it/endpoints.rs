@@ -275,6 +275,21 @@ async fn secrets_are_rotated_saved_and_printed() {
     );
     assert_ne!(saved.trim(), created.secret);
     assert!(!words.contains(saved.trim()));
+    // What is saved is never the secret before.
+    let (code, _, words) = shop.run(&["rotate", &created.id, "--yes"], "").await;
+    assert_eq!(code, 0, "{words}");
+    assert!(
+        words.contains(&format!("the new secret is in {file}")),
+        "{words}"
+    );
+    let renewed = std::fs::read_to_string(file).unwrap();
+    assert_ne!(renewed, saved);
+    let told = get(&shop.server, &path).await;
+    assert_eq!(renewed.trim(), told["key"].as_str().unwrap());
+    let none = ["rotate", &created.id, "--yes", "--secret-file", "-"];
+    let (code, _, words) = shop.run(&none, "\n").await;
+    assert_eq!(code, 2, "{words}");
+    assert!(words.contains("--secret-file"), "{words}");
     shop.server.stop().await;
 }
 

@@ -87,6 +87,18 @@ impl Held {
     }
 }
 
+/// The secrets that are named and all that were saved: whichever of one's own signed a request, it came
+/// from the service.
+fn known_secrets(from: &SourceArgs, named: Vec<Secret>) -> Vec<Secret> {
+    let saved = secrets::saved(from, &named).into_iter();
+    let saved = saved.map(|secret| Secret {
+        holder: Holder::Receiver,
+        ..secret
+    });
+    let saved: Vec<Secret> = saved.collect();
+    named.into_iter().chain(saved).collect()
+}
+
 /// Posts each message once. 0 if all were taken, 1 if not, or if another host was not confirmed, 3 if it
 /// is not known of one.
 pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
@@ -97,12 +109,7 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     let key = secrets::the_signer(&named)?;
     let is_read_only = is_read_only(&source::flags(&from));
     let is_read_only = is_read_only.map_err(|error| Stop::Usage(error.to_string()))?;
-    // Whichever secret of one's own signed it, it came from the service.
-    let saved = secrets::saved(&from).into_iter().map(|secret| Secret {
-        holder: Holder::Receiver,
-        ..secret
-    });
-    let known = named.into_iter().chain(saved).collect();
+    let known = known_secrets(&from, named);
     let held = gather(&args, &from, known).await?;
     let ledger = journal::local_ledger(&from);
     let ids: Vec<MessageId> = held.iter().map(|it| MessageId::new(&it.id)).collect();

@@ -1,6 +1,7 @@
 //! Where a key comes from, and the reading of it. A key never shows in Debug, logs or errors.
 
 use std::fmt;
+use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -77,8 +78,16 @@ fn checked(text: &SecretString, place: &str) -> Result<SecretString, ConfigError
 
 fn read_file(path: &Path) -> Result<(SecretString, Option<String>), ConfigError> {
     let path = from_home(path);
-    let text = std::fs::read_to_string(&path)
-        .map_err(|error| ConfigError(format!("key file {}: {error}", path.display())))?;
+    let failed =
+        |error: &dyn fmt::Display| ConfigError(format!("key file {}: {error}", path.display()));
+    let mut text = String::new();
+    let file = File::open(&path).map_err(|error| failed(&error))?;
+    file.take(MAX_PRINTED + 1)
+        .read_to_string(&mut text)
+        .map_err(|error| failed(&error))?;
+    if text.len() as u64 > MAX_PRINTED {
+        return Err(failed(&"it holds more than a key"));
+    }
     Ok((text.into(), open_to_others(&path)))
 }
 
@@ -110,7 +119,7 @@ pub fn from_home(path: &Path) -> PathBuf {
 
 /// How long a program may take to print a key; it may ask somebody for a password meanwhile.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// The most that is read of what it prints, in bytes.
+/// The most that is read of what it prints, or of a file, in bytes.
 const MAX_PRINTED: u64 = 64 << 10;
 
 /// The first line that the program prints; it may ask on the terminal.
@@ -201,6 +210,9 @@ mod tests {
         let (key, note) = KeyFrom::File(path.clone()).read().unwrap();
         assert_eq!(key.expose_secret(), "sk_1");
         assert!(note.unwrap().contains("chmod 600"));
+        std::fs::write(&path, "k".repeat(100_000)).unwrap();
+        let why = KeyFrom::File(path.clone()).read().unwrap_err().to_string();
+        assert!(why.ends_with("it holds more than a key"), "{why}");
         std::fs::remove_file(&path).unwrap();
         assert!(KeyFrom::File(path).read().is_err());
         let command = |words: &[&str]| {

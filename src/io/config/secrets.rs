@@ -41,6 +41,12 @@ pub fn save(folder: &Path, endpoint: &str, secret: &SecretString) -> io::Result<
     Ok(path)
 }
 
+/// The file of an endpoint's saved secret, if one is saved.
+pub fn file_of(folder: &Path, endpoint: &str) -> Option<PathBuf> {
+    let path = folder.join(endpoint);
+    (is_file_name(endpoint) && path.is_file()).then_some(path)
+}
+
 /// The saved secrets of a server: endpoint id and secret, sorted by id. A file that cannot be read
 /// is left out; a folder that is not there holds none.
 pub fn saved(folder: &Path) -> Vec<(String, SecretString)> {
@@ -63,6 +69,23 @@ pub fn saved(folder: &Path) -> Vec<(String, SecretString)> {
 
 /// The saved secrets of all servers, for a search for whose secret signed a request.
 pub fn of_all_servers(config: Option<&Path>) -> Vec<(String, SecretString)> {
+    of_servers(config, |_| true)
+}
+
+/// The secrets that were saved with a profile, at whatever server it named.
+pub fn of_profile(profile: &str, config: Option<&Path>) -> Vec<(String, SecretString)> {
+    let name = base_name(profile, "");
+    // What follows the last dash is of the server.
+    let own = name.rsplit_once('-').map_or("", |(own, _)| own).to_owned();
+    of_servers(config, |folder| {
+        folder.rsplit_once('-').is_some_and(|(it, _)| it == own)
+    })
+}
+
+fn of_servers(
+    config: Option<&Path>,
+    is_meant: impl Fn(&str) -> bool,
+) -> Vec<(String, SecretString)> {
     let config = config.map(Path::to_owned).or_else(default_path);
     let Some(folder) = config.as_deref().and_then(Path::parent) else {
         return Vec::new();
@@ -73,6 +96,7 @@ pub fn of_all_servers(config: Option<&Path>) -> Vec<(String, SecretString)> {
         .flatten()
         .flatten()
         .take(MOST)
+        .filter(|entry| entry.file_name().to_str().is_some_and(&is_meant))
         .map(|entry| entry.path())
         .collect();
     folders.sort();
@@ -90,6 +114,29 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
     use super::*;
+
+    #[test]
+    fn a_profile_has_the_secrets_that_were_saved_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("config.toml");
+        for (profile, endpoint) in [("prod", "ep_1"), ("prod-eu", "ep_2"), ("Prod", "ep_3")] {
+            let place = base_name(profile, "https://api.example");
+            let place = folder.path().join("secrets").join(place);
+            save(&place, endpoint, &SecretString::from("whsec_x")).unwrap();
+            assert!(file_of(&place, endpoint).is_some() && file_of(&place, "ep_9").is_none());
+        }
+        let of = |profile| {
+            let found = of_profile(profile, Some(&config)).into_iter();
+            let mut ids: Vec<String> = found.map(|(id, _)| id).collect();
+            ids.sort();
+            ids
+        };
+        assert_eq!(of("prod-eu"), ["ep_2"]);
+        assert_eq!(of("other"), [""; 0]);
+        // As folders, names that differ in case alone are one.
+        assert_eq!(of("prod"), ["ep_1", "ep_3"]);
+        assert_eq!(of_all_servers(Some(&config)).len(), 3);
+    }
 
     #[test]
     fn a_secret_is_kept_for_its_owner_alone_and_read_again() {

@@ -20,6 +20,13 @@ pub fn webhook_secret(flags: &Flags) -> Result<Option<(String, WebhookSecret)>, 
     of(flags, &|name| std::env::var(name).ok(), &file)
 }
 
+/// The profile in use, by its name.
+pub fn profile_in_use(flags: &Flags) -> Result<Option<String>, ConfigError> {
+    let file = File::load(flags.config.as_deref())?;
+    let named = named_profile(flags, &|name| std::env::var(name).ok(), &file)?;
+    Ok(named.map(|(name, _)| name))
+}
+
 /// Whether a flag or the profile in use forbids requests that change anything.
 pub fn is_read_only(flags: &Flags) -> Result<bool, ConfigError> {
     if flags.read_only {

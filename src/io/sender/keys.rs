@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
 
 use crate::domain::{EndpointId, Failure, FailureKind};
@@ -28,8 +28,8 @@ impl SigningKeys {
         }
     }
 
-    /// The key of an endpoint: of the secret that was saved for it, else of the one that the service
-    /// tells. Whoever wants it while it is being asked for waits for that answer; one that failed is
+    /// The key of an endpoint: of the secret that the service tells, else of the one that was saved for
+    /// it, which may be older. Whoever wants it while it is being asked for waits for that answer; one that failed is
     /// asked for again.
     pub async fn of(&self, client: Option<&Client>, endpoint: &EndpointId) -> Result<Key, Failure> {
         let cell = {
@@ -52,17 +52,15 @@ async fn key_of(
         let mut all = saved.into_iter().flatten();
         all.find(|(name, _)| *name == id).map(|(_, secret)| secret)
     });
-    let secret = match (saved.await.unwrap_or_default(), client) {
-        (Some(secret), _) => secret,
-        (None, Some(client)) => {
-            let routes = client.endpoint_routes().await?;
-            let route = routes
-                .secret
-                .ok_or_else(|| none("none is saved here, and the service does not tell it"))?;
-            let told = client.endpoint_secret(&route, endpoint).await;
-            told.map_err(untold)?
-        }
-        (None, None) => return Err(none("none is saved here")),
+    let told = match client {
+        Some(client) => told(client, endpoint).await,
+        None => Err(none("none is saved here")),
+    };
+    let secret = match told {
+        Ok(secret) => secret,
+        // It tells it later: until then the one that was saved may be the one before.
+        Err(failure) if failure.kind == FailureKind::RateLimited => return Err(failure),
+        Err(failure) => saved.await.unwrap_or_default().ok_or(failure)?,
     };
     let key = Key::parse(secret.expose_secret());
     let key = key.map_err(|fault| none(&format!("the one of {endpoint} {fault}")))?;
@@ -72,6 +70,14 @@ async fn key_of(
         )),
         key => Ok(key),
     }
+}
+
+async fn told(client: &Client, endpoint: &EndpointId) -> Result<SecretString, Failure> {
+    let route = client.endpoint_routes().await?.secret;
+    let route =
+        route.ok_or_else(|| none("none is saved here, and the service does not tell it"))?;
+    let told = client.endpoint_secret(&route, endpoint).await;
+    told.map_err(untold)
 }
 
 fn none(why: &str) -> Failure {
