@@ -260,7 +260,7 @@ impl Listed for DeliveryList {
     cursor_of!(MessageId);
 
     fn ever(&self, history: &History) -> u64 {
-        history.deliveries.len() as u64 + history.deliveries.evicted()
+        history.deliveries.n_new()
     }
 
     fn window(

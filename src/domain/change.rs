@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::id::{AssetId, EndpointId, MessageId, TaskId};
 use super::journal::{Hole, Journal};
 use super::link::{Abilities, LinkCounters, LinkState, Proof};
-use super::message::Message;
+use super::message::{LogReach, Message};
 use super::received::{Again, Received, Unfit};
 use super::replay::{Replay, ReplayStep};
 use super::schedule::NextTry;
@@ -79,6 +79,8 @@ pub enum ChangeKind {
     },
     /// All attempts of a message were read.
     AttemptsRead(MessageId),
+    /// How far back the log of messages was read.
+    MessagesRead(LogReach),
     /// What the service says of the next attempt.
     NextTry(Box<NextTry>),
     Endpoint(Box<Endpoint>),

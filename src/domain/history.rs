@@ -10,6 +10,7 @@ mod events;
 mod kept;
 mod losses;
 mod outcome;
+mod reach;
 mod seen;
 mod sightings;
 mod tasks;
@@ -214,6 +215,7 @@ impl History {
                 self.deliveries.attempts_from(endpoint, from);
             }
             ChangeKind::AttemptsRead(message) => self.deliveries.attempts_read(&message),
+            ChangeKind::MessagesRead(reach) => self.deliveries.messages_read(reach),
             ChangeKind::NextTry(next) => self.deliveries.take_next(*next, (origin, received)),
             ChangeKind::Received(request) => self.received.take(received, *request),
             ChangeKind::TurnedAway(why) => self.received.turn_away(why),

@@ -28,3 +28,24 @@ pub enum Payload {
     /// Not sent with the list.
     Absent,
 }
+
+/// How far back the log of messages was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogReach {
+    /// To its beginning.
+    Whole,
+    /// What was accepted before then is not read yet.
+    From(Time),
+    /// What was accepted before then is not read, for this reason.
+    Stopped(Time, Arc<str>),
+}
+
+impl LogReach {
+    /// Before when messages are missing.
+    pub fn before(&self) -> Option<Time> {
+        match self {
+            Self::Whole => None,
+            Self::From(before) | Self::Stopped(before, _) => Some(*before),
+        }
+    }
+}

@@ -125,10 +125,17 @@ impl Outlet {
         }
         self.note_assets(&drafts);
         let mut seq = self.inner.seq.lock().await;
-        self.send_numbered(&mut seq, drafts).await;
+        self.send_numbered(&mut seq, drafts, true).await;
     }
 
-    async fn send_numbered(&self, seq: &mut u64, drafts: Vec<Draft>) {
+    /// The same of what is old and read again at each start: the journal does not keep it, and no
+    /// names are looked up for it.
+    pub async fn send_unrecorded(&self, drafts: Vec<Draft>) {
+        let mut seq = self.inner.seq.lock().await;
+        self.send_numbered(&mut seq, drafts, false).await;
+    }
+
+    async fn send_numbered(&self, seq: &mut u64, drafts: Vec<Draft>, is_recorded: bool) {
         let mut drafts = drafts.into_iter().peekable();
         while drafts.peek().is_some() {
             let mut batch = Vec::with_capacity(drafts.len().min(BATCH));
@@ -143,7 +150,7 @@ impl Outlet {
                     kind: draft.kind,
                 });
             }
-            if let Some(recorder) = &self.inner.recorder {
+            if let Some(recorder) = self.inner.recorder.as_ref().filter(|_| is_recorded) {
                 recorder.record(&batch);
             }
             self.inner.ledger.note(&batch);
@@ -240,7 +247,7 @@ impl Outlet {
             }
             let kind = ChangeKind::Abilities(Box::new(abilities));
             let draft = self.draft(Origin::Inference, kind);
-            self.send_numbered(&mut seq, vec![draft]).await;
+            self.send_numbered(&mut seq, vec![draft], true).await;
         }
     }
 

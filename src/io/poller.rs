@@ -5,6 +5,7 @@
 //! messages are looked at by id. A part that fails does not keep the others from being read.
 
 mod logs;
+mod messages;
 mod nexts;
 mod pending;
 mod reading;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
+use self::messages::Back;
 use self::reading::Reading;
 use super::client::{Client, NO_ASPECT};
 use super::outlet::Outlet;
@@ -33,7 +35,8 @@ const HELD: Bounds = Bounds {
     tasks: 16,
     events: 16,
     event_ids: 16,
-    messages: 5000,
+    // As many as the dashboard, by the configuration: what it would let go is not read.
+    messages: 0,
     endpoints: 10_000,
     asset_names: 16,
 };
@@ -57,11 +60,14 @@ pub struct Poller {
     /// Routes that answered once, so that a 404 is about an id.
     answered: HashSet<&'static str>,
     message_log: Reading,
+    message_back: Back,
     attempt_logs: HashMap<EndpointId, Reading>,
     /// From when on logs were read that go back further, and where they go on.
     backs: HashMap<EndpointId, (Time, String)>,
-    /// When the oldest message was accepted that was read.
+    /// When the oldest message was accepted that was read, …
     oldest: Option<Time>,
+    /// … and the oldest of those that the first look read.
+    newest_read: Option<Time>,
     /// How the message log answered last.
     message_outcome: Result<(), Failure>,
     /// What the link was told to be, where there is no stream that would tell it.
@@ -79,12 +85,16 @@ impl Poller {
         refresh: Arc<Notify>,
         open_replays: OpenReplays,
     ) -> Self {
+        let held = Bounds {
+            messages: client.http.limits.messages,
+            ..HELD
+        };
         Self {
             client,
             outlet,
             refresh,
             open_replays,
-            held: History::new(HELD),
+            held: History::new(held),
             listed: None,
             looked: HashMap::new(),
             round: 0,
@@ -93,9 +103,11 @@ impl Poller {
             absent_since: HashMap::new(),
             answered: HashSet::new(),
             message_log: Reading::default(),
+            message_back: Back::default(),
             attempt_logs: HashMap::new(),
             backs: HashMap::new(),
             oldest: None,
+            newest_read: None,
             message_outcome: Ok(()),
             alone: None,
             has_no_nexts: false,
@@ -233,6 +245,11 @@ impl Poller {
     }
 
     async fn tell(&mut self, kinds: Vec<ChangeKind>) {
+        self.tell_as(kinds, true).await;
+    }
+
+    /// The same of changes that a journal is to keep or not.
+    async fn tell_as(&mut self, kinds: Vec<ChangeKind>, is_recorded: bool) {
         let mut drafts = Vec::with_capacity(kinds.len());
         for kind in kinds {
             if !matches!(kind, ChangeKind::Task(_)) {
@@ -240,7 +257,11 @@ impl Poller {
             }
             drafts.push(self.outlet.draft(Origin::Poll, kind));
         }
-        self.outlet.send(drafts).await;
+        if is_recorded {
+            self.outlet.send(drafts).await;
+        } else {
+            self.outlet.send_unrecorded(drafts).await;
+        }
     }
 
     fn hold(&mut self, kind: ChangeKind) {

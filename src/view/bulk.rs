@@ -7,7 +7,8 @@ use ratatui::layout::Rect;
 
 use super::help::centered;
 use super::list;
-use super::model::{asset_label, delivery::unread_words};
+use super::model::asset_label;
+use super::model::unread::{attempts_words, messages_words};
 use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role};
 use super::text::{cut_middle, hints, wrap};
 use super::theme::Role;
@@ -141,7 +142,8 @@ fn head(
 ) -> Vec<Pieces<'static>> {
     let offset = state.session.utc_offset;
     let mut title = vec![role(Role::Title, overlay.title.clone())];
-    title.push(dim(format!(" · {}", messages(overlay.n_messages))));
+    let is_part = overlay.not_read.messages_before.is_some();
+    title.push(dim(format!(" · {}", messages(overlay.n_messages, is_part))));
     if overlay.n_fine > 0 {
         title.push(dim(format!(
             ", {} of them did not fail last",
@@ -239,8 +241,17 @@ fn not_read(history: &History, not_read: &NotRead, offset: i32) -> Vec<String> {
             "! attempts of {n} of them are not read yet: whether they failed is not known"
         )),
     }
+    if let Some(before) = not_read.messages_before {
+        let words = messages_words(history, before, offset);
+        lines.push(format!(
+            "! {words}: what failed of them is not in this plan"
+        ));
+    }
+    if not_read.is_outrun(history) {
+        lines.push("! older messages were read since; Esc, then R plans them too".to_owned());
+    }
     if let Some(before) = not_read.before {
-        let unread = unread_words(history, before, offset);
+        let unread = attempts_words(history, before, offset);
         lines.push(format!("! {unread}: what failed then is not in this plan"));
     }
     if not_read.n_found > 0 {
@@ -266,8 +277,12 @@ fn how(overlay: &BulkOverlay, n: usize, offset: i32) -> String {
     )
 }
 
-fn messages(n: usize) -> String {
-    plural(n, "message", "messages")
+fn messages(n: usize, is_part: bool) -> String {
+    if is_part {
+        format!("{n}+ messages")
+    } else {
+        plural(n, "message", "messages")
+    }
 }
 
 fn layout(width: u16) -> list::Layout {

@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::model::{link, sending};
+use super::model::{link, sending, unread};
 use super::paint::{Canvas, Piece, Pieces, Side, dim, piece, pieces_width, plain, role, said};
 use super::text::{cut, width, wrap};
 use super::theme::Role;
@@ -123,8 +123,7 @@ fn tab_count(state: &State, screen: Screen) -> Option<Piece<'static>> {
         Screen::Events => None,
         Screen::Deliveries => {
             let n = history.deliveries.broken().len();
-            let is_partial = history.attempts_unread_before().is_some();
-            let more = if is_partial { "+" } else { "" };
+            let more = unread::more(history);
             (n > 0).then(|| piece(Tone::Bad, format!(" ✗ {n}{more}")))
         }
         Screen::Endpoints => {

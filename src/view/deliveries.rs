@@ -2,16 +2,25 @@
 
 use ratatui::layout::Rect;
 
-use super::list;
-use super::model::{ago, asset_label, delivery, provenance};
+use super::model::{ago, asset_label, delivery, provenance, unread};
 use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role, said};
 use super::text::cut_middle;
 use super::theme::Role;
-use crate::app::{RowKey, State, Viewport};
+use super::{list, table};
+use crate::app::{RowKey, State, Tone, Viewport};
 use crate::domain::{Delivery, visible};
+
+/// Lines of a list that has one to spare for what is not in it.
+const LEAST: u16 = 5;
 
 /// Paints the list of messages.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut Viewport) {
+    let foot = unread::short(&state.history).filter(|_| area.height >= LEAST);
+    let whole = area;
+    let area = Rect {
+        height: area.height - u16::from(foot.is_some()),
+        ..area
+    };
     list::screen(
         canvas,
         area,
@@ -26,6 +35,17 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut V
             Some(line.marked(state.marks.has(id)))
         },
     );
+    if let Some(words) = foot.filter(|_| viewport.matching > 0) {
+        // Below the last row, also of a list that is shorter than the screen.
+        let is_short = viewport.matching < viewport.rows;
+        let line = if is_short {
+            1 + viewport.matching as u16
+        } else {
+            area.height
+        };
+        let line = table::indented(table::below(whole, line));
+        canvas.line(line, 0, &[piece(Tone::Warn, words)]);
+    }
 }
 
 fn layout(width: u16) -> list::Layout {

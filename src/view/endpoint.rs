@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ratatui::layout::Rect;
 
 use super::endpoints::types_words;
-use super::model::{Said, ago, asset_label, fare};
+use super::model::{Said, ago, asset_label, fare, unread};
 use super::paint::{Canvas, Pieces, dim, folded, piece, plain, said};
 use super::{list, message, table};
 use crate::app::page::{EndpointPage, endpoint_attempts};
@@ -97,6 +97,7 @@ fn facts(state: &State, endpoint: &Endpoint, counted: &Told<Stats>) -> Vec<Piece
     let health = Health::of(history, endpoint, now);
     let (glyph, word, tone) = fare::state(endpoint, standing, &health);
     let standing = standing.unwrap_or_default();
+    let more = unread::more(history);
     let told = |name: &str, words: Vec<Said>| {
         let mut line = vec![dim(format!("{name:<11}"))];
         line.extend(said(words));
@@ -106,7 +107,7 @@ fn facts(state: &State, endpoint: &Endpoint, counted: &Told<Stats>) -> Vec<Piece
     let mut lines = vec![vec![
         piece(tone, format!("{glyph} {word}")),
         plain(format!(
-            " · messages: {} delivered, {} failing",
+            " · messages: {}{more} delivered, {}{more} failing",
             standing.delivered, standing.failing
         )),
     ]];

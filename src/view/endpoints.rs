@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::list;
-use super::model::{ago, delivery, fare};
+use super::model::{ago, delivery, fare, unread};
 use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, pieces_width, plain, role, said};
 use super::text::{cut_middle, width};
 use super::theme::Role;
@@ -218,6 +218,7 @@ fn cells(
     let health = Health::of(history, endpoint, now);
     let (glyph, word, tone) = fare::state(endpoint, standing, &health);
     let standing = standing.unwrap_or_default();
+    let more = unread::more(history);
     let name_role = if is_selected {
         Role::Selected
     } else {
@@ -235,11 +236,11 @@ fn cells(
             Shown::Day => said(fare::rate_in(&health.day, now)),
             Shown::P50 => said([fare::took(health.hour.p50_ms)]),
             Shown::P95 => said([fare::took(health.hour.p95_ms)]),
-            Shown::Delivered => vec![plain(standing.delivered.to_string())],
+            Shown::Delivered => vec![plain(format!("{}{more}", standing.delivered))],
             Shown::Failing if standing.failing > 0 => {
-                vec![piece(Tone::Bad, standing.failing.to_string())]
+                vec![piece(Tone::Bad, format!("{}{more}", standing.failing))]
             }
-            Shown::Failing => vec![dim("0")],
+            Shown::Failing => vec![dim(format!("0{more}"))],
             Shown::LastHour if endpoint.disabled => {
                 vec![piece(Tone::Bad, format!(" {}", fare::SILENT))]
             }

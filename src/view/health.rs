@@ -6,7 +6,7 @@ mod journal;
 use ratatui::layout::Rect;
 
 use super::list::{self, Layout, Line};
-use super::model::{ago, bytes, link, proof, provenance};
+use super::model::{ago, bytes, link, proof, provenance, unread};
 use super::paint::{Canvas, Columns, Pieces, Side, dim, folded, piece, plain, role};
 use super::theme::Role;
 use super::{listing, table};
@@ -296,7 +296,7 @@ fn counter_lines(state: &State) -> Vec<Pieces<'static>> {
 
 fn memory_lines(state: &State) -> Vec<Pieces<'static>> {
     let history = &state.history;
-    vec![
+    let mut lines = vec![
         section("IN MEMORY"),
         fact(
             "tasks",
@@ -317,11 +317,21 @@ fn memory_lines(state: &State) -> Vec<Pieces<'static>> {
         fact(
             "messages",
             format!(
-                "{}, {} let go",
+                "{}{}, {} let go",
                 history.deliveries.len(),
+                unread::more_messages(history),
                 history.deliveries.evicted()
             ),
         ),
+    ];
+    let offset = state.session.utc_offset;
+    for words in unread::words(history, offset) {
+        lines.push(vec![
+            dim(format!("  {:<15} ", "")),
+            piece(Tone::Warn, words),
+        ]);
+    }
+    lines.extend([
         fact("endpoints", history.endpoints.len().to_string()),
         match &history.ledger_trouble {
             None => fact("replays", history.replays.len().to_string()),
@@ -331,5 +341,6 @@ fn memory_lines(state: &State) -> Vec<Pieces<'static>> {
             ],
         },
         Vec::new(),
-    ]
+    ]);
+    lines
 }

@@ -5,14 +5,14 @@ mod causes;
 use ratatui::layout::Rect;
 
 use super::list::{self, Layout, Line};
-use super::model::{ago, delivery, proof, task_glyph, task_label};
+use super::model::{ago, delivery, proof, task_glyph, task_label, unread};
 use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role};
 use super::table;
 use super::text::{cut_middle, wrap};
 use super::theme::Role;
 use crate::app::listing::{Entry, ListPage, Listing, new_word};
 use crate::app::{State, Tone};
-use crate::domain::{Bound, Proof, Repair, Replay, TaskState, visible};
+use crate::domain::{Bound, Part, Proof, Repair, Replay, TaskState, visible};
 
 /// Paints a list page. Gives the rows of its list.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &ListPage) -> usize {
@@ -57,7 +57,7 @@ pub fn title(state: &State, what: Listing) -> String {
 }
 
 /// `dropped 0 · unreadable 0`: zero is said as zero.
-pub fn loss_words(state: &State, part: crate::domain::Part) -> Pieces<'static> {
+pub fn loss_words(state: &State, part: Part) -> Pieces<'static> {
     let losses = &state.history.losses;
     let unreadable = if state.history.is_unreadable_at_most() {
         "unreadable at most"
@@ -92,7 +92,18 @@ fn facts(state: &State, what: Listing, width: usize) -> Vec<Pieces<'static>> {
             Some(found) => proof_facts(state, found, width),
             None => vec![vec![dim("no longer in memory")]],
         },
-        Listing::Losses(part) => vec![loss_words(state, part)],
+        Listing::Losses(part) => {
+            let mut facts = vec![loss_words(state, part)];
+            if part == Part::Deliveries {
+                let words = unread::words(&state.history, state.session.utc_offset);
+                facts.extend(
+                    words
+                        .into_iter()
+                        .map(|words| vec![piece(Tone::Warn, words)]),
+                );
+            }
+            facts
+        }
         Listing::Words => match state.history.new_words.n_beyond() {
             0 => Vec::new(),
             n => vec![vec![piece(

@@ -9,6 +9,7 @@ pub mod provenance;
 pub mod received;
 pub mod sending;
 pub mod timeline;
+pub mod unread;
 
 use crate::app::Tone;
 use crate::domain::time::{SECOND, duration_words};

@@ -6,6 +6,7 @@ mod gaps;
 pub mod intake;
 pub mod link;
 mod polling;
+mod reading_back;
 mod rest;
 mod stream;
 mod tls;

@@ -12,7 +12,8 @@ use reeltop::app::{Effect, Msg, Session, State, update};
 use reeltop::domain::{
     Abilities, Ability, AssetId, Attempt, AttemptId, AttemptStatus, Bounds, Change, ChangeKind,
     Endpoint, EndpointId, Event, EventId, EventType, Feature, FeatureState, Features, LinkState,
-    Message, MessageId, Moment, Observation, Origin, Payload, TaskId, Time, Trigger, UserId,
+    LogReach, Message, MessageId, Moment, Observation, Origin, Payload, TaskId, Time, Trigger,
+    UserId,
 };
 use reeltop::view::theme::{Theme, ThemeName};
 
@@ -208,6 +209,12 @@ pub fn read_from(endpoint: &str, ago: Option<i64>) -> Change {
     change(0, ChangeKind::AttemptsFrom { endpoint, from })
 }
 
+/// The log of messages was read back to so many seconds ago, or to its beginning.
+pub fn messages_read(ago: Option<i64>) -> Change {
+    let reach = ago.map_or(LogReach::Whole, |ago| LogReach::From(before(ago).wall));
+    change(0, ChangeKind::MessagesRead(reach))
+}
+
 /// The whole world, as it came.
 pub fn world() -> Vec<Change> {
     let all = |proxy, preview, visual, transcription| {
@@ -233,6 +240,7 @@ pub fn world() -> Vec<Change> {
         read_from("ep_prod", None),
         read_from("ep_staging", None),
         read_from("ep_legacy", None),
+        messages_read(None),
     ];
     let keynote = "keynote-2026-final.mp4";
     for (id, kind, ago, states) in [

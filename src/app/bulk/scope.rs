@@ -70,6 +70,21 @@ impl Scope {
         }
     }
 
+    /// Whether messages that are read later may be among it.
+    pub fn takes_what_comes(&self, history: &History) -> bool {
+        match self {
+            Self::Marked(_) => false,
+            Self::Listed(..) | Self::Cause(_) | Self::Endpoint(_) => true,
+            Self::Task(task) => {
+                let created = history.tasks.get(task).map(|task| task.created());
+                let before = history.messages_unread_before();
+                created
+                    .zip(before)
+                    .is_none_or(|(made, before)| made < before)
+            }
+        }
+    }
+
     pub fn words(&self, history: &History) -> String {
         let words = match self {
             Self::Marked(marks) => marks.words(),

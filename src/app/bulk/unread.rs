@@ -1,4 +1,4 @@
-//! What a plan of many does not know: messages whose attempts are not read yet. Whether these failed,
+//! What a plan of many does not know: messages that are not read yet, or whose attempts are not. Whether these failed,
 //! nobody knows, and what is read while the plan is open is not in it.
 
 use std::collections::HashSet;
@@ -23,6 +23,9 @@ pub struct NotRead {
     /// Where only what is known to have failed was asked for: before when attempts may be missing;
     /// the far future where none were read.
     pub before: Option<Time>,
+    /// Before when messages may be missing, where more was asked for than is known: the far future
+    /// where none were read.
+    pub messages_before: Option<Time>,
 }
 
 impl NotRead {
@@ -34,6 +37,7 @@ impl NotRead {
     ) -> Self {
         let takes_failures = matches!(scope, Scope::Endpoint(_) | Scope::Cause(_));
         let before = history.attempts_unread_before();
+        let messages_before = history.messages_unread_before();
         let mut unread = messages.to_vec();
         unread.retain(|id| is_unread(history, id, endpoint.as_ref()));
         Self {
@@ -41,6 +45,7 @@ impl NotRead {
             endpoint,
             n_found: 0,
             before: before.filter(|_| takes_failures),
+            messages_before: messages_before.filter(|_| scope.takes_what_comes(history)),
         }
     }
 
@@ -60,6 +65,11 @@ impl NotRead {
         newest
             .map(|id| Effect::Look(Sight::Message(id.clone())))
             .collect()
+    }
+
+    /// Whether older messages were read since, which are not in the plan.
+    pub fn is_outrun(&self, history: &History) -> bool {
+        self.messages_before.is_some() && history.messages_unread_before() != self.messages_before
     }
 
     /// Those that were read since the last look.
@@ -92,6 +102,9 @@ impl BulkOverlay {
         match (self.n_messages, self.not_read.n()) {
             _ if self.not_read.before.is_some() => {
                 "nothing is known to have failed, but not all attempts are read yet".to_owned()
+            }
+            _ if self.not_read.messages_before.is_some() => {
+                "nothing is known to have failed, but not all messages are read yet".to_owned()
             }
             (0, _) if !takes_failures => "there is no message".to_owned(),
             (_, 0) => "nothing to replay, as the last attempt failed nowhere".to_owned(),

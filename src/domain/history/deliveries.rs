@@ -17,10 +17,9 @@ use super::by_time::ByTime;
 use super::causes::{CauseSummary, Causes};
 use super::delivery::{Delivery, Taken, Told};
 use super::outcome::{Standing, Standings};
+use super::reach::Reach;
 use super::tries::{AllTries, Tries};
 
-/// Endpoints of which it is kept how far back their log was read.
-const MAX_LOGS: usize = 20_000;
 /// Largest sum of payloads and responses kept.
 const MAX_BYTES: usize = 128 << 20;
 
@@ -34,10 +33,10 @@ pub struct Deliveries {
     failing: usize,
     standings: Standings,
     tries: AllTries,
-    /// From when on the attempts at an endpoint were read; `None` where all of its log was.
-    from: HashMap<EndpointId, Option<Time>>,
-    /// When the oldest message was accepted that the service told in this run.
-    oldest_told: Option<Time>,
+    /// How far back the logs were read.
+    pub(super) reach: Reach,
+    /// Rows that came when newer ones were known, as the log was read back.
+    n_read_back: u64,
     broken: Broken,
     causes: Causes,
     limit: usize,
@@ -57,8 +56,8 @@ impl Deliveries {
             failing: 0,
             standings: Standings::default(),
             tries: AllTries::default(),
-            from: HashMap::new(),
-            oldest_told: None,
+            reach: Reach::default(),
+            n_read_back: 0,
             broken: Broken::default(),
             causes: Causes::default(),
             limit: limit.max(1),
@@ -121,6 +120,11 @@ impl Deliveries {
     /// Messages that left memory because of the limit.
     pub fn evicted(&self) -> u64 {
         self.evicted
+    }
+
+    /// Messages that were ever taken in, but for those that a log told as it was read back.
+    pub fn n_new(&self) -> u64 {
+        (self.rows.len() as u64 + self.evicted).saturating_sub(self.n_read_back)
     }
 
     /// Attempts that left memory though their message did not.
@@ -209,8 +213,7 @@ impl Deliveries {
                 .push_back(merged.id.clone());
         }
         if told.0 != Origin::Journal {
-            let known = self.oldest_told.into_iter();
-            self.oldest_told = known.chain([merged.accepted]).min();
+            self.reach.told(merged.accepted);
         }
         let id = merged.id.clone();
         self.with(&id, told, |row, _| row.message = Some(merged));
@@ -242,50 +245,9 @@ impl Deliveries {
         self.with(&id, told, |row, _| row.take_next(next));
     }
 
-    pub(super) fn attempts_from(&mut self, endpoint: EndpointId, from: Option<Time>) {
-        if self.from.len() < MAX_LOGS || self.from.contains_key(&endpoint) {
-            self.from.insert(endpoint, from);
-        }
-    }
-
     pub(super) fn attempts_read(&mut self, message: &MessageId) {
         if let Some(row) = self.rows.get_mut(message) {
             row.is_read = true;
-        }
-    }
-
-    /// Whether older attempts of a message at an endpoint may not be known here: it was accepted
-    /// before what was read of that endpoint's log, and nothing older is known of it.
-    pub fn is_partial(&self, delivery: &Delivery, endpoint: &EndpointId) -> bool {
-        let Some(Some(from)) = self.from.get(endpoint).filter(|_| !delivery.is_read) else {
-            return false;
-        };
-        let is_younger = (delivery.message.as_ref()).is_some_and(|it| it.accepted >= *from);
-        let mut attempts = delivery.attempts().iter();
-        let first = attempts.find(|attempt| attempt.endpoint == *endpoint);
-        !is_younger && first.is_some_and(|attempt| attempt.started >= *from)
-    }
-
-    /// Whether attempts of a message at an endpoint may be there of which none is known here: it was
-    /// accepted before what was read of that endpoint's log, if any of it was.
-    pub(super) fn is_unread(&self, delivery: &Delivery, endpoint: &EndpointId) -> bool {
-        let is_known = delivery.is_read || delivery.outcome(endpoint).is_some();
-        let is_read_back = |from: &Option<Time>| {
-            let accepted = delivery.message.as_ref().map(|it| it.accepted);
-            from.is_none_or(|from| accepted.is_some_and(|accepted| accepted >= from))
-        };
-        !is_known && !self.from.get(endpoint).is_some_and(is_read_back)
-    }
-
-    /// Before when attempts at an endpoint may be missing here, though messages of then are shown:
-    /// its log was not read back as far, or not at all. Of what an earlier run left, nothing is read
-    /// again.
-    pub(super) fn unread_before(&self, endpoint: &EndpointId) -> Option<Time> {
-        let oldest = self.order.first().map(|(time, _)| *time);
-        let oldest = self.oldest_told?.max(oldest?);
-        match self.from.get(endpoint) {
-            Some(from) => from.filter(|from| *from > oldest),
-            None => Some(Time(i64::MAX)),
         }
     }
 
@@ -312,6 +274,9 @@ impl Deliveries {
         let (is_failing, after, heavy) = (row.is_failing(), row.time(), row.weight());
         self.bytes = self.bytes + heavy - if is_new { 0 } else { light };
         self.failing = self.failing + usize::from(is_failing) - usize::from(was_failing);
+        if is_new && self.reach.messages_before().is_some_and(|it| after <= it) {
+            self.n_read_back += 1;
+        }
         if is_new || before != after {
             if !is_new && let Ok(at) = self.order.binary_search(&(before, id.clone())) {
                 self.order.remove(at);

@@ -7,7 +7,6 @@ use super::super::endpoint::Endpoint;
 use super::super::id::{AttemptId, EndpointId};
 use super::super::message::Message;
 use super::super::schedule::Forecast;
-use super::super::time::Time;
 use super::super::unread::digest;
 use super::super::words::WordKind;
 use super::delivery::Delivery;
@@ -55,15 +54,6 @@ impl History {
         let is_nowhere_known = self.endpoints.is_empty() && self.listed.is_none();
         is_nowhere_known && !delivery.is_read && delivery.outcomes.is_empty()
             || self.endpoints.keys().any(is_unread)
-    }
-
-    /// Before when attempts may be missing though messages of then are shown; the far future where
-    /// those of an endpoint were not read at all.
-    pub fn attempts_unread_before(&self) -> Option<Time> {
-        let endpoints = self.endpoints.keys();
-        endpoints
-            .filter_map(|id| self.deliveries.unread_before(id))
-            .max()
     }
 
     /// Whether the service lists its endpoints and this one is not among them.

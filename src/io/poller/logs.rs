@@ -1,7 +1,7 @@
 //! Reading the lists: endpoints, messages, attempts, as far down as is not known yet.
 
 use super::reading::{Round, Sight};
-use super::{ATTEMPTS, ENDPOINTS, MESSAGES, Poller};
+use super::{ATTEMPTS, ENDPOINTS, Poller};
 use crate::domain::{
     Attempt, ChangeKind, Endpoint, EndpointId, Failure, FailureKind, Time, Unreadable,
 };
@@ -43,57 +43,6 @@ impl Poller {
             self.listed = Some(ids);
         }
         self.tell(kinds).await;
-        Ok(())
-    }
-
-    pub(super) async fn messages(&mut self) -> Result<(), Failure> {
-        if !self.is_worth(MESSAGES) {
-            return Ok(());
-        }
-        // The first look reads two pages of history, and whatever is missed later is paged for.
-        let mut round = Round::new(self.message_log.clone(), 0, 2);
-        while !round.is_over() {
-            let page = self.client.messages(limit(&round), round.cursor()).await;
-            let page = match self.offered(MESSAGES, page).await {
-                Ok(Some(page)) => page,
-                Ok(None) => return Ok(()),
-                Err(failure) => {
-                    if is_lost(&round, &failure) {
-                        self.tell_lost("messages", &failure).await;
-                        self.message_log = round.give_up();
-                    }
-                    return Err(failure);
-                }
-            };
-            self.tell_unreadable(page.unreadable).await;
-            let mut sight = Sight::new(page.rows.iter().map(|row| row.value.message.accepted));
-            self.oldest = self.oldest.into_iter().chain(sight.oldest).min();
-            let mut kinds = Vec::new();
-            let mut is_known = true;
-            for row in page.rows {
-                let held = self
-                    .held
-                    .deliveries
-                    .get(&row.value.message.id)
-                    .and_then(|held| held.message.as_ref());
-                if held == Some(&row.value.message) {
-                    continue;
-                }
-                is_known &= held.is_some();
-                kinds.push(ChangeKind::Message(Box::new(row.value.message)));
-                kinds.extend(row.value.task.map(ChangeKind::Task));
-            }
-            self.tell(kinds).await;
-            if sight.newest > Some(self.newest.0) {
-                let seen = self.outlet.clock().now().mono;
-                self.newest = (sight.newest.unwrap_or_default(), seen);
-            }
-            sight.is_known = is_known;
-            sight.is_last = page.is_last;
-            sight.next = page.next;
-            round.took(sight);
-        }
-        self.message_log = round.end();
         Ok(())
     }
 
@@ -179,7 +128,8 @@ impl Poller {
     }
 
     /// Reads a log further back, until it covers the oldest message that is shown: what became of
-    /// that would not be known.
+    /// that would not be known. What a journal is to keep is no more than what became of the newest
+    /// messages: the rest is read again at each start.
     async fn read_back(&mut self, endpoint: &EndpointId) -> Result<(), Failure> {
         for _ in 0..PAGES_BACK {
             let Some((from, cursor)) = self.backs.get(endpoint).cloned() else {
@@ -200,6 +150,7 @@ impl Poller {
                     return Err(failure);
                 }
             };
+            let is_recorded = self.newest_read.is_some_and(|until| from > until);
             let times = page.rows.iter().map(|row| row.value.started);
             let oldest = Sight::new(times)
                 .oldest
@@ -208,7 +159,7 @@ impl Poller {
                 .next
                 .clone()
                 .filter(|next| !page.is_last && *next != cursor);
-            self.take_attempts(page).await;
+            self.take_page(page, is_recorded).await;
             self.goes_on(endpoint, next.map(|next| (oldest, next)))
                 .await;
         }
@@ -219,7 +170,8 @@ impl Poller {
     pub(super) fn is_reading_back(&self) -> bool {
         let oldest = self.oldest;
         let mut froms = self.backs.values().map(|(from, _)| *from);
-        oldest.is_some_and(|oldest| froms.any(|from| from > oldest))
+        self.is_reading_messages_back()
+            || oldest.is_some_and(|oldest| froms.any(|from| from > oldest))
     }
 
     pub(super) async fn tell_lost(&self, place: &'static str, failure: &Failure) {
@@ -231,6 +183,10 @@ impl Poller {
 
     /// Tells the attempts that are new or changed; returns whether there were none.
     pub(super) async fn take_attempts(&mut self, page: Page<Attempt>) -> bool {
+        self.take_page(page, true).await
+    }
+
+    async fn take_page(&mut self, page: Page<Attempt>, is_recorded: bool) -> bool {
         self.tell_unreadable(page.unreadable).await;
         let mut is_known = true;
         let mut kinds = Vec::new();
@@ -241,12 +197,13 @@ impl Poller {
                 kinds.push(ChangeKind::Attempt(Box::new(row.value)));
             }
         }
-        self.tell(kinds).await;
+        self.tell_as(kinds, is_recorded).await;
         is_known
     }
 }
 
-fn limit(round: &Round) -> usize {
+/// Rows to ask for in a round.
+pub(super) fn limit(round: &Round) -> usize {
     if round.is_wide() {
         FULL_PAGE
     } else {
@@ -255,6 +212,6 @@ fn limit(round: &Round) -> usize {
 }
 
 /// Whether what was left over of an earlier round can no longer be asked for.
-fn is_lost(round: &Round, failure: &Failure) -> bool {
+pub(super) fn is_lost(round: &Round, failure: &Failure) -> bool {
     round.is_in_hole() && matches!(failure.kind, FailureKind::Invalid | FailureKind::NotFound)
 }

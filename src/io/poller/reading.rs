@@ -18,12 +18,19 @@ impl Reading {
     pub fn is_unread(&self) -> bool {
         self.mark.is_none()
     }
+
+    /// From when on everything was read, if rows below that were passed over.
+    pub fn hole(&self) -> Option<Time> {
+        self.hole.as_ref().map(|hole| hole.above)
+    }
 }
 
 /// Rows between two rounds that were passed over because there were too many.
 #[derive(Debug, Clone)]
 struct Hole {
     cursor: Option<String>,
+    /// The oldest row that was read above it.
+    above: Time,
     /// Rows older than this were read before.
     floor: Time,
 }
@@ -131,7 +138,7 @@ impl Round {
         if is_down || is_end {
             self.reached();
         } else if self.left == 0 {
-            self.passed_over(page.next);
+            self.passed_over(page);
         } else {
             self.cursor = page.next;
         }
@@ -153,7 +160,7 @@ impl Round {
         }
     }
 
-    fn passed_over(&mut self, next: Option<String>) {
+    fn passed_over(&mut self, page: Sight) {
         self.is_over = true;
         let floor = match &self.reading.hole {
             // What is above the old hole is passed over too; all of it is read again from here.
@@ -162,7 +169,8 @@ impl Round {
         };
         // The first look has no floor: older history is not wanted.
         self.reading.hole = floor.map(|floor| Hole {
-            cursor: next,
+            cursor: page.next,
+            above: page.oldest.unwrap_or(floor),
             floor,
         });
         self.reading.mark = self.reading.mark.max(self.newest);

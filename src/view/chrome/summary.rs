@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::super::listing;
-use super::super::model::{delivery, provenance, task_glyph};
+use super::super::model::{provenance, task_glyph, unread};
 use super::super::paint::{Canvas, Pieces, Side, dim, piece, pieces_width, plain};
 use super::pace_words;
 use crate::app::filter::Filter;
@@ -71,26 +71,32 @@ fn lefts(state: &State) -> Vec<Pieces<'static>> {
         Screen::Deliveries => {
             let n_broken = history.deliveries.broken().len();
             let tone = if n_broken == 0 { Tone::Dim } else { Tone::Bad };
-            let unread = history.attempts_unread_before();
-            let more = if unread.is_some() { "+" } else { "" };
+            let more = unread::more(history);
             let failing = piece(tone, format!(" ✗ {n_broken}{more}"));
             let n_superseded = history.deliveries.failing().saturating_sub(n_broken);
             let whole = vec![
                 failing.clone(),
                 plain(" still broken"),
                 dim(format!(
-                    " · {n_superseded} superseded · {}",
-                    plural(history.deliveries.len(), "message", "messages")
+                    " · {n_superseded}{more} superseded · {}",
+                    unread::n_messages(history)
                 )),
             ];
-            let reading = unread.map(|before| {
-                let words =
-                    delivery::unread_words(&state.history, before, state.session.utc_offset);
+            let reading = |what: &[String]| {
                 let mut told = whole.clone();
-                told.push(piece(Tone::Warn, format!(" · {words}")));
+                for words in what {
+                    told.push(piece(Tone::Warn, format!(" · {words}")));
+                }
                 with_losses(Part::Deliveries, &told)
-            });
-            let mut ways: Vec<_> = reading.into_iter().collect();
+            };
+            // All that is not read, or at least the first of it.
+            let words = unread::words(history, state.session.utc_offset);
+            let mut ways: Vec<_> = (1..=words.len())
+                .rev()
+                .filter_map(|n| Some(reading(words.get(..n)?)))
+                .collect();
+            let short = unread::short(history).map(str::to_owned);
+            ways.extend(short.map(|short| reading(&[short])));
             ways.extend([
                 with_losses(Part::Deliveries, &whole),
                 with_losses(Part::Deliveries, &vec![failing]),
@@ -245,7 +251,11 @@ pub fn filter_words(state: &State, matching: usize) -> Pieces<'static> {
         pieces.push(piece(Tone::Accent, format!("/{}", filter.text)));
         pieces.push(plain("  "));
     }
-    pieces.push(plain(format!("{matching} of {of} ")));
+    let more = match state.screen {
+        Screen::Deliveries => unread::more_messages(&state.history),
+        _ => "",
+    };
+    pieces.push(plain(format!("{matching}{more} of {of}{more} ")));
     if let Some(percent) = progress {
         pieces.push(piece(Tone::Info, format!("· filtering {percent} % ")));
     }

@@ -1,7 +1,7 @@
 //! The list of causes: what breaks, where, since when, and how much of it is still broken.
 
 use super::super::list::Layout;
-use super::super::model::{ago, delivery};
+use super::super::model::{ago, delivery, unread};
 use super::super::paint::{Columns, Pieces, Side, dim, piece, plain, role};
 use super::super::text::cut_middle;
 use super::super::theme::Role;
@@ -14,12 +14,10 @@ const PATTERN: usize = 200;
 pub fn facts(state: &State) -> Vec<Pieces<'static>> {
     let n_broken = state.history.deliveries.broken().len();
     let tone = if n_broken == 0 { Tone::Ok } else { Tone::Bad };
-    let unread = state.history.attempts_unread_before();
-    let more = if unread.is_some() { "+" } else { "" };
+    let more = unread::more(&state.history);
     let mut words = vec![piece(tone, format!("still broken: {n_broken}{more}"))];
-    if let Some(before) = unread {
-        let words_of = delivery::unread_words(&state.history, before, state.session.utc_offset);
-        words.push(piece(Tone::Warn, format!(" · {words_of}")));
+    for what in unread::words(&state.history, state.session.utc_offset) {
+        words.push(piece(Tone::Warn, format!(" · {what}")));
     }
     words.push(dim(" · enter shows the messages of a cause"));
     vec![words]
@@ -80,7 +78,8 @@ pub fn cells(
     } else {
         Role::Text
     };
-    let broken = vec![piece(tone, sum.n_broken.to_string())];
+    let more = unread::more(&state.history);
+    let broken = vec![piece(tone, format!("{}{more}", sum.n_broken))];
     let n_columns = layout.titles.len();
     let place = match n_columns {
         3 => 1,
@@ -96,7 +95,7 @@ pub fn cells(
         let pattern: String = pattern.chars().take(PATTERN).collect();
         why.push(dim(format!("  “{pattern}”")));
     }
-    let messages = vec![plain(sum.n_messages.to_string())];
+    let messages = vec![plain(format!("{}{more}", sum.n_messages))];
     let last = vec![dim(ago(now, sum.last))];
     Some(match n_columns {
         3 => vec![broken, endpoint, why],
@@ -104,7 +103,7 @@ pub fn cells(
         _ => vec![
             broken,
             messages,
-            vec![plain(sum.n_tasks.to_string())],
+            vec![plain(format!("{}{more}", sum.n_tasks))],
             endpoint,
             why,
             vec![dim(ago(now, sum.first))],

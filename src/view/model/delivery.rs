@@ -122,20 +122,6 @@ pub fn outcomes(history: &History, delivery: &Delivery) -> Vec<Said> {
     words
 }
 
-/// Before when attempts may be missing: `attempts before 2026-11-26 12:03:10 are not read yet`.
-pub fn unread_words(history: &History, before: Time, offset: i32) -> String {
-    if matches!(history.abilities.attempts, Ability::Absent(_)) {
-        return "attempts are not told by this server".to_owned();
-    }
-    if before == Time(i64::MAX) {
-        return "attempts are not read yet".to_owned();
-    }
-    format!(
-        "attempts before {} are not read yet",
-        before.date_clock(offset)
-    )
-}
-
 /// Disabled endpoints that it was not sent to, as far as their attempts were read.
 fn never_sent(history: &History, delivery: &Delivery) -> Vec<EndpointId> {
     let mut silent = history.silent(delivery);

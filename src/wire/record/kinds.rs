@@ -38,7 +38,7 @@ const NEW_WORD: u8 = 16;
 pub fn is_kept(kind: &ChangeKind) -> bool {
     use ChangeKind::{
         AttemptsFrom, AttemptsRead, Counters, Hole, Journal, Judged, Ledger, LedgerTrouble,
-        NextTry, Polled, Received, TurnedAway,
+        MessagesRead, NextTry, Polled, Received, TurnedAway,
     };
     !matches!(
         kind,
@@ -47,6 +47,7 @@ pub fn is_kept(kind: &ChangeKind) -> bool {
             | NextTry(_)
             | AttemptsFrom { .. }
             | AttemptsRead(_)
+            | MessagesRead(_)
             | Received(_)
             | TurnedAway(_)
             | Judged { .. }
@@ -126,6 +127,7 @@ pub(super) fn write(kind: &ChangeKind, to: &mut Writer) -> Option<u8> {
         | ChangeKind::NextTry(_)
         | ChangeKind::AttemptsFrom { .. }
         | ChangeKind::AttemptsRead(_)
+        | ChangeKind::MessagesRead(_)
         | ChangeKind::Received(_)
         | ChangeKind::TurnedAway(_)
         | ChangeKind::Judged { .. }

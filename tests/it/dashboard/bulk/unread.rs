@@ -1,9 +1,9 @@
 //! Messages whose attempts are not read yet: that they failed is not known, nor that they did not.
 
 use super::{failing, press};
-use crate::support::{attempt, change, endpoint, message, picture, read_from};
+use crate::support::{attempt, change, endpoint, message, messages_read, picture, read_from};
 use reeltop::app::{Effect, Msg, Sight, update};
-use reeltop::domain::{Abilities, Ability, Change, ChangeKind, MessageId};
+use reeltop::domain::{Abilities, Ability, Change, ChangeKind, LogReach, MessageId};
 
 /// One message more, accepted so many seconds ago, of which no attempt is known.
 fn untried(id: &str, task: usize, ago: i64) -> Change {
@@ -99,4 +99,62 @@ fn of_what_is_not_read_no_row_says_that_it_was_never_sent() {
     let shown = picture(&mut state, 120, 36);
     assert!(shown.contains("never sent"), "{shown}");
     assert!(!shown.contains("attempts not read yet"), "{shown}");
+}
+
+#[test]
+fn older_messages_that_are_not_read_are_said_wherever_messages_are_counted() {
+    let mut state = failing(3);
+    let told = |state: &mut _, reach| {
+        update(state, Msg::Changed(vec![reach]));
+    };
+    let n = state.history.deliveries.len();
+    told(&mut state, messages_read(Some(3600)));
+    let at = |keys: &str, state: &mut _| {
+        press(state, keys);
+        picture(state, 160, 40)
+    };
+    let shown = at("3", &mut state);
+    let counts = [
+        "✗ 4+ still broken",
+        &format!("{n}+ messages"),
+        "messages before ",
+    ];
+    for words in counts.into_iter().chain(["older messages not read yet"]) {
+        assert!(shown.contains(words), "{words}\n{shown}");
+    }
+    let narrow = picture(&mut state, 60, 14);
+    assert!(narrow.contains("older messages not read yet"), "{narrow}");
+    let causes = at("e", &mut state);
+    for words in ["still broken: 4+", " · messages before "] {
+        assert!(causes.contains(words), "{words}\n{causes}");
+    }
+    let health = at("esc 5", &mut state);
+    assert!(health.contains(&format!("{n}+, 0 let go")), "{health}");
+    assert!(health.contains("messages before "), "{health}");
+    let endpoints = at("4", &mut state);
+    assert!(endpoints.contains("4+"), "{endpoints}");
+    let plan = at("3 R", &mut state);
+    let in_plan = "are not read yet: what failed of them is not in this plan";
+    assert!(plan.contains(in_plan), "{plan}");
+    assert!(plan.contains(&format!("· {n}+ messages")), "{plan}");
+
+    // What was read since is not in the plan, and that is said.
+    told(&mut state, messages_read(None));
+    let plan = picture(&mut state, 160, 40);
+    assert!(plan.contains("older messages were read since"), "{plan}");
+    let plan = at("esc R", &mut state);
+    assert!(plan.contains(&format!("· {n} messages")), "{plan}");
+    assert!(!plan.contains("read since"), "{plan}");
+    assert!(!plan.contains("not read"), "{plan}");
+    let shown = at("esc 3", &mut state);
+    assert!(!shown.contains('+'), "{shown}");
+    assert!(!shown.contains("older messages"), "{shown}");
+
+    let stopped = LogReach::Stopped(state.now.wall.plus(-60_000_000), "it is full".into());
+    told(&mut state, change(0, ChangeKind::MessagesRead(stopped)));
+    let shown = picture(&mut state, 160, 40);
+    for words in ["are not read: it is full", "older messages not read"] {
+        assert!(shown.contains(words), "{words}\n{shown}");
+    }
+    assert!(!shown.contains("not read yet"), "{shown}");
 }

@@ -1,0 +1,180 @@
+//! How far back the logs of messages and attempts were read, and so what may be missing here.
+
+use hashbrown::HashMap;
+
+use super::super::id::EndpointId;
+use super::super::link::Ability;
+use super::super::message::LogReach;
+use super::super::time::Time;
+use super::delivery::Delivery;
+use super::{Deliveries, History};
+
+/// Endpoints of which it is kept how far back their log was read.
+const MAX_LOGS: usize = 20_000;
+
+#[derive(Debug, Default)]
+pub(super) struct Reach {
+    /// From when on the attempts at an endpoint were read; `None` where all of its log was.
+    attempts: HashMap<EndpointId, Option<Time>>,
+    /// How far back the log of messages was read; `None` before it was.
+    messages: Option<LogReach>,
+    /// When the oldest message was accepted that the service told in this run.
+    oldest_told: Option<Time>,
+}
+
+impl Reach {
+    /// Takes note of a message that the service told in this run.
+    pub fn told(&mut self, accepted: Time) {
+        let known = self.oldest_told.into_iter();
+        self.oldest_told = known.chain([accepted]).min();
+    }
+
+    /// Before when messages may be missing, where the log was read.
+    pub fn messages_before(&self) -> Option<Time> {
+        self.messages.as_ref().and_then(LogReach::before)
+    }
+}
+
+impl Deliveries {
+    pub(super) fn attempts_from(&mut self, endpoint: EndpointId, from: Option<Time>) {
+        let attempts = &mut self.reach.attempts;
+        if attempts.len() < MAX_LOGS || attempts.contains_key(&endpoint) {
+            attempts.insert(endpoint, from);
+        }
+    }
+
+    pub(super) fn messages_read(&mut self, reach: LogReach) {
+        self.reach.messages = Some(reach);
+    }
+
+    /// Whether older attempts of a message at an endpoint may not be known here: it was accepted
+    /// before what was read of that endpoint's log, and nothing older is known of it.
+    pub fn is_partial(&self, delivery: &Delivery, endpoint: &EndpointId) -> bool {
+        let from = self.reach.attempts.get(endpoint);
+        let Some(Some(from)) = from.filter(|_| !delivery.is_read) else {
+            return false;
+        };
+        let is_younger = (delivery.message.as_ref()).is_some_and(|it| it.accepted >= *from);
+        let mut attempts = delivery.attempts().iter();
+        let first = attempts.find(|attempt| attempt.endpoint == *endpoint);
+        !is_younger && first.is_some_and(|attempt| attempt.started >= *from)
+    }
+
+    /// Whether attempts of a message at an endpoint may be there of which none is known here: it was
+    /// accepted before what was read of that endpoint's log, if any of it was.
+    pub(super) fn is_unread(&self, delivery: &Delivery, endpoint: &EndpointId) -> bool {
+        let is_known = delivery.is_read || delivery.outcome(endpoint).is_some();
+        let is_read_back = |from: &Option<Time>| {
+            let accepted = delivery.message.as_ref().map(|it| it.accepted);
+            from.is_none_or(|from| accepted.is_some_and(|accepted| accepted >= from))
+        };
+        let from = self.reach.attempts.get(endpoint);
+        !is_known && !from.is_some_and(is_read_back)
+    }
+
+    /// Before when attempts at an endpoint may be missing here, though messages of then are shown:
+    /// its log was not read back as far, or not at all. Of what an earlier run left, nothing is read
+    /// again.
+    pub(super) fn unread_before(&self, endpoint: &EndpointId) -> Option<Time> {
+        let oldest = self.order().first().map(|(time, _)| *time);
+        let oldest = self.reach.oldest_told?.max(oldest?);
+        match self.reach.attempts.get(endpoint) {
+            Some(from) => from.filter(|from| *from > oldest),
+            None => Some(Time(i64::MAX)),
+        }
+    }
+}
+
+impl History {
+    /// Before when attempts may be missing though messages of then are shown; the far future where
+    /// those of an endpoint were not read at all.
+    pub fn attempts_unread_before(&self) -> Option<Time> {
+        let endpoints = self.endpoints.keys();
+        endpoints
+            .filter_map(|id| self.deliveries.unread_before(id))
+            .max()
+    }
+
+    /// Before when messages may be missing, as the service's log of them was not read back to its
+    /// beginning in this run; the far future where none of it was. What an earlier run left need not
+    /// be all that there was.
+    pub fn messages_unread_before(&self) -> Option<Time> {
+        match &self.deliveries.reach.messages {
+            Some(reach) => reach.before(),
+            None => Some(Time(i64::MAX)),
+        }
+    }
+
+    /// Why the log of messages is not read any further, if it is not.
+    pub fn why_messages_unread(&self) -> Option<&str> {
+        match (&self.deliveries.reach.messages, &self.abilities.messages) {
+            (Some(LogReach::Stopped(_, why)), _) => Some(why),
+            (None, Ability::Absent(_)) => Some("this server does not tell them"),
+            _ => None,
+        }
+    }
+
+    /// Whether what is counted of messages and their failures may be too low.
+    pub fn is_counted_in_part(&self) -> bool {
+        self.messages_unread_before().is_some() || self.attempts_unread_before().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::attempt::{Attempt, AttemptStatus, Trigger};
+    use super::super::super::change::ChangeKind;
+    use super::super::super::id::{AttemptId, MessageId};
+    use super::super::tests::told;
+    use super::*;
+
+    fn row(history: &mut History, second: i64) {
+        let attempt = Attempt {
+            id: AttemptId::new(&format!("a{second}")),
+            message: MessageId::new(&format!("m{second}")),
+            endpoint: EndpointId::new("ep"),
+            url: "".into(),
+            started: Time::from_seconds(second),
+            status: AttemptStatus::Fail,
+            code: 500,
+            duration_ms: None,
+            response: "".into(),
+            trigger: Trigger::Scheduled,
+        };
+        told(history, 0, ChangeKind::Attempt(Box::new(attempt)));
+    }
+
+    #[test]
+    fn counts_are_in_part_until_the_log_was_read_to_its_beginning() {
+        let mut history = History::default();
+        let far = Some(Time(i64::MAX));
+        assert_eq!(history.messages_unread_before(), far);
+        let at = Time::from_seconds(50);
+        for (reach, before, why) in [
+            (LogReach::From(at), Some(at), None),
+            (LogReach::Stopped(at, "full".into()), Some(at), Some("full")),
+            (LogReach::Whole, None, None),
+        ] {
+            told(&mut history, 0, ChangeKind::MessagesRead(reach));
+            assert_eq!(history.messages_unread_before(), before);
+            assert_eq!(history.is_counted_in_part(), before.is_some());
+            assert_eq!(history.why_messages_unread(), why);
+        }
+    }
+
+    #[test]
+    fn what_is_read_back_is_not_new() {
+        let mut history = History::default();
+        row(&mut history, 50);
+        let at = Time::from_seconds(50);
+        told(
+            &mut history,
+            0,
+            ChangeKind::MessagesRead(LogReach::From(at)),
+        );
+        row(&mut history, 40);
+        row(&mut history, 60);
+        let deliveries = &history.deliveries;
+        assert_eq!((deliveries.len(), deliveries.n_new()), (3, 2));
+    }
+}

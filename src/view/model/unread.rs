@@ -1,0 +1,79 @@
+//! What of the service's logs is not read here, in words: counts of messages and failures are too
+//! low by that.
+
+use crate::domain::{Ability, History, Time, plural};
+
+/// What stands behind a count that may be too low.
+pub fn more(history: &History) -> &'static str {
+    if history.is_counted_in_part() {
+        "+"
+    } else {
+        ""
+    }
+}
+
+/// What stands behind the number of messages.
+pub fn more_messages(history: &History) -> &'static str {
+    if history.messages_unread_before().is_some() {
+        "+"
+    } else {
+        ""
+    }
+}
+
+/// How many messages are known: `1 message`, `500+ messages`.
+pub fn n_messages(history: &History) -> String {
+    let n = history.deliveries.len();
+    match more_messages(history) {
+        "" => plural(n, "message", "messages"),
+        more => format!("{n}{more} messages"),
+    }
+}
+
+/// What is not read of messages and attempts, each with its time.
+pub fn words(history: &History, offset: i32) -> Vec<String> {
+    let messages = history.messages_unread_before();
+    let attempts = history.attempts_unread_before();
+    let messages = messages.map(|before| messages_words(history, before, offset));
+    let attempts = attempts.map(|before| attempts_words(history, before, offset));
+    messages.into_iter().chain(attempts).collect()
+}
+
+/// That messages are missing, in a few words.
+pub fn short(history: &History) -> Option<&'static str> {
+    let before = history.messages_unread_before()?;
+    let is_over = history.why_messages_unread().is_some();
+    Some(match (before == Time(i64::MAX), is_over) {
+        (true, false) => "messages not read yet",
+        (true, true) => "messages not told here",
+        (false, false) => "older messages not read yet",
+        (false, true) => "older messages not read",
+    })
+}
+
+/// Before when messages are missing: `messages before 2026-11-26 12:03:10 are not read yet`.
+pub fn messages_words(history: &History, before: Time, offset: i32) -> String {
+    let what = if before == Time(i64::MAX) {
+        "messages".to_owned()
+    } else {
+        format!("messages before {}", before.date_clock(offset))
+    };
+    match history.why_messages_unread() {
+        Some(why) => format!("{what} are not read: {why}"),
+        None => format!("{what} are not read yet"),
+    }
+}
+
+/// Before when attempts may be missing: `attempts before 2026-11-26 12:03:10 are not read yet`.
+pub fn attempts_words(history: &History, before: Time, offset: i32) -> String {
+    if matches!(history.abilities.attempts, Ability::Absent(_)) {
+        return "attempts are not told by this server".to_owned();
+    }
+    if before == Time(i64::MAX) {
+        return "attempts are not read yet".to_owned();
+    }
+    format!(
+        "attempts before {} are not read yet",
+        before.date_clock(offset)
+    )
+}
