@@ -135,7 +135,14 @@ impl Poller {
         }
     }
 
+    /// Until the next look: as long as the service asks to be left alone (429), if that is more.
     fn wait(&self) -> Duration {
+        let asked = self.client.pause();
+        self.pace()
+            .max(asked.min(self.client.http.waits.max_retry_after))
+    }
+
+    fn pace(&self) -> Duration {
         let waits = self.client.http.waits;
         let least = Duration::from_millis(20);
         if self.failures > 0 {
@@ -160,15 +167,28 @@ impl Poller {
         };
         self.hold(ChangeKind::Abilities(Box::new(schedule)));
         let endpoints = self.endpoints().await;
+        if is_asked(&endpoints) {
+            return endpoints;
+        }
         self.message_outcome = self.messages().await;
-        let outcomes = [
-            endpoints,
-            self.message_outcome.clone(),
-            self.attempts().await,
-            self.pending().await,
-            self.nexts().await,
-        ];
-        outcomes.into_iter().collect()
+        let mut first = endpoints.and(self.message_outcome.clone());
+        for part in [Part::Attempts, Part::Pending, Part::Nexts] {
+            if is_asked(&first) {
+                break;
+            }
+            let outcome = match part {
+                Part::Attempts => self.attempts().await,
+                Part::Pending => self.pending().await,
+                Part::Nexts => self.nexts().await,
+            };
+            // That it asks to be left alone is told before what else failed.
+            first = if is_asked(&outcome) {
+                outcome
+            } else {
+                first.and(outcome)
+            };
+        }
+        first
     }
 
     /// Where a Svix server is all there is, its logs are the link.
@@ -273,6 +293,19 @@ impl Poller {
             kind,
         });
     }
+}
+
+/// What is read after the lists of endpoints and messages, in this order.
+#[derive(Clone, Copy)]
+enum Part {
+    Attempts,
+    Pending,
+    Nexts,
+}
+
+/// Whether the service asks to be left alone (429): nothing more is asked of it then.
+fn is_asked(outcome: &Result<(), Failure>) -> bool {
+    matches!(outcome, Err(failure) if failure.kind == FailureKind::RateLimited)
 }
 
 /// Whether a failure says that there is no such route. The endpoint list is not documented, so

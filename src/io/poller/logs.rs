@@ -1,7 +1,7 @@
 //! Reading the lists: endpoints, messages, attempts, as far down as is not known yet.
 
 use super::reading::{Round, Sight};
-use super::{ATTEMPTS, ENDPOINTS, Poller};
+use super::{ATTEMPTS, ENDPOINTS, Poller, is_asked};
 use crate::domain::{
     Attempt, ChangeKind, Endpoint, EndpointId, Failure, FailureKind, Time, Unreadable,
 };
@@ -68,6 +68,7 @@ impl Poller {
             match self.attempts_at(&endpoint).await {
                 // A deleted endpoint has no log any more; the list will say so.
                 Err(failure) if failure.kind == FailureKind::NotFound => {}
+                outcome if is_asked(&outcome) => return outcome,
                 outcome => first = first.and(outcome),
             }
         }

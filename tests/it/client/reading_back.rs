@@ -1,8 +1,9 @@
 //! The log of messages, read back in the background: the newest at once, then a page in each round,
 //! and what is not read yet is told.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use reeltop::domain::{ChangeKind, History, LogReach, Time};
 use reeltop::io::journal::Settings;
@@ -222,4 +223,32 @@ async fn what_a_journal_left_claims_no_more_than_was_read() {
 fn how_far_the_log_was_read_is_not_kept() {
     let reach = ChangeKind::MessagesRead(LogReach::Whole);
     assert!(!reeltop::wire::record::is_kept(&reach));
+}
+
+#[tokio::test]
+async fn a_service_that_asks_to_be_left_alone_is_asked_for_no_log_until_then() {
+    let asked: Arc<Mutex<Vec<Instant>>> = Arc::default();
+    let times = Arc::clone(&asked);
+    let server = Scripted::start(move |_, request| {
+        // The poller alone reads this list, and begins each round with it.
+        if !request.starts_with("get /webhooks/endpoints") {
+            return log(request, || None);
+        }
+        let mut times = times.lock().unwrap();
+        times.push(Instant::now());
+        match times.len() {
+            1 => answer("429 Too Many Requests", "retry-after: 1\r\n", "{}"),
+            _ => log(request, || None),
+        }
+    })
+    .await;
+    let mut source = source(&server.url);
+    source.waits.max_retry_after = Duration::from_secs(5);
+    let mut watcher = Watcher::open(source);
+    watcher
+        .until("the list", |history| !history.endpoints.is_empty())
+        .await;
+    let asked = asked.lock().unwrap();
+    let waited = asked[1].duration_since(asked[0]);
+    assert!(waited > Duration::from_millis(900), "{waited:?}");
 }
