@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::model::{ago, asset_label, delivery, provenance, unread};
+use super::model::{AGE, ago_in_column, asset_label, delivery, provenance, unread};
 use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role, said};
 use super::text::cut_middle;
 use super::theme::Role;
@@ -56,14 +56,18 @@ fn layout(width: u16) -> list::Layout {
             &["EVENT", "ENDPOINTS"],
         ),
         57..97 => (
-            Columns::new(width, &[(10, Left), (16, Left), (0, Left), (16, Left)], 2),
+            Columns::new(
+                width,
+                &[(1 + AGE, Left), (16, Left), (0, Left), (16, Left)],
+                2,
+            ),
             &[" WHEN", "EVENT", "ENDPOINTS", "NEXT"],
         ),
         _ => (
             Columns::new(
                 width,
                 &[
-                    (10, Left),
+                    (1 + AGE, Left),
                     (18, Left),
                     (width / 5 + 2, Left),
                     (0, Left),
@@ -104,7 +108,8 @@ fn cells(
     let (next_tone, next) = delivery::next(history, row, now);
     let next = vec![piece(next_tone, next)];
     // A blank keeps it apart from the user's mark.
-    let when = vec![plain(" "), dim(ago(now, row.time()))];
+    let room = layout.columns.width(0).saturating_sub(1);
+    let when = vec![plain(" "), dim(ago_in_column(now, row.time(), room))];
     match layout.titles.len() {
         2 => vec![kind, outcomes],
         4 => vec![when, kind, outcomes, next],

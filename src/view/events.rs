@@ -3,7 +3,9 @@
 use ratatui::layout::Rect;
 
 use super::list;
-use super::model::{ago, asset_label, changed_words, event_glyph, proof, provenance, task_glyph};
+use super::model::{
+    AGE, ago_in_column, asset_label, changed_words, event_glyph, proof, provenance, task_glyph,
+};
 use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role, said};
 use super::text::cut_middle;
 use super::theme::Role;
@@ -40,14 +42,14 @@ fn layout(width: u16) -> list::Layout {
             &["EVENT", "ASSET", "WHEN"],
         ),
         57..97 => (
-            Columns::new(width, &[(9, Left), (16, Left), (22, Left), (0, Left)], 3),
+            Columns::new(width, &[(AGE, Left), (16, Left), (22, Left), (0, Left)], 3),
             &["WHEN", "EVENT", "ASSET", "WHAT CHANGED"],
         ),
         _ => (
             Columns::new(
                 width,
                 &[
-                    (9, Left),
+                    (AGE, Left),
                     (18, Left),
                     (12, Left),
                     (width / 4, Left),
@@ -72,13 +74,18 @@ fn cells(
     let list::Layout { columns, titles } = layout;
     let n_columns = titles.len();
     let (glyph, tone) = event_glyph(&entry.kind);
-    let when: Pieces<'static> = vec![dim(ago(state.shown_at().wall, entry.time()))];
     let kind: Pieces<'static> = vec![piece(tone, glyph), plain(format!(" {}", entry.kind.name()))];
-    let asset_column = match n_columns {
-        3 => 1,
-        4 => 2,
-        _ => 3,
+    let (asset_column, when_column) = match n_columns {
+        3 => (1, 2),
+        4 => (2, 0),
+        _ => (3, 0),
     };
+    let age = ago_in_column(
+        state.shown_at().wall,
+        entry.time(),
+        columns.width(when_column),
+    );
+    let when: Pieces<'static> = vec![dim(age)];
     let row = entry
         .task
         .as_ref()
@@ -169,7 +176,11 @@ fn across(
         () => Role::Text,
     };
     let mut head = match layout.titles.first() {
-        Some(&"WHEN") => vec![dim(format!("{:<9} ", ago(now, at)))],
+        Some(&"WHEN") => {
+            let room = layout.columns.width(0);
+            let age = ago_in_column(now, at, room);
+            vec![dim(format!("{age:<room$} "))]
+        }
         _ => Vec::new(),
     };
     let mut words = words.into_iter().map(|words| role(kind, words));

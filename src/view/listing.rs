@@ -5,14 +5,14 @@ mod causes;
 use ratatui::layout::Rect;
 
 use super::list::{self, Layout, Line};
-use super::model::{ago, delivery, proof, task_glyph, task_label, unread};
-use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role};
+use super::model::{AGE, ago, ago_in_column, delivery, proof, task_glyph, task_label, unread};
+use super::paint::{Canvas, Columns, Piece, Pieces, Side, dim, piece, plain, role};
 use super::table;
 use super::text::{cut_middle, wrap};
 use super::theme::Role;
 use crate::app::listing::{Entry, ListPage, Listing, new_word};
 use crate::app::{State, Tone};
-use crate::domain::{Bound, Part, Proof, Repair, Replay, TaskState, visible};
+use crate::domain::{Bound, Part, Proof, Repair, Replay, TaskState, Time, visible};
 
 /// Paints a list page. Gives the rows of its list.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &ListPage) -> usize {
@@ -172,11 +172,11 @@ fn layout(what: Listing, width: u16) -> Layout {
     let is_wide = width >= 76;
     let (columns, titles): (_, &[_]) = match what {
         Listing::Proofs if is_wide => (
-            Columns::new(width, &[(9, Left), (0, Left), (8, Right)], 1),
+            Columns::new(width, &[(AGE, Left), (0, Left), (8, Right)], 1),
             &["WHEN", "RESULT", "COMPARED"],
         ),
         Listing::Proofs => (
-            Columns::new(width, &[(8, Left), (0, Left)], 1),
+            Columns::new(width, &[(AGE, Left), (0, Left)], 1),
             &["WHEN", "RESULT"],
         ),
         Listing::Proof(_) if is_wide => (
@@ -196,7 +196,7 @@ fn layout(what: Listing, width: u16) -> Layout {
             &["TASK", "", "", "", "FROM"],
         ),
         Listing::Losses(_) => (
-            Columns::new(width, &[(9, Left), (12, Left), (7, Right), (0, Left)], 3),
+            Columns::new(width, &[(AGE, Left), (12, Left), (7, Right), (0, Left)], 3),
             &["WHEN", "WHERE", "COUNT", "WHAT"],
         ),
         Listing::Words if is_wide => (
@@ -250,7 +250,7 @@ fn cells(
         (_, Entry::Unreadable(number)) => {
             let (at, what) = history.unreadable.get(*number)?;
             vec![
-                vec![dim(ago(state.shown_at().wall, at.wall))],
+                vec![age(state, at.wall)],
                 vec![plain(what.place)],
                 vec![plain(what.count.to_string())],
                 vec![piece(Tone::Warn, "? "), plain(what.why.clone())],
@@ -270,6 +270,11 @@ fn cells(
         }
         _ => return None,
     })
+}
+
+/// How long ago it was, in its column.
+fn age(state: &State, then: Time) -> Piece<'static> {
+    dim(ago_in_column(state.shown_at().wall, then, usize::from(AGE)))
 }
 
 fn replay_cells(
@@ -322,7 +327,7 @@ fn proof_cells(
     } else {
         Role::Text
     };
-    let when = vec![dim(ago(state.shown_at().wall, found.at))];
+    let when = vec![age(state, found.at)];
     let result = vec![
         piece(tone, glyph),
         role(kind, format!(" {}", found.words())),
@@ -360,7 +365,6 @@ fn repair_cells(layout: &Layout, repair: &Repair, name: Pieces<'static>) -> Vec<
 
 fn bound_cells(state: &State, bound: Bound, is_selected: bool) -> Vec<Pieces<'static>> {
     let dropped = state.history.losses.by(bound);
-    let now = state.shown_at().wall;
     let kind = if is_selected {
         Role::Selected
     } else {
@@ -368,7 +372,7 @@ fn bound_cells(state: &State, bound: Bound, is_selected: bool) -> Vec<Pieces<'st
     };
     let when = dropped
         .last
-        .map_or("never".to_owned(), |at| ago(now, at.wall));
+        .map_or_else(|| dim("never"), |at| age(state, at.wall));
     let count = if dropped.n == 0 {
         dim("0")
     } else {
@@ -382,5 +386,5 @@ fn bound_cells(state: &State, bound: Bound, is_selected: bool) -> Vec<Pieces<'st
             first.wall.clock(state.session.utc_offset)
         )));
     }
-    vec![vec![dim(when)], vec![dim("memory")], vec![count], what]
+    vec![vec![when], vec![dim("memory")], vec![count], what]
 }

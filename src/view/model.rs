@@ -253,6 +253,28 @@ pub fn ago(now: Time, then: Time) -> String {
     }
 }
 
+/// Cells of a column of ages, `9m59s ago`.
+pub const AGE: u16 = 9;
+
+/// How long ago it was, as exactly as a column of so many cells has room for, and never cut:
+/// `9m59s ago`, then `10m ago`, and `10m` where that is too long.
+pub fn ago_in_column(now: Time, then: Time, cells: usize) -> String {
+    let exact = ago(now, then);
+    if exact.len() <= cells {
+        return exact;
+    }
+    let words = duration_words(now.since(then));
+    // Its first unit.
+    let end = words.find(|letter: char| !letter.is_ascii_digit());
+    let coarse = &words[..end.map_or(words.len(), |at| at + 1)];
+    let whole = format!("{coarse} ago");
+    if whole.len() <= cells {
+        whole
+    } else {
+        coarse.to_owned()
+    }
+}
+
 /// A duration in milliseconds: `41 ms`, `1.2 s`, `15 s`.
 pub fn millis(ms: u64) -> String {
     match ms {
@@ -302,5 +324,20 @@ mod tests {
         assert_eq!(bytes(3_140), "3.1 kB");
         assert_eq!(ago(Time(0), Time(5)), "now");
         assert_eq!(ago(Time(12 * SECOND), Time(0)), "12s ago");
+    }
+
+    #[test]
+    fn an_age_is_whole_in_its_column() {
+        let shown = |seconds, cells| ago_in_column(Time(seconds * SECOND), Time(0), cells);
+        assert_eq!(shown(0, 9), "now");
+        assert_eq!(shown(599, 9), "9m59s ago");
+        assert_eq!(shown(759, 9), "12m ago");
+        assert_eq!(shown(759, 10), "12m39s ago");
+        assert_eq!(shown(86_399, 9), "23h ago");
+        assert_eq!(shown(599, 7), "9m ago");
+        assert_eq!(shown(400 * 86_400, 7), "400d");
+        for seconds in 0..200_000 {
+            assert!(shown(seconds, 7).len() <= 7 && shown(seconds, usize::from(AGE)).len() <= 9);
+        }
     }
 }

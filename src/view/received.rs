@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 
 use super::list;
 use super::model::received::{answer_tone, finding_words};
-use super::model::{ago, bytes, task_label};
+use super::model::{AGE, ago_in_column, bytes, task_label};
 use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role, said};
 use super::text::cut_middle;
 use super::theme::Role;
@@ -39,7 +39,7 @@ fn layout(width: u16) -> list::Layout {
             // A message's id has no room here; it stands on its page.
             Columns::new(
                 width,
-                &[(9, Left), (15, Left), (0, Left), (5, Left), (6, Right)],
+                &[(AGE, Left), (15, Left), (0, Left), (5, Left), (6, Right)],
                 2,
             ),
             &["WHEN", "EVENT", "SIGNATURE", "TIMES", "ANSWER"],
@@ -48,7 +48,7 @@ fn layout(width: u16) -> list::Layout {
             Columns::new(
                 width,
                 &[
-                    (9, Left),
+                    (AGE, Left),
                     (15, Left),
                     (17, Left),
                     (if width < 140 { 13 } else { 26 }, Left),
@@ -97,7 +97,8 @@ fn cells(
     if n_columns == 3 {
         return Some(vec![event, signature, answer]);
     }
-    let when = vec![dim(ago(state.shown_at().wall, at.wall))];
+    let now = state.shown_at().wall;
+    let when = vec![dim(ago_in_column(now, at.wall, columns.width(0)))];
     let times = match receipt.n_requests {
         1 => Vec::new(),
         n => vec![piece(Tone::Warn, format!("×{n}"))],

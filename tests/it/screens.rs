@@ -1,5 +1,6 @@
 //! Pictures of every screen at several sizes, styles included, and a sweep over all sizes.
 
+mod columns;
 mod received;
 mod trust;
 

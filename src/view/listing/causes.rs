@@ -1,10 +1,11 @@
 //! The list of causes: what breaks, where, since when, and how much of it is still broken.
 
 use super::super::list::Layout;
-use super::super::model::{ago, delivery, unread};
+use super::super::model::{AGE, delivery, unread};
 use super::super::paint::{Columns, Pieces, Side, dim, piece, plain, role};
 use super::super::text::cut_middle;
 use super::super::theme::Role;
+use super::age;
 use crate::app::{State, Tone};
 use crate::domain::{CauseId, visible};
 
@@ -33,7 +34,7 @@ pub fn layout(width: u16) -> Layout {
         70..110 => (
             Columns::new(
                 width,
-                &[(6, Right), (8, Right), (16, Left), (0, Left), (9, Left)],
+                &[(6, Right), (8, Right), (16, Left), (0, Left), (AGE, Left)],
                 3,
             ),
             &["BROKEN", "MESSAGES", "ENDPOINT", "WHY", "LAST"],
@@ -47,8 +48,8 @@ pub fn layout(width: u16) -> Layout {
                     (5, Right),
                     (18, Left),
                     (0, Left),
-                    (9, Left),
-                    (9, Left),
+                    (AGE, Left),
+                    (AGE, Left),
                 ],
                 4,
             ),
@@ -67,7 +68,6 @@ pub fn cells(
     is_selected: bool,
 ) -> Option<Vec<Pieces<'static>>> {
     let sum = state.history.deliveries.cause(id)?;
-    let now = state.shown_at().wall;
     let tone = if sum.n_broken == 0 {
         Tone::Dim
     } else {
@@ -96,7 +96,7 @@ pub fn cells(
         why.push(dim(format!("  “{pattern}”")));
     }
     let messages = vec![plain(format!("{}{more}", sum.n_messages))];
-    let last = vec![dim(ago(now, sum.last))];
+    let last = vec![age(state, sum.last)];
     Some(match n_columns {
         3 => vec![broken, endpoint, why],
         5 => vec![broken, messages, endpoint, why, last],
@@ -106,7 +106,7 @@ pub fn cells(
             vec![plain(format!("{}{more}", sum.n_tasks))],
             endpoint,
             why,
-            vec![dim(ago(now, sum.first))],
+            vec![age(state, sum.first)],
             last,
         ],
     })

@@ -1,0 +1,35 @@
+//! What a column has room for is told whole.
+
+use reeltop::app::{Msg, update};
+use reeltop::domain::Moment;
+
+use crate::support::{picture, press, told};
+
+/// Seconds for which an age takes more than nine cells when it is told exactly.
+const LONG: [i64; 3] = [759, 3_590, 86_390];
+
+#[test]
+fn ages_are_whole_in_every_list() {
+    for list in ["2", "3", "e", "5 2 u"] {
+        for seconds in LONG {
+            let mut state = told();
+            let now = Moment {
+                wall: state.now.wall.plus(seconds * 1_000_000),
+                mono: state.now.mono + seconds * 1_000_000,
+            };
+            update(&mut state, Msg::Tick(now));
+            press(&mut state, list);
+            for (width, height) in [(40, 12), (80, 24), (120, 36), (200, 60)] {
+                let shown = picture(&mut state, width, height);
+                let is_cut = |end: &str| {
+                    let mut places = shown.match_indices(end);
+                    places.any(|(at, _)| shown[..at].ends_with(|c: char| "smhd".contains(c)))
+                };
+                assert!(
+                    !is_cut(" a…") && !is_cut(" ag…") && !is_cut(" …"),
+                    "{list}: {shown}"
+                );
+            }
+        }
+    }
+}
