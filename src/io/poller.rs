@@ -74,6 +74,7 @@ pub struct Poller {
     alone: Option<LinkState>,
     /// The server does not say when it tries again.
     has_no_nexts: bool,
+    nexts_asked: nexts::Turns,
     /// The newest message, and when it was first seen, in microseconds since the program began.
     newest: (Time, i64),
 }
@@ -111,6 +112,7 @@ impl Poller {
             message_outcome: Ok(()),
             alone: None,
             has_no_nexts: false,
+            nexts_asked: nexts::Turns::default(),
             newest: (Time::default(), 0),
         }
     }

@@ -26,8 +26,8 @@ pub struct Delivery {
     let_go: BTreeMap<EndpointId, BTreeMap<(Time, AttemptId), bool>>,
     /// Attempts whose answer was too long to be kept to its end.
     cut: BTreeSet<AttemptId>,
-    /// What the service says of the next attempt at endpoints.
-    nexts: Vec<NextTry>,
+    /// What the service says of the next attempt at endpoints that were tried.
+    nexts: BTreeMap<EndpointId, NextTry>,
     /// One for each endpoint that was tried, in order of endpoint id.
     pub outcomes: Vec<EndpointOutcome>,
     /// Whether all its attempts were read at some time; those that came since are known as well.
@@ -58,8 +58,6 @@ pub const MAX_RESPONSE_BYTES: usize = 20_000;
 pub const MAX_ATTEMPTS: usize = 512;
 /// Most attempts of one message at one endpoint whose place alone is kept.
 const MAX_LET_GO: usize = 10_000;
-/// Most endpoints of which it is kept what the service says of the next attempt.
-const MAX_NEXTS: usize = 64;
 /// What such a place takes, in bytes, as the bound on all messages counts it.
 const PLACE_BYTES: usize = 64;
 
@@ -72,7 +70,7 @@ impl Delivery {
             causes: Vec::new(),
             let_go: BTreeMap::new(),
             cut: BTreeSet::new(),
-            nexts: Vec::new(),
+            nexts: BTreeMap::new(),
             outcomes: Vec::new(),
             is_read: false,
             told: Told::default(),
@@ -228,14 +226,14 @@ impl Delivery {
     /// What the service said of the next attempt at an endpoint, if no attempt was made since.
     pub fn next_told(&self, endpoint: &EndpointId) -> Option<&NextTry> {
         let last = &self.outcome(endpoint)?.last;
-        let mut nexts = self.nexts.iter();
-        nexts.find(|next| next.endpoint == *endpoint && next.after == *last)
+        let next = self.nexts.get(endpoint)?;
+        (next.after == *last).then_some(next)
     }
 
+    /// Of an endpoint that was not tried nothing is kept, so that the attempts bound it.
     pub(super) fn take_next(&mut self, next: NextTry) {
-        self.nexts.retain(|known| known.endpoint != next.endpoint);
-        if self.nexts.len() < MAX_NEXTS {
-            self.nexts.push(next);
+        if self.outcome(&next.endpoint).is_some() {
+            self.nexts.insert(next.endpoint.clone(), next);
         }
     }
 
@@ -296,6 +294,11 @@ impl Delivery {
                 outcome(endpoint, &self.attempts_at(endpoint), n_let_go)
             })
             .collect();
+        let outcomes = &self.outcomes;
+        self.nexts.retain(|endpoint, _| {
+            let at = outcomes.binary_search_by(|outcome| outcome.endpoint.cmp(endpoint));
+            at.is_ok()
+        });
     }
 }
 

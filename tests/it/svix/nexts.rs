@@ -127,3 +127,60 @@ async fn the_message_that_is_opened_is_asked_about_at_once() {
     watcher.until("the one that is looked at", is_told).await;
     watcher.hose.close().await;
 }
+
+/// Endpoints of one message.
+const MANY: usize = 100;
+
+/// A Svix server whose one message failed at many endpoints and is tried again in a far future.
+async fn many_endpoints() -> Scripted {
+    Scripted::start(|_, head| {
+        let path = head.split(' ').nth(1).unwrap_or_default();
+        let path = path.split('?').next().unwrap_or_default();
+        let parts: Vec<&str> = path.split('/').skip(5).collect();
+        let ids = (1..=MANY).map(|number| format!("ep_{number:03}"));
+        let row = |id: String, more: &str| format!(r#"{{"id":"{id}","url":"http://x"{more}}}"#);
+        let page = |rows: Vec<String>| page(&rows);
+        match *parts {
+            ["endpoint"] => page(ids.map(|id| row(id, "")).collect()),
+            ["msg"] => page(vec![message(1)]),
+            ["msg", "msg_1", "endpoint"] => {
+                let next = r#","status":1,"nextAttempt":"2126-01-01T00:00:00Z""#;
+                page(ids.map(|id| row(id, next)).collect())
+            }
+            ["attempt", "msg", "msg_1"] => page(ids.map(|id| attempt(1, &id)).collect()),
+            ["attempt", "endpoint", id] => page(vec![attempt(1, id)]),
+            _ => answer("404 Not Found", "", ""),
+        }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_endpoint_of_a_message_has_its_next_attempt_and_none_is_asked_about_again() {
+    let server = many_endpoints().await;
+    let mut source: Source = alone(&server.url, "testsk_x");
+    source.waits.poll = Duration::from_millis(20);
+    let mut watcher = Watcher::open(source);
+    let id = MessageId::new("msg_1");
+    let n_told = |history: &reeltop::domain::History| {
+        let held = history.deliveries.get(&id);
+        held.map_or(0, |held| {
+            let told = held.outcomes.iter();
+            told.filter(|it| held.next_told(&it.endpoint).is_some())
+                .count()
+        })
+    };
+    watcher
+        .until("all are told", |history| n_told(history) == MANY)
+        .await;
+    let n_asked = |path: &str| {
+        let requests = server.requests();
+        requests.iter().filter(|head| head.contains(path)).count()
+    };
+    let (asked, rounds) = (n_asked("/msg/msg_1/endpoint"), n_asked("/msg?"));
+    watcher
+        .until("more rounds", |_| n_asked("/msg?") >= rounds + 5)
+        .await;
+    assert_eq!(n_asked("/msg/msg_1/endpoint"), asked);
+    watcher.hose.close().await;
+}
