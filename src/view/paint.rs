@@ -6,7 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
-use super::text::{cut, fold, width};
+use super::text::{cut, folds, width};
 use super::theme::{Role, Theme};
 use crate::app::Tone;
 use crate::domain::visible;
@@ -89,26 +89,47 @@ fn cut_piece(text: &str, room: usize, is_after: bool) -> Cow<'_, str> {
     shown
 }
 
-/// A line on as many lines as it takes: its last piece goes on below its own begin.
+/// A line on as many lines as it takes: what follows its first piece, a name as a rule, goes on below
+/// where it began, or at the left where the first piece takes most of the line.
 pub fn folded(line: Pieces<'_>, width: usize) -> Vec<Pieces<'_>> {
     if pieces_width(&line) <= width {
         return vec![line];
     }
-    let mut head = line;
-    let Some(last) = head.pop() else {
-        return Vec::new();
+    let indent = match &line[..] {
+        [first, _, ..] => pieces_width(std::slice::from_ref(first)),
+        _ => 0,
     };
-    let indent = pieces_width(&head);
-    let parts = fold(&visible(&last.text), width.saturating_sub(indent));
-    let pieces = parts.into_iter().enumerate().map(|(at, part)| {
+    let is_named = indent > 0 && indent <= width / 2;
+    let (head, tail) = line.split_at(usize::from(is_named));
+    let indent = if is_named { indent } else { 0 };
+    // One text, so that it is broken where its words end and not where a piece does.
+    let mut text = String::new();
+    let mut ends = Vec::new();
+    for piece in tail {
+        text.push_str(&visible(&piece.text));
+        ends.push(text.len());
+    }
+    let parts = folds(&text, width.saturating_sub(indent));
+    let lines = parts.into_iter().enumerate().map(|(at, part)| {
         let mut line = match at {
-            0 => head.clone(),
-            _ => vec![plain(" ".repeat(indent))],
+            0 => head.to_vec(),
+            _ if indent > 0 => vec![plain(" ".repeat(indent))],
+            _ => Vec::new(),
         };
-        line.push(role(last.role, part));
+        let mut from = part.start;
+        for (piece, end) in tail.iter().zip(&ends) {
+            let to = part.end.min(*end);
+            if from < to {
+                line.push(Piece {
+                    text: Cow::Owned(text[from..to].to_owned()),
+                    ..piece.clone()
+                });
+                from = to;
+            }
+        }
         line
     });
-    pieces.collect()
+    lines.collect()
 }
 
 /// On which side of its column a cell stands.
@@ -380,6 +401,48 @@ mod tests {
             .map(|line| line.iter().map(|piece| &*piece.text).collect())
             .collect();
         assert_eq!(texts, ["file /a/long/", "     name and", "     more"]);
+    }
+
+    #[test]
+    fn spaces_stay_between_pieces_where_a_line_is_folded() {
+        let line = vec![
+            dim("counted  "),
+            plain("12 delivered"),
+            dim(" · "),
+            piece(Tone::Bad, "25 failed"),
+            dim("  attempts of 28 days"),
+        ];
+        let texts = |width| -> Vec<String> {
+            let lines = folded(line.clone(), width);
+            let text = |line: &Pieces<'_>| line.iter().map(|piece| &*piece.text).collect();
+            lines.iter().map(text).collect()
+        };
+        assert_eq!(
+            texts(44),
+            [
+                "counted  12 delivered · 25 failed  attempts",
+                "         of 28 days"
+            ]
+        );
+        assert_eq!(
+            texts(30),
+            [
+                "counted  12 delivered · 25",
+                "         failed  attempts of",
+                "         28 days"
+            ]
+        );
+        assert_eq!(
+            texts(16),
+            [
+                "counted  12",
+                "delivered · 25",
+                "failed  attempts",
+                "of 28 days"
+            ]
+        );
+        let lines = folded(line.clone(), 30);
+        assert_eq!(lines[1][1].role, Role::from(Tone::Bad));
     }
 
     #[test]

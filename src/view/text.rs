@@ -1,6 +1,7 @@
 //! Widths: how many cells a text takes, and how it is cut to fewer.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
@@ -83,29 +84,42 @@ pub fn wrap(text: &str, limit: usize) -> Vec<String> {
 /// The text broken at spaces into lines of at most so many cells. A path or URL that does not fit is
 /// broken behind a slash, any other word that is longer than a line where the line ends.
 pub fn fold(text: &str, limit: usize) -> Vec<String> {
+    let text = text.trim();
+    let lines = folds(text, limit);
+    // A character that is wider than the line is cut.
+    lines
+        .into_iter()
+        .map(|line| cut(&text[line], limit.max(1)).into_owned())
+        .collect()
+}
+
+/// The same as parts of the text, which leave out the spaces between them alone.
+pub fn folds(text: &str, limit: usize) -> Vec<Range<usize>> {
     let limit = limit.max(1);
     let mut lines = Vec::new();
-    let mut line = String::new();
-    for word in text.split_whitespace() {
-        let mut gap = usize::from(!line.is_empty());
+    let mut line = 0..0;
+    let mut at = 0;
+    while let Some(gap) = text[at..].find(|letter: char| !letter.is_whitespace()) {
+        at += gap;
+        let word = text[at..].split(char::is_whitespace).next().unwrap_or("");
         for part in parts(word) {
-            if width(&line) + gap + width(part) > limit && !line.is_empty() {
-                lines.push(std::mem::take(&mut line));
-                gap = 0;
-            }
-            line.extend(std::iter::repeat_n(' ', std::mem::take(&mut gap)));
-            let mut rest = part;
-            while width(&line) + width(rest) > limit {
-                let begin = start(rest, limit);
-                // A character that is wider than the line is cut.
-                if begin.is_empty() {
-                    rest = "…";
-                    break;
+            let end = at + part.len();
+            if width(&text[line.start..end]) > limit {
+                if !line.is_empty() {
+                    lines.push(line);
                 }
-                lines.push(begin.to_owned());
-                rest = &rest[begin.len()..];
+                let mut from = at;
+                while width(&text[from..end]) > limit {
+                    let rest = &text[from..end];
+                    let first = rest.graphemes(true).next().map_or(rest.len(), str::len);
+                    let to = from + start(rest, limit).len().max(first);
+                    lines.push(from..to);
+                    from = to;
+                }
+                line = from..end;
             }
-            line.push_str(rest);
+            line.end = end;
+            at = end;
         }
     }
     if !line.is_empty() {
@@ -226,6 +240,7 @@ mod tests {
             let letters = |text: &str| text.replace(' ', "");
             assert_eq!(letters(&lines.concat()), letters(text), "{limit}");
         }
-        assert_eq!(fold("名前", 1), ["…"]);
+        assert_eq!(fold("名前", 1), ["…", "…"]);
+        assert_eq!(fold(" a  b c", 4), ["a  b", "c"]);
     }
 }
