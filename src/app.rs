@@ -236,6 +236,9 @@ pub struct PostRequest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sight {
     Task(TaskId),
+    /// All attempts of a message.
+    Attempts(MessageId),
+    /// A message itself, where a server tells it by its id.
     Message(MessageId),
     Asset(AssetId),
     /// Attempts at an endpoint, as the service counts them.

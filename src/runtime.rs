@@ -336,6 +336,7 @@ impl Loop {
             }
             Effect::GiveUp(number) => self.give_up(number),
             Effect::Look(Sight::Task(task)) => self.hose.look(Look::Task(task)),
+            Effect::Look(Sight::Attempts(message)) => self.hose.look(Look::Attempts(message)),
             Effect::Look(Sight::Message(message)) => self.hose.look(Look::Message(message)),
             Effect::Look(Sight::Asset(asset)) => self.hose.look(Look::Asset(asset)),
             Effect::Look(sight) => self.look_up(sight),

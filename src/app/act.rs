@@ -191,13 +191,19 @@ impl State {
             self.history.link,
             LinkState::Retrying { .. } | LinkState::Polling { .. } | LinkState::Stopped { .. }
         );
-        if is_down {
+        let mut effects = if is_down {
             self.say(Tone::Info, "connecting and reading everything again");
             vec![Effect::Reconnect, Effect::Refresh]
         } else {
             self.say(Tone::Info, "reading everything again");
             vec![Effect::Refresh]
+        };
+        // What a page alone asks for is read by no round.
+        if let Some(mut page) = self.pages.pop() {
+            effects.extend(self.ask_of(&mut page));
+            self.pages.push(page);
         }
+        effects
     }
 
     pub(super) fn step(&mut self, step: Step) {

@@ -4,7 +4,7 @@ use super::diff::{Compared, DiffPage};
 use super::list::Listed;
 use super::listing::{Entry, Listing};
 use super::page::{Page, endpoint_attempts, message_attempts, task_events, task_messages};
-use super::{Effect, Overlay, Screen, Sight, State, Tone};
+use super::{Effect, Overlay, Screen, State, Tone};
 use crate::domain::{AttemptId, EndpointId, EventRow, MessageId, TaskId, visible};
 
 impl State {
@@ -155,15 +155,12 @@ impl State {
                 return Vec::new();
             }
         };
-        // Payloads may not have been read yet.
-        let looks = match &of {
-            Compared::Attempts { .. } => Vec::new(),
-            Compared::Messages(ids) => ids.clone().map(Sight::Message).map(Effect::Look).into(),
-        };
         let mut page = Page::Diff(DiffPage::new(of));
         page.refresh(&self.history);
+        // Payloads may not have been read yet.
+        let effects = self.ask_of(&mut page);
         self.pages.push(page);
-        looks
+        effects
     }
 
     /// What `d` compares.

@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::id::{AssetId, EndpointId, MessageId, TaskId};
 use super::journal::{Hole, Journal};
 use super::link::{Abilities, LinkCounters, LinkState, Proof};
-use super::message::{LogReach, Message};
+use super::message::{Log, LogReach, Message};
 use super::received::{Again, Received, Unfit};
 use super::replay::{Replay, ReplayStep};
 use super::schedule::NextTry;
@@ -81,6 +81,11 @@ pub enum ChangeKind {
     AttemptsRead(MessageId),
     /// How far back the log of messages was read.
     MessagesRead(LogReach),
+    /// Why something could not be read when it was tried last; `None` once it could.
+    Unread {
+        log: Log,
+        why: Option<Arc<str>>,
+    },
     /// What the service says of the next attempt.
     NextTry(Box<NextTry>),
     Endpoint(Box<Endpoint>),

@@ -216,6 +216,7 @@ impl History {
             }
             ChangeKind::AttemptsRead(message) => self.deliveries.attempts_read(&message),
             ChangeKind::MessagesRead(reach) => self.deliveries.messages_read(reach),
+            ChangeKind::Unread { log, why } => self.deliveries.unread(log, why),
             ChangeKind::NextTry(next) => self.deliveries.take_next(*next, (origin, received)),
             ChangeKind::Received(request) => self.received.take(received, *request),
             ChangeKind::TurnedAway(why) => self.received.turn_away(why),

@@ -29,6 +29,13 @@ pub enum Payload {
     Absent,
 }
 
+/// What is read of deliveries by a request of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Log {
+    /// One message, by its id.
+    Message(MessageId),
+}
+
 /// How far back the log of messages was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogReach {

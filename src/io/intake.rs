@@ -2,6 +2,7 @@
 //! orders.
 
 mod earlier;
+mod looks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::earlier::Earlier;
-use super::attempts::Attempts;
+pub use self::looks::Look;
 use super::client::svix::Svix;
 use super::client::{Client, NO_ASPECT};
 use super::clock::Clock;
@@ -24,7 +25,6 @@ use super::keeper;
 use super::ledger::Ledger;
 use super::link::{Link, Settings};
 use super::names;
-use super::nexts::{self, Nexts};
 use super::outlet::Outlet;
 use super::poller::{OpenReplays, Poller};
 use super::post::Poster;
@@ -33,8 +33,8 @@ use super::sender::{self, Parcel, Posts};
 pub use super::sender::{ReplayOrder, SigningKeys};
 use crate::domain::bulk::Sweep;
 use crate::domain::{
-    Ability, AssetId, Attempt, Change, ChangeKind, Failure, FailureKind, History, LinkState,
-    MessageId, Origin, ReplayStep, Route, Stage, TaskId,
+    Ability, AssetId, Change, ChangeKind, Failure, FailureKind, LinkState, Origin, ReplayStep,
+    Route, Stage,
 };
 
 /// Looks under way at once.
@@ -50,14 +50,6 @@ const COUNTED_EVERY: Duration = Duration::from_secs(1);
 
 /// The longest wait until a Svix server is asked again what it offers.
 const MAX_OFFER_WAIT: Duration = Duration::from_mins(5);
-
-/// Something to read now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Look {
-    Task(TaskId),
-    Message(MessageId),
-    Asset(AssetId),
-}
 
 /// The hose: takes orders; what they lead to arrives as changes.
 #[derive(Clone)]
@@ -292,7 +284,7 @@ impl Hose {
             let Ok(_slot) = looks.acquire().await else {
                 return;
             };
-            if let Err(failure) = look(&client, &outlet, what).await {
+            if let Err(failure) = looks::look(&client, &outlet, what).await {
                 outlet.tell_polled(Some(failure)).await;
             }
         });
@@ -454,75 +446,5 @@ impl Hose {
         if let Some(recorder) = &self.inner.recorder {
             recorder.end(RECORDED).await;
         }
-    }
-}
-
-async fn look(client: &Client, outlet: &Outlet, what: Look) -> Result<(), Failure> {
-    match what {
-        // There is nobody to ask.
-        Look::Task(_) | Look::Asset(_) if client.is_svix_alone => {}
-        Look::Task(id) => {
-            let kind = match client.task(&id).await {
-                Ok(row) => ChangeKind::Task(row.value),
-                Err(failure) if failure.kind == FailureKind::NotFound => ChangeKind::TaskGone(id),
-                Err(failure) => return Err(failure),
-            };
-            outlet.tell(Origin::Poll, kind).await;
-        }
-        Look::Message(id) => {
-            let attempts = Attempts::of(client, &id).await?;
-            let is_whole = attempts.is_whole();
-            let mut drafts = outlet.unreadable(Origin::Poll, attempts.unreadable);
-            let nexts = look_on(client, outlet, &id, &attempts.rows).await;
-            let rows = attempts.rows.into_iter();
-            drafts.extend(
-                rows.map(|attempt| {
-                    outlet.draft(Origin::Poll, ChangeKind::Attempt(Box::new(attempt)))
-                }),
-            );
-            // What is said of the next attempt counts after those that are known.
-            let nexts = nexts
-                .told
-                .into_iter()
-                .map(Box::new)
-                .map(ChangeKind::NextTry);
-            drafts.extend(nexts.map(|kind| outlet.draft(Origin::Poll, kind)));
-            if is_whole {
-                drafts.push(outlet.draft(Origin::Poll, ChangeKind::AttemptsRead(id.clone())));
-            }
-            outlet.send(drafts).await;
-        }
-        Look::Asset(id) => match names::look(client, outlet, &id).await {
-            Err(failure)
-                if matches!(
-                    failure.kind,
-                    FailureKind::NotFound | FailureKind::NotOffered
-                ) => {}
-            outcome => outcome?,
-        },
-    }
-    Ok(())
-}
-
-/// When the service tries a message again: asked at once for the one that is looked at, as it may
-/// be long until its turn. What is not told stays an estimate.
-async fn look_on(
-    client: &Client,
-    outlet: &Outlet,
-    message: &MessageId,
-    attempts: &[Attempt],
-) -> Nexts {
-    let now = outlet.clock().now();
-    let held = nexts::of_attempts(&outlet.abilities(), attempts, now);
-    let is_unknown = |held: &History| {
-        let delivery = held.deliveries.get(message);
-        delivery.is_some_and(|delivery| nexts::is_unknown(held, delivery, now.wall))
-    };
-    match &client.svix {
-        Some(svix) if is_unknown(&held) => {
-            let asked = nexts::ask(svix, &held, message, || outlet.clock().now().wall);
-            asked.await.unwrap_or_default()
-        }
-        _ => Nexts::default(),
     }
 }

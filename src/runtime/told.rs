@@ -15,6 +15,6 @@ pub async fn told(client: &Client, sight: &Sight) -> Option<Result<Sighted, Fail
             let headers = client.attempt_headers(message, attempt).await;
             Some(headers.map(Sighted::Headers))
         }
-        Sight::Task(_) | Sight::Message(_) | Sight::Asset(_) => None,
+        Sight::Task(_) | Sight::Attempts(_) | Sight::Message(_) | Sight::Asset(_) => None,
     }
 }

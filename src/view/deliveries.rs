@@ -91,7 +91,10 @@ fn cells(
     let now = state.shown_at().wall;
     let message = row.message.as_ref();
     let (glyph, tone) = delivery::worst(history, row);
-    let kind_name = message.map_or("not read yet", |message| message.kind.name());
+    let kind_name = message.map_or_else(
+        || unread::kind_words(history, row),
+        |message| message.kind.name(),
+    );
     let kind = vec![
         piece(tone, glyph),
         role(

@@ -3,14 +3,14 @@
 use ratatui::layout::Rect;
 
 use super::model::delivery::{attempt_glyph, cause};
-use super::model::{grouped, kept_of_answer, millis};
+use super::model::{grouped, kept_of_answer, millis, unread};
 use super::paint::{Canvas, Piece, Pieces, dim, piece, plain, role};
 use super::table;
 use super::theme::Role;
 use crate::app::diff::{Changed, Compared, DiffLine, DiffPage, MAX_LINES};
 use crate::app::{State, Tone, Viewport};
 use crate::domain::time::duration_words;
-use crate::domain::{Attempt, AttemptId, AttemptNumber, MessageId, Payload};
+use crate::domain::{Attempt, AttemptId, AttemptNumber, Delivery, MessageId, Payload};
 
 /// Narrower than this, both texts stand one below the other.
 const BESIDE: u16 = 80;
@@ -147,9 +147,9 @@ fn in_lines() -> String {
 }
 
 /// Why there is nothing to compare.
-fn unknown(state: &State, page: &DiffPage) -> &'static str {
+fn unknown(state: &State, page: &DiffPage) -> String {
     let Compared::Messages(ids) = &page.of else {
-        return "there is nothing to compare any more";
+        return "there is nothing to compare any more".to_owned();
     };
     let is_expired = ids.iter().any(|id| {
         let delivery = state.history.deliveries.get(id);
@@ -157,10 +157,18 @@ fn unknown(state: &State, page: &DiffPage) -> &'static str {
         message.is_some_and(|message| message.payload == Payload::Expired)
     });
     if is_expired {
-        "the service no longer has one of the payloads"
-    } else {
-        "one of the payloads is not read yet; ctrl-r reads again"
+        return "the service no longer has one of the payloads".to_owned();
     }
+    let is_read = |id: &&MessageId| {
+        let delivery = state.history.deliveries.get(id);
+        delivery.is_some_and(Delivery::is_message_read)
+    };
+    let is_told = state.session.deliveries_from.is_some();
+    let unread = ids.iter().find(|id| !is_read(id)).map(|id| {
+        let words = unread::message_words(&state.history, id, is_told);
+        format!("one of the payloads is {words}; ctrl-r reads again")
+    });
+    unread.unwrap_or_else(|| "one of the messages is no longer in memory".to_owned())
 }
 
 fn attempt_facts<'a>(state: &State, message: &MessageId, ids: &[AttemptId; 2]) -> Vec<Pieces<'a>> {

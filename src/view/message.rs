@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::model::{bytes, delivery, millis, provenance};
+use super::model::{bytes, delivery, millis, provenance, unread};
 use super::paint::{Canvas, Pieces, dim, piece, plain, role, safe_start};
 use super::text::{cut, wrap};
 use super::theme::Role;
@@ -57,7 +57,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &MessagePa
         attempts(canvas, left, state, page, message, !has_payload_focus);
     }
     if is_wide || has_payload_focus {
-        payload(canvas, right, page, message, has_payload_focus);
+        payload(canvas, right, state, page, message, has_payload_focus);
     }
     usize::from(area.height - 1)
 }
@@ -231,6 +231,7 @@ pub fn attempt_pieces(
 fn payload(
     canvas: &mut Canvas<'_>,
     area: Rect,
+    state: &State,
     page: &MessagePage,
     message: &Delivery,
     has_focus: bool,
@@ -247,14 +248,22 @@ fn payload(
         height: area.height - 1,
         ..area
     };
+    let unread = || {
+        let is_told = state.session.deliveries_from.is_some();
+        unread::message_words(&state.history, &page.message, is_told)
+    };
     let missing = match payload {
         Some(Payload::Json(_)) => {
             json::draw(canvas, body, &page.payload, has_focus);
             return;
         }
-        Some(Payload::Expired) => "the service no longer has it",
-        Some(Payload::Absent) => "not read yet",
-        None => "the message itself was not read yet",
+        Some(Payload::Expired) => "the service no longer has it".to_owned(),
+        Some(Payload::Absent) => unread(),
+        None => format!("the message itself is {}", unread()),
     };
-    canvas.line(table::indented(body), 0, &[dim(missing)]);
+    let inner = table::indented(body);
+    let lines = wrap(&missing, usize::from(inner.width));
+    for (row, line) in lines.into_iter().enumerate() {
+        canvas.line(inner, row as u16, &[dim(line)]);
+    }
 }

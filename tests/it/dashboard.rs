@@ -5,6 +5,7 @@ mod marks;
 mod notices;
 mod replays;
 mod resize;
+mod unread;
 
 use ratatui::crossterm::event::KeyEvent;
 use reeltop::app::{Effect, Msg, ReplayRequest, RowKey, Sight, State, update};
@@ -495,7 +496,11 @@ fn reading_needs_no_link() {
     assert!(shown.contains("was last true"), "{shown}");
     assert_eq!(
         press(&mut state, "ctrl-r"),
-        [Effect::Reconnect, Effect::Refresh]
+        [
+            Effect::Reconnect,
+            Effect::Refresh,
+            Effect::Look(Sight::Task(task_id(1)))
+        ]
     );
 }
 

@@ -15,6 +15,7 @@ mod sending;
 mod source;
 mod stats;
 mod sweep;
+mod unlisted;
 
 use reeltop::domain::{EndpointId, Failure, MessageId};
 use reeltop::io::client::Client;

@@ -63,7 +63,7 @@ impl NotRead {
     pub(super) fn looks(&self) -> Vec<Effect> {
         let newest = self.messages.iter().rev().take(READ_NOW);
         newest
-            .map(|id| Effect::Look(Sight::Message(id.clone())))
+            .map(|id| Effect::Look(Sight::Attempts(id.clone())))
             .collect()
     }
 

@@ -9,7 +9,7 @@ use super::super::cause::CauseId;
 use super::super::change::Origin;
 use super::super::event::EventType;
 use super::super::id::{EndpointId, EventId, MessageId, TaskId};
-use super::super::message::{Message, Payload};
+use super::super::message::{Log, Message, Payload};
 use super::super::schedule::NextTry;
 use super::super::time::Time;
 use super::broken::Broken;
@@ -202,6 +202,7 @@ impl Deliveries {
             Some(held) => merge(message, held),
             None => message,
         };
+        self.unread(Log::Message(merged.id.clone()), None);
         self.forget_links(&merged.id);
         if let Some(event) = &merged.event {
             self.by_event.insert(event.clone(), merged.id.clone());
@@ -333,6 +334,7 @@ impl Deliveries {
                 }
                 self.bytes -= row.weight();
                 self.evicted += 1;
+                self.unread(Log::Message(id), None);
             }
         }
         self.broken

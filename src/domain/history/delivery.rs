@@ -77,6 +77,12 @@ impl Delivery {
         }
     }
 
+    /// Whether the message itself was read, or the service said that its payload is gone.
+    pub fn is_message_read(&self) -> bool {
+        let payload = self.message.as_ref().map(|message| &message.payload);
+        !matches!(payload, None | Some(Payload::Absent))
+    }
+
     /// All attempts that are kept, oldest first.
     pub fn attempts(&self) -> &[Attempt] {
         &self.attempts

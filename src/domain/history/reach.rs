@@ -1,15 +1,18 @@
 //! How far back the logs of messages and attempts were read, and so what may be missing here.
 
+use std::sync::Arc;
+
 use hashbrown::HashMap;
 
 use super::super::id::EndpointId;
 use super::super::link::Ability;
-use super::super::message::LogReach;
+use super::super::message::{Log, LogReach};
 use super::super::time::Time;
 use super::delivery::Delivery;
 use super::{Deliveries, History};
 
-/// Endpoints of which it is kept how far back their log was read.
+/// Endpoints of which it is kept how far back their log was read, and logs of which it is kept why
+/// they cannot be.
 const MAX_LOGS: usize = 20_000;
 
 #[derive(Debug, Default)]
@@ -20,6 +23,8 @@ pub(super) struct Reach {
     messages: Option<LogReach>,
     /// When the oldest message was accepted that the service told in this run.
     oldest_told: Option<Time>,
+    /// Why logs could not be read when they were tried last.
+    troubles: HashMap<Log, Arc<str>>,
 }
 
 impl Reach {
@@ -45,6 +50,24 @@ impl Deliveries {
 
     pub(super) fn messages_read(&mut self, reach: LogReach) {
         self.reach.messages = Some(reach);
+    }
+
+    pub(super) fn unread(&mut self, log: Log, why: Option<Arc<str>>) {
+        let troubles = &mut self.reach.troubles;
+        match why {
+            None => {
+                troubles.remove(&log);
+            }
+            Some(why) if troubles.len() < MAX_LOGS || troubles.contains_key(&log) => {
+                troubles.insert(log, why);
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Why something could not be read when it was tried last, if it could not.
+    pub fn why_unread(&self, log: &Log) -> Option<&Arc<str>> {
+        self.reach.troubles.get(log)
     }
 
     /// Whether older attempts of a message at an endpoint may not be known here: it was accepted
@@ -78,6 +101,8 @@ impl Deliveries {
     pub(super) fn unread_before(&self, endpoint: &EndpointId) -> Option<Time> {
         let oldest = self.order().first().map(|(time, _)| *time);
         let oldest = self.reach.oldest_told?.max(oldest?);
+        // One older message that was read by its id does not make others known.
+        let oldest = oldest.max(self.reach.messages_before().unwrap_or(oldest));
         match self.reach.attempts.get(endpoint) {
             Some(from) => from.filter(|from| *from > oldest),
             None => Some(Time(i64::MAX)),

@@ -1,7 +1,7 @@
 //! What of the service's logs is not read here, in words: counts of messages and failures are too
 //! low by that.
 
-use crate::domain::{Ability, History, Time, plural};
+use crate::domain::{Ability, Delivery, History, Log, MessageId, Time, plural, visible};
 
 /// What stands behind a count that may be too low.
 pub fn more(history: &History) -> &'static str {
@@ -76,4 +76,46 @@ pub fn attempts_words(history: &History, before: Time, offset: i32) -> String {
         "attempts before {} are not read yet",
         before.date_clock(offset)
     )
+}
+
+/// What stands for the event of a message of which only attempts were seen.
+pub fn kind_words(history: &History, delivery: &Delivery) -> &'static str {
+    let log = Log::Message(delivery.id.clone());
+    let is_over =
+        history.messages_unread_before().is_none() || history.why_messages_unread().is_some();
+    if history.deliveries.why_unread(&log).is_some() {
+        "not known"
+    } else if is_over {
+        "not in the log"
+    } else {
+        "not read yet"
+    }
+}
+
+/// Why a message is not known of which only attempts were seen, or its payload. `is_told`: whether
+/// the server tells a message by its id.
+pub fn message_words(history: &History, id: &MessageId, is_told: bool) -> String {
+    const NONE_BY_ID: &str = "this server tells no message by its id";
+    let why = history.deliveries.why_unread(&Log::Message(id.clone()));
+    match (
+        why,
+        history.messages_unread_before(),
+        history.why_messages_unread(),
+    ) {
+        (Some(why), ..) => format!("not known: {}", visible(why)),
+        (None, ..) if is_told => "not read yet".to_owned(),
+        _ if (history.deliveries.get(id)).is_some_and(|it| it.message.is_some()) => {
+            format!("not known: the log does not hold it, and {NONE_BY_ID}")
+        }
+        (None, None, _) => {
+            format!("not known: it was not in the log as that was read, and {NONE_BY_ID}")
+        }
+        (None, Some(_), Some(why)) => {
+            let log = "the log is not read as far back";
+            format!("not known: {log}: {}; {NONE_BY_ID}", visible(why))
+        }
+        (None, Some(_), None) => {
+            format!("not read yet: older messages are still to be read, and {NONE_BY_ID}")
+        }
+    }
 }

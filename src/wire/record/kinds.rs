@@ -38,7 +38,7 @@ const NEW_WORD: u8 = 16;
 pub fn is_kept(kind: &ChangeKind) -> bool {
     use ChangeKind::{
         AttemptsFrom, AttemptsRead, Counters, Hole, Journal, Judged, Ledger, LedgerTrouble,
-        MessagesRead, NextTry, Polled, Received, TurnedAway,
+        MessagesRead, NextTry, Polled, Received, TurnedAway, Unread,
     };
     !matches!(
         kind,
@@ -48,6 +48,7 @@ pub fn is_kept(kind: &ChangeKind) -> bool {
             | AttemptsFrom { .. }
             | AttemptsRead(_)
             | MessagesRead(_)
+            | Unread { .. }
             | Received(_)
             | TurnedAway(_)
             | Judged { .. }
@@ -128,6 +129,7 @@ pub(super) fn write(kind: &ChangeKind, to: &mut Writer) -> Option<u8> {
         | ChangeKind::AttemptsFrom { .. }
         | ChangeKind::AttemptsRead(_)
         | ChangeKind::MessagesRead(_)
+        | ChangeKind::Unread { .. }
         | ChangeKind::Received(_)
         | ChangeKind::TurnedAway(_)
         | ChangeKind::Judged { .. }

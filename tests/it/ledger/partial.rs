@@ -185,7 +185,7 @@ async fn the_dashboard_counts_once_what_a_message_lacks() {
             server.requests().iter().filter(is_read).count()
         };
         for n in 1..=2 {
-            watcher.hose.look(Look::Message(MessageId::new("msg_1")));
+            watcher.hose.look(Look::Attempts(MessageId::new("msg_1")));
             watcher
                 .until("a look", |history| {
                     n_reads() >= n && history.losses.unreadable(Part::Deliveries) > 0

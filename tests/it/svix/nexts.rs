@@ -123,7 +123,7 @@ async fn the_message_that_is_opened_is_asked_about_at_once() {
         })
     };
     assert!(!is_told(&watcher.history));
-    watcher.hose.look(Look::Message(oldest.clone()));
+    watcher.hose.look(Look::Attempts(oldest.clone()));
     watcher.until("the one that is looked at", is_told).await;
     watcher.hose.close().await;
 }

@@ -25,7 +25,7 @@ fn what_is_not_read_is_counted_apart_and_read() {
     assert!(shown.contains("attempts before "), "{shown}");
     assert!(shown.contains("still broken"), "{shown}");
     let looked: Vec<Effect> = press(&mut state, "/ i d : m s g _ enter R");
-    let of_old = |id: &str| Effect::Look(Sight::Message(MessageId::new(id)));
+    let of_old = |id: &str| Effect::Look(Sight::Attempts(MessageId::new(id)));
     assert_eq!(looked, [of_old("msg_old_2"), of_old("msg_old_1")]);
     let plan = picture(&mut state, 120, 36);
     assert!(
