@@ -427,6 +427,11 @@ impl State {
         self.frozen.as_ref().map_or(self.now, |frozen| frozen.since)
     }
 
+    /// A time of day where it is today, else with its day.
+    pub fn clock(&self, time: Time) -> String {
+        time.day_clock(self.now.wall, self.session.utc_offset)
+    }
+
     pub fn mode(&self) -> Mode {
         if self.prompt.is_some() {
             return Mode::Prompt;

@@ -432,7 +432,7 @@ impl State {
         for (endpoint, due) in left {
             self.wait_for_retry(&message, &endpoint, due);
             let label = self.history.endpoint_label(&endpoint);
-            let clock = due.clock(self.session.utc_offset);
+            let clock = self.clock(due);
             let words = format!(
                 "left to the service's own retry at {label}, about {clock}; a notice tells"
             );

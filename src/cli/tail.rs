@@ -33,7 +33,8 @@ pub async fn run(args: TailArgs, from: SourceArgs) -> Outcome {
         (false, false) => Form::Readable,
     };
     let zone = zone(from.utc);
-    let mut printer = Printer::new(out, form, query, args.limit, zone);
+    let clock = Clock::new();
+    let mut printer = Printer::new(out, form, query, args.limit, (clock, zone));
     if args.limit == Some(0) {
         return Ok(0);
     }
@@ -57,7 +58,6 @@ pub async fn run(args: TailArgs, from: SourceArgs) -> Outcome {
     }
     client.aspect()?;
     let found = stream_only(&client, source.events_path.as_deref()).await?;
-    let clock = Clock::new();
     let mut follower = Follower {
         words: LinkWords::new(clock, zone),
         printer: &mut printer,

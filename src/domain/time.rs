@@ -100,6 +100,20 @@ impl Time {
         )
     }
 
+    /// `14:02:25` where that is on the day of `now`, else with its day: `11-21 14:02:25`, and
+    /// `2025-11-21 14:02:25` of another year.
+    pub fn day_clock(self, now: Self, offset: i32) -> String {
+        let (own, today) = (Parts::of(self, offset), Parts::of(now, offset));
+        if (own.month, own.day, own.year) == (today.month, today.day, today.year) {
+            self.clock(offset)
+        } else if own.year == today.year {
+            let clock = self.clock(offset);
+            format!("{:02}-{:02} {clock}", own.month, own.day)
+        } else {
+            self.date_clock(offset)
+        }
+    }
+
     /// Microseconds from `earlier` to this; never negative, as clocks may disagree.
     pub fn since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0).max(0)
@@ -350,5 +364,20 @@ mod tests {
     fn zones_shift_the_clock_only() {
         assert_eq!(Time(0).clock(3600), "01:00:00");
         assert_eq!(Time(0).date_clock(-3600), "1969-12-31 23:00:00");
+    }
+
+    #[test]
+    fn a_time_of_another_day_has_its_day() {
+        let noon = 43_200 * SECOND;
+        let at = |days: i64| Time(days * DAY * SECOND + noon);
+        let shown = |days, offset| at(days).day_clock(at(10), offset);
+        assert_eq!(shown(10, 0), "12:00:00");
+        assert_eq!(shown(9, 0), "01-10 12:00:00");
+        assert_eq!(shown(11, 0), "01-12 12:00:00");
+        assert_eq!(shown(-1, 0), "1969-12-31 12:00:00");
+        // The day is that of the zone.
+        let late = Time(10 * DAY * SECOND);
+        assert_eq!(late.day_clock(at(10), 0), "00:00:00");
+        assert_eq!(late.day_clock(at(10), -3600), "01-10 23:00:00");
     }
 }

@@ -197,7 +197,7 @@ fn fact(name: &str, text: String) -> Pieces<'static> {
 
 fn cause_words(state: &State, attempt: &Attempt) -> String {
     if let Some(replay) = state.history.replays.cause_of(&attempt.id) {
-        return whose(replay, state.session.utc_offset);
+        return whose(state, replay);
     }
     match attempt.trigger.name() {
         "scheduled" => "the service's schedule".to_owned(),

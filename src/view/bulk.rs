@@ -7,8 +7,8 @@ use ratatui::layout::Rect;
 
 use super::help::centered;
 use super::list;
-use super::model::asset_label;
 use super::model::unread::{attempts_words, messages_words};
+use super::model::{CLOCK, asset_label};
 use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role};
 use super::text::{cut_middle, hints, wrap};
 use super::theme::Role;
@@ -310,7 +310,7 @@ fn layout(width: u16) -> list::Layout {
             width,
             &[
                 (3, Left),
-                (8, Left),
+                (CLOCK, Left),
                 (14, Left),
                 (24, Left),
                 (14, Left),
@@ -332,7 +332,6 @@ fn cells(
     row: &BulkRow,
     is_picked: bool,
 ) -> Vec<Pieces<'static>> {
-    let offset = state.session.utc_offset;
     let item = &row.item;
     let check = match (&item.verdict, item.is_chosen) {
         (Verdict::Refuse(_), _) => " - ",
@@ -349,15 +348,14 @@ fn cells(
         (Verdict::Refuse(why), _) => dim(visible(why).into_owned()),
         (_, Some(at)) if row.is_waiting() => dim(format!(
             "for the service's retry, about {}",
-            at.clock(offset)
+            state.clock(at)
         )),
         _ if item.is_chosen && row.is_unwanted => {
             piece(Tone::Warn, "! left out by you, sent all the same")
         }
-        (_, Some(at)) if item.is_chosen && at > state.now.wall => piece(
-            Tone::Warn,
-            format!("! retry due about {}", at.clock(offset)),
-        ),
+        (_, Some(at)) if item.is_chosen && at > state.now.wall => {
+            piece(Tone::Warn, format!("! retry due about {}", state.clock(at)))
+        }
         (_, Some(at)) if item.is_chosen && state.now.wall.since(at) < OVERDUE => {
             piece(Tone::Warn, "! retry due now (estimate)")
         }
@@ -384,7 +382,7 @@ fn cells(
     if n_columns == 7 {
         cells.push(vec![dim(names
             .when
-            .map_or_else(String::new, |at| at.clock(offset)))]);
+            .map_or_else(String::new, |at| state.clock(at)))]);
     }
     cells.push(vec![role(kind_role, names.kind)]);
     if n_columns >= 6 {

@@ -185,7 +185,6 @@ fn attempt_facts<'a>(state: &State, message: &MessageId, ids: &[AttemptId; 2]) -
             None => "?".to_owned(),
         }
     };
-    let offset = state.session.utc_offset;
     let took = |attempt: &Attempt| attempt.duration_ms.map_or_else(|| "·".to_owned(), millis);
     let later = after.started.since(before.started).max(0);
     let result = |attempt: &Attempt| {
@@ -211,8 +210,8 @@ fn attempt_facts<'a>(state: &State, message: &MessageId, ids: &[AttemptId; 2]) -
             dim(format!("{:<11}", "started")),
             plain(format!(
                 "{} → {}",
-                before.started.clock(offset),
-                after.started.clock(offset)
+                state.clock(before.started),
+                state.clock(after.started)
             )),
             dim(format!(" · {} later", duration_words(later))),
         ],
@@ -232,14 +231,13 @@ fn attempt_facts<'a>(state: &State, message: &MessageId, ids: &[AttemptId; 2]) -
 }
 
 fn message_facts<'a>(state: &State, ids: &[MessageId; 2]) -> Vec<Pieces<'a>> {
-    let offset = state.session.utc_offset;
     let line = |name: &str, id: &MessageId| {
         let delivery = state.history.deliveries.get(id);
         let message = delivery.and_then(|delivery| delivery.message.as_ref());
         let kind = message
             .map_or("message", |message| message.kind.name())
             .to_owned();
-        let at = message.map(|message| message.accepted.clock(offset));
+        let at = message.map(|message| state.clock(message.accepted));
         let at = at.map_or_else(String::new, |at| format!("  {at}"));
         vec![
             dim(format!("{name:<11}")),

@@ -122,10 +122,10 @@ fn facts(state: &State, endpoint: &Endpoint, counted: &Told<Stats>) -> Vec<Piece
             lines.push(told("disabled", vec![words]));
         }
     }
-    lines.push(told("last hour", fare::window(&health.hour, offset)));
+    lines.push(told("last hour", fare::window(&health.hour, now, offset)));
     let beats = Health::beats(history, endpoint, now, SLICES);
     lines.push(told("", fare::last_hour(&beats)));
-    lines.push(told("last day", fare::window(&health.day, offset)));
+    lines.push(told("last day", fare::window(&health.day, now, offset)));
     lines.push(told("counted", counted_words(counted)));
     lines.push(fact("url", endpoint.url.to_string()));
     lines.push(fact("events", types_words(endpoint)));

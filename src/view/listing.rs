@@ -5,7 +5,9 @@ mod causes;
 use ratatui::layout::Rect;
 
 use super::list::{self, Layout, Line};
-use super::model::{AGE, ago, ago_in_column, delivery, proof, task_glyph, task_label, unread};
+use super::model::{
+    AGE, CLOCK, ago, ago_in_column, delivery, proof, task_glyph, task_label, unread,
+};
 use super::paint::{Canvas, Columns, Piece, Pieces, Side, dim, piece, plain, role};
 use super::table;
 use super::text::{cut_middle, wrap};
@@ -137,11 +139,11 @@ fn proof_facts(state: &State, found: &Proof, width: usize) -> Vec<Pieces<'static
         piece(tone, format!("{glyph} {}", found.summary())),
         dim(format!(
             " · {} ({})",
-            found.at.clock(offset),
+            state.clock(found.at),
             ago(state.shown_at().wall, found.at)
         )),
     ]];
-    let said = proof::details(found, offset).join(" · ");
+    let said = proof::details(found, state.now.wall, offset).join(" · ");
     lines.extend(wrap(&said, width).into_iter().map(|line| vec![dim(line)]));
     for caveat in found.caveat.iter().flat_map(|caveat| caveat.split("; ")) {
         let words = visible(caveat);
@@ -204,11 +206,15 @@ fn layout(what: Listing, width: u16) -> Layout {
             &["KIND", "WORD", "COUNT", "FIRST SEEN IN"],
         ),
         Listing::Replays if is_wide => (
-            Columns::new(width, &[(8, Left), (24, Left), (16, Left), (0, Left)], 3),
+            Columns::new(
+                width,
+                &[(CLOCK, Left), (24, Left), (16, Left), (0, Left)],
+                3,
+            ),
             &["WHEN", "MESSAGE", "ENDPOINT", "WHAT BECAME OF IT"],
         ),
         Listing::Replays => (
-            Columns::new(width, &[(8, Left), (14, Left), (0, Left)], 2),
+            Columns::new(width, &[(AGE, Left), (14, Left), (0, Left)], 2),
             &["WHEN", "MESSAGE", "WHAT BECAME OF IT"],
         ),
         Listing::Words | Listing::Causes => (
@@ -300,11 +306,14 @@ fn replay_cells(
     if let Some(who) = &replay.by {
         words = format!("{words} ({})", who.words());
     }
-    let mut cells = vec![
-        vec![dim(replay.planned.wall.clock(state.session.utc_offset))],
-        vec![role(kind, message)],
-    ];
-    if layout.titles.len() > 3 {
+    let is_wide = layout.titles.len() > 3;
+    let when = if is_wide {
+        dim(state.clock(replay.planned.wall))
+    } else {
+        age(state, replay.planned.wall)
+    };
+    let mut cells = vec![vec![when], vec![role(kind, message)]];
+    if is_wide {
         let label = state.history.endpoint_label(&replay.endpoint);
         cells.push(vec![plain(visible(&label).into_owned())]);
     }
@@ -381,10 +390,7 @@ fn bound_cells(state: &State, bound: Bound, is_selected: bool) -> Vec<Pieces<'st
     let words = proof::bound_words(bound, state.history.limit(bound));
     let mut what = vec![role(kind, words)];
     if let Some(first) = dropped.first {
-        what.push(dim(format!(
-            ", since {}",
-            first.wall.clock(state.session.utc_offset)
-        )));
+        what.push(dim(format!(", since {}", state.clock(first.wall))));
     }
     vec![vec![when], vec![dim("memory")], vec![count], what]
 }

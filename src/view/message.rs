@@ -129,7 +129,7 @@ fn lines<'a>(
         lines.push(heading(endpoint_heading(state, message, endpoint)));
         for replay in history.replays.of(&page.message, endpoint).rev() {
             let (glyph, tone) = delivery::replay_glyph(&replay.state);
-            let whose = delivery::whose(replay, state.session.utc_offset);
+            let whose = delivery::whose(state, replay);
             let words = format!("{glyph} {whose}: {}", replay.words());
             lines.push(heading(vec![piece(tone, words)]));
         }
@@ -204,10 +204,7 @@ pub fn attempt_pieces(
     let mut pieces = vec![
         piece(tone, glyph),
         plain(format!(" {number:<8}")),
-        dim(format!(
-            " {}  ",
-            attempt.started.clock(state.session.utc_offset)
-        )),
+        dim(format!(" {}  ", state.clock(attempt.started))),
         piece(tone, format!("{:>4}", attempt.outcome_words())),
         dim(format!("  {took:>7}")),
         dim(format!("  {:<9}", delivery::cause(&state.history, attempt))),

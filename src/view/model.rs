@@ -256,6 +256,9 @@ pub fn ago(now: Time, then: Time) -> String {
 /// Cells of a column of ages, `9m59s ago`.
 pub const AGE: u16 = 9;
 
+/// Cells of a column of times, `11-21 14:02:25`.
+pub const CLOCK: u16 = 14;
+
 /// How long ago it was, as exactly as a column of so many cells has room for, and never cut:
 /// `9m59s ago`, then `10m ago`, and `10m` where that is too long.
 pub fn ago_in_column(now: Time, then: Time, cells: usize) -> String {

@@ -199,11 +199,10 @@ fn sent_lines(state: &State, overlay: &ReplayOverlay, width: usize) -> Vec<Line>
 }
 
 fn sent_words(state: &State, replay: &Replay) -> String {
-    let offset = state.session.utc_offset;
     match replay.sent {
         Some(sent) => format!(
             "  sent {} · {} {}",
-            sent.wall.clock(offset),
+            state.clock(sent.wall),
             replay.state.name(),
             ago(state.now.wall, replay.since.wall)
         ),

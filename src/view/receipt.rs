@@ -142,7 +142,7 @@ fn earlier(state: &State, receipt: &Receipt) -> Vec<Pieces<'static>> {
     let mut lines = vec![vec![dim(format!("received   {n_earlier} before"))]];
     let told = receipt.requests.iter().rev().skip(1).take(MAX_EARLIER);
     for (at, request) in told {
-        let clock = at.wall.clock(state.session.utc_offset);
+        let clock = state.clock(at.wall);
         let mut line = vec![dim(format!("           {clock}  "))];
         line.extend(said(finding_words(&request.finding)));
         line.extend(

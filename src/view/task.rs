@@ -52,7 +52,6 @@ fn heading(
 ) -> u16 {
     let (glyph, tone) = task_glyph(row.state());
     let tally = row.features().tally();
-    let offset = state.session.utc_offset;
     let mut pieces: Pieces<'_> = vec![
         piece(tone, format!(" {glyph} {}", row.state().name())),
         plain(format!(" · {} of {}", tally.ready, tally.wanted)),
@@ -68,7 +67,7 @@ fn heading(
     let tail = [
         dim(format!(
             " · created {} ({})",
-            row.created().clock(offset),
+            state.clock(row.created()),
             ago(now, row.created())
         )),
         dim(format!(" · task {}", row.id().short(13))),

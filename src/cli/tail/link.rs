@@ -95,7 +95,8 @@ impl LinkWords {
                 }
             });
         } else {
-            let since = self.since.wall.clock(self.zone);
+            let now = self.clock.now().wall;
+            let since = self.since.wall.day_clock(now, self.zone);
             note(&format!("{why}; not live since {since}; {next}"));
         }
     }

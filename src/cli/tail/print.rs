@@ -14,6 +14,7 @@ use super::subject::EventSubject;
 use crate::domain::{
     AssetId, ChangeKind, Event, EventType, Features, Observation, Query, TaskId, plural, visible,
 };
+use crate::io::clock::Clock;
 use crate::wire::events;
 use crate::wire::sse::Frame;
 
@@ -37,6 +38,7 @@ pub struct Printer {
     form: Form,
     query: Query,
     left: Option<u64>,
+    clock: Clock,
     zone: i32,
     error: Option<io::Error>,
     features: HashMap<TaskId, Features>,
@@ -55,12 +57,19 @@ impl Drop for Printer {
 }
 
 impl Printer {
-    pub fn new(out: Output, form: Form, query: Query, limit: Option<u64>, zone: i32) -> Self {
+    pub fn new(
+        out: Output,
+        form: Form,
+        query: Query,
+        limit: Option<u64>,
+        (clock, zone): (Clock, i32),
+    ) -> Self {
         Self {
             out,
             form,
             query,
             left: limit,
+            clock,
             zone,
             error: None,
             features: HashMap::new(),
@@ -210,7 +219,7 @@ impl Printer {
     fn event(&mut self, event: &Event, mark: &str) -> io::Result<()> {
         let time = event
             .published
-            .map(|time| time.clock(self.zone))
+            .map(|time| time.day_clock(self.clock.now().wall, self.zone))
             .unwrap_or_default();
         let kind = visible(event.kind.name()).into_owned();
         let mut line = format!("{time:8}  ");

@@ -104,7 +104,7 @@ fn phase(state: &State, run: &Run) -> Pieces<'static> {
 
 fn until(state: &State, left: i64) -> String {
     let at = state.now.wall.plus(left);
-    at.clock(state.session.utc_offset)
+    state.clock(at)
 }
 
 fn foot(run: &Run, view: RunView) -> Pieces<'static> {

@@ -1,7 +1,7 @@
 //! Messages in words: outcomes at endpoints, what comes next, why an attempt failed.
 
 use super::{Said, kept_of_answer, outcome_glyph};
-use crate::app::Tone;
+use crate::app::{State, Tone};
 use crate::domain::time::{OVERDUE, SECOND, due_words, rough_words};
 use crate::domain::{
     Ability, Attempt, AttemptStatus, Delivery, EndpointId, EndpointOutcome, Forecast, History,
@@ -394,8 +394,8 @@ pub fn cause<'a>(history: &History, attempt: &'a Attempt) -> &'a str {
 }
 
 /// Whose replay it is and when it was made: `your replay of 14:03:10`.
-pub fn whose(replay: &Replay, offset: i32) -> String {
-    let at = replay.sent.unwrap_or(replay.planned).wall.clock(offset);
+pub fn whose(state: &State, replay: &Replay) -> String {
+    let at = state.clock(replay.sent.unwrap_or(replay.planned).wall);
     match &replay.by {
         None => format!("your replay of {at}"),
         Some(who) if who.is_running => format!("the replay of {at} by {}", who.words()),

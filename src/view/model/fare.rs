@@ -78,11 +78,11 @@ fn at_most(ms: u64, space: &str) -> String {
 }
 
 /// A window in a sentence: `98% of 214 attempts since 12:03:10 · p50 ≤ 41 ms · p95 ≤ 1.3 s`.
-pub fn window(answers: &Answers, offset: i32) -> Vec<Said> {
+pub fn window(answers: &Answers, now: Time, offset: i32) -> Vec<Said> {
     let n_all = answers.n_attempts();
     let since = answers
         .since
-        .map(|since| format!(" since {}", since.clock(offset)));
+        .map(|since| format!(" since {}", since.day_clock(now, offset)));
     let since = since.unwrap_or_default();
     if n_all == 0 {
         return vec![(Tone::Dim, format!("no attempt known{since}"))];
@@ -268,7 +268,7 @@ mod tests {
             p95_ms: Some(1201),
             ..answers(2, 0)
         };
-        let words: String = window(&known, 0)
+        let words: String = window(&known, Time(0), 0)
             .into_iter()
             .map(|(_, text)| text)
             .collect();

@@ -14,11 +14,11 @@ pub fn tone(found: &Proof) -> (Tone, &'static str) {
 }
 
 /// What was done for the comparison.
-pub fn details(found: &Proof, offset: i32) -> Vec<String> {
+pub fn details(found: &Proof, now: Time, offset: i32) -> Vec<String> {
     let mut said = Vec::new();
     match found.gap {
         Some((from, to)) => {
-            let span = span(from, Some(to), to, offset);
+            let span = span(from, Some(to), now, offset);
             said.push(match found.heard {
                 Heard::Nothing => format!("nothing was heard {span}"),
                 Heard::Polls(n) => format!("no stream {span}, {} answered", polls(n)),
@@ -87,7 +87,9 @@ pub fn bound_words(bound: Bound, limit: usize) -> String {
 pub fn gap_words(gap: &Gap, now: Time, offset: i32) -> (Tone, Vec<String>) {
     let is_unknown = gap.proof.is_some_and(|(_, found)| found.is_unknown);
     let mut words = vec![match gap.to {
-        Some(to) if is_unknown => format!("gap of unknown length until {}", to.clock(offset)),
+        Some(to) if is_unknown => {
+            format!("gap of unknown length until {}", to.day_clock(now, offset))
+        }
         _ => format!("gap {}", span(gap.from, gap.to, now, offset)),
     }];
     let Some((_, found)) = gap.proof else {
@@ -121,17 +123,9 @@ pub fn gap_words(gap: &Gap, now: Time, offset: i32) -> (Tone, Vec<String>) {
     (tone, words)
 }
 
-/// `12:03:10 to 12:03:52 (42s)`, with the date where it began on another day.
+/// `12:03:10 to 12:03:52 (42s)`, with the day where it is another.
 fn span(from: Time, to: Option<Time>, now: Time, offset: i32) -> String {
-    const DAY: i64 = 86_400 * crate::domain::time::SECOND;
-    let is_old = now.since(from) >= DAY;
-    let clock = |time: Time| {
-        if is_old {
-            time.date_clock(offset)
-        } else {
-            time.clock(offset)
-        }
-    };
+    let clock = |time: Time| time.day_clock(now, offset);
     match to {
         Some(to) => format!(
             "{} to {} ({})",

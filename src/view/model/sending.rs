@@ -48,7 +48,7 @@ pub fn line(state: &State) -> Option<Vec<Said>> {
         return Some(words);
     }
     let next = state.waits.next()?;
-    let clock = next.clock(state.session.utc_offset);
+    let clock = state.clock(next);
     let words = format!(
         "{} left to the service's own retry, the next about {clock} (estimate)",
         state.waits.len()

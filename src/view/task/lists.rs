@@ -61,7 +61,7 @@ fn events(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &TaskPage, h
         |position, _| {
             let entry = state.history.events.get(*position)?;
             let (glyph, tone) = event_glyph(&entry.kind);
-            let clock = entry.time().clock(state.session.utc_offset);
+            let clock = state.clock(entry.time());
             let (mark, mark_tone) = match provenance::of_event(entry.origin) {
                 Some(mark) => mark.glyph(),
                 None => (" ", Tone::Dim),

@@ -33,3 +33,24 @@ fn ages_are_whole_in_every_list() {
         }
     }
 }
+
+#[test]
+fn a_time_of_another_day_is_told_with_its_day() {
+    for (keys, words) in [
+        ("G k enter", "created 11-22 13:5"),
+        ("G k enter tab enter", " 11-22 14:0"),
+        ("G k enter tab enter j d", "11-22 14:0"),
+        ("4 j j enter", "attempts since 11-22 14:0"),
+    ] {
+        let mut state = told();
+        press(&mut state, keys);
+        assert!(!picture(&mut state, 120, 36).contains(words), "{keys}");
+        let now = Moment {
+            wall: state.now.wall.plus(15 * 3_600_000_000),
+            mono: state.now.mono + 15 * 3_600_000_000,
+        };
+        update(&mut state, Msg::Tick(now));
+        let shown = picture(&mut state, 120, 36);
+        assert!(shown.contains(words), "{keys}: {shown}");
+    }
+}
