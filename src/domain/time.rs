@@ -156,14 +156,20 @@ pub fn micros(time: Duration) -> i64 {
     i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// A duration in microseconds roughly, as an estimate is said: `4s`, `4m`, `2h`, `3d`.
+/// A duration in microseconds roughly, as an estimate is said: `4s`, `4m`, `2h43m`, `3d06h`.
 pub fn rough_words(micros: i64) -> String {
     let seconds = (micros.max(0) + SECOND / 2) / SECOND;
     match seconds {
         0..100 => format!("{seconds}s"),
         100..5400 => format!("{}m", (seconds + 30) / 60),
-        5400..172_800 => format!("{}h", (seconds + 1800) / 3600),
-        _ => format!("{}d", seconds / DAY),
+        5400..172_770 => {
+            let minutes = (seconds + 30) / 60;
+            format!("{}h{:02}m", minutes / 60, minutes % 60)
+        }
+        _ => {
+            let hours = (seconds + 1800) / 3600;
+            format!("{}d{:02}h", hours / 24, hours % 24)
+        }
     }
 }
 
@@ -337,7 +343,20 @@ mod tests {
         assert_eq!(duration_words(7500 * SECOND), "2h05m");
         assert_eq!(duration_words(3 * DAY * SECOND + 5), "3d");
         assert_eq!(duration_words(-5), "0s");
-        assert_eq!(rough_words(7200 * SECOND), "2h");
+        for (seconds, words) in [
+            (99, "99s"),
+            (100, "2m"),
+            (5_399, "90m"),
+            (5_400, "1h30m"),
+            (9_780, "2h43m"),
+            (9_809, "2h43m"),
+            (9_810, "2h44m"),
+            (172_769, "47h59m"),
+            (172_770, "2d00h"),
+            (3 * DAY + 21_000, "3d06h"),
+        ] {
+            assert_eq!(rough_words(seconds * SECOND), words);
+        }
         for (seconds, words) in [
             (99, "99s"),
             (121, "3m"),

@@ -58,7 +58,7 @@ fn layout(width: u16) -> list::Layout {
         57..97 => (
             Columns::new(
                 width,
-                &[(1 + AGE, Left), (16, Left), (0, Left), (16, Left)],
+                &[(1 + AGE, Left), (16, Left), (0, Left), (17, Left)],
                 2,
             ),
             &[" WHEN", "EVENT", "ENDPOINTS", "NEXT"],
@@ -71,7 +71,8 @@ fn layout(width: u16) -> list::Layout {
                     (18, Left),
                     (width / 5 + 2, Left),
                     (0, Left),
-                    (18, Left),
+                    // `↻ maybe in 2h43m (est.)`.
+                    (if width < 130 { 18 } else { 23 }, Left),
                 ],
                 3,
             ),
