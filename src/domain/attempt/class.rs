@@ -19,10 +19,16 @@ pub enum FailureClass {
     NoAnswer,
     /// There was none, and the service no longer has why.
     Forgotten,
+    /// The code is one of success.
+    NotCounted,
     Redirect,
     Unauthorized,
+    /// Cloudflare, before the receiver, let it not through.
+    Shielded,
     NotFound,
     WrongMethod,
+    /// The receiver waited too long, for the request or for itself.
+    Slow,
     Gone,
     TooLarge,
     NotUnderstood,
@@ -40,10 +46,13 @@ impl FailureClass {
     pub fn of(code: u16, response: &str) -> Self {
         match code {
             0 => transport(response),
+            200..=299 => Self::NotCounted,
             300..=399 => Self::Redirect,
+            403 if is_of_cloudflare(response) => Self::Shielded,
             401 | 403 => Self::Unauthorized,
             404 => Self::NotFound,
             405 => Self::WrongMethod,
+            408 => Self::Slow,
             410 => Self::Gone,
             413 => Self::TooLarge,
             400 | 415 | 422 => Self::NotUnderstood,
@@ -69,10 +78,13 @@ impl FailureClass {
             Self::Blocked => "address blocked",
             Self::NoAnswer => "no answer",
             Self::Forgotten => "reason gone",
+            Self::NotCounted => "not counted as delivered",
             Self::Redirect => "redirect",
             Self::Unauthorized => "refused by the receiver",
+            Self::Shielded => "blocked by Cloudflare",
             Self::NotFound => "path not found",
             Self::WrongMethod => "POST not taken",
+            Self::Slow => "receiver too slow",
             Self::Gone => "gone",
             Self::TooLarge => "too large",
             Self::NotUnderstood => "body not understood",
@@ -112,16 +124,25 @@ impl FailureClass {
             Self::Forgotten => {
                 "there was no answer, and the service no longer has why; a new attempt would tell"
             }
+            Self::NotCounted => {
+                "by its code the answer is a success, yet the service counts it as a failure; see whether its body ends in time, and what it says"
+            }
             Self::Redirect => {
                 "redirects are not followed and count as failures; set the endpoint to the final URL"
             }
             Self::Unauthorized => {
                 "the receiver rejected it; most likely its signature check uses a wrong secret or a parsed body; reeltop verify tells which"
             }
+            Self::Shielded => {
+                "Cloudflare answered before the receiver, which never saw it; let this path past its firewall and bot rules"
+            }
             Self::NotFound => {
                 "the receiver has no such path; check the endpoint's URL and its routes"
             }
             Self::WrongMethod => "the receiver knows the path but takes no POST there",
+            Self::Slow => {
+                "the receiver, or a proxy before it, gave up waiting, for the request or for its own work; answer 2xx first and work afterwards"
+            }
             Self::Gone => "the receiver says that this address is gone for good",
             Self::TooLarge => "the receiver refuses bodies of this size; raise its limit",
             Self::NotUnderstood => {
@@ -143,6 +164,20 @@ impl FailureClass {
             Self::Other => "the service counts this answer as a failure; only 2xx is success",
         }
     }
+}
+
+/// Whether it is the page by which Cloudflare blocks or challenges a request, as against an answer
+/// of the receiver that went through it.
+fn is_of_cloudflare(response: &str) -> bool {
+    let has = |words: &[&str]| words.iter().any(|word| response.contains(word));
+    // Clients that ask for no HTML get the code of the rule alone: `error code: 1020`.
+    response.trim().starts_with("error code: 10")
+        || has(&[
+            "| Cloudflare</title>",
+            "Cloudflare Ray ID",
+            "cf-error-details",
+        ])
+        || has(&["/cdn-cgi/challenge-platform/", "cf_chl_opt"])
 }
 
 /// Reads the class out of the error text that stands in `response` when there was no answer
@@ -231,6 +266,24 @@ mod tests {
             (302, "", FailureClass::Redirect),
             (401, "", FailureClass::Unauthorized),
             (403, "", FailureClass::Unauthorized),
+            (403, "error code: 1020\n", FailureClass::Shielded),
+            (
+                403,
+                "<html><head><title>Attention Required! | Cloudflare</title>",
+                FailureClass::Shielded,
+            ),
+            (
+                403,
+                "<title>Just a moment...</title><script>window._cf_chl_opt={}</script>",
+                FailureClass::Shielded,
+            ),
+            (
+                403,
+                "{\"error\":\"no cloudflare token\"}",
+                FailureClass::Unauthorized,
+            ),
+            (200, "", FailureClass::NotCounted),
+            (408, "", FailureClass::Slow),
             (404, "", FailureClass::NotFound),
             (405, "", FailureClass::WrongMethod),
             (410, "", FailureClass::Gone),
