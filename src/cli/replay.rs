@@ -56,7 +56,7 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     };
     match ready {
         Ready::Ended(code) => Ok(code),
-        Ready::Send(sending) => send(*sending).await,
+        Ready::Send(sending) => Box::pin(send(*sending)).await,
     }
 }
 

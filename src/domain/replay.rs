@@ -491,6 +491,16 @@ impl Replay {
         }
     }
 
+    /// Why nothing more is sent where it went while that was being decided.
+    pub fn meanwhile_words(&self) -> String {
+        let who = self.by.as_ref().map(Who::words);
+        let who = who.unwrap_or_else(|| "this reeltop".to_owned());
+        format!(
+            "{who} posted it there meanwhile: {}; asked once more, it is sent again",
+            self.words()
+        )
+    }
+
     /// Where it stands, in a sentence's words.
     pub fn words(&self) -> String {
         match &self.state {

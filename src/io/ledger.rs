@@ -217,6 +217,16 @@ impl Ledger {
         self.read(now, |file| file.pair(message, endpoint))
     }
 
+    /// The newest row that there is, whoever wrote it; 0 if there is none.
+    pub fn newest_row(&self, now: Moment) -> Result<i64, Failure> {
+        let mut inner = self.lock();
+        if !self.open(&mut inner, false, now)? {
+            return Ok(0);
+        }
+        let row = inner.file.as_ref().map_or(Ok(0), File::newest_row);
+        row.map_err(|error| self.failed(&error))
+    }
+
     /// The pairs whose latest end was found after whoever sent it had ended, and that nobody was told
     /// of who means to send.
     pub fn unheard(&self, now: Moment) -> Result<Vec<Pair>, Failure> {

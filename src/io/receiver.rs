@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use reqwest::Url;
 
 use super::here::is_one_receiver;
-use crate::domain::{EndpointId, Replay};
+use crate::domain::{EndpointId, Replay, ReplayState, Route};
 
 /// A receiver that is posted to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Receiver {
     url: Url,
     /// The endpoints of the service that lead elsewhere; `None` if all of them were weighed before.
     elsewhere: Option<HashSet<EndpointId>>,
+    /// The newest row of the ledger that was known when it was decided to post there.
+    known: i64,
 }
 
 impl Receiver {
@@ -21,6 +23,7 @@ impl Receiver {
         Self {
             url,
             elsewhere: None,
+            known: 0,
         }
     }
 
@@ -29,7 +32,30 @@ impl Receiver {
         Self {
             url,
             elsewhere: Some(elsewhere),
+            known: 0,
         }
+    }
+
+    /// The same, decided by who knew the ledger's rows up to this one.
+    #[must_use]
+    pub fn knowing(self, known: i64) -> Self {
+        Self { known, ..self }
+    }
+
+    /// Whether a replay of the same message that has ended went there since that was decided, whatever
+    /// was answered; it goes by this endpoint now.
+    pub fn has_got(&self, ended: &Replay, by: &EndpointId) -> bool {
+        let is_news = ended.row.is_none_or(|row| row.n > self.known);
+        let is_unsent = ended.state.is_open()
+            || matches!(
+                ended.state,
+                ReplayState::Refused(_) | ReplayState::Cancelled(_)
+            );
+        let is_there = || match ended.url() {
+            Some(posted) => is_one_receiver(&posted, self.url.as_str()),
+            None => ended.route == Route::Local && ended.endpoint == *by,
+        };
+        is_news && !is_unsent && is_there()
     }
 
     /// Whether an open replay of the same message may still arrive there.

@@ -113,6 +113,8 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     let held = gather(&args, &from, known).await?;
     let ledger = journal::local_ledger(&from);
     let ids: Vec<MessageId> = held.iter().map(|it| MessageId::new(&it.id)).collect();
+    let now = Clock::new().now();
+    let known = ledger.wait(move |ledger| ledger.newest_row(now)).await?;
     let receiver = overlap::receiver(&ledger, &ids, &url, &args, &from).await?;
     let warnings = arrived::warnings(&ledger, &ids, &url, &from).await?;
     let mut out = Output::new();
@@ -136,7 +138,7 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
         let parcels = held
             .iter()
             .map(|message| parcel(&receiver, (&url, &key), message));
-        let failure = post_all(&outlet, &poster, &posts, parcels).await;
+        let failure = post_all(&outlet, &poster, (&posts, known), parcels).await;
         drop(outlet);
         failure
     };
@@ -270,11 +272,11 @@ fn parcel(receiver: &Receiver, (url, key): (&Url, &Key), message: &Held) -> (Mes
     (MessageId::new(&message.id), parcel)
 }
 
-/// Posts one after another. Gives why nothing more can be sent, where that is the same for the rest.
+/// Posts one after another, where nobody else did since the row of the ledger that is known. Gives why nothing more can be sent, where that is the same for the rest.
 async fn post_all(
     outlet: &Outlet,
     poster: &Arc<Poster>,
-    posts: &Posts,
+    (posts, known): (&Posts, i64),
     parcels: impl Iterator<Item = (MessageId, Parcel)>,
 ) -> Option<Failure> {
     for ((message, parcel), number) in parcels.zip(1..) {
@@ -284,7 +286,7 @@ async fn post_all(
             // The pair of the ledger: a URL takes a message once at a time.
             endpoint: EndpointId::new(&masked_url(parcel.url.as_str())),
             route: Route::Local,
-            grounds: Grounds::default(),
+            grounds: Grounds::of_ledger(known),
         };
         match post_here(outlet, &order, poster, parcel, posts).await {
             Stage::Refused(failure) if failure.kind == FailureKind::Unreachable => {

@@ -20,6 +20,8 @@ pub struct Grounds {
     /// The task that it is about and when it was accepted, if a newer message of that task which
     /// is delivered there makes it needless.
     state: Option<(TaskId, Time)>,
+    /// The newest row of the ledger that was known; 0 if none was.
+    row: i64,
 }
 
 impl Grounds {
@@ -39,7 +41,21 @@ impl Grounds {
                 .collect(),
             first: attempts.first().map(|attempt| attempt.started),
             state: message.and_then(|it| Some((it.task.clone()?, it.accepted))),
+            row: history.replays.newest_row(),
         }
+    }
+
+    /// Where nothing is known but the ledger, up to this row.
+    pub fn of_ledger(row: i64) -> Self {
+        Self {
+            row,
+            ..Self::default()
+        }
+    }
+
+    /// The newest row of the ledger that was known: what was sent by a later one is news.
+    pub fn newest_row(&self) -> i64 {
+        self.row
     }
 
     /// For a message that was named: it is meant, whatever newer ones of its task there are.

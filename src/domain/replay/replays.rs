@@ -22,6 +22,8 @@ pub struct Replays {
     /// The numbers of those that had no room, as the ledger may tell of one again: none is counted
     /// twice, and one that came back is not counted.
     let_go: HashSet<u64>,
+    /// The newest row of the ledger that was told of.
+    newest_row: Option<LedgerRow>,
 }
 
 impl Replays {
@@ -41,6 +43,11 @@ impl Replays {
     /// Those of other reeltops that have ended and had no room here.
     pub fn n_let_go(&self) -> usize {
         self.let_go.len()
+    }
+
+    /// The newest row of the ledger that was told of; 0 if none was.
+    pub fn newest_row(&self) -> i64 {
+        self.newest_row.map_or(0, |row| row.n)
     }
 
     pub fn get(&self, number: u64) -> Option<&Replay> {
@@ -156,6 +163,7 @@ impl Replays {
     /// but where it stands.
     pub fn take(&mut self, told: Replay) {
         let row = told.row;
+        self.newest_row = self.newest_row.max(row);
         let mut replay = match self.get(told.number) {
             // Why one of our own was refused its sender tells, who knows more of it than the file.
             Some(known)

@@ -222,8 +222,14 @@ impl File {
         transaction.commit()
     }
 
-    /// Writes the rows of new replays, unless one of a pair is open, or another of its message that
-    /// may arrive at the receiver: all of them or none.
+    /// The newest row there was, of whatever service; 0 if there was none.
+    pub fn newest_row(&self) -> rusqlite::Result<i64> {
+        let sql = "SELECT coalesce(max(n), 0) FROM replay";
+        self.db.query_row(sql, [], |row| row.get(0))
+    }
+
+    /// Writes the rows of new replays, unless one of a pair is open, or another of its message may
+    /// arrive at the receiver or has, since it was decided to post there: all of them or none.
     pub fn insert_all(
         &mut self,
         rows: &[(Arc<str>, Replay)],
@@ -239,8 +245,12 @@ impl File {
                 let may_arrive = || receiver.is_some_and(|receiver| receiver.may_get(other));
                 other.state.is_open() && (is_pair || may_arrive())
             };
+            let has_got = |held: &Held| {
+                *held.owner != *owner.id
+                    && receiver.is_some_and(|it| it.has_got(&held.replay, &replay.endpoint))
+            };
             let mut known = of_message(&transaction, scope, &replay.message)?.into_iter();
-            if let Some(open) = known.find(|held| is_rival(&held.replay)) {
+            if let Some(open) = known.find(|held| is_rival(&held.replay) || has_got(held)) {
                 let open = Box::new(open);
                 return Err(Refusal::Open { at, open });
             }

@@ -36,7 +36,10 @@ pub async fn post_here(
     posts: &Posts,
 ) -> Stage {
     let written = match poster.gate() {
-        Ok(()) => Written::to_receiver(outlet, order, parcel.receiver.clone()).await,
+        Ok(()) => {
+            let known = order.grounds.newest_row();
+            Written::to_receiver(outlet, order, parcel.receiver.clone().knowing(known)).await
+        }
         Err(refusal) => Err(Stage::Refused(refusal)),
     };
     let written = match written {

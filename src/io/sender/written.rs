@@ -101,6 +101,10 @@ impl Written {
                 Ok(orders.iter().zip(ids).map(one).collect())
             }
             Ok(PlannedAll::Open { at, open }) => {
+                if !open.state.is_open() {
+                    let why = open.meanwhile_words();
+                    return Err((Some(at), Stage::Cancelled(why)));
+                }
                 let why = match orders.get(at) {
                     Some(order) if order.endpoint != open.endpoint => {
                         let (at, how) = (&open.endpoint, open.open_words());

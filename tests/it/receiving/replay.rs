@@ -12,9 +12,11 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 use super::send::{receiver, strict};
 use super::{BODY, ID, Ran, SECRET, command, ended, file, http, signed};
+use crate::scripted::{Reply, Scripted, answer};
 use crate::server::support::{PATIENCE, attempts, call, create_endpoint, only_message, start_fast};
 
 async fn run(state: &TempDir, arguments: &[&str], environment: &[(&str, String)]) -> Ran {
@@ -312,6 +314,71 @@ async fn a_cut_answer_is_unknown_and_never_sent_again_until_it_is_given_up() {
     assert_eq!(run(&state, &arguments, &[]).await.code, 3);
     assert_eq!(seen.load(Ordering::SeqCst), 2);
     server.stop().await;
+}
+
+/// A service that knows no attempt, and says so to the first who asks only once it is told to.
+async fn slow_to_the_first(asked: &Arc<Notify>, go_on: &Arc<Notify>) -> Scripted {
+    let (asked, go_on, n_asked) = (asked.clone(), go_on.clone(), AtomicUsize::new(0));
+    Scripted::start(move |_, head| {
+        if !head.contains("attempts") {
+            return answer("404 Not Found", "", r#"{"detail":"Not Found"}"#);
+        }
+        let none = r#"{"data":[],"iterator":null,"done":true}"#;
+        match answer("200 OK", "content-type: application/json\r\n", none) {
+            Reply::Close(whole) if n_asked.fetch_add(1, Ordering::SeqCst) == 0 => {
+                asked.notify_one();
+                Reply::Later(Vec::new(), go_on.clone(), whole)
+            }
+            at_once => at_once,
+        }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_posted_there_meanwhile_is_not_posted_again() {
+    let (folder, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let secret = file(&folder, "secret", SECRET.as_bytes());
+    let saved = http(1_700_000_000, &signed(SECRET, 1_700_000_000, BODY), BODY);
+    let saved = file(&folder, "1.http", saved.as_bytes());
+    let (app, asked, go_on) = (receiver(strict).await, Arc::default(), Arc::default());
+    let service = slow_to_the_first(&asked, &go_on).await;
+    let environment = [
+        ("ASPECT_BASE_URL", service.url.clone()),
+        ("ASPECT_API_KEY", "key".to_owned()),
+    ];
+    let rest = ["--secret-file", &secret, "--captured", &saved, "--json"];
+    let arguments = [&["replay", ID, "--to", &app][..], &rest].concat();
+    let other = async {
+        let begun = tokio::time::timeout(PATIENCE, asked.notified()).await;
+        begun.unwrap();
+        let ran = run(&state, &arguments, &environment).await;
+        go_on.notify_one();
+        ran
+    };
+    let (first, other) = tokio::join!(run(&state, &arguments, &environment), other);
+    let last = |ran: &Ran| states(ran).pop().unwrap();
+    assert_eq!(
+        (other.code, &last(&other)["state"]),
+        (0, &"delivered".into())
+    );
+    assert_eq!(
+        (first.code, &last(&first)["state"]),
+        (1, &"cancelled".into())
+    );
+    let reason = last(&first)["reason"].to_string();
+    assert!(reason.contains("posted it there meanwhile"), "{reason}");
+    // Asked once more, it is sent again.
+    let again = run(&state, &arguments, &environment).await;
+    assert_eq!(
+        (again.code, &last(&again)["state"]),
+        (0, &"delivered".into())
+    );
+    assert!(
+        again.stderr.contains("already posted there"),
+        "{}",
+        again.stderr
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
