@@ -201,8 +201,17 @@ fn events(canvas: &mut Canvas<'_>, bars: Rect, told: &Told<'_>, span: (Time, Tim
     }
 }
 
+/// Every attempt at its time. Where some share a cell, the one that needs attention is what is seen.
 fn marks(canvas: &mut Canvas<'_>, bars: Rect, row: u16, line: &Line<'_>, span: (Time, Time)) {
-    for attempt in &line.attempts {
+    let mut attempts = line.attempts.clone();
+    attempts.sort_by_key(|attempt| match attempt.status {
+        AttemptStatus::Success => 0,
+        AttemptStatus::Canceled => 1,
+        AttemptStatus::Pending | AttemptStatus::Sending => 2,
+        AttemptStatus::Unknown => 3,
+        AttemptStatus::Fail => 4,
+    });
+    for attempt in attempts {
         let (glyph, tone) = delivery::attempt_glyph(&attempt.status);
         let tone = match attempt.status {
             AttemptStatus::Success => Tone::Dim,

@@ -3,7 +3,7 @@
 use reeltop::app::{Msg, update};
 use reeltop::domain::Moment;
 
-use crate::support::{picture, press, told};
+use crate::support::{attempt, picture, press, told};
 
 /// Seconds for which an age takes more than nine cells when it is told exactly.
 const LONG: [i64; 3] = [759, 3_590, 86_390];
@@ -53,4 +53,16 @@ fn a_time_of_another_day_is_told_with_its_day() {
         let shown = picture(&mut state, 120, 36);
         assert!(shown.contains(words), "{keys}: {shown}");
     }
+}
+
+#[test]
+fn a_failure_is_seen_on_the_axis_where_a_success_shares_its_cell() {
+    let mut state = told();
+    let later = attempt("atmpt_6", "msg_failed", "ep_staging", 5, (200, "ok"), true);
+    update(&mut state, Msg::Changed(vec![later]));
+    press(&mut state, "G k enter");
+    let shown = picture(&mut state, 120, 36);
+    let mut rows = shown.lines().map(str::trim_start);
+    let row = rows.find(|row| row.starts_with("staging")).unwrap();
+    assert!(row.contains("1 of 1") && row.ends_with("✗ ✗"), "{row}");
 }
