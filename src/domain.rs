@@ -65,7 +65,7 @@ pub use link::{
     Abilities, Ability, Heard, LinkCounters, LinkState, MAX_REPAIRS, Proof, Repair, RepairedBy,
 };
 pub use mask::{MASK, masked_url, masked_urls, without};
-pub use message::{Log, LogReach, Message, Payload};
+pub use message::{Log, LogReach, Message, NotRead, Payload};
 pub use offer::{OFFERS, Offer};
 pub use plan::{Grounds, Plan, PlanItem, PostBody, Verdict, plan, plan_local};
 pub use query::Query;

@@ -256,6 +256,15 @@ impl State {
             ChangeKind::Counters(counters) if counters.bytes > self.history.counters.bytes => {
                 self.note_sign(change.received);
             }
+            // A round that goes on for long, or ends badly, told this all the same.
+            ChangeKind::Task(_)
+            | ChangeKind::Message(_)
+            | ChangeKind::Attempt(_)
+            | ChangeKind::Endpoint(_)
+                if matches!(change.origin, Origin::Snapshot | Origin::Poll) =>
+            {
+                self.polls.told = Some(change.received);
+            }
             _ => {}
         }
     }

@@ -9,6 +9,8 @@ use crate::domain::{Failure, Moment};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Polls {
     pub well: Option<Moment>,
+    /// When a read last told something, or that nothing is new.
+    pub told: Option<Moment>,
     pub failed: Option<(Moment, Failure)>,
 }
 
@@ -18,7 +20,10 @@ impl Polls {
 
     pub(super) fn note(&mut self, at: Moment, failure: Option<&Failure>) {
         match failure {
-            None => self.well = Some(at),
+            None => {
+                self.well = Some(at);
+                self.told = Some(at);
+            }
             Some(failure) => self.failed = Some((at, failure.clone())),
         }
     }

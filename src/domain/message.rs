@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::event::EventType;
-use super::id::{EventId, MessageId, TaskId};
+use super::id::{EndpointId, EventId, MessageId, TaskId};
 use super::time::Time;
 
 /// An event accepted for webhook delivery (Svix `MessageOut`).
@@ -32,8 +32,30 @@ pub enum Payload {
 /// What is read of deliveries by a request of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Log {
+    Endpoints,
+    /// The newest messages, …
+    Messages,
+    /// … and those before them.
+    OlderMessages,
     /// One message, by its id.
     Message(MessageId),
+    /// All attempts of a message.
+    AttemptsOf(MessageId),
+    /// The newest attempts at an endpoint, …
+    Attempts(EndpointId),
+    /// … and those before them.
+    OlderAttempts(EndpointId),
+}
+
+/// Why nothing, or nothing new, is known of a log here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotRead<'a> {
+    /// It is still to be read.
+    Yet,
+    /// It could not be read when it was tried last.
+    Failed(&'a str),
+    /// The server does not tell it.
+    Absent,
 }
 
 /// How far back the log of messages was read.

@@ -11,7 +11,9 @@ use super::{list, message, table};
 use crate::app::page::{EndpointPage, endpoint_attempts};
 use crate::app::told::Told;
 use crate::app::{State, Tone};
-use crate::domain::{AttemptId, COUNTED_DAYS, Endpoint, Health, MessageId, Stats, visible};
+use crate::domain::{
+    AttemptId, COUNTED_DAYS, Endpoint, Health, MessageId, NotRead, Stats, visible,
+};
 
 /// Paints an endpoint. Gives the rows of its attempts.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &EndpointPage) -> usize {
@@ -40,7 +42,9 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &EndpointP
     let heading = "LATEST ATTEMPTS";
     let pick = (&page.attempts, ids.as_slice());
     let lower = table::below(area, row);
-    list::headed(canvas, lower, heading, pick, true, "none seen", |id, _| {
+    let unknown = unread::attempts_unknown(&state.history, &page.endpoint);
+    let none = unknown.map_or("none seen", unread::cell);
+    list::headed(canvas, lower, heading, pick, true, none, |id, _| {
         let message = *messages.get(id)?;
         let delivery = state.history.deliveries.get(message)?;
         let attempt = delivery.attempt(id)?;
@@ -95,7 +99,9 @@ fn facts(state: &State, endpoint: &Endpoint, counted: &Told<Stats>) -> Vec<Piece
     let offset = state.session.utc_offset;
     let standing = history.deliveries.standing(&endpoint.id);
     let health = Health::of(history, endpoint, now);
-    let (glyph, word, tone) = fare::state(endpoint, standing, &health);
+    let not_read = history.attempts_not_read(&endpoint.id);
+    let unknown = unread::attempts_unknown(history, &endpoint.id);
+    let (glyph, word, tone) = fare::state(endpoint, standing, &health, not_read);
     let standing = standing.unwrap_or_default();
     let more = unread::more(history);
     let told = |name: &str, words: Vec<Said>| {
@@ -104,13 +110,29 @@ fn facts(state: &State, endpoint: &Endpoint, counted: &Told<Stats>) -> Vec<Piece
         line
     };
     let fact = |name: &str, text: String| told(name, vec![(Tone::Text, text)]);
-    let mut lines = vec![vec![
-        piece(tone, format!("{glyph} {word}")),
-        plain(format!(
+    let messages = match unknown {
+        Some(_) => " · messages: how many were delivered or are failing is not known".to_owned(),
+        None => format!(
             " · messages: {}{more} delivered, {}{more} failing",
             standing.delivered, standing.failing
-        )),
+        ),
+    };
+    let mut lines = vec![vec![
+        piece(tone, format!("{glyph} {word}")),
+        plain(messages),
     ]];
+    if let Some(why) = not_read {
+        let words = match (why, unknown) {
+            (NotRead::Failed(_), None) => {
+                format!(
+                    "{}; what stands here was read before",
+                    unread::sentence(why)
+                )
+            }
+            _ => unread::sentence(why),
+        };
+        lines.push(told("attempts", vec![(Tone::Warn, words)]));
+    }
     if endpoint.disabled {
         let words = fare::disabled_words(&health, now);
         lines.push(vec![piece(Tone::Bad, words)]);
@@ -122,10 +144,12 @@ fn facts(state: &State, endpoint: &Endpoint, counted: &Told<Stats>) -> Vec<Piece
             lines.push(told("disabled", vec![words]));
         }
     }
-    lines.push(told("last hour", fare::window(&health.hour, now, offset)));
-    let beats = Health::beats(history, endpoint, now, SLICES);
-    lines.push(told("", fare::last_hour(&beats)));
-    lines.push(told("last day", fare::window(&health.day, now, offset)));
+    if unknown.is_none() {
+        lines.push(told("last hour", fare::window(&health.hour, now, offset)));
+        let beats = Health::beats(history, endpoint, now, SLICES);
+        lines.push(told("", fare::last_hour(&beats)));
+        lines.push(told("last day", fare::window(&health.day, now, offset)));
+    }
     lines.push(told("counted", counted_words(counted)));
     lines.push(fact("url", endpoint.url.to_string()));
     lines.push(fact("events", types_words(endpoint)));

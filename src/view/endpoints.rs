@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::list;
-use super::model::{ago, delivery, fare, unread};
+use super::model::{Said, ago, delivery, fare, unread};
 use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, pieces_width, plain, role, said};
 use super::text::{cut_middle, width};
 use super::theme::Role;
@@ -216,7 +216,13 @@ fn cells(
     let (history, now) = (&state.history, state.shown_at().wall);
     let standing = history.deliveries.standing(&endpoint.id);
     let health = Health::of(history, endpoint, now);
-    let (glyph, word, tone) = fare::state(endpoint, standing, &health);
+    let not_read = history.attempts_not_read(&endpoint.id);
+    let (glyph, word, tone) = fare::state(endpoint, standing, &health, not_read);
+    let unknown = unread::attempts_unknown(history, &endpoint.id);
+    let known = |words: Vec<Said>| match unknown {
+        Some(_) => vec![dim("?")],
+        None => said(words),
+    };
     let standing = standing.unwrap_or_default();
     let more = unread::more(history);
     let name_role = if is_selected {
@@ -232,10 +238,11 @@ fn cells(
             Shown::State => vec![piece(tone, glyph), plain(format!(" {word}"))],
             Shown::Name => vec![role(name_role, short(endpoint.label()))],
             Shown::Url => vec![dim(short(&endpoint.url))],
-            Shown::Hour => said(fare::rate_in(&health.hour, now)),
-            Shown::Day => said(fare::rate_in(&health.day, now)),
-            Shown::P50 => said([fare::took(health.hour.p50_ms)]),
-            Shown::P95 => said([fare::took(health.hour.p95_ms)]),
+            Shown::Hour => known(fare::rate_in(&health.hour, now)),
+            Shown::Day => known(fare::rate_in(&health.day, now)),
+            Shown::P50 => known(vec![fare::took(health.hour.p50_ms)]),
+            Shown::P95 => known(vec![fare::took(health.hour.p95_ms)]),
+            Shown::Delivered | Shown::Failing if unknown.is_some() => vec![dim("?")],
             Shown::Delivered => vec![plain(format!("{}{more}", standing.delivered))],
             Shown::Failing if standing.failing > 0 => {
                 vec![piece(Tone::Bad, format!("{}{more}", standing.failing))]
@@ -243,6 +250,9 @@ fn cells(
             Shown::Failing => vec![dim(format!("0{more}"))],
             Shown::LastHour if endpoint.disabled => {
                 vec![piece(Tone::Bad, format!(" {}", fare::SILENT))]
+            }
+            Shown::LastHour if let Some(why) = unknown => {
+                vec![dim(format!(" {}", unread::cell(why)))]
             }
             Shown::LastHour => {
                 // A cell is left free on each side, so that what stands there is no slice.
@@ -253,7 +263,7 @@ fn cells(
                 line
             }
             Shown::LastAttempt => last_attempt(state, endpoint, layout.columns.width(at)),
-            Shown::FailingSince => said(fare::failing(health.failing, now)),
+            Shown::FailingSince => known(fare::failing(health.failing, now)),
             Shown::Events => vec![dim(types_words(endpoint))],
         }
     };
@@ -270,7 +280,8 @@ fn cells(
 fn last_attempt(state: &State, endpoint: &Endpoint, room: usize) -> Pieces<'static> {
     let mut attempts = state.endpoints.attempts(&state.history, &endpoint.id);
     let Some(attempt) = attempts.next() else {
-        return vec![dim("none seen")];
+        let unknown = unread::attempts_unknown(&state.history, &endpoint.id);
+        return vec![dim(unknown.map_or("none seen", unread::cell))];
     };
     let (glyph, tone) = delivery::attempt_glyph(&attempt.status);
     let mut words = vec![

@@ -11,7 +11,8 @@ use crate::app::page::{MessagePage, message_attempts, message_endpoints};
 use crate::app::{State, Tone};
 
 use crate::domain::{
-    Ability, Attempt, AttemptNumber, Delivery, EndpointId, Payload, answer, visible,
+    Ability, Attempt, AttemptNumber, Delivery, EndpointId, History, Log, NotRead, Payload, answer,
+    visible,
 };
 
 /// Cells of an attempt's answer in its line at most.
@@ -154,18 +155,29 @@ fn lines<'a>(
         }
     }
     if endpoints.is_empty() {
-        lines.push(heading(vec![dim(
-            if history.is_unread_somewhere(message) {
-                match history.abilities.attempts {
-                    Ability::Absent(_) => "this server does not tell its attempts",
-                    _ => "its attempts are not read yet",
-                }
-            } else {
-                "no attempt seen yet: no endpoint wants it, or none was tried"
-            },
-        )]));
+        let words = no_attempts(history, message);
+        let lines_of = wrap(&words, width).into_iter();
+        lines.extend(lines_of.map(|text| heading(vec![dim(text)])));
     }
     lines
+}
+
+/// Why no attempt of a message stands there.
+fn no_attempts(history: &History, message: &Delivery) -> String {
+    let of_it = Log::AttemptsOf(message.id.clone());
+    let why_not = history.deliveries.why_unread(&of_it);
+    let failing = || history.failing_logs().next().map(|(_, why)| why);
+    match (
+        history.is_unread_somewhere(message),
+        &history.abilities.attempts,
+    ) {
+        (false, _) => "no attempt seen yet: no endpoint wants it, or none was tried".to_owned(),
+        (true, Ability::Absent(_)) => "this server does not tell its attempts".to_owned(),
+        (true, _) => match why_not.map(|why| &**why).or_else(failing) {
+            Some(why) => format!("its attempts {}", unread::sentence(NotRead::Failed(why))),
+            None => "its attempts are not read yet".to_owned(),
+        },
+    }
 }
 
 fn endpoint_heading(state: &State, message: &Delivery, endpoint: &EndpointId) -> Pieces<'static> {

@@ -2,11 +2,11 @@
 
 use ratatui::layout::Rect;
 
-use super::model::link;
+use super::model::{link, unread};
 use super::paint::{Canvas, Side, dim, piece};
 use super::text::wrap;
 use crate::app::{Screen, State, Tone};
-use crate::domain::{Ability, LinkState, visible};
+use crate::domain::{Ability, LinkState, NotRead, visible};
 
 /// Paints why the list is empty and what to do.
 pub fn empty(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
@@ -36,7 +36,20 @@ fn reason(state: &State) -> (Tone, Vec<String>) {
         };
         return (Tone::Text, vec![words.to_owned()]);
     }
-    match &state.history.link {
+    let link = &state.history.link;
+    match log(state) {
+        Some((what, Some(why @ NotRead::Failed(_)))) => {
+            let first = format!("{what} {}.", unread::sentence(why));
+            let next = "reeltop goes on trying; ctrl-r tries now. Health (5) has the details.";
+            return (Tone::Bad, vec![first, next.to_owned()]);
+        }
+        Some((what, Some(NotRead::Yet))) if link::is_open(state) => {
+            return (Tone::Info, vec![format!("{what} are not read yet …")]);
+        }
+        Some((_, None | Some(NotRead::Absent))) => return (Tone::Text, quiet(state)),
+        _ => {}
+    }
+    match link {
         LinkState::Connecting => {
             return (
                 Tone::Info,
@@ -53,10 +66,14 @@ fn reason(state: &State) -> (Tone, Vec<String>) {
             );
         }
         LinkState::Retrying { .. } if state.last_true().is_none() => {
+            let first = match state.polls.told {
+                None => "Nothing was received yet.",
+                Some(_) => "Nothing of this was received yet.",
+            };
             return (
                 Tone::Warn,
                 vec![
-                    "Nothing was received yet.".to_owned(),
+                    first.to_owned(),
                     "reeltop goes on trying; ctrl-r tries now. Health (5) has the details."
                         .to_owned(),
                 ],
@@ -70,6 +87,15 @@ fn reason(state: &State) -> (Tone, Vec<String>) {
         _ => {}
     }
     (Tone::Text, quiet(state))
+}
+
+/// The log that a screen shows, which is read whether there is a stream or not, and why it is not.
+fn log(state: &State) -> Option<(&'static str, Option<NotRead<'_>>)> {
+    match state.screen {
+        Screen::Deliveries => Some(("Messages", state.history.messages_not_read())),
+        Screen::Endpoints => Some(("Endpoints", state.history.endpoints_not_read())),
+        _ => None,
+    }
 }
 
 fn is_filtered(state: &State) -> bool {

@@ -9,8 +9,8 @@ use ratatui::layout::Rect;
 use reeltop::app::page::Page;
 use reeltop::app::{Effect, Msg, State, update};
 use reeltop::domain::{
-    ChangeKind, Failure, FailureKind, Heard, LinkState, Proof, Repair, RepairedBy, TaskState,
-    Unreadable,
+    ChangeKind, EndpointId, Failure, FailureKind, Heard, LinkState, Proof, Repair, RepairedBy,
+    TaskState, Unreadable,
 };
 use reeltop::view::theme::{Theme, ThemeName};
 
@@ -63,6 +63,9 @@ fn causes() {
 #[test]
 fn endpoints() {
     let mut state = told();
+    let ids = ["ep_legacy", "ep_prod", "ep_staging"].map(EndpointId::new);
+    let listed = ChangeKind::EndpointsListed(ids.into());
+    update(&mut state, Msg::Changed(vec![change(0, listed)]));
     press(&mut state, "4");
     snapshots("endpoints", &mut state);
 }

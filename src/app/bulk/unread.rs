@@ -69,7 +69,7 @@ impl NotRead {
 
     /// Whether older messages were read since, which are not in the plan.
     pub fn is_outrun(&self, history: &History) -> bool {
-        self.messages_before.is_some() && history.messages_unread_before() != self.messages_before
+        history.messages_unread_before() < self.messages_before
     }
 
     /// Those that were read since the last look.
@@ -101,10 +101,10 @@ impl BulkOverlay {
         let takes_failures = matches!(self.scope, Scope::Endpoint(_) | Scope::Cause(_));
         match (self.n_messages, self.not_read.n()) {
             _ if self.not_read.before.is_some() => {
-                "nothing is known to have failed, but not all attempts are read yet".to_owned()
+                "nothing is known to have failed, but not all attempts are read".to_owned()
             }
             _ if self.not_read.messages_before.is_some() => {
-                "nothing is known to have failed, but not all messages are read yet".to_owned()
+                "nothing is known to have failed, but not all messages are read".to_owned()
             }
             (0, _) if !takes_failures => "there is no message".to_owned(),
             (_, 0) => "nothing to replay, as the last attempt failed nowhere".to_owned(),

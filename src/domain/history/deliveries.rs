@@ -247,6 +247,7 @@ impl Deliveries {
     }
 
     pub(super) fn attempts_read(&mut self, message: &MessageId) {
+        self.unread(Log::AttemptsOf(message.clone()), None);
         if let Some(row) = self.rows.get_mut(message) {
             row.is_read = true;
         }
@@ -334,7 +335,8 @@ impl Deliveries {
                 }
                 self.bytes -= row.weight();
                 self.evicted += 1;
-                self.unread(Log::Message(id), None);
+                self.unread(Log::Message(id.clone()), None);
+                self.unread(Log::AttemptsOf(id), None);
             }
         }
         self.broken

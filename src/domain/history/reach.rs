@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 
 use super::super::id::EndpointId;
 use super::super::link::Ability;
-use super::super::message::{Log, LogReach};
+use super::super::message::{Log, LogReach, NotRead};
 use super::super::time::Time;
 use super::delivery::Delivery;
 use super::{Deliveries, History};
@@ -87,32 +87,45 @@ impl Deliveries {
     /// accepted before what was read of that endpoint's log, if any of it was.
     pub(super) fn is_unread(&self, delivery: &Delivery, endpoint: &EndpointId) -> bool {
         let is_known = delivery.is_read || delivery.outcome(endpoint).is_some();
+        let is_failing = self.why_attempts_unread(endpoint).is_some();
         let is_read_back = |from: &Option<Time>| {
             let accepted = delivery.message.as_ref().map(|it| it.accepted);
             from.is_none_or(|from| accepted.is_some_and(|accepted| accepted >= from))
         };
         let from = self.reach.attempts.get(endpoint);
-        !is_known && !from.is_some_and(is_read_back)
+        !is_known && (is_failing || !from.is_some_and(is_read_back))
+    }
+
+    /// Why the newest attempts at an endpoint could not be read when they were tried last.
+    pub fn why_attempts_unread(&self, endpoint: &EndpointId) -> Option<&Arc<str>> {
+        if self.reach.troubles.is_empty() {
+            return None;
+        }
+        self.why_unread(&Log::Attempts(endpoint.clone()))
     }
 
     /// Before when attempts at an endpoint may be missing here, though messages of then are shown:
     /// its log was not read back as far, or not at all. Of what an earlier run left, nothing is read
     /// again.
     pub(super) fn unread_before(&self, endpoint: &EndpointId) -> Option<Time> {
+        let all = Some(Time(i64::MAX));
+        if self.why_attempts_unread(endpoint).is_some() {
+            return all;
+        }
         let oldest = self.order().first().map(|(time, _)| *time);
         let oldest = self.reach.oldest_told?.max(oldest?);
         // One older message that was read by its id does not make others known.
         let oldest = oldest.max(self.reach.messages_before().unwrap_or(oldest));
         match self.reach.attempts.get(endpoint) {
             Some(from) => from.filter(|from| *from > oldest),
-            None => Some(Time(i64::MAX)),
+            None => all,
         }
     }
 }
 
 impl History {
     /// Before when attempts may be missing though messages of then are shown; the far future where
-    /// those of an endpoint were not read at all.
+    /// those of an endpoint were not read at all, or the newest cannot be read now.
     pub fn attempts_unread_before(&self) -> Option<Time> {
         let endpoints = self.endpoints.keys();
         endpoints
@@ -121,22 +134,75 @@ impl History {
     }
 
     /// Before when messages may be missing, as the service's log of them was not read back to its
-    /// beginning in this run; the far future where none of it was. What an earlier run left need not
-    /// be all that there was.
+    /// beginning in this run; the far future where none of it was, or the newest cannot be read now.
+    /// What an earlier run left need not be all that there was.
     pub fn messages_unread_before(&self) -> Option<Time> {
         match &self.deliveries.reach.messages {
-            Some(reach) => reach.before(),
-            None => Some(Time(i64::MAX)),
+            Some(reach) if self.deliveries.why_unread(&Log::Messages).is_none() => reach.before(),
+            _ => Some(Time(i64::MAX)),
         }
     }
 
     /// Why the log of messages is not read any further, if it is not.
     pub fn why_messages_unread(&self) -> Option<&str> {
-        match (&self.deliveries.reach.messages, &self.abilities.messages) {
+        let deliveries = &self.deliveries;
+        let newest = deliveries.why_unread(&Log::Messages);
+        let older = || deliveries.why_unread(&Log::OlderMessages);
+        match (&deliveries.reach.messages, &self.abilities.messages) {
+            _ if newest.is_some() => newest.map(|why| &**why),
             (Some(LogReach::Stopped(_, why)), _) => Some(why),
+            (Some(LogReach::From(_)), _) => older().map(|why| &**why),
             (None, Ability::Absent(_)) => Some("this server does not tell them"),
             _ => None,
         }
+    }
+
+    /// Why nothing, or nothing new, is known of the messages.
+    pub fn messages_not_read(&self) -> Option<NotRead<'_>> {
+        let is_read = self.deliveries.reach.messages.is_some();
+        self.not_read(&Log::Messages, &self.abilities.messages, is_read)
+    }
+
+    /// Why nothing, or nothing new, is known of the attempts at an endpoint.
+    pub fn attempts_not_read(&self, endpoint: &EndpointId) -> Option<NotRead<'_>> {
+        let is_read = self.deliveries.reach.attempts.contains_key(endpoint);
+        let log = Log::Attempts(endpoint.clone());
+        self.not_read(&log, &self.abilities.attempts, is_read)
+    }
+
+    /// Why it is not known which endpoints there are.
+    pub fn endpoints_not_read(&self) -> Option<NotRead<'_>> {
+        let is_read = self.listed.is_some();
+        self.not_read(&Log::Endpoints, &self.abilities.endpoint_list, is_read)
+    }
+
+    fn not_read(&self, log: &Log, ability: &Ability, is_read: bool) -> Option<NotRead<'_>> {
+        match (self.deliveries.why_unread(log), ability) {
+            (Some(why), _) => Some(NotRead::Failed(why)),
+            (None, _) if is_read => None,
+            (None, Ability::Absent(_)) => Some(NotRead::Absent),
+            (None, _) => Some(NotRead::Yet),
+        }
+    }
+
+    /// The endpoints whose newest attempts cannot be read now, with why.
+    pub fn failing_logs(&self) -> impl Iterator<Item = (&EndpointId, &str)> {
+        let troubles = self.deliveries.reach.troubles.iter();
+        troubles.filter_map(|(log, why)| match log {
+            Log::Attempts(endpoint) if self.endpoints.contains_key(endpoint) => {
+                Some((endpoint, &**why))
+            }
+            _ => None,
+        })
+    }
+
+    /// Why older attempts are not read any further at the endpoint where most are missing.
+    pub fn why_older_attempts_unread(&self, before: Time) -> Option<&str> {
+        let deliveries = &self.deliveries;
+        let mut at = self.endpoints.keys();
+        let endpoint = at.find(|id| deliveries.unread_before(id) == Some(before))?;
+        let why = deliveries.why_unread(&Log::OlderAttempts(endpoint.clone()));
+        why.map(|why| &**why)
     }
 
     /// Whether what is counted of messages and their failures may be too low.
@@ -152,6 +218,39 @@ mod tests {
     use super::super::super::id::{AttemptId, MessageId};
     use super::super::tests::told;
     use super::*;
+
+    #[test]
+    fn a_log_that_fails_is_in_part_until_it_answers_again() {
+        let mut history = History::default();
+        let endpoint = EndpointId::new("ep");
+        row(&mut history, 50);
+        told(&mut history, 0, ChangeKind::MessagesRead(LogReach::Whole));
+        let whole = ChangeKind::AttemptsFrom {
+            endpoint: endpoint.clone(),
+            from: None,
+        };
+        assert_eq!(history.attempts_not_read(&endpoint), Some(NotRead::Yet));
+        told(&mut history, 0, whole);
+        assert_eq!(history.attempts_not_read(&endpoint), None);
+        assert_eq!(history.messages_not_read(), None);
+        for log in [Log::Attempts(endpoint.clone()), Log::Messages] {
+            let why = |why: Option<&str>| ChangeKind::Unread {
+                log: log.clone(),
+                why: why.map(Into::into),
+            };
+            told(&mut history, 0, why(Some("500")));
+            assert!(history.is_counted_in_part(), "{log:?}");
+            let failed = Some(NotRead::Failed("500"));
+            let is_of_messages = log == Log::Messages;
+            assert_eq!(history.messages_not_read() == failed, is_of_messages);
+            assert_eq!(
+                history.attempts_not_read(&endpoint) == failed,
+                !is_of_messages
+            );
+            told(&mut history, 0, why(None));
+            assert!(!history.is_counted_in_part(), "{log:?}");
+        }
+    }
 
     fn row(history: &mut History, second: i64) {
         let attempt = Attempt {

@@ -37,8 +37,18 @@ pub(super) async fn look(client: &Client, outlet: &Outlet, what: Look) -> Result
         }
         Look::Message(id) => look_at_message(client, outlet, &id).await?,
         Look::Attempts(id) => {
-            let attempts = Attempts::of(client, &id).await?;
+            let log = Log::AttemptsOf(id.clone());
+            let attempts = match Attempts::of(client, &id).await {
+                Ok(attempts) => attempts,
+                Err(failure) => {
+                    let why = Some(failure.brief().into());
+                    let unread = ChangeKind::Unread { log, why };
+                    outlet.tell(Origin::Poll, unread).await;
+                    return Err(failure);
+                }
+            };
             let is_whole = attempts.is_whole();
+            let missing = attempts.missing().map(Into::into);
             let mut drafts = outlet.unreadable(Origin::Poll, attempts.unreadable);
             let nexts = look_on(client, outlet, &id, &attempts.rows).await;
             let rows = attempts.rows.into_iter();
@@ -54,9 +64,12 @@ pub(super) async fn look(client: &Client, outlet: &Outlet, what: Look) -> Result
                 .map(Box::new)
                 .map(ChangeKind::NextTry);
             drafts.extend(nexts.map(|kind| outlet.draft(Origin::Poll, kind)));
-            if is_whole {
-                drafts.push(outlet.draft(Origin::Poll, ChangeKind::AttemptsRead(id.clone())));
-            }
+            let end = if is_whole {
+                ChangeKind::AttemptsRead(id.clone())
+            } else {
+                ChangeKind::Unread { log, why: missing }
+            };
+            drafts.push(outlet.draft(Origin::Poll, end));
             outlet.send(drafts).await;
         }
         Look::Asset(id) => match names::look(client, outlet, &id).await {

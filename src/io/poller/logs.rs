@@ -3,7 +3,7 @@
 use super::reading::{Round, Sight};
 use super::{ATTEMPTS, ENDPOINTS, Poller, is_asked};
 use crate::domain::{
-    Attempt, ChangeKind, Endpoint, EndpointId, Failure, FailureKind, Time, Unreadable,
+    Attempt, ChangeKind, Endpoint, EndpointId, Failure, FailureKind, Log, Time, Unreadable,
 };
 use crate::io::client::FULL_PAGE;
 use crate::wire::rest::Page;
@@ -17,6 +17,12 @@ const PAGES_BACK: usize = 2;
 
 impl Poller {
     pub(super) async fn endpoints(&mut self) -> Result<(), Failure> {
+        let outcome = self.list_endpoints().await;
+        self.tell_unread(Log::Endpoints, &outcome).await;
+        outcome
+    }
+
+    async fn list_endpoints(&mut self) -> Result<(), Failure> {
         if !self.is_worth(ENDPOINTS) {
             return Ok(());
         }
@@ -76,6 +82,14 @@ impl Poller {
     }
 
     pub(super) async fn attempts_at(&mut self, endpoint: &EndpointId) -> Result<(), Failure> {
+        let newest = self.newest_attempts_at(endpoint).await;
+        self.tell_unread(Log::Attempts(endpoint.clone()), &newest)
+            .await;
+        newest?;
+        self.read_back(endpoint).await
+    }
+
+    async fn newest_attempts_at(&mut self, endpoint: &EndpointId) -> Result<(), Failure> {
         let margin = i64::try_from(self.client.http.waits.delivery_timeout.as_micros())
             .unwrap_or(0)
             .saturating_mul(2);
@@ -113,7 +127,7 @@ impl Poller {
         if is_first {
             self.goes_on(endpoint, goes_on).await;
         }
-        self.read_back(endpoint).await
+        Ok(())
     }
 
     /// Takes note of where a log goes on, and from when on it was read, and tells that.
@@ -140,7 +154,10 @@ impl Poller {
                 return Ok(());
             }
             let page = self.client.attempts_at(endpoint, FULL_PAGE, Some(&cursor));
-            let page = match self.offered(ATTEMPTS, page.await).await {
+            let page = self.offered(ATTEMPTS, page.await).await;
+            self.tell_unread(Log::OlderAttempts(endpoint.clone()), &page)
+                .await;
+            let page = match page {
                 Ok(Some(page)) => page,
                 Ok(None) => return Ok(()),
                 Err(failure) => {
@@ -173,6 +190,16 @@ impl Poller {
         let mut froms = self.backs.values().map(|(from, _)| *from);
         self.is_reading_messages_back()
             || oldest.is_some_and(|oldest| froms.any(|from| from > oldest))
+    }
+
+    /// Tells why a log could not be read, or that it could, where that is news.
+    pub(super) async fn tell_unread<T>(&mut self, log: Log, outcome: &Result<T, Failure>) {
+        let why = outcome.as_ref().err().map(Failure::brief);
+        let known = self.held.deliveries.why_unread(&log).map(|why| &**why);
+        if known != why.as_deref() {
+            let why = why.map(Into::into);
+            self.tell(vec![ChangeKind::Unread { log, why }]).await;
+        }
     }
 
     pub(super) async fn tell_lost(&self, place: &'static str, failure: &Failure) {

@@ -4,18 +4,21 @@
 use super::logs::{is_lost, limit};
 use super::reading::{Round, Sight};
 use super::{MESSAGES, Poller};
-use crate::domain::{ChangeKind, Failure, FailureKind, LogReach, Observation, Time};
+use crate::domain::{ChangeKind, Failure, FailureKind, Log, LogReach, Observation, Time};
 use crate::io::client::FULL_PAGE;
 use crate::wire::rest::{Logged, Page};
 
 /// Pages that the first look reads at once.
 const FIRST_PAGES: usize = 2;
 
+/// From when on a log was read, and where it goes on.
+type GoesOn = Option<(Time, String)>;
+
 /// Where the log of messages is read back.
 #[derive(Debug, Default)]
 pub(super) struct Back {
     /// From when on it was read, and where it goes on.
-    goes_on: Option<(Time, String)>,
+    goes_on: GoesOn,
     /// Before when it is not read, and why not.
     stopped: Option<(Time, String)>,
     /// How far it was told to be read.
@@ -27,15 +30,34 @@ impl Poller {
         if !self.is_worth(MESSAGES) {
             return Ok(());
         }
-        // Whatever is missed between two looks is paged for.
         let is_first = self.message_log.is_unread();
+        let newest = self.newest_messages().await;
+        self.tell_unread(Log::Messages, &newest).await;
+        let Some(goes_on) = newest? else {
+            return Ok(());
+        };
+        let outcome = if is_first {
+            self.newest_read = self.oldest;
+            self.message_back.goes_on = goes_on;
+            Ok(())
+        } else {
+            self.read_messages_back().await
+        };
+        self.tell_reach().await;
+        outcome
+    }
+
+    /// Reads the newest messages, and gives where the log goes on; `None` where there is no such
+    /// route.
+    async fn newest_messages(&mut self) -> Result<Option<GoesOn>, Failure> {
+        // Whatever is missed between two looks is paged for.
         let mut round = Round::new(self.message_log.clone(), 0, FIRST_PAGES);
         let mut goes_on = None;
         while !round.is_over() {
             let page = self.client.messages(limit(&round), round.cursor()).await;
             let page = match self.offered(MESSAGES, page).await {
                 Ok(Some(page)) => page,
-                Ok(None) => return Ok(()),
+                Ok(None) => return Ok(None),
                 Err(failure) => {
                     if is_lost(&round, &failure) {
                         self.tell_lost("messages", &failure).await;
@@ -54,15 +76,7 @@ impl Poller {
             round.took(sight);
         }
         self.message_log = round.end();
-        let outcome = if is_first {
-            self.newest_read = self.oldest;
-            self.message_back.goes_on = goes_on;
-            Ok(())
-        } else {
-            self.read_messages_back().await
-        };
-        self.tell_reach().await;
-        outcome
+        Ok(Some(goes_on))
     }
 
     /// Takes the messages of a page in, and tells those that are new or changed.
@@ -106,7 +120,9 @@ impl Poller {
             return Ok(());
         }
         let page = self.client.messages(FULL_PAGE, Some(&cursor)).await;
-        let page = match self.offered(MESSAGES, page).await {
+        let page = self.offered(MESSAGES, page).await;
+        self.tell_unread(Log::OlderMessages, &page).await;
+        let page = match page {
             Ok(Some(page)) => page,
             Ok(None) => return Ok(()),
             Err(failure) => {

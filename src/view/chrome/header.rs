@@ -89,12 +89,11 @@ fn header_rights(state: &State) -> (Vec<Pieces<'static>>, Vec<Pieces<'static>>) 
     let link = said(link::words(state));
     let pace = pace_words(state.pace.per_second(state.now));
     // Numbers that change each second keep their width, so that nothing beside them jumps.
-    // Where there is no stream, a poll is the only sign of life; where there is one, a poll must
+    // Where no stream ever told anything, a poll is the only sign of life; where one did, a poll must
     // not hide its silence.
-    let (what, sign) = if link::is_polling(state) {
-        ("poll", state.polls.well)
-    } else {
-        ("last", state.last_sign)
+    let (what, sign) = match state.last_sign {
+        Some(_) if !link::is_polling(state) => ("last", state.last_sign),
+        _ => ("poll", state.polls.told),
     };
     let last = sign.map_or_else(
         || "nothing received yet".to_owned(),

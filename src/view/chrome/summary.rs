@@ -8,7 +8,7 @@ use super::super::paint::{Canvas, Pieces, Side, dim, piece, pieces_width, plain}
 use super::pace_words;
 use crate::app::filter::Filter;
 use crate::app::{Screen, State, Tone};
-use crate::domain::{Part, TASK_STATES, Unfit, plural};
+use crate::domain::{NotRead, Part, TASK_STATES, Unfit, plural};
 
 /// Paints the summary.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, row: u16, state: &State, matching: usize) {
@@ -104,29 +104,39 @@ fn lefts(state: &State) -> Vec<Pieces<'static>> {
             ]);
             ways
         }
-        Screen::Endpoints => {
-            let n_disabled = history
-                .endpoints
-                .values()
-                .filter(|endpoint| endpoint.disabled)
-                .count();
-            vec![vec![
-                plain(format!(
-                    " {}",
-                    plural(history.endpoints.len(), "endpoint", "endpoints")
-                )),
-                piece(
-                    if n_disabled == 0 {
-                        Tone::Dim
-                    } else {
-                        Tone::Bad
-                    },
-                    format!(" · {n_disabled} disabled"),
-                ),
-            ]]
-        }
+        Screen::Endpoints => endpoints(state),
         Screen::Received => received(state),
         Screen::Health => vec![vec![dim(format!(" {}", state.session.base_url))]],
+    }
+}
+
+/// How many endpoints there are, and whether these are all.
+fn endpoints(state: &State) -> Vec<Pieces<'static>> {
+    let endpoints = &state.history.endpoints;
+    let n = endpoints.len();
+    let n_disabled = endpoints.values().filter(|it| it.disabled).count();
+    let tone = if n_disabled == 0 {
+        Tone::Dim
+    } else {
+        Tone::Bad
+    };
+    let Some(why) = state.history.endpoints_not_read() else {
+        let all = plain(format!(" {}", plural(n, "endpoint", "endpoints")));
+        return vec![vec![all, piece(tone, format!(" · {n_disabled} disabled"))]];
+    };
+    // Those that are known from attempts alone need not be all.
+    let some = vec![
+        plain(format!(" {n}+ endpoints")),
+        piece(tone, format!(" · {n_disabled}+ disabled")),
+    ];
+    let told = |words: &str| {
+        let words = piece(Tone::Warn, format!(" · their list {words}"));
+        some.iter().cloned().chain([words]).collect()
+    };
+    match why {
+        NotRead::Yet => vec![told("is not read yet"), some],
+        NotRead::Absent => vec![told("is not told here"), some],
+        NotRead::Failed(_) => vec![told(&unread::sentence(why)), told(unread::cell(why)), some],
     }
 }
 

@@ -115,6 +115,7 @@ pub fn outcomes(history: &History, delivery: &Delivery) -> Vec<Said> {
         let text = match history.abilities.attempts {
             _ if !history.is_unread_somewhere(delivery) => "no attempt seen yet",
             Ability::Absent(_) => "attempts not told here",
+            _ if history.failing_logs().next().is_some() => "attempts cannot be read",
             _ => "attempts not read yet",
         };
         words.push((Tone::Dim, text.to_owned()));

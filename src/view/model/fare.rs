@@ -3,7 +3,7 @@
 use super::{Said, ago};
 use crate::app::Tone;
 use crate::domain::time::{SECOND, bound_words, duration_words, rough_words};
-use crate::domain::{Answers, Beat, Endpoint, Failing, Health, Standing, Time};
+use crate::domain::{Answers, Beat, Endpoint, Failing, Health, NotRead, Standing, Time};
 
 /// What it means that an endpoint is disabled, in a row.
 pub const SILENT: &str = "nothing is sent";
@@ -12,11 +12,13 @@ pub const SILENT: &str = "nothing is sent";
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// Glyph, word and tone of an endpoint's state: failing where nothing succeeded since the last
-/// failure, flaky where something did and messages are failing all the same.
+/// failure, flaky where something did and messages are failing all the same. Of one whose attempts
+/// are not read (`not_read`) nothing is known.
 pub fn state(
     endpoint: &Endpoint,
     standing: Option<Standing>,
     health: &Health,
+    not_read: Option<NotRead<'_>>,
 ) -> (&'static str, &'static str, Tone) {
     if endpoint.disabled {
         return ("⊘", "disabled", Tone::Bad);
@@ -24,7 +26,9 @@ pub fn state(
     match standing {
         _ if health.failing.is_some() => ("✗", "failing", Tone::Bad),
         Some(standing) if standing.failing > 0 => ("!", "flaky", Tone::Warn),
+        _ if matches!(not_read, Some(NotRead::Failed(_))) => ("?", "not read", Tone::Warn),
         Some(_) => ("✓", "healthy", Tone::Ok),
+        None if not_read.is_some() => ("?", "not read", Tone::Dim),
         None => ("·", "unused", Tone::Dim),
     }
 }
@@ -235,18 +239,28 @@ mod tests {
             ..Health::default()
         };
         let fine = Health::default();
-        let word = |standing, health: &Health| state(&endpoint, standing, health).1;
+        let word = |standing, health: &Health| state(&endpoint, standing, health, None).1;
         assert_eq!(word(standing(2), &row), "failing");
         assert_eq!(word(standing(2), &fine), "flaky");
         assert_eq!(word(standing(0), &fine), "healthy");
         // Its messages have left memory, or were delivered before.
         assert_eq!(word(standing(0), &row), "failing");
         assert_eq!(word(None, &fine), "unused");
+        let unread = |standing, why| state(&endpoint, standing, &fine, Some(why)).1;
+        for (why, seen) in [
+            (NotRead::Yet, "healthy"),
+            (NotRead::Absent, "healthy"),
+            (NotRead::Failed("500"), "not read"),
+        ] {
+            assert_eq!(unread(None, why), "not read");
+            assert_eq!(unread(standing(0), why), seen);
+            assert_eq!(unread(standing(2), why), "flaky");
+        }
         let disabled = Endpoint {
             disabled: true,
             ..endpoint.clone()
         };
-        assert_eq!(state(&disabled, standing(2), &row).1, "disabled");
+        assert_eq!(state(&disabled, standing(2), &row, None).1, "disabled");
     }
 
     #[test]

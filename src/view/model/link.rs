@@ -42,6 +42,17 @@ pub fn is_polling(state: &State) -> bool {
     matches!(state.history.link, LinkState::Polling { .. })
 }
 
+/// Whether the server answers, by a stream or by reads.
+pub fn is_open(state: &State) -> bool {
+    matches!(
+        state.history.link,
+        LinkState::CatchingUp
+            | LinkState::Live
+            | LinkState::Stale { .. }
+            | LinkState::Polling { .. }
+    )
+}
+
 /// What is wrong with the link, what to do, and how old the screen is; nothing if all is well.
 pub fn trouble(state: &State) -> Option<Vec<String>> {
     let (why, what) = match &state.history.link {

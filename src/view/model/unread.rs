@@ -1,7 +1,9 @@
 //! What of the service's logs is not read here, in words: counts of messages and failures are too
 //! low by that.
 
-use crate::domain::{Ability, Delivery, History, Log, MessageId, Time, plural, visible};
+use crate::domain::{
+    Ability, Delivery, EndpointId, History, Log, MessageId, NotRead, Time, plural, visible,
+};
 
 /// What stands behind a count that may be too low.
 pub fn more(history: &History) -> &'static str {
@@ -39,16 +41,43 @@ pub fn words(history: &History, offset: i32) -> Vec<String> {
     messages.into_iter().chain(attempts).collect()
 }
 
-/// That messages are missing, in a few words.
+/// That messages are missing, or that attempts cannot be read, in a few words.
 pub fn short(history: &History) -> Option<&'static str> {
-    let before = history.messages_unread_before()?;
     let is_over = history.why_messages_unread().is_some();
-    Some(match (before == Time(i64::MAX), is_over) {
-        (true, false) => "messages not read yet",
-        (true, true) => "messages not told here",
-        (false, false) => "older messages not read yet",
-        (false, true) => "older messages not read",
+    let before = history.messages_unread_before();
+    Some(match (history.messages_not_read(), before) {
+        (Some(NotRead::Yet), _) => "messages not read yet",
+        (Some(NotRead::Failed(_)), _) => "messages cannot be read",
+        (Some(NotRead::Absent), _) => "messages not told here",
+        _ if history.failing_logs().next().is_some() => "attempts cannot be read",
+        (None, Some(_)) if is_over => "older messages not read",
+        (None, Some(_)) => "older messages not read yet",
+        (None, None) => return None,
     })
+}
+
+/// Why no attempt at an endpoint is known, where there may be some all the same.
+pub fn attempts_unknown<'a>(history: &'a History, endpoint: &EndpointId) -> Option<NotRead<'a>> {
+    let is_unseen = history.deliveries.tries(endpoint).is_none();
+    let why = history.attempts_not_read(endpoint);
+    why.filter(|_| is_unseen)
+}
+
+/// What stands where something may be that is not known, in a cell.
+pub fn cell(why: NotRead<'_>) -> &'static str {
+    match why {
+        NotRead::Yet => "not read yet",
+        NotRead::Failed(_) => "cannot be read",
+        NotRead::Absent => "not told here",
+    }
+}
+
+/// The same in a sentence, with the reason.
+pub fn sentence(why: NotRead<'_>) -> String {
+    match why {
+        NotRead::Failed(why) => format!("cannot be read: {}", visible(why)),
+        NotRead::Yet | NotRead::Absent => cell(why).to_owned(),
+    }
 }
 
 /// Before when messages are missing: `messages before 2026-11-26 12:03:10 are not read yet`.
@@ -58,9 +87,10 @@ pub fn messages_words(history: &History, before: Time, offset: i32) -> String {
     } else {
         format!("messages before {}", before.date_clock(offset))
     };
-    match history.why_messages_unread() {
-        Some(why) => format!("{what} are not read: {why}"),
-        None => format!("{what} are not read yet"),
+    match (history.messages_not_read(), history.why_messages_unread()) {
+        (Some(why @ NotRead::Failed(_)), _) => format!("messages {}", sentence(why)),
+        (_, Some(why)) => format!("{what} are not read: {}", visible(why)),
+        (_, None) => format!("{what} are not read yet"),
     }
 }
 
@@ -69,26 +99,34 @@ pub fn attempts_words(history: &History, before: Time, offset: i32) -> String {
     if matches!(history.abilities.attempts, Ability::Absent(_)) {
         return "attempts are not told by this server".to_owned();
     }
+    let mut failing: Vec<_> = history.failing_logs().collect();
+    failing.sort_unstable();
+    if let Some((endpoint, why)) = failing.first() {
+        let whose = match failing.len() {
+            1 => visible(&history.endpoint_label(endpoint)).into_owned(),
+            n => format!("{n} endpoints"),
+        };
+        let why = sentence(NotRead::Failed(why));
+        return format!("attempts at {whose} {why}");
+    }
     if before == Time(i64::MAX) {
         return "attempts are not read yet".to_owned();
     }
-    format!(
-        "attempts before {} are not read yet",
-        before.date_clock(offset)
-    )
+    let what = format!("attempts before {} are not read", before.date_clock(offset));
+    match history.why_older_attempts_unread(before) {
+        Some(why) => format!("{what}: {}", visible(why)),
+        None => format!("{what} yet"),
+    }
 }
 
 /// What stands for the event of a message of which only attempts were seen.
 pub fn kind_words(history: &History, delivery: &Delivery) -> &'static str {
     let log = Log::Message(delivery.id.clone());
-    let is_over =
-        history.messages_unread_before().is_none() || history.why_messages_unread().is_some();
-    if history.deliveries.why_unread(&log).is_some() {
-        "not known"
-    } else if is_over {
-        "not in the log"
-    } else {
-        "not read yet"
+    match history.messages_unread_before() {
+        _ if history.deliveries.why_unread(&log).is_some() => "not known",
+        None => "not in the log",
+        Some(_) if history.why_messages_unread().is_some() => "not known",
+        Some(_) => "not read yet",
     }
 }
 
@@ -111,7 +149,10 @@ pub fn message_words(history: &History, id: &MessageId, is_told: bool) -> String
             format!("not known: it was not in the log as that was read, and {NONE_BY_ID}")
         }
         (None, Some(_), Some(why)) => {
-            let log = "the log is not read as far back";
+            let log = match history.messages_not_read() {
+                Some(_) => "messages are not read",
+                None => "the log is not read as far back",
+            };
             format!("not known: {log}: {}; {NONE_BY_ID}", visible(why))
         }
         (None, Some(_), None) => {

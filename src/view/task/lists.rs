@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::super::list;
-use super::super::model::{changed_words, delivery, provenance};
+use super::super::model::{changed_words, delivery, provenance, unread};
 use super::super::paint::{Canvas, Pieces, role, said};
 use super::super::table;
 use super::super::theme::Role;
@@ -80,8 +80,16 @@ fn events(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &TaskPage, h
 
 fn messages(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &TaskPage, has_focus: bool) {
     let rows = task_messages(&state.history, &page.task);
-    let title = format!("MESSAGES {}", rows.len());
-    let nothing = "no webhook message about it is known";
+    let history = &state.history;
+    let made = history.tasks.get(&page.task).map(|task| task.created());
+    let unread = history.messages_unread_before();
+    let unread = unread.filter(|before| made.is_none_or(|made| made < *before));
+    let more = unread.map_or("", |_| "+");
+    let title = format!("MESSAGES {}{more}", rows.len());
+    let nothing = unread.map_or_else(
+        || "no webhook message about it is known".to_owned(),
+        |before| unread::messages_words(history, before, state.session.utc_offset),
+    );
     let pick = (&page.messages, rows.as_slice());
     list::headed(
         canvas,
@@ -89,7 +97,7 @@ fn messages(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &TaskPage,
         &title,
         pick,
         has_focus,
-        nothing,
+        &nothing,
         |id, is_selected| {
             let message = state.history.deliveries.get(id)?;
             let kind = message.message.as_ref();

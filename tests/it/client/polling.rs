@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use reeltop::domain::{
-    Ability, ChangeKind, EndpointId, Grounds, LinkState, MessageId, ReplayState, Route, Stage,
+    Ability, ChangeKind, EndpointId, Grounds, History, LinkState, MessageId, NotRead, ReplayState,
+    Route, Stage,
 };
 use reeltop::io::config::Source;
 use reeltop::io::intake::ReplayOrder;
@@ -283,6 +284,54 @@ async fn what_the_server_publishes_is_asked_for_until_it_answers() {
     watcher
         .until("an answer", |history| {
             history.abilities.resend != Ability::Unknown
+        })
+        .await;
+    watcher.hose.close().await;
+}
+
+#[tokio::test]
+async fn logs_that_fail_are_told_with_the_reason_until_they_answer() {
+    let fails = Arc::new(AtomicBool::new(true));
+    let is_failing = fails.clone();
+    let server = Scripted::start(move |_, request| {
+        let is_log = request.starts_with("get /webhooks/");
+        if request.starts_with("get /webhooks/endpoints ") {
+            json(r#"{"data":[{"id":"ep_1","url":"http://x"}],"done":true}"#)
+        } else if is_log && is_failing.load(Ordering::Relaxed) {
+            answer("500 x", "", r#"{"detail":"out of order"}"#)
+        } else if request.starts_with("get /webhooks/messages") {
+            json(&message("msg_1"))
+        } else if is_log {
+            json(&attempt("ep_1", "msg_1"))
+        } else {
+            rest(request)
+        }
+    })
+    .await;
+    let endpoint = EndpointId::new("ep_1");
+    let mut watcher = Watcher::open(source(&server.url));
+    let words = |not_read: Option<NotRead<'_>>| match not_read {
+        Some(NotRead::Failed(why)) => why.to_owned(),
+        other => format!("{other:?}"),
+    };
+    let first = History::default();
+    assert_eq!(first.endpoints_not_read(), Some(NotRead::Yet));
+    watcher
+        .until("both reasons", |history| {
+            let attempts = words(history.attempts_not_read(&endpoint));
+            let messages = words(history.messages_not_read());
+            [attempts, messages]
+                .iter()
+                .all(|words| words.starts_with("500: out of order"))
+        })
+        .await;
+    assert_eq!(watcher.history.endpoints_not_read(), None);
+    fails.store(false, Ordering::Relaxed);
+    watcher
+        .until("both read", |history| {
+            history.attempts_not_read(&endpoint).is_none()
+                && history.messages_not_read().is_none()
+                && !history.is_counted_in_part()
         })
         .await;
     watcher.hose.close().await;

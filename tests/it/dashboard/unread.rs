@@ -1,8 +1,13 @@
 //! What is not read: none of it is said to be none.
 
-use crate::support::{attempt, change, messages_read, picture, press, told as world};
+use crate::support::{
+    abilities, attempt, change, endpoint, fresh, message, messages_read, picture, press, read_from,
+    told as world,
+};
 use reeltop::app::{Effect, Msg, Sight, State, update};
-use reeltop::domain::{Change, ChangeKind, LogReach, MessageId, Time};
+use reeltop::domain::{
+    Change, ChangeKind, EndpointId, LinkState, Log, LogReach, MessageId, Origin, Time,
+};
 
 fn told(state: &mut State, what: Vec<Change>) -> String {
     update(state, Msg::Changed(what));
@@ -60,5 +65,137 @@ fn a_message_itself_is_asked_for_where_it_is_told_and_not_known() {
     assert!(
         matches!(known[..], [Effect::Look(Sight::Attempts(_))]),
         "{known:?}"
+    );
+}
+
+fn unread(log: Log, why: Option<&str>) -> Change {
+    let why = why.map(Into::into);
+    change(0, ChangeKind::Unread { log, why })
+}
+
+fn listed(ids: &[&str]) -> Change {
+    let ids: Vec<EndpointId> = ids.iter().map(|id| EndpointId::new(id)).collect();
+    change(0, ChangeKind::EndpointsListed(ids.into()))
+}
+
+#[test]
+fn nothing_is_called_none_while_its_log_is_not_read() {
+    let mut state = fresh();
+    update(&mut state, Msg::Changed(vec![abilities()]));
+    let link = ChangeKind::Link(Box::new(LinkState::Live));
+    update(&mut state, Msg::Changed(vec![change(9, link)]));
+    press(&mut state, "3");
+    let shown = told(&mut state, Vec::new());
+    assert!(shown.contains("Messages are not read yet"), "{shown}");
+    press(&mut state, "4");
+    let shown = told(&mut state, Vec::new());
+    assert!(shown.contains("Endpoints are not read yet"), "{shown}");
+    assert!(shown.contains("0+ endpoints"), "{shown}");
+
+    let why = Some("500: out of order");
+    let failed = vec![unread(Log::Endpoints, why), unread(Log::Messages, why)];
+    let shown = told(&mut state, failed);
+    assert!(
+        shown.contains("Endpoints cannot be read: 500: out"),
+        "{shown}"
+    );
+    press(&mut state, "3");
+    let shown = told(&mut state, Vec::new());
+    assert!(
+        shown.contains("Messages cannot be read: 500: out"),
+        "{shown}"
+    );
+
+    let read = vec![
+        unread(Log::Endpoints, None),
+        unread(Log::Messages, None),
+        messages_read(None),
+        listed(&[]),
+    ];
+    let shown = told(&mut state, read);
+    assert!(shown.contains("No webhook messages yet"), "{shown}");
+    press(&mut state, "4");
+    let shown = told(&mut state, Vec::new());
+    assert!(shown.contains("No webhook endpoints yet"), "{shown}");
+}
+
+#[test]
+fn an_endpoint_whose_attempts_cannot_be_read_is_not_unused() {
+    let mut state = fresh();
+    let new = vec![
+        abilities(),
+        endpoint("ep_new", "new", "https://new.example", false),
+        message("msg_new", 5, "task.failed", 1, 12, "{}"),
+        messages_read(None),
+        listed(&["ep_new"]),
+    ];
+    update(&mut state, Msg::Changed(new));
+    let log = Log::Attempts(EndpointId::new("ep_new"));
+    for (what, cell, sentence) in [
+        (None, "not read yet", "not read yet"),
+        (
+            Some("500: out of order"),
+            "cannot be read",
+            "500: out of order",
+        ),
+    ] {
+        press(&mut state, "4");
+        update(&mut state, Msg::Changed(vec![unread(log.clone(), what)]));
+        let shown = picture(&mut state, 200, 36);
+        assert!(shown.contains("? not read"), "{shown}");
+        assert!(shown.contains(cell), "{shown}");
+        for none in ["unused", "none seen", "·····"] {
+            assert!(!shown.contains(none), "{none}: {shown}");
+        }
+        press(&mut state, "enter");
+        let page = picture(&mut state, 120, 36);
+        assert!(page.contains(sentence), "{page}");
+        assert!(page.contains("is not known"), "{page}");
+        assert!(!page.contains("no attempt known"), "{page}");
+        press(&mut state, "esc 3");
+        let list = picture(&mut state, 160, 36);
+        assert!(list.contains(&format!("attempts {cell}")), "{list}");
+        assert!(list.contains("✗ 0+ still broken"), "{list}");
+        press(&mut state, "enter");
+        let page = picture(&mut state, 160, 36);
+        assert!(
+            page.contains(&format!(
+                "its attempts {}",
+                what.map_or("are not read yet", |_| "cannot be read: 500")
+            )),
+            "{page}"
+        );
+        press(&mut state, "esc");
+    }
+    update(
+        &mut state,
+        Msg::Changed(vec![unread(log, None), read_from("ep_new", None)]),
+    );
+    let list = picture(&mut state, 160, 36);
+    assert!(list.contains("no attempt seen yet"), "{list}");
+    press(&mut state, "4");
+    let shown = picture(&mut state, 200, 36);
+    assert!(
+        shown.contains("unused") && shown.contains("none seen"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn what_a_poll_told_is_a_sign_of_life_while_there_is_no_stream() {
+    let mut state = fresh();
+    let line = |state: &mut State| picture(state, 120, 36).lines().next().unwrap().to_owned();
+    assert!(line(&mut state).contains("nothing received yet"));
+    // The round goes on, and the stream is not open.
+    let told = message("msg_new", 5, "task.failed", 1, 12, "{}");
+    let told = Change {
+        origin: Origin::Poll,
+        ..told
+    };
+    update(&mut state, Msg::Changed(vec![told]));
+    let shown = line(&mut state);
+    assert!(
+        shown.contains("poll ") && !shown.contains("nothing received"),
+        "{shown}"
     );
 }
