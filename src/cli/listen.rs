@@ -185,8 +185,8 @@ impl Hall {
             .and_then(|shelf| kept(shelf.save(&request, received)));
         let (desk, done) = (Arc::clone(&self.desk), done.clone());
         tokio::spawn(async move {
-            let (delivery, answer) = desk.handle(request, received, entry, saved_as).await;
-            sender.answer(answer);
+            let (mut delivery, answer) = desk.handle(request, received, entry, saved_as).await;
+            desk.answer(&mut delivery, answer, sender).await;
             let _ = done.send(delivery).await;
         });
         Ok(true)

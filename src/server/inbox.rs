@@ -107,9 +107,14 @@ impl Inbox {
 }
 
 impl Sender {
-    /// Answers; the sender may have gone.
-    pub fn answer(self, answer: Answer) {
-        let _ = self.0.send(answer);
+    /// Answers, unless the sender has hung up; whether it was still there.
+    pub fn answer(self, answer: Answer) -> bool {
+        self.0.send(answer).is_ok()
+    }
+
+    /// Waits until the sender has hung up.
+    pub async fn gone(&mut self) {
+        self.0.closed().await;
     }
 }
 

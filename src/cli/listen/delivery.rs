@@ -12,7 +12,7 @@ use crate::domain::Time;
 use crate::domain::time::SECOND;
 use crate::io::Clock;
 use crate::io::post::{Headers, Outgoing, Poster};
-use crate::server::inbox::Answer;
+use crate::server::inbox::{Answer, Sender};
 use crate::wire::saved::Saved;
 use crate::wire::signature::doctor::{Diagnosis, Held};
 use crate::wire::signature::key::Key;
@@ -56,6 +56,8 @@ pub struct Delivery {
     /// `None` where there is no secret to check it with.
     pub found: Option<Diagnosis>,
     pub code: u16,
+    /// Whether its sender was still there for it.
+    pub is_answered: bool,
     pub forwarded: Option<Forwarded>,
     pub saved_as: Option<String>,
 }
@@ -106,19 +108,28 @@ impl Desk {
                 body: Vec::new(),
             };
         }
-        if let Some(delay) = self.delay {
-            tokio::time::sleep(delay).await;
-        }
         let delivery = Delivery {
             request,
             received,
             entry,
             found,
             code: answer.code,
+            is_answered: true,
             forwarded,
             saved_as,
         };
         (delivery, answer)
+    }
+
+    /// Answers what was handled, after the delay, unless its sender has hung up by then.
+    pub async fn answer(&self, delivery: &mut Delivery, answer: Answer, mut sender: Sender) {
+        if let Some(delay) = self.delay {
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                () = sender.gone() => {}
+            }
+        }
+        delivery.is_answered = sender.answer(answer);
     }
 }
 

@@ -104,7 +104,11 @@ impl Printer {
                 let _ = write!(line, "  not forwarded: {}", visible(why));
             }
         }
-        let _ = write!(line, "  → {}", delivery.code);
+        if delivery.is_answered {
+            let _ = write!(line, "  → {}", delivery.code);
+        } else {
+            line.push_str("  not answered: its sender hung up before");
+        }
         line
     }
 }
@@ -137,7 +141,10 @@ fn fields(delivery: &Delivery, event: Option<&Event>) -> Map<String, Value> {
             ),
         ),
         ("reason", json!(found.map(Diagnosis::words))),
-        ("response_status_code", delivery.code.into()),
+        (
+            "response_status_code",
+            json!(delivery.is_answered.then_some(delivery.code)),
+        ),
         ("forwarded", json!(forwarded)),
         ("turned_away", Value::Null),
         ("saved_as", json!(delivery.saved_as)),

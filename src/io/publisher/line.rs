@@ -33,8 +33,10 @@ pub struct Pace {
     pub longest_pause: Duration,
     /// An event is given up after so many failed tries between which others were taken.
     pub most_tries: u32,
-    /// Events held, at most.
+    /// Events held, at most, …
     pub room: usize,
+    /// … and bytes of what they deliver.
+    pub room_bytes: usize,
 }
 
 impl Default for Pace {
@@ -46,6 +48,7 @@ impl Default for Pace {
             longest_pause: Duration::from_mins(5),
             most_tries: 60,
             room: 50_000,
+            room_bytes: 256 << 20,
         }
     }
 }
@@ -109,6 +112,8 @@ pub struct Line {
     again: BTreeMap<(Instant, u64), Trip>,
     n_again_away: usize,
     tally: Tally,
+    /// What those that are not settled deliver, in bytes.
+    bytes: usize,
     /// Failures since an event was taken.
     row: u32,
     /// No event is taken: one at a time is tried.
@@ -138,6 +143,7 @@ impl Line {
             again: BTreeMap::new(),
             n_again_away: 0,
             tally: Tally::default(),
+            bytes: 0,
             row: 0,
             is_away: false,
             n_away: 0,
@@ -169,15 +175,17 @@ impl Line {
 
     /// Puts an event behind those of its task. Where there is no room it is dropped and counted.
     pub fn push(&mut self, task: &str, event: Published) {
-        if self.tally.waiting >= self.pace.room {
+        let bytes = self.bytes + event.payload.get().len();
+        if self.tally.waiting >= self.pace.room || bytes > self.pace.room_bytes {
             self.tally.beyond += 1;
             if self.lost.is_none() {
-                self.said.push(Said::Full(self.pace.room));
+                self.said.push(Said::Full(self.tally.waiting));
             }
             *self.lost.get_or_insert(0) += 1;
             return;
         }
         self.tally.waiting += 1;
+        self.bytes = bytes;
         if let Some(behind) = self.behind.get_mut(task) {
             behind.push_back(event);
             return;
@@ -241,6 +249,7 @@ impl Line {
         }
         // Only when there is room for many, or each event that leaves would be a reason to say so.
         if self.tally.waiting <= self.pace.room / 10 * 9
+            && self.bytes <= self.pace.room_bytes / 10 * 9
             && let Some(dropped) = self.lost.take()
         {
             self.said.push(Said::Room(dropped));
@@ -266,6 +275,7 @@ impl Line {
     /// It waits no longer: the next of its task may go.
     fn leave(&mut self, trip: &Trip) {
         self.tally.waiting -= 1;
+        self.bytes -= trip.event.payload.get().len();
         if trip.n_failed > 0 {
             self.tally.failing -= 1;
         }
@@ -455,6 +465,7 @@ mod tests {
             let pace = Pace {
                 most_tries: 4,
                 room: 40,
+                room_bytes: 60,
                 ..Pace::default()
             };
             let (mut line, mut now) = (Line::new(pace), Instant::now());
@@ -492,6 +503,9 @@ mod tests {
                 let ended = tally.taken + tally.refused + tally.given_up + tally.beyond;
                 assert_eq!(ended + tally.waiting as u64, n_pushed as u64);
                 assert_eq!(tally.on_their_way, away.len());
+                // Each delivers `{}`.
+                assert_eq!(line.bytes, 2 * tally.waiting);
+                assert!(tally.waiting <= 30);
                 let again = away.iter().filter(|trip| trip.n_failed > 0).count();
                 assert_eq!(tally.failing, line.again.len() + again);
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::send::{receiver, strict};
-use super::{BODY, ID, OTHER, SECRET, command, ended, file, now, run, signed};
+use super::{BODY, ID, OTHER, SECRET, command, ended, file, http, now, run, signed};
 use crate::pty::Pty;
 use crate::server::support::{create_endpoint, start_fast};
 
@@ -262,6 +262,23 @@ async fn answers_are_as_asked_and_what_is_no_webhook_is_refused() {
         (&503.into(), &Value::Null)
     );
     assert_eq!(listening.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn whoever_hangs_up_before_the_answer_was_not_answered() {
+    let mut listening = Listening::start(&["--delay", "1h", "--json"]);
+    let at = listening.url.strip_prefix("http://").unwrap();
+    let at = at.trim_end_matches('/').to_owned();
+    let mut stream = TcpStream::connect(&at).unwrap();
+    let (length, signature) = (BODY.len(), signed(SECRET, now(), BODY));
+    let head = http(now(), &signature, "");
+    let (head, _) = head.split_once("\r\n\r\n").unwrap();
+    let request = format!("{head}\r\ncontent-length: {length}\r\n\r\n{BODY}");
+    stream.write_all(request.as_bytes()).unwrap();
+    drop(stream);
+    let line = listening.line();
+    assert_eq!(line["message_id"], ID);
+    assert_eq!(line["response_status_code"], Value::Null);
 }
 
 #[tokio::test(flavor = "multi_thread")]

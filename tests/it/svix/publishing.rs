@@ -18,6 +18,7 @@ fn quick() -> Pace {
         longest_pause: Duration::from_millis(50),
         most_tries: 10,
         room: 1000,
+        room_bytes: usize::MAX,
     }
 }
 
@@ -170,6 +171,7 @@ async fn a_full_line_drops_what_comes_on_top_and_says_how_many() {
     .await;
     let pace = Pace {
         room: 10,
+        room_bytes: usize::MAX,
         ..quick()
     };
     let (publisher, words) = publisher(&svix, pace);
