@@ -42,8 +42,9 @@ use crossterm::event::KeyEvent;
 use crate::domain::bulk::Sweep;
 use crate::domain::{
     AssetId, AttemptId, Bounds, Change, EndpointId, Failure, Grounds, Hidden, History, MessageId,
-    Moment, Proof, Received, Route, TaskId, Time,
+    Moment, NextAsked, Proof, Received, Route, TaskId, Time,
 };
+use bulk::asking::Asking;
 use bulk::run::Run;
 use bulk::sending::RunView;
 use bulk::{BulkOverlay, ShownBulk};
@@ -241,6 +242,8 @@ pub enum Sight {
     /// A message itself, where a server tells it by its id.
     Message(MessageId),
     Asset(AssetId),
+    /// When the service tries a message again.
+    Next(NextAsked),
     /// Attempts at an endpoint, as the service counts them.
     Stats(EndpointId),
     /// What an attempt carried beside its body.
@@ -371,6 +374,8 @@ pub struct State {
     pub leaving: Option<Leaving>,
     /// The many that are being sent, or were sent last.
     pub run: Option<Run>,
+    /// What the service is asked about the plan of many.
+    pub asking: Asking,
     /// What is left to the service's own retry.
     pub waits: Waits,
     /// The changes of endpoints that wait for an answer, and what waits to be seen of them.
@@ -411,6 +416,7 @@ impl State {
             polls: Polls::default(),
             leaving: None,
             run: None,
+            asking: Asking::default(),
             waits: Waits::default(),
             changes: Changes::default(),
             keyed: i64::MIN,

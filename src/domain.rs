@@ -55,8 +55,8 @@ pub use hidden::Hidden;
 pub use history::{
     Anchor, Applied, BOUNDS, Bound, Bounds, ByTime, CauseSummary, Columns, Deliveries, Delivery,
     Dropped, EndpointOutcome, EventEntry, EventRow, Events, Gap, GapFound, History, Kept, Losses,
-    OutcomeState, PARTS, Part, SortBy, Standing, TaskOrder, TaskRow, TaskSight, Tasks, Tries,
-    Window,
+    NextAsked, OutcomeState, PARTS, Part, SortBy, Standing, TaskOrder, TaskRow, TaskSight, Tasks,
+    Tries, Window,
 };
 pub use id::{AssetId, AttemptId, EndpointId, EventId, Id, MessageId, TaskId, UserId};
 pub use journal::{Hole, Journal, Missing, NotRecording, Recording};
@@ -67,7 +67,7 @@ pub use link::{
 pub use mask::{MASK, masked_url, masked_urls, without};
 pub use message::{Log, LogReach, Message, NotRead, Payload};
 pub use offer::{OFFERS, Offer};
-pub use plan::{Grounds, Plan, PlanItem, PostBody, Verdict, plan, plan_local};
+pub use plan::{Grounds, Plan, PlanItem, PostBody, Retry, Verdict, plan, plan_local};
 pub use query::Query;
 pub use queue::{Job, MAX_FAILURES, MAX_PAUSE, Pause, Queue, UNSAID, asks_to_wait};
 pub use received::{Again, Finding, Receipt, Receipts, Received, Unfit};

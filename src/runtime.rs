@@ -379,10 +379,10 @@ impl Loop {
     }
 
     fn look_up(&self, sight: Sight) {
-        let (client, answers) = (self.hose.client(), self.answers.0.clone());
+        let (hose, answers) = (self.hose.clone(), self.answers.0.clone());
         self.hose.read(async move {
-            let Some(client) = client else { return };
-            if let Some(told) = told::told(&client, &sight).await {
+            let Some(client) = hose.client() else { return };
+            if let Some(told) = told::told(&hose, &client, &sight).await {
                 let _ = answers.send(Msg::Told { sight, told }).await;
             }
         });

@@ -65,7 +65,7 @@ impl State {
                 (Page::Endpoint(page), Sight::Stats(endpoint)) if page.endpoint == *endpoint => {
                     page.counted = match told {
                         Ok(Sighted::Stats(stats)) => Told::Is(*stats),
-                        Ok(Sighted::Headers(_)) => continue,
+                        Ok(Sighted::Headers(_) | Sighted::Next) => continue,
                         Err(why) => Told::Not(why.brief()),
                     };
                 }
@@ -75,7 +75,7 @@ impl State {
                         Ok(Sighted::Headers(None)) => {
                             Told::Not("the service has none of this one".to_owned())
                         }
-                        Ok(Sighted::Stats(_)) => continue,
+                        Ok(Sighted::Stats(_) | Sighted::Next) => continue,
                         Err(why) => Told::Not(why.brief()),
                     };
                 }

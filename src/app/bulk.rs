@@ -1,11 +1,14 @@
 //! The plan of many replays: what was asked for, what would be sent of it, what the user left out.
 
+pub mod asking;
 mod kept;
 mod route;
 pub mod run;
 mod scope;
 pub mod sending;
 mod unread;
+
+use std::collections::HashSet;
 
 use crossterm::event::KeyEvent;
 
@@ -36,6 +39,8 @@ pub enum Choice {
     LeaveOut,
     /// Left to the service's own retry.
     Wait,
+    /// It was left to that, and none comes after all.
+    NoRetry,
 }
 
 /// One pair of the plan.
@@ -99,7 +104,7 @@ impl BulkRow {
         };
         if self.item.retry.is_none() && self.is_waiting() {
             // It is over, or will not come: there is nothing left to wait for.
-            self.choice = Some(Choice::LeaveOut);
+            self.choice = Some(Choice::NoRetry);
         }
     }
 }
@@ -129,8 +134,12 @@ pub struct Counts {
     pub skipped: usize,
     pub refused: usize,
     pub waiting: usize,
-    /// Those that the service tries again by itself, and that are to be sent.
+    /// Left to the service's own retry, of which none comes after all.
+    pub no_retry: usize,
+    /// Those that the service tries again by itself, and that are to be sent, …
     pub pending: usize,
+    /// … and those of them that it has not said so of.
+    pub estimated: usize,
     /// Those that were left out by another route, and that are sent all the same.
     pub unwanted: usize,
 }
@@ -238,11 +247,15 @@ impl BulkOverlay {
             if row.item.is_chosen {
                 counts.send += 1;
                 counts.pending += usize::from(row.item.retry.is_some());
+                let is_estimate = row.item.retry.is_some_and(|retry| !retry.is_exact);
+                counts.estimated += usize::from(is_estimate);
                 counts.unwanted += usize::from(row.is_unwanted);
             } else if row.is_waiting() {
                 counts.waiting += 1;
             } else if row.is_refused() {
                 counts.refused += 1;
+            } else if row.choice == Some(Choice::NoRetry) {
+                counts.no_retry += 1;
             } else if row.choice.is_some() {
                 counts.left_out += 1;
             } else {
@@ -285,6 +298,19 @@ impl BulkOverlay {
                 row.weigh(history, self.by, is_read_only, now);
             }
         }
+    }
+
+    /// Weighs the rows of these messages again.
+    fn weigh_those(
+        &mut self,
+        messages: &HashSet<MessageId>,
+        history: &History,
+        is_read_only: bool,
+        now: Time,
+    ) {
+        let rows = self.rows.iter_mut();
+        rows.filter(|row| messages.contains(&row.message))
+            .for_each(|row| row.weigh(history, self.by, is_read_only, now));
     }
 
     pub(super) fn step(&mut self, step: Step) {
@@ -390,12 +416,13 @@ impl State {
             self.session.is_read_only,
             self.now.wall,
         );
-        let looks = overlay.not_read.looks();
+        let mut looks = overlay.not_read.looks();
         if overlay.rows.is_empty() {
             let words = format!("{}: {}", overlay.title, overlay.why_empty());
             self.say(Tone::Info, words);
             return looks;
         }
+        looks.extend(self.ask_nexts(&overlay));
         self.viewport.bulk = None;
         self.overlay = Some(Overlay::Bulk(Box::new(overlay)));
         looks
@@ -423,9 +450,11 @@ impl State {
 
     /// Leaves what the service tries again by itself to it, in the plan that is open.
     pub(super) fn leave_to_retry(&mut self) {
+        let is_asking = !self.asking.is_over();
         let words = match &mut self.overlay {
             Some(Overlay::Replay(_)) => return self.leave_one_to_retry(),
             Some(Overlay::Bulk(overlay)) if overlay.by.is_sweep() => Some(ALL_OR_NONE),
+            Some(Overlay::Bulk(_)) if is_asking => return self.say_asking(),
             Some(Overlay::Bulk(overlay)) => {
                 let had_any = overlay.rows.iter().any(BulkRow::is_waiting);
                 match (overlay.toggle_waits(), had_any) {

@@ -416,10 +416,10 @@ impl State {
         let items = overlay.plan.items.iter_mut();
         let mut left = Vec::new();
         for item in items.filter(|item| item.is_chosen) {
-            if let Some(due) = item.retry {
+            if let Some(retry) = item.retry {
                 item.is_chosen = false;
                 overlay.choices.insert(item.endpoint.clone(), false);
-                left.push((item.endpoint.clone(), due));
+                left.push((item.endpoint.clone(), retry));
             }
         }
         let message = overlay.message.clone();
@@ -429,12 +429,12 @@ impl State {
                 "the service tries nothing of what is chosen again by itself",
             );
         }
-        for (endpoint, due) in left {
-            self.wait_for_retry(&message, &endpoint, due);
+        for (endpoint, retry) in left {
+            self.wait_for_retry(&message, &endpoint, retry.at);
             let label = self.history.endpoint_label(&endpoint);
-            let clock = self.clock(due);
+            let (about, clock) = (retry.about(), self.clock(retry.at));
             let words = format!(
-                "left to the service's own retry at {label}, about {clock}; a notice tells"
+                "left to the service's own retry at {label}, {about}{clock}; a notice tells"
             );
             self.say(Tone::Info, visible(&words).into_owned());
         }

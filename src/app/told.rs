@@ -16,6 +16,8 @@ pub enum Told<T> {
 /// What was told of a sight.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sighted {
+    /// When a message is tried again; it comes as changes.
+    Next,
     /// Attempts at an endpoint, as the service counts them.
     Stats(Stats),
     /// What the request of an attempt and its answer carried; `None` if the service has none of it.

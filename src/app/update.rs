@@ -41,6 +41,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         } => state.say(Tone::Bad, format!("{what} was not copied: {why}")),
         Msg::GaveUp(Ok(())) => state.say(Tone::Ok, "given up; the pair may be replayed again"),
         Msg::GaveUp(Err(failure)) => state.say(Tone::Bad, failure.to_string()),
+        Msg::Told {
+            sight: Sight::Next(asked),
+            told,
+        } => return state.take_next_told(&asked.message, &told),
         Msg::Told { sight, told } => state.take_told(&sight, &told),
         Msg::Managed { request, answer } => return state.take_managed(&request, answer),
         Msg::SecretSaved(Ok(file)) => state.say(Tone::Ok, format!("the secret is in {file}")),
@@ -127,6 +131,7 @@ impl State {
             }
             _ => {}
         }
+        self.weigh_told();
         let mut effects = self.leave();
         effects.extend(self.drive_run());
         effects.extend(self.ask_names());

@@ -190,9 +190,9 @@ impl State {
         let waiting = plan.rows.iter().filter(|row| row.is_waiting());
         let mut n = 0;
         for row in waiting {
-            if let Some(due) = row.item.retry {
+            if let Some(retry) = row.item.retry {
                 self.waits
-                    .add(&self.history, &row.message, &row.item.endpoint, due);
+                    .add(&self.history, &row.message, &row.item.endpoint, retry.at);
                 n += 1;
             }
         }

@@ -31,7 +31,7 @@ use crate::app::subject::means_endpoint;
 use crate::domain::bulk::{MANY, jobs, n_tried, oldest_first, plan_of_many, untried_first};
 use crate::domain::{
     Bounds, Change, ChangeKind, EndpointId, Failure, FailureKind, History, Job, MessageId, Moment,
-    Origin, Plan, PlanItem, Query, Queue, Route, Time, plan,
+    Origin, Plan, PlanItem, Query, Queue, Retry, Route, Time, plan,
 };
 use crate::io::attempts::Attempts;
 use crate::io::client::{Client, ENDPOINTS};
@@ -107,7 +107,7 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
         })
         .collect();
     let found = earlier.leave_out_found(&history, &mut plans);
-    let n_left = left_to_retries(&mut plans, args.leave_retries, now);
+    let left = left_to_retries(&mut plans, args.leave_retries, now);
     let mut out = Output::new();
     // A named message is sent in its turn, whatever was tried before.
     let mut jobs: Vec<Job> = jobs(&plans, &history).collect();
@@ -127,7 +127,7 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
         let _ =
             io::stderr().write_all(plan_text(&plans, args.rate, is_bulk, n_tried, now).as_bytes());
     } else {
-        warn(&plans, n_left, now);
+        warn(&plans, &left, now);
     }
     out.flush()?;
     earlier.told(found, clock.now()).await?;
@@ -135,7 +135,7 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
         return Ok(Ready::Ended(nothing_to_send(
             &plans,
             only.is_some(),
-            n_left,
+            left.len(),
             &history,
         )));
     }
@@ -192,15 +192,13 @@ fn one_named(
     plan
 }
 
-/// Leaves to the service's own retries what waits for one, if that is asked for; gives how much.
-fn left_to_retries(plans: &mut [Plan], is_asked: bool, now: Time) -> usize {
+/// Leaves to the service's own retries what waits for one, if that is asked for; gives these.
+fn left_to_retries(plans: &mut [Plan], is_asked: bool, now: Time) -> Vec<Retry> {
     if !is_asked {
-        return 0;
+        return Vec::new();
     }
     let items = plans.iter_mut().flat_map(|plan| &mut plan.items);
-    items
-        .filter_map(|item| item.leave_to_retry(now).then_some(()))
-        .count()
+    items.filter_map(|item| item.leave_to_retry(now)).collect()
 }
 
 /// A client that waits for no answer longer than a replay is waited for.

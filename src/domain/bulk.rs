@@ -288,6 +288,15 @@ pub fn tried_words(n_tried: usize) -> Option<String> {
     })
 }
 
+/// That the service tries so many of them again by itself, so many of these by estimate alone.
+pub fn retried_words(n: usize, n_estimated: usize) -> String {
+    match n_estimated {
+        0 => format!("the service tries {n} of them again by itself"),
+        all if all == n => format!("by estimate the service tries {n} of them again by itself"),
+        some => format!("the service tries {n} of them again by itself ({some} by estimate)"),
+    }
+}
+
 /// How so many are sent, in words.
 pub fn order_words(n: usize, per_second: f64) -> String {
     let took = rough_words(((n as f64 / per_second * SECOND as f64) as i64).max(SECOND));

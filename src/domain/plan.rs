@@ -41,10 +41,30 @@ pub struct PlanItem {
     pub is_chosen: bool,
     /// Whether the last attempt there failed.
     pub is_failing: bool,
-    /// When the service tries again by itself, as an estimate; past where that is overdue.
-    pub retry: Option<Time>,
+    /// When the service tries again by itself; past where that is overdue.
+    pub retry: Option<Retry>,
     /// What this rests on.
     pub grounds: Grounds,
+}
+
+/// The service's own next attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    pub at: Time,
+    /// Whether the service says so; else the schedule is all that is known.
+    pub is_exact: bool,
+}
+
+impl Retry {
+    /// `about ` before a time that is an estimate.
+    pub fn about(self) -> &'static str {
+        if self.is_exact { "" } else { "about " }
+    }
+
+    /// ` (estimate)` after a time that is one.
+    pub fn estimate(self) -> &'static str {
+        if self.is_exact { "" } else { " (estimate)" }
+    }
 }
 
 /// Whether an endpoint is to get the message again.
@@ -86,18 +106,17 @@ impl PlanItem {
 
     /// Whether it is to be sent though the service may well try it again by itself.
     pub fn has_retry(&self, now: Time) -> bool {
-        let is_near = |at: Time| now.since(at) < OVERDUE;
+        let is_near = |retry: Retry| now.since(retry.at) < OVERDUE;
         self.is_chosen && self.retry.is_some_and(is_near)
     }
 
-    /// Leaves what is to be sent to the service's own retry. Whether one is still to come.
-    pub fn leave_to_retry(&mut self, now: Time) -> bool {
-        let Some(at) = self.retry.filter(|_| self.has_retry(now)) else {
-            return false;
-        };
-        let due = due_words(at, now, "about ");
-        self.leave_out(format!("left to the service's own retry, {due}"));
-        true
+    /// Leaves what is to be sent to the service's own retry, and gives that, if one is still to come.
+    pub fn leave_to_retry(&mut self, now: Time) -> Option<Retry> {
+        let retry = self.retry.filter(|_| self.has_retry(now))?;
+        let due = due_words(retry.at, now, retry.about());
+        let estimate = retry.estimate();
+        self.leave_out(format!("left to the service's own retry, {due}{estimate}"));
+        Some(retry)
     }
 }
 
@@ -364,10 +383,11 @@ mod tests {
             let mut plan = planned(&history, Some("ep_1"));
             assert!(plan.items[0].retry.is_some());
             assert_eq!(plan.items[0].has_retry(NOW), is_left);
-            assert_eq!(plan.items[0].leave_to_retry(NOW), is_left);
+            let left = plan.items[0].leave_to_retry(NOW);
+            assert_eq!(left.map(|retry| retry.is_exact), is_left.then_some(false));
             assert_eq!(plan.chosen().count(), usize::from(!is_left));
             // What is left to it once is not counted again.
-            assert!(!plan.items[0].leave_to_retry(NOW) || !is_left);
+            assert!(plan.items[0].leave_to_retry(NOW).is_none() || !is_left);
         }
     }
 

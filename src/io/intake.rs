@@ -33,8 +33,8 @@ use super::sender::{self, Parcel, Posts};
 pub use super::sender::{ReplayOrder, SigningKeys};
 use crate::domain::bulk::Sweep;
 use crate::domain::{
-    Ability, AssetId, Change, ChangeKind, Failure, FailureKind, LinkState, Origin, ReplayStep,
-    Route, Stage,
+    Ability, AssetId, Change, ChangeKind, Failure, FailureKind, LinkState, NextAsked, Origin,
+    ReplayStep, Route, Stage,
 };
 
 /// Looks under way at once.
@@ -288,6 +288,11 @@ impl Hose {
                 outlet.tell_polled(Some(failure)).await;
             }
         });
+    }
+
+    /// Asks when a message is tried again; what is said of that comes as changes before this ends.
+    pub async fn ask_next(&self, client: &Client, asked: &NextAsked) -> Result<(), Failure> {
+        looks::ask_next(client, &self.inner.outlet, asked).await
     }
 
     /// The client, if there is a server.

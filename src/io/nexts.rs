@@ -2,15 +2,10 @@
 //! destinations.
 
 use super::client::svix::Svix;
-use crate::domain::time::SECOND;
 use crate::domain::{
-    Abilities, Attempt, Change, ChangeKind, Delivery, Failure, Forecast, History, MessageId,
-    Moment, NextTry, Origin, OutcomeState, Time, Unreadable,
+    Abilities, Attempt, Change, ChangeKind, Failure, History, Moment, NextAsked, NextTry, Origin,
+    Time, Unreadable,
 };
-
-/// So near to the time of a retry it may be under way, and none be planned for that; in
-/// microseconds. One that is late for so long is asked about again.
-const NEAR: i64 = 60 * SECOND;
 
 /// What a server said of one message.
 #[derive(Debug, Default)]
@@ -19,57 +14,15 @@ pub struct Nexts {
     pub unreadable: Vec<Unreadable>,
 }
 
-/// Asks when a message is tried again where it failed. `held` knows its attempts; `now` is the time
-/// once the answer is there.
-pub async fn ask(
-    svix: &Svix,
-    held: &History,
-    message: &MessageId,
-    now: impl Fn() -> Time,
-) -> Result<Nexts, Failure> {
-    let page = svix.destinations(message).await?;
-    let mut nexts = Nexts {
-        unreadable: page.unreadable,
-        ..Nexts::default()
-    };
-    let Some(delivery) = held.deliveries.get(message) else {
-        return Ok(nexts);
-    };
+/// Asks when a message is tried again where it failed. `now` is the time once the answer is there.
+pub async fn ask(svix: &Svix, asked: &NextAsked, now: impl Fn() -> Time) -> Result<Nexts, Failure> {
+    let page = svix.destinations(&asked.message).await?;
     let now = now();
-    nexts.told.extend(page.rows.into_iter().filter_map(|row| {
-        let endpoint = row.value.endpoint.id;
-        let outcome = delivery.outcome(&endpoint)?;
-        let estimate = held.schedule.forecast(&delivery.attempts_at(&endpoint));
-        if row.value.next_attempt.is_none()
-            && let Forecast::Next { at, .. } | Forecast::Uncertain { at, .. } = estimate
-            && (at.0 - now.0).abs() < NEAR
-        {
-            return None;
-        }
-        Some(NextTry {
-            message: message.clone(),
-            after: outcome.last.clone(),
-            endpoint,
-            at: row.value.next_attempt,
-        })
-    }));
-    Ok(nexts)
-}
-
-/// Whether it failed at an endpoint where more attempts are to be expected, and the service has not
-/// said when.
-pub fn is_unknown(held: &History, delivery: &Delivery, now: Time) -> bool {
-    delivery.outcomes.iter().any(|outcome| {
-        outcome.state == OutcomeState::Failed
-            && match held.forecast(delivery, &outcome.endpoint) {
-                Forecast::Next {
-                    at, is_exact: true, ..
-                } => now.since(at) > NEAR,
-                Forecast::Next { .. } | Forecast::Uncertain { .. } => true,
-                // The schedule may be another than the one that is known here.
-                Forecast::Exhausted { .. } => delivery.next_told(&outcome.endpoint).is_none(),
-                _ => false,
-            }
+    let rows = page.rows.into_iter().map(|row| row.value);
+    let told = rows.filter_map(|row| asked.heard(&row.endpoint.id, row.next_attempt, now));
+    Ok(Nexts {
+        told: told.collect(),
+        unreadable: page.unreadable,
     })
 }
 

@@ -3,10 +3,15 @@
 use crate::app::{Sight, Sighted};
 use crate::domain::Failure;
 use crate::io::client::Client;
+use crate::io::intake::Hose;
 
-/// Reads it; nothing for what is read by the hose.
-pub async fn told(client: &Client, sight: &Sight) -> Option<Result<Sighted, Failure>> {
+/// Reads it; nothing for what is read by the hose alone.
+pub async fn told(hose: &Hose, client: &Client, sight: &Sight) -> Option<Result<Sighted, Failure>> {
     match sight {
+        Sight::Next(asked) => {
+            let asking = hose.ask_next(client, asked).await;
+            Some(asking.map(|()| Sighted::Next))
+        }
         Sight::Stats(endpoint) => {
             let counted = client.endpoint_stats(endpoint, None).await;
             Some(counted.map(Sighted::Stats))

@@ -12,17 +12,20 @@ use super::model::{CLOCK, asset_label};
 use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role};
 use super::text::{cut_middle, hints, wrap};
 use super::theme::Role;
-use crate::app::bulk::{BulkOverlay, BulkRow, Counts, NotRead, ShownBulk};
+use crate::app::bulk::asking::Asking;
+use crate::app::bulk::{BulkOverlay, BulkRow, Choice, Counts, NotRead, ShownBulk};
 use crate::app::prompt::Prompt;
 use crate::app::{State, Tone};
-use crate::domain::bulk::tried_words;
+use crate::domain::bulk::{retried_words, tried_words};
 use crate::domain::time::OVERDUE;
-use crate::domain::{History, MessageId, Route, Verdict, plural, visible};
+use crate::domain::{History, MessageId, Retry, Route, Time, Verdict, plural, visible};
 
 /// The widest that it is.
 const WIDTH: u16 = 124;
 /// Lines below the box, where short notes stand.
 const NOTES: u16 = 2;
+/// Of a row that was left to the service's own retry.
+const NO_RETRY: &str = "! no retry comes after all";
 /// Lines below the rows: what is known of the picked one, and the foot.
 const BELOW: u16 = 4;
 
@@ -160,6 +163,7 @@ fn head(
         (counts.skipped, "skipped"),
         (counts.left_out, "left out by you"),
         (counts.waiting, "left to the service's retry"),
+        (counts.no_retry, "left to a retry that does not come"),
     ] {
         if n > 0 {
             sums.push(plain(format!(" · {n} {word}")));
@@ -211,22 +215,38 @@ fn head(
         lines.extend(wrapped.map(|text| vec![piece(Tone::Warn, text)]));
     }
     if counts.pending > 0 {
-        let n = counts.pending;
-        let words = match overlay.by {
-            Route::Server | Route::Svix => format!(
-                "! the service tries {n} of them again by itself, which a resend may end; a leaves them to it"
-            ),
-            Route::Recover | Route::Missing | Route::Bulk => {
-                format!("! the service tries {n} of them again by itself, which this may end")
-            }
-            Route::Local => format!(
-                "! the service tries {n} of them again by itself all the same; a leaves them to it"
-            ),
+        let retried = retried_words(counts.pending, counts.estimated);
+        let rest = match overlay.by {
+            Route::Server | Route::Svix => ", which a resend may end; a leaves them to it",
+            Route::Recover | Route::Missing | Route::Bulk => ", which this may end",
+            Route::Local => " all the same; a leaves them to it",
         };
-        let wrapped = wrap(&words, width).into_iter();
+        let wrapped = wrap(&format!("! {retried}{rest}"), width).into_iter();
         lines.extend(wrapped.map(|text| vec![piece(Tone::Warn, text)]));
     }
+    let asked = asked(&state.asking, counts);
+    let wrapped = asked.map(|words| wrap(&words, width));
+    lines.extend(wrapped.into_iter().flatten().map(|text| vec![dim(text)]));
     lines
+}
+
+/// How far the service was asked when it tries them again, and why not all of it is known.
+fn asked(asking: &Asking, counts: Counts) -> Option<String> {
+    if !asking.is_over() {
+        return Some(format!(
+            "asking the service when it tries them again: {}",
+            asking.progress()
+        ));
+    }
+    if counts.estimated == 0 {
+        return None;
+    }
+    let why = match (&asking.why, asking.n_beyond) {
+        (Some(why), _) => why.clone(),
+        (None, 1..) => format!("it was asked about {} messages, the most", asking.n),
+        (None, 0) => return None,
+    };
+    Some(visible(&format!("not all are said by the service: {why}")).into_owned())
 }
 
 /// What is not known of them, and what came to be known since.
@@ -346,24 +366,20 @@ fn cells(
     };
     let why = match (&item.verdict, item.retry) {
         (Verdict::Refuse(why), _) => dim(visible(why).into_owned()),
-        (_, Some(at)) if row.is_waiting() => dim(format!(
-            "for the service's retry, about {}",
-            state.clock(at)
+        (_, Some(retry)) if row.is_waiting() => dim(format!(
+            "for the service's retry, {}{}",
+            retry.about(),
+            state.clock(retry.at)
         )),
         _ if item.is_chosen && row.is_unwanted => {
             piece(Tone::Warn, "! left out by you, sent all the same")
         }
-        (_, Some(at)) if item.is_chosen && at > state.now.wall => {
-            piece(Tone::Warn, format!("! retry due about {}", state.clock(at)))
-        }
-        (_, Some(at)) if item.is_chosen && state.now.wall.since(at) < OVERDUE => {
-            piece(Tone::Warn, "! retry due now (estimate)")
-        }
-        (_, Some(_)) if item.is_chosen => piece(Tone::Warn, "! retry overdue (estimate)"),
+        (_, Some(retry)) if item.is_chosen => piece(Tone::Warn, retry_words(state, retry)),
         (Verdict::Skip(why), _) => {
             let mark = if item.is_chosen { "! " } else { "" };
             dim(format!("{mark}{}", visible(why)))
         }
+        _ if row.choice == Some(Choice::NoRetry) => piece(Tone::Warn, NO_RETRY),
         (Verdict::Send, _) if !item.is_chosen => dim("left out by you"),
         (Verdict::Send, _) => plain(""),
     };
@@ -397,9 +413,22 @@ fn cells(
     cells
 }
 
+/// When the service tries a row again that is to be sent.
+fn retry_words(state: &State, retry: Retry) -> String {
+    let now = state.now.wall;
+    let estimate = retry.estimate();
+    if retry.at > now {
+        format!("! retry due {}{}", retry.about(), state.clock(retry.at))
+    } else if now.since(retry.at) < OVERDUE {
+        format!("! retry due now{estimate}")
+    } else {
+        format!("! retry overdue{estimate}")
+    }
+}
+
 /// What a pair is called.
 struct Names {
-    when: Option<crate::domain::Time>,
+    when: Option<Time>,
     kind: String,
     asset: String,
 }

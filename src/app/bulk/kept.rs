@@ -13,7 +13,7 @@ impl Kept {
     /// Whether a pair is not to be sent.
     pub fn leaves_out(&self, message: &MessageId, endpoint: &EndpointId) -> bool {
         let kept = self.0.get(&(message.clone(), endpoint.clone()));
-        matches!(kept, Some((Choice::LeaveOut | Choice::Wait, _)))
+        kept.is_some_and(|(choice, _)| *choice != Choice::Send)
     }
 
     /// Takes in what stands there now. Where a row cannot be sent the user had no choice, and what
@@ -38,13 +38,14 @@ impl Kept {
         };
         row.choice = match choice {
             Choice::Wait if row.item.retry.is_some() => Some(Choice::Wait),
-            Choice::Wait | Choice::LeaveOut => Some(Choice::LeaveOut),
+            Choice::Wait | Choice::NoRetry => Some(Choice::NoRetry),
+            Choice::LeaveOut => Some(Choice::LeaveOut),
             // Chosen against one reason, it is not chosen against another.
             Choice::Send => (row.item.verdict == *verdict).then_some(Choice::Send),
         };
         match row.choice {
             Some(Choice::Send) => row.item.is_chosen = !row.is_refused(),
-            Some(Choice::Wait | Choice::LeaveOut) => row.item.is_chosen = false,
+            Some(_) => row.item.is_chosen = false,
             None => {}
         }
     }

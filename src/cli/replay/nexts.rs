@@ -4,7 +4,7 @@ use futures_util::stream::{self, StreamExt};
 
 use super::READS;
 use crate::cli::output::note;
-use crate::domain::{FailureKind, History, MessageId, NextTry};
+use crate::domain::{FailureKind, History, MessageId, NextAsked, NextTry};
 use crate::io::client::Client;
 use crate::io::clock::Clock;
 use crate::io::nexts;
@@ -23,10 +23,11 @@ pub(super) async fn told(
     let now = clock.now().wall;
     let unknown = ids.iter().map(|id| MessageId::new(id)).filter(|id| {
         let delivery = history.deliveries.get(id);
-        delivery.is_some_and(|delivery| nexts::is_unknown(history, delivery, now))
+        delivery.is_some_and(|delivery| history.is_next_unknown(delivery, now))
     });
     let mut asking = stream::iter(unknown)
-        .map(|id| async move { nexts::ask(svix, history, &id, || clock.now().wall).await })
+        .map(|id| NextAsked::of(history, &id))
+        .map(|asked| async move { nexts::ask(svix, &asked, || clock.now().wall).await })
         .buffered(READS);
     let mut all = Vec::new();
     while let Some(asked) = asking.next().await {

@@ -6,8 +6,8 @@ use std::io;
 use serde_json::json;
 
 use crate::cli::output::{Output, note};
-use crate::domain::bulk::{MANY, order_words, tried_words};
-use crate::domain::{History, Plan, PlanItem, ReplayState, Route, Time, Verdict, visible};
+use crate::domain::bulk::{MANY, order_words, retried_words, tried_words};
+use crate::domain::{History, Plan, PlanItem, ReplayState, Retry, Route, Time, Verdict, visible};
 
 /// `n_tried` of what is chosen an earlier replay tried, and it is sent last.
 pub fn plan_text(plans: &[Plan], rate: f64, is_bulk: bool, n_tried: usize, now: Time) -> String {
@@ -76,9 +76,9 @@ pub fn print_plan_lines(
     Ok(())
 }
 
-/// Says what is to be known before sending, where nobody is shown the plan and asked. `n_left` is how
-/// much is left to the service's own retries.
-pub fn warn(plans: &[Plan], n_left: usize, now: Time) {
+/// Says what is to be known before sending, where nobody is shown the plan and asked. `left` are the
+/// service's own retries that something is left to.
+pub fn warn(plans: &[Plan], left: &[Retry], now: Time) {
     let mut lines = Vec::new();
     for plan in plans {
         for item in plan.chosen() {
@@ -98,20 +98,32 @@ pub fn warn(plans: &[Plan], n_left: usize, now: Time) {
     if let Some(words) = retry_words(plans, now) {
         note(&words);
     }
-    if n_left > 0 {
-        note(&format!("{n_left} left to the service's own retries"));
+    if !left.is_empty() {
+        let n_estimated = left.iter().filter(|retry| !retry.is_exact).count();
+        let by_estimate = match n_estimated {
+            0 => String::new(),
+            all if all == left.len() => " (by estimate)".to_owned(),
+            some => format!(" ({some} by estimate)"),
+        };
+        let n = left.len();
+        note(&format!(
+            "{n} left to the service's own retries{by_estimate}"
+        ));
     }
 }
 
 /// What to do about those that the service tries again by itself, if there are any.
 fn retry_words(plans: &[Plan], now: Time) -> Option<String> {
     let chosen = plans.iter().flat_map(Plan::chosen);
-    match chosen.filter(|item| item.has_retry(now)).count() {
+    let pending = chosen.filter(|item| item.has_retry(now));
+    let retries: Vec<Retry> = pending.filter_map(|item| item.retry).collect();
+    let n_estimated = retries.iter().filter(|retry| !retry.is_exact).count();
+    match retries.len() {
         0 => None,
         1 => Some("--leave-retries leaves the one that is retried by itself to the service".into()),
         n => Some(format!(
-            "the service tries {n} of them again by itself, which a resend may end; --leave-retries \
-             leaves them to it"
+            "{}, which a resend may end; --leave-retries leaves them to it",
+            retried_words(n, n_estimated)
         )),
     }
 }

@@ -1,6 +1,6 @@
 //! The verdict on one endpoint of a plan: every reason not to send there, and what to know before.
 
-use super::{Grounds, PlanItem, Verdict};
+use super::{Grounds, PlanItem, Retry, Verdict};
 use crate::domain::attempt::AttemptStatus;
 use crate::domain::history::{Delivery, History, OutcomeState};
 use crate::domain::id::{EndpointId, MessageId};
@@ -100,10 +100,10 @@ pub(super) fn item(
     PlanItem::of(history, message, id, verdict, warnings)
 }
 
-/// When the service tries again by itself, if that is known.
-fn next_retry(history: &History, delivery: &Delivery, endpoint: &EndpointId) -> Option<Time> {
+/// When the service tries again by itself, as it says or as its schedule has it.
+fn next_retry(history: &History, delivery: &Delivery, endpoint: &EndpointId) -> Option<Retry> {
     match history.forecast(delivery, endpoint) {
-        Forecast::Next { at, .. } => Some(at),
+        Forecast::Next { at, is_exact, .. } => Some(Retry { at, is_exact }),
         _ => None,
     }
 }

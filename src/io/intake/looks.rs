@@ -6,8 +6,8 @@ use super::super::names;
 use super::super::nexts::{self, Nexts};
 use super::super::outlet::Outlet;
 use crate::domain::{
-    AssetId, Attempt, ChangeKind, Failure, FailureKind, History, Log, MessageId, Origin, Payload,
-    TaskId,
+    AssetId, Attempt, ChangeKind, Failure, FailureKind, History, Log, MessageId, NextAsked, Origin,
+    Payload, TaskId,
 };
 use crate::wire::rest::Logged;
 
@@ -133,13 +133,31 @@ async fn look_on(
     let held = nexts::of_attempts(&outlet.abilities(), attempts, now);
     let is_unknown = |held: &History| {
         let delivery = held.deliveries.get(message);
-        delivery.is_some_and(|delivery| nexts::is_unknown(held, delivery, now.wall))
+        delivery.is_some_and(|delivery| held.is_next_unknown(delivery, now.wall))
     };
     match &client.svix {
         Some(svix) if is_unknown(&held) => {
-            let asked = nexts::ask(svix, &held, message, || outlet.clock().now().wall);
-            asked.await.unwrap_or_default()
+            let asked = NextAsked::of(&held, message);
+            let answer = nexts::ask(svix, &asked, || outlet.clock().now().wall);
+            answer.await.unwrap_or_default()
         }
         _ => Nexts::default(),
     }
+}
+
+/// Asks when a message of a plan is tried again, and tells what is said of that.
+pub(super) async fn ask_next(
+    client: &Client,
+    outlet: &Outlet,
+    asked: &NextAsked,
+) -> Result<(), Failure> {
+    let Some(svix) = &client.svix else {
+        return Err(Failure::absent("when it tries again"));
+    };
+    let said = nexts::ask(svix, asked, || outlet.clock().now().wall).await?;
+    let mut drafts = outlet.unreadable(Origin::Poll, said.unreadable);
+    let told = said.told.into_iter().map(Box::new).map(ChangeKind::NextTry);
+    drafts.extend(told.map(|kind| outlet.draft(Origin::Poll, kind)));
+    outlet.send(drafts).await;
+    Ok(())
 }

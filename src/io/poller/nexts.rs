@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Poller;
-use crate::domain::{ChangeKind, Delivery, Failure, FailureKind, MessageId};
+use crate::domain::{ChangeKind, Delivery, Failure, FailureKind, MessageId, NextAsked};
 use crate::io::nexts;
 
 /// Messages asked about in one round; the others have their turn in the next.
@@ -90,7 +90,7 @@ impl Poller {
             .deliveries
             .newest()
             .take(WEIGHED)
-            .filter(|held| nexts::is_unknown(&self.held, held, now))
+            .filter(|held| self.held.is_next_unknown(held, now))
             .map(|held| (held.id.clone(), n_attempts(held)))
             .collect();
         self.nexts_asked.keep(&unknown);
@@ -98,8 +98,8 @@ impl Poller {
             let message = asked.0.clone();
             self.nexts_asked.take(asked, Instant::now());
             let clock = self.outlet.clock();
-            let asked = nexts::ask(&svix, &self.held, &message, || clock.now().wall).await;
-            let found = match asked {
+            let asked = NextAsked::of(&self.held, &message);
+            let found = match nexts::ask(&svix, &asked, || clock.now().wall).await {
                 Ok(found) => found,
                 Err(failure) if failure.kind == FailureKind::NotOffered => {
                     self.has_no_nexts = true;

@@ -2,6 +2,7 @@
 //! can be taken back, stopped, resumed and cancelled.
 
 mod any_way;
+mod asking;
 mod one_request;
 mod routes;
 mod unread;

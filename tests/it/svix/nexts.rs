@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reeltop::domain::MessageId;
+use reeltop::domain::{Delivery, FailureKind, MessageId, NextAsked};
 use reeltop::io::config::Source;
 use reeltop::io::intake::Look;
 
@@ -182,5 +182,36 @@ async fn every_endpoint_of_a_message_has_its_next_attempt_and_none_is_asked_abou
         .until("more rounds", |_| n_asked("/msg?") >= rounds + 5)
         .await;
     assert_eq!(n_asked("/msg/msg_1/endpoint"), asked);
+    watcher.hose.close().await;
+}
+
+/// A plan of many asks about each of its messages; what is said comes before the end is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_of_a_plan_is_asked_about_by_itself() {
+    let server = finished().await;
+    let mut source: Source = alone(&server.url, "testsk_x");
+    source.waits.poll = Duration::from_hours(1);
+    source.waits.poll_quick = Duration::from_hours(1);
+    let mut watcher = Watcher::open(source);
+    let oldest = MessageId::new("msg_1");
+    watcher
+        .until("a message that failed", |history| {
+            let held = history.deliveries.get(&oldest);
+            held.is_some_and(Delivery::is_failing)
+        })
+        .await;
+    let asked = NextAsked::of(&watcher.history, &oldest);
+    let client = watcher.hose.client().unwrap();
+    watcher.hose.ask_next(&client, &asked).await.unwrap();
+    let is_told = |history: &reeltop::domain::History| {
+        let held = history.deliveries.get(&oldest);
+        held.is_some_and(|held| held.next_told(&super::endpoint_id("ep_a")).is_some())
+    };
+    watcher.until("what is said of it", is_told).await;
+    let failure = {
+        let unknown = NextAsked::of(&watcher.history, &MessageId::new("msg_none"));
+        watcher.hose.ask_next(&client, &unknown).await.unwrap_err()
+    };
+    assert_eq!(failure.kind, FailureKind::NotOffered);
     watcher.hose.close().await;
 }
