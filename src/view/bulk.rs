@@ -372,7 +372,7 @@ fn cells(
             state.clock(retry.at)
         )),
         _ if item.is_chosen && row.is_unwanted => {
-            piece(Tone::Warn, "! left out by you, sent all the same")
+            piece(Tone::Warn, "! left out by you, yet sent")
         }
         (_, Some(retry)) if item.is_chosen => piece(Tone::Warn, retry_words(state, retry)),
         (Verdict::Skip(why), _) => {

@@ -204,7 +204,7 @@ fn what_was_left_out_stays_left_out_by_every_route_that_asks_for_each() {
     press(&mut state, "p");
     let plan = picture(&mut state, 120, 36);
     assert!(plan.contains("you left 2 of them out"), "{plan}");
-    assert_eq!(counted(&plan, "left out by you, sent all the same"), 2);
+    assert_eq!(counted(&plan, "left out by you, yet sent"), 2);
     press(&mut state, "p");
     let plan = picture(&mut state, 120, 36);
     assert!(plan.contains("by the server's resend"), "{plan}");
