@@ -17,7 +17,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut V
         area,
         (state, &state.endpoints),
         viewport,
-        layout,
+        |width| layout(state, width),
         RowKey::Endpoint,
         |layout, id, is_selected| {
             let endpoint = state.history.endpoints.get(id)?;
@@ -174,20 +174,67 @@ fn set(width: u16) -> Set {
     }]
 }
 
-/// Cells of the name where the URL takes what is left.
+/// Cells of the name at most where the URL takes what is left.
 const NAME: u16 = 16;
+/// Cells of the event types at least.
+const LEAST_EVENTS: u16 = 14;
+/// As many endpoints at most are looked at for what their columns need.
+const LOOKED_AT: usize = 64;
 
-fn layout(width: u16) -> list::Layout {
+/// Cells that a column needs beside the URL for what stands in it; the URL has the others. What
+/// changes each second counts as its most, so that nothing beside it moves.
+fn needed(state: &State, column: Shown) -> u16 {
+    let endpoints = &state.history.endpoints;
+    let most = match column {
+        Shown::Name => NAME,
+        column => column.width(),
+    };
+    if endpoints.len() > LOOKED_AT {
+        return most;
+    }
+    let now = state.shown_at().wall;
+    let needs = |endpoint: &Endpoint| match column {
+        Shown::Name => cells_of(endpoint.label()),
+        Shown::Events => cells_of(&types_words(endpoint)),
+        Shown::FailingSince => {
+            let health = Health::of(&state.history, endpoint, now);
+            health.failing.map_or(0, |_| most)
+        }
+        _ => most,
+    };
+    let needed = endpoints.values().map(needs).max().unwrap_or(0);
+    needed.max(cells_of(column.title())).min(most)
+}
+
+fn cells_of(text: &str) -> u16 {
+    u16::try_from(width(&visible(text))).unwrap_or(u16::MAX)
+}
+
+fn layout(state: &State, width: u16) -> list::Layout {
     let (shown, titles) = set(width);
     let has_url = shown.contains(&Shown::Url);
-    let widths: Vec<(u16, Side)> = shown
+    let mut widths: Vec<(u16, Side)> = shown
         .iter()
         .map(|column| match column {
-            Shown::Name if has_url => (NAME, Side::Left),
+            Shown::Name | Shown::Events | Shown::FailingSince if has_url => {
+                (needed(state, *column), Side::Left)
+            }
             column => (column.width(), column.side()),
         })
         .collect();
     let flexible = widths.iter().position(|(width, _)| *width == 0);
+    if shown.ends_with(&[Shown::Events]) {
+        let urls = state.history.endpoints.values().take(LOOKED_AT);
+        let wanted = urls.map(|endpoint| cells_of(&endpoint.url)).max();
+        let taken: u16 = widths.iter().map(|(width, _)| width + 1).sum();
+        let lacking = wanted
+            .unwrap_or(0)
+            .saturating_sub(width.saturating_sub(taken));
+        if let Some((events, _)) = widths.last_mut() {
+            // A URL is worth more than the last of its event types.
+            *events -= lacking.min(events.saturating_sub(LEAST_EVENTS));
+        }
+    }
     list::Layout {
         columns: Columns::new(width, &widths, flexible.unwrap_or(0)),
         titles,

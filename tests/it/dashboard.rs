@@ -362,6 +362,10 @@ fn a_frozen_screen_shows_what_it_showed_and_counts_what_waits() {
     update(&mut state, Msg::Tick(before(-5)));
     let frozen = picture(&mut state, 120, 36);
     assert!(frozen.contains("FROZEN · 1 waiting"), "{frozen}");
+    for (width, height) in [(20, 5), (40, 10), (60, 12), (80, 24)] {
+        let small = picture(&mut state, width, height);
+        assert!(small.contains("FROZEN"), "{width}: {small}");
+    }
     let body =
         |text: &str| -> Vec<String> { text.lines().skip(4).take(20).map(str::to_owned).collect() };
     assert_eq!(body(&shown), body(&frozen));

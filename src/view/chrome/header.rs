@@ -35,8 +35,9 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
         canvas.line(area, 0, left);
         canvas.line_right(area, 0, right);
     } else {
-        let link = few_rights.last().map_or(&[][..], Vec::as_slice);
-        canvas.line(area, 0, link);
+        let least = few_lefts.last().into_iter().chain(few_rights.last());
+        let line: Pieces<'static> = least.flatten().cloned().collect();
+        canvas.line(area, 0, &line);
     }
 }
 
@@ -80,7 +81,14 @@ fn header_lefts(state: &State) -> (Vec<Pieces<'static>>, Vec<Pieces<'static>>) {
         .collect();
     let bare: Pieces<'static> = label.iter().cloned().chain(badges).collect();
     let short = bare.iter().cloned().chain([name]).collect();
-    (vec![whole, short], vec![bare, label, Vec::new()])
+    // What is frozen is not what is now, whatever the link says: this badge is the last to go.
+    let frozen = state.frozen.as_ref().map(|_| role(Role::Label, " FROZEN "));
+    let labelled = label.into_iter().chain(frozen.clone()).collect();
+    let mut few = vec![bare, labelled];
+    if frozen.is_none() {
+        few.push(Vec::new());
+    }
+    (vec![whole, short], few)
 }
 
 /// What stands at the right, from the most to the least: with the pace, and the link alone.
@@ -130,7 +138,11 @@ fn header_rights(state: &State) -> (Vec<Pieces<'static>>, Vec<Pieces<'static>>) 
         vec![link.clone(), end()],
     ];
     let short = said(link::short_words(state));
-    (rights, vec![vec![link, end()], vec![short, end()]])
+    let mut few = vec![vec![link, end()], vec![short, end()]];
+    if state.frozen.is_some() {
+        few.push(Vec::new());
+    }
+    (rights, few)
 }
 
 /// `0`, `0.4`, `14`.
