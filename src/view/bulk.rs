@@ -371,9 +371,7 @@ fn cells(
             retry.about(),
             state.clock(retry.at)
         )),
-        _ if item.is_chosen && row.is_unwanted => {
-            piece(Tone::Warn, "! left out by you, yet sent")
-        }
+        _ if item.is_chosen && row.is_unwanted => piece(Tone::Warn, "! left out by you, yet sent"),
         (_, Some(retry)) if item.is_chosen => piece(Tone::Warn, retry_words(state, retry)),
         (Verdict::Skip(why), _) => {
             let mark = if item.is_chosen { "! " } else { "" };

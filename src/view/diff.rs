@@ -1,11 +1,14 @@
 //! A comparison: what two attempts, or two messages, have in common, and what changed.
 
+use std::borrow::Cow;
+
 use ratatui::layout::Rect;
 
 use super::model::delivery::{attempt_glyph, cause};
 use super::model::{grouped, kept_of_answer, millis, unread};
-use super::paint::{Canvas, Piece, Pieces, dim, piece, plain, role};
+use super::paint::{Canvas, Piece, Pieces, dim, piece, pieces_width, plain, role, safe_start};
 use super::table;
+use super::text::{cut, width};
 use super::theme::Role;
 use crate::app::diff::{Changed, Compared, DiffLine, DiffPage, MAX_LINES};
 use crate::app::{State, Tone, Viewport};
@@ -20,7 +23,8 @@ const MAX_VALUES: usize = 8;
 /// A row of the page. What lines of the texts say is made only where they are in sight.
 enum Row<'a> {
     Words(Pieces<'a>),
-    One(DiffLine),
+    /// A line, and the one of the other text whose place it took.
+    One(DiffLine, Option<DiffLine>),
     /// A line of the earlier text and one of the later, side by side.
     Beside(Option<DiffLine>, Option<DiffLine>),
 }
@@ -33,7 +37,7 @@ pub fn draw(
     page: &DiffPage,
     viewport: &mut Viewport,
 ) {
-    let rows = rows(state, page, area.width >= BESIDE);
+    let rows = rows(state, page, area.width);
     let height = usize::from(area.height);
     viewport.rows = height;
     viewport.max_scroll = rows.len().saturating_sub(height);
@@ -46,18 +50,23 @@ pub fn draw(
             Row::Words(pieces) => {
                 canvas.line(inner, at, pieces);
             }
-            Row::One(line) => {
-                canvas.line(inner, at, &[line_piece(page, *line)]);
+            Row::One(line, other) => {
+                let room = usize::from(inner.width);
+                canvas.line(inner, at, &[line_piece(page, *line, *other, room)]);
             }
             Row::Beside(left, right) => {
-                let sides = [(*left, inner.x), (*right, inner.x + half + 3)];
-                for (line, x) in sides {
+                let sides = [
+                    (*left, *right, inner.x),
+                    (*right, *left, inner.x + half + 3),
+                ];
+                for (line, other, x) in sides {
                     let cells = Rect {
                         x,
                         width: half,
                         ..inner
                     };
-                    let line = line.map(|line| line_piece(page, line));
+                    let room = usize::from(half);
+                    let line = line.map(|line| line_piece(page, line, other, room));
                     canvas.line(cells, at, line.as_slice());
                 }
                 let rule = Rect {
@@ -71,18 +80,23 @@ pub fn draw(
     }
 }
 
-fn rows<'a>(state: &State, page: &'a DiffPage, has_room: bool) -> Vec<Row<'a>> {
+fn rows<'a>(state: &State, page: &'a DiffPage, width: u16) -> Vec<Row<'a>> {
     let facts = match &page.of {
         Compared::Attempts { message, ids } => attempt_facts(state, message, ids),
         Compared::Messages(ids) => message_facts(state, ids),
     };
+    let has_room = width >= BESIDE;
     let mut words = facts;
+    if page.is_beside && !has_room {
+        let why = format!("side by side takes a width of {BESIDE}, here are {width}");
+        words.push(vec![piece(Tone::Warn, why)]);
+    }
     words.push(Vec::new());
     if page.lines.is_empty() {
         words.push(vec![dim(unknown(state, page))]);
         return words.into_iter().map(Row::Words).collect();
     }
-    values(&mut words, page);
+    values(&mut words, page, usize::from(width));
     let n_other = (page.lines.iter())
         .filter(|line| !matches!(line, DiffLine::Same(..)))
         .count();
@@ -93,11 +107,7 @@ fn rows<'a>(state: &State, page: &'a DiffPage, has_room: bool) -> Vec<Row<'a>> {
     let told = told(state, page, n_other);
     words.push(vec![role(Role::Title, what), dim(format!("   {told}"))]);
     let mut rows: Vec<Row<'a>> = words.into_iter().map(Row::Words).collect();
-    if page.is_beside && has_room {
-        beside(&mut rows, &page.lines);
-    } else {
-        rows.extend(page.lines.iter().map(|line| Row::One(*line)));
-    }
+    texts(&mut rows, &page.lines, page.is_beside && has_room);
     if page.is_cut {
         let words = "… longer than can be compared: the rest is not shown";
         rows.push(Row::Words(vec![dim(words)]));
@@ -249,7 +259,7 @@ fn message_facts<'a>(state: &State, ids: &[MessageId; 2]) -> Vec<Pieces<'a>> {
 }
 
 /// The values that changed, one a line.
-fn values<'a>(lines: &mut Vec<Pieces<'a>>, page: &'a DiffPage) {
+fn values<'a>(lines: &mut Vec<Pieces<'a>>, page: &'a DiffPage, width: usize) {
     let changed: &[Changed] = &page.changed;
     if changed.is_empty() {
         return;
@@ -264,11 +274,21 @@ fn values<'a>(lines: &mut Vec<Pieces<'a>>, page: &'a DiffPage) {
         let path = value.path.strip_prefix("data.task.").unwrap_or(&value.path);
         let mut line = vec![role(Role::Key, path), plain(": ")];
         match (&value.before, &value.after) {
-            (Some(before), Some(after)) => line.extend([
-                piece(Tone::Bad, before.as_str()),
-                plain(" → "),
-                piece(Tone::Ok, after.as_str()),
-            ]),
+            (Some(before), Some(after)) => {
+                let taken = pieces_width(&line) + " → ".len() + 2 * usize::from(table::INDENT);
+                let room = width.saturating_sub(taken) / 2;
+                let shown = |text: &'a str, other: &str| match around(text, other, room) {
+                    Cow::Borrowed(text) => Cow::Borrowed(text),
+                    Cow::Owned(text) => {
+                        Cow::Owned(cut(&safe_start(&text, room), room).into_owned())
+                    }
+                };
+                line.extend([
+                    piece(Tone::Bad, shown(before, after)),
+                    plain(" → "),
+                    piece(Tone::Ok, shown(after, before)),
+                ]);
+            }
             (None, Some(after)) => {
                 line.extend([piece(Tone::Ok, after.as_str()), dim(" is new")]);
             }
@@ -285,15 +305,56 @@ fn values<'a>(lines: &mut Vec<Pieces<'a>>, page: &'a DiffPage) {
     lines.push(Vec::new());
 }
 
-/// A line with its sign, made of its text's own tokens.
-fn line_piece<'a>(page: &DiffPage, line: DiffLine) -> Piece<'a> {
-    let (kind, sign, which, at) = match line {
-        DiffLine::Same(_, at) => (Role::Dim, "  ", 1, at),
-        DiffLine::Gone(at) => (Role::Bad, "- ", 0, at),
-        DiffLine::New(at) => (Role::Ok, "+ ", 1, at),
+/// Cells of what differs that are seen where a line shows its beginning.
+const SEEN: usize = 8;
+/// Letters before the first difference that are shown where its line is too long.
+const BEFORE: usize = 12;
+
+/// The text where what differs first from the other one is within so many cells, else only from a
+/// little before that on.
+fn around<'a>(text: &'a str, other: &str, room: usize) -> Cow<'a, str> {
+    if width(&safe_start(text, room)) <= room {
+        return Cow::Borrowed(text);
+    }
+    let same = text.char_indices().zip(other.chars());
+    let same = same.take_while(|((_, a), b)| a == b);
+    let common = same.last().map_or(0, |((at, a), _)| at + a.len_utf8());
+    let is_seen = width(&safe_start(&text[..common], room)) + SEEN <= room;
+    let from = text[..common].char_indices().rev().nth(BEFORE - 1);
+    match from {
+        Some((from, _)) if !is_seen => Cow::Owned(format!("…{}", &text[from..])),
+        _ => Cow::Borrowed(text),
+    }
+}
+
+/// A line with its sign. Of a long one the part is shown in which it differs from the other.
+fn line_piece<'a>(
+    page: &DiffPage,
+    line: DiffLine,
+    other: Option<DiffLine>,
+    room: usize,
+) -> Piece<'a> {
+    let (kind, sign) = match line {
+        DiffLine::Same(..) => (Role::Dim, "  "),
+        DiffLine::Gone(_) => (Role::Bad, "- "),
+        DiffLine::New(_) => (Role::Ok, "+ "),
+    };
+    let text = line_text(page, line);
+    let text = match other.filter(|_| kind != Role::Dim) {
+        Some(other) => around(&text, &line_text(page, other), room.saturating_sub(2)),
+        None => Cow::Borrowed(text.as_str()),
+    };
+    role(kind, format!("{sign}{text}"))
+}
+
+/// A line made of its text's own tokens.
+fn line_text(page: &DiffPage, line: DiffLine) -> String {
+    let (which, at) = match line {
+        DiffLine::Same(_, at) | DiffLine::New(at) => (1, at),
+        DiffLine::Gone(at) => (0, at),
     };
     let document = &page.texts[which];
-    let mut text = sign.to_owned();
+    let mut text = String::new();
     if let Some(line) = document.lines.get(at) {
         text.push_str(&"  ".repeat(usize::from(line.indent)));
         for token in &line.tokens {
@@ -304,22 +365,41 @@ fn line_piece<'a>(page: &DiffPage, line: DiffLine) -> Piece<'a> {
             }
         }
     }
-    role(kind, text)
+    text
 }
 
-/// The earlier text at the left, the later at the right; what took a line's place stands beside it.
-fn beside(rows: &mut Vec<Row<'_>>, lines: &[DiffLine]) {
+/// The lines of both texts: one below the other, or the earlier at the left and the later at the
+/// right, with what took a line's place beside it.
+fn texts(rows: &mut Vec<Row<'_>>, lines: &[DiffLine], is_beside: bool) {
     let is_same = |line: &DiffLine| matches!(line, DiffLine::Same(..));
     for run in lines.chunk_by(|a, b| is_same(a) == is_same(b)) {
         if run.first().is_some_and(is_same) {
-            rows.extend(run.iter().map(|line| Row::Beside(Some(*line), Some(*line))));
+            rows.extend(run.iter().map(|line| {
+                if is_beside {
+                    Row::Beside(Some(*line), Some(*line))
+                } else {
+                    Row::One(*line, None)
+                }
+            }));
             continue;
         }
         let (gone, new): (Vec<DiffLine>, Vec<DiffLine>) = run
             .iter()
             .partition(|line| matches!(line, DiffLine::Gone(_)));
-        for at in 0..gone.len().max(new.len()) {
-            rows.push(Row::Beside(gone.get(at).copied(), new.get(at).copied()));
+        let with = |at: usize, others: &[DiffLine]| others.get(at).copied();
+        if is_beside {
+            let n = gone.len().max(new.len());
+            rows.extend((0..n).map(|at| Row::Beside(with(at, &gone), with(at, &new))));
+            continue;
+        }
+        let (mut n_gone, mut n_new) = (0, 0);
+        for line in run {
+            let (n, others) = match line {
+                DiffLine::Gone(_) => (&mut n_gone, &new),
+                _ => (&mut n_new, &gone),
+            };
+            rows.push(Row::One(*line, with(*n, others)));
+            *n += 1;
         }
     }
 }

@@ -131,6 +131,11 @@ fn an_attempt_is_compared_with_the_one_before_it() {
     snapshots("diff", &mut state);
     press(&mut state, "d");
     snapshots("diff_beside", &mut state);
+    let narrow = picture(&mut state, 79, 24);
+    assert!(
+        narrow.contains("side by side takes a width of 80, here are 79"),
+        "{narrow}"
+    );
     // The first is compared with the next.
     press(&mut state, "esc G d");
     assert!(picture(&mut state, 80, 24).contains("1 → 2 at staging"));

@@ -66,3 +66,24 @@ fn a_failure_is_seen_on_the_axis_where_a_success_shares_its_cell() {
     let row = rows.find(|row| row.starts_with("staging")).unwrap();
     assert!(row.contains("1 of 1") && row.ends_with("✗ ✗"), "{row}");
 }
+
+#[test]
+fn lines_that_differ_at_their_end_alone_differ_on_the_screen() {
+    let mut state = told();
+    for (at, end) in ["one", "two"].into_iter().enumerate() {
+        let body = format!("{}{end}", "the same words ".repeat(30));
+        let (id, ago) = (format!("atmpt_long_{at}"), 3 - at as i64);
+        let long = attempt(&id, "msg_failed", "ep_staging", ago, (500, &body), false);
+        update(&mut state, Msg::Changed(vec![long]));
+    }
+    press(&mut state, "G k enter tab enter j d");
+    for (width, lines) in [(60, 1), (120, 1), (120, 2)] {
+        if lines == 2 {
+            press(&mut state, "d");
+        }
+        let shown = picture(&mut state, width, 36);
+        for line in ["- … same words one", "+ … same words two"] {
+            assert!(shown.contains(line), "{width}: {shown}");
+        }
+    }
+}
