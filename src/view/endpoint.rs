@@ -153,18 +153,20 @@ fn facts(state: &State, endpoint: &Endpoint, counted: &Told<Stats>) -> Vec<Piece
     lines.push(told("counted", counted_words(counted)));
     lines.push(fact("url", endpoint.url.to_string()));
     lines.push(fact("events", types_words(endpoint)));
-    let rate = endpoint
-        .rate_limit
-        .map_or_else(|| "none".to_owned(), |rate| format!("{rate} a second"));
+    let rate = match endpoint.rate_limit {
+        Some(rate) => format!("{rate} a second"),
+        None if endpoint.is_inferred => "not known".to_owned(),
+        None => "none".to_owned(),
+    };
     let created = endpoint
         .created
-        .map_or_else(|| "unknown".to_owned(), |created| ago(now, created));
+        .map_or_else(|| "not known".to_owned(), |created| ago(now, created));
     lines.push(fact("rate limit", rate));
     lines.push(fact("created", created));
     lines.push(fact("id", endpoint.id.to_string()));
     if endpoint.is_inferred {
         lines.push(vec![dim(
-            "known only from attempts: the server does not list endpoints",
+            "known only from attempts: what it wants, and whether it is disabled, was never read",
         )]);
     }
     lines

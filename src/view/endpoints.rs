@@ -244,7 +244,7 @@ fn layout(state: &State, width: u16) -> list::Layout {
 /// The event types that an endpoint wants, in a few words.
 pub fn types_words(endpoint: &Endpoint) -> String {
     match &endpoint.event_types {
-        None if endpoint.is_inferred => "known from attempts".to_owned(),
+        None if endpoint.is_inferred => "not known".to_owned(),
         None => "all events".to_owned(),
         Some(types) => types
             .iter()

@@ -111,10 +111,10 @@ fn endpoint_cells(endpoint: &Endpoint, health: Option<&Health>, now: Time) -> Ve
         failing,
         endpoint.description.to_string(),
         endpoint.url.to_string(),
-        if types.is_empty() {
-            "all".to_owned()
-        } else {
-            types.join(" ")
+        match types[..] {
+            [] if endpoint.is_inferred => "?".to_owned(),
+            [] => "all".to_owned(),
+            _ => types.join(" "),
         },
     ]
 }
@@ -166,4 +166,22 @@ async fn inferred(client: &Client) -> Result<Listed, Failure> {
         .into_values()
         .map(|endpoint| (endpoint, None))
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_endpoint_wants_is_all_only_where_that_was_read() {
+        let seen = Endpoint::inferred(EndpointId::new("ep"), "http://h/".into());
+        let listed = Endpoint {
+            is_inferred: false,
+            ..seen.clone()
+        };
+        for (endpoint, events) in [(seen, "?"), (listed, "all")] {
+            let cells = endpoint_cells(&endpoint, None, Time(0));
+            assert_eq!(cells.last().map(String::as_str), Some(events));
+        }
+    }
 }

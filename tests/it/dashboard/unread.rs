@@ -199,3 +199,23 @@ fn what_a_poll_told_is_a_sign_of_life_while_there_is_no_stream() {
         "{shown}"
     );
 }
+
+#[test]
+fn what_was_never_read_of_an_endpoint_is_not_called_all_or_none() {
+    let mut state = fresh();
+    let only = attempt("lone", "msg_lone", "ep_gone", 1, (500, "no"), false);
+    update(&mut state, Msg::Changed(vec![abilities(), only]));
+    press(&mut state, "4");
+    let listed = picture(&mut state, 200, 36);
+    let row = listed.lines().find(|line| line.contains("failing"));
+    assert!(
+        row.is_some_and(|row| row.trim_end().ends_with("not known")),
+        "{listed}"
+    );
+    press(&mut state, "enter");
+    let page = picture(&mut state, 120, 36);
+    for fact in ["events", "rate limit", "created"] {
+        let line = format!("{fact:<11}not known");
+        assert!(page.contains(&line), "{line}: {page}");
+    }
+}
