@@ -9,7 +9,9 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 use super::document::Document;
 use super::list::Step;
-use crate::domain::{Attempt, AttemptId, Delivery, EndpointId, History, MessageId, Payload};
+use crate::domain::{
+    Attempt, AttemptId, Delivery, EndpointId, History, MessageId, Payload, answer,
+};
 pub use leaves::Changed;
 use leaves::changed;
 
@@ -93,7 +95,11 @@ impl Compared {
             Self::Attempts { message, ids } => {
                 let delivery = history.deliveries.get(message)?;
                 let [before, after] = ids;
-                let text = |id| delivery.attempt(id).map(|attempt| attempt.response.clone());
+                let text = |id| {
+                    let attempt = delivery.attempt(id);
+                    let response = attempt.map(|attempt| attempt.response.clone());
+                    response.filter(|response| !answer::is_expunged(response))
+                };
                 Some([text(before)?, text(after)?])
             }
             Self::Messages([before, after]) => {

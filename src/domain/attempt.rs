@@ -95,11 +95,6 @@ impl Attempt {
         self.trigger == Trigger::Manual
     }
 
-    /// What the receiver said, or the sender where there was no answer, in a line.
-    pub fn says(&self) -> Option<String> {
-        answer::says(&self.response)
-    }
-
     /// The end in a word or two: `204`, `500`, `timeout`, `sending`.
     pub fn outcome_words(&self) -> String {
         match (self.code, self.failure()) {

@@ -128,10 +128,10 @@ fn facts(
     ];
     if let Some(class) = attempt.failure() {
         // Without an answer, the words of the sender stand below and in the class.
-        let says = attempt
-            .says()
-            .filter(|_| attempt.code != 0)
-            .map_or_else(String::new, |says| format!(", and says “{says}”"));
+        let says = match attempt.code {
+            0 => String::new(),
+            _ => answer::told(&attempt.response, ", and"),
+        };
         let why = format!(
             "{}{says}. {}",
             capitalized(class.words()),

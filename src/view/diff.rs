@@ -13,7 +13,7 @@ use super::theme::Role;
 use crate::app::diff::{Changed, Compared, DiffLine, DiffPage, MAX_LINES};
 use crate::app::{State, Tone, Viewport};
 use crate::domain::time::duration_words;
-use crate::domain::{Attempt, AttemptId, AttemptNumber, Delivery, MessageId, Payload};
+use crate::domain::{Attempt, AttemptId, AttemptNumber, Delivery, MessageId, Payload, answer};
 
 /// Narrower than this, both texts stand one below the other.
 const BESIDE: u16 = 80;
@@ -158,8 +158,18 @@ fn in_lines() -> String {
 
 /// Why there is nothing to compare.
 fn unknown(state: &State, page: &DiffPage) -> String {
-    let Compared::Messages(ids) = &page.of else {
-        return "there is nothing to compare any more".to_owned();
+    let ids = match &page.of {
+        Compared::Messages(ids) => ids,
+        Compared::Attempts { message, ids } => {
+            let delivery = state.history.deliveries.get(message);
+            let found = |id| delivery.and_then(|delivery| delivery.attempt(id));
+            let is_expunged = |attempt: &Attempt| answer::is_expunged(&attempt.response);
+            return if ids.iter().filter_map(found).any(is_expunged) {
+                "the service no longer has one of the answers".to_owned()
+            } else {
+                "there is nothing to compare any more".to_owned()
+            };
+        }
     };
     let is_expired = ids.iter().any(|id| {
         let delivery = state.history.deliveries.get(id);

@@ -86,15 +86,22 @@ pub fn is_expunged(response: &str) -> bool {
     response == "EXPUNGED"
 }
 
-/// What the answer says, in a line: the message of a JSON error, the title of a page, else the
-/// first line. `None` if it says nothing.
-pub fn says(response: &str) -> Option<String> {
+/// What there is to tell of an answer, to stand behind that it came: its words quoted, with `and`
+/// before them; of one that is no text, or that the service no longer has, that alone, as no word of
+/// it is the receiver's.
+pub fn told(response: &str, and: &str) -> String {
     if is_expunged(response) {
-        return Some(EXPUNGED.to_owned());
+        return format!("; {EXPUNGED}");
     }
     if let Some(binary) = binary(response) {
-        return Some(binary.words());
+        return format!(" with {}", binary.words());
     }
+    says(response).map_or_else(String::new, |says| format!("{and} says “{says}”"))
+}
+
+/// What the answer says, in a line: the message of a JSON error, the title of a page, else the
+/// first line. `None` if it says nothing.
+fn says(response: &str) -> Option<String> {
     let end = response.floor_char_boundary(SEARCHED);
     let text = response.get(..end)?.trim();
     let found = if text.starts_with(['{', '[']) {
@@ -173,6 +180,19 @@ mod tests {
     }
 
     #[test]
+    fn what_the_receiver_did_not_say_is_not_quoted() {
+        let gzip = STANDARD.encode([0x1f_u8, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xab, 0x9f, 7]);
+        for (response, words) in [
+            ("no", ", and says “no”"),
+            ("", ""),
+            ("EXPUNGED", "; the service no longer has the answer"),
+            (&*gzip, " with 13 bytes that are no text (gzip)"),
+        ] {
+            assert_eq!(told(response, ", and"), words);
+        }
+    }
+
+    #[test]
     fn an_answer_says_what_is_wrong() {
         let said = |text: &str| says(text).unwrap_or_default();
         assert_eq!(
@@ -185,7 +205,6 @@ mod tests {
             said("<html><head><TITLE>502 Bad Gateway</TITLE>"),
             "502 Bad Gateway"
         );
-        assert_eq!(said("EXPUNGED"), EXPUNGED);
         assert_eq!(said("\n upstream reset \nmore"), "upstream reset");
         assert_eq!(says("  "), None);
         assert_eq!(said(&"x".repeat(9000)).len(), MAX_SAYING);

@@ -5,7 +5,7 @@ use crate::app::{State, Tone};
 use crate::domain::time::{OVERDUE, SECOND, due_words, rough_words};
 use crate::domain::{
     Ability, Attempt, AttemptStatus, Delivery, EndpointId, EndpointOutcome, Forecast, History,
-    OutcomeState, Replay, ReplayState, TaskId, Time,
+    OutcomeState, Replay, ReplayState, TaskId, Time, answer,
 };
 
 /// Longest label of an endpoint in a row, in cells.
@@ -335,7 +335,9 @@ pub fn why(history: &History, delivery: &Delivery, endpoint: &EndpointId) -> Opt
     let what = match last.code {
         0 => format!("{}{times}", class.words()),
         code => {
+            // Of answers that the service no longer has, nobody knows whether they were alike.
             let same_body = n_failed > 1
+                && !answer::is_expunged(&last.response)
                 && attempts
                     .iter()
                     .rev()
@@ -350,9 +352,7 @@ pub fn why(history: &History, delivery: &Delivery, endpoint: &EndpointId) -> Opt
                     format!(" with the same body as far as it is kept ({kept})")
                 }
             };
-            let says = last
-                .says()
-                .map_or_else(String::new, |says| format!(" and says “{says}”"));
+            let says = answer::told(&last.response, " and");
             format!("the receiver answered {code}{times}{body}{says}")
         }
     };

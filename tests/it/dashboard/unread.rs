@@ -219,3 +219,37 @@ fn what_was_never_read_of_an_endpoint_is_not_called_all_or_none() {
         assert!(page.contains(&line), "{line}: {page}");
     }
 }
+
+#[test]
+fn an_answer_that_the_service_no_longer_has_is_not_quoted_as_the_receivers() {
+    let mut state = fresh();
+    let gone = [("first", 3), ("second", 2)]
+        .map(|(id, ago)| attempt(id, "msg_old", "ep_shop", ago, (500, "EXPUNGED"), false));
+    update(&mut state, Msg::Changed(vec![abilities()]));
+    update(&mut state, Msg::Changed(gone.into()));
+    press(&mut state, "3 g enter");
+    let words = |state: &mut State| {
+        let shown = picture(state, 90, 36);
+        shown.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let message = words(&mut state);
+    let why = "the receiver answered 500 twice; the service no longer has the answer.";
+    assert!(message.contains(why), "{message}");
+    press(&mut state, "enter");
+    let page = words(&mut state);
+    assert!(
+        page.contains("Receiver error; the service no longer has the answer."),
+        "{page}"
+    );
+    press(&mut state, "d");
+    let compared = words(&mut state);
+    assert!(
+        compared.contains("the service no longer has one of the answers"),
+        "{compared}"
+    );
+    for shown in [message, page, compared] {
+        for wrong in ["says", "same", "EXPUNGED"] {
+            assert!(!shown.contains(wrong), "{wrong}: {shown}");
+        }
+    }
+}
