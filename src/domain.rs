@@ -43,8 +43,8 @@ pub use change::{Change, ChangeKind, Origin};
 pub use count::plural;
 pub use endpoint::{
     AttemptHeaders, COUNTED_DAYS, EVERY_EVENT, EVERY_TASK_EVENT, Endpoint, EndpointDraft,
-    EndpointEdit, FieldFault, Headers, OddValue, OwnHeaders, OwnValue, Stats, header_fault,
-    refused_field, types_named, unknown_type,
+    EndpointEdit, EndpointVerb, FieldFault, Headers, OddValue, OwnHeaders, OwnValue, Stats,
+    header_fault, refused_field, types_named, unknown_type,
 };
 pub use event::{Event, EventType};
 pub use failure::{Failure, FailureKind};

@@ -16,8 +16,8 @@ use super::page::Page;
 use super::prompt::Prompt;
 use super::{Effect, Overlay, Screen, State, Tone};
 use crate::domain::{
-    Ability, EndpointDraft, EndpointEdit, EndpointId, FieldFault, Hidden, Offer, OwnHeaders,
-    OwnValue, visible,
+    Ability, EndpointDraft, EndpointEdit, EndpointId, EndpointVerb, FieldFault, Hidden, Offer,
+    OwnHeaders, OwnValue, visible,
 };
 pub use form::{Field, Form};
 pub use headers::HeadersForm;
@@ -425,7 +425,20 @@ impl State {
 impl EndpointAction {
     /// Whether it changes nothing.
     fn is_reading(&self) -> bool {
-        matches!(self, Self::Reveal(_) | Self::Headers(_))
+        self.verb().is_none()
+    }
+
+    /// What it changes, if it does.
+    fn verb(&self) -> Option<EndpointVerb> {
+        match self {
+            Self::Create(_) => Some(EndpointVerb::Create),
+            Self::Edit(..) => Some(EndpointVerb::Edit),
+            Self::Delete(_) => Some(EndpointVerb::Delete),
+            Self::Rotate(_) => Some(EndpointVerb::Rotate),
+            Self::SetHeaders(..) => Some(EndpointVerb::SetHeaders),
+            Self::Example(_) => Some(EndpointVerb::Example),
+            Self::Reveal(_) | Self::Headers(_) => None,
+        }
     }
 
     fn endpoint(&self) -> Option<&EndpointId> {

@@ -20,8 +20,8 @@ use super::prompt::{Reply, confirmed};
 use super::source;
 use crate::domain::time::duration_words;
 use crate::domain::{
-    Ability, EndpointDraft, EndpointEdit, EndpointId, Failure, FailureKind, FieldFault, MASK,
-    Offer, OwnValue, header_fault, refused_field, types_named,
+    Ability, EndpointDraft, EndpointEdit, EndpointId, EndpointVerb, Failure, FailureKind,
+    FieldFault, MASK, Offer, OwnValue, header_fault, refused_field, types_named,
 };
 use crate::io::client::Client;
 use crate::io::client::endpoints::Changed;
@@ -106,7 +106,8 @@ impl Desk {
             return Err(refused(&[fault], ARGUMENT));
         }
         let created = self.client.create_endpoint(&draft).await;
-        let created = done(created).map_err(|stop| by_option(stop, ARGUMENT))?;
+        let created =
+            done(created, EndpointVerb::Create, "").map_err(|stop| by_option(stop, ARGUMENT))?;
         let row = created.endpoint;
         let id = row.value.id.to_string();
         let secret = created.secret.map(SecretString::from);
@@ -160,7 +161,7 @@ impl Desk {
             return Err(refused(&[fault], OPTION));
         }
         let changed = self.client.edit_endpoint(&id, &edit).await;
-        done(changed).map_err(|stop| by_option(stop, OPTION))?;
+        done(changed, EndpointVerb::Edit, &args.id).map_err(|stop| by_option(stop, OPTION))?;
         note(&format!("{} is changed", args.id));
         if args.json {
             let Some(row) = self.client.endpoint_row(&id).await? else {
@@ -179,7 +180,8 @@ impl Desk {
             disabled: Some(disabled),
             ..EndpointEdit::default()
         };
-        done(self.client.edit_endpoint(&EndpointId::new(id), &edit).await)?;
+        let changed = self.client.edit_endpoint(&EndpointId::new(id), &edit).await;
+        done(changed, EndpointVerb::Edit, id)?;
         note(&if disabled {
             format!(
                 "{id} is disabled: nothing is sent there, and what happens meanwhile is not sent later"
@@ -198,7 +200,8 @@ impl Desk {
             });
             reply.await?.or_stop("nothing was deleted")?;
         }
-        done(self.client.delete_endpoint(&id).await)?;
+        let deleted = self.client.delete_endpoint(&id).await;
+        done(deleted, EndpointVerb::Delete, &args.id)?;
         note(&format!("{} is deleted", args.id));
         Ok(0)
     }
@@ -251,11 +254,9 @@ impl Desk {
             });
             reply.await?.or_stop("the secret was not rotated")?;
         }
-        done(
-            self.client
-                .rotate_secret(&route, &id, secret.as_ref(), grace)
-                .await,
-        )?;
+        let secret = secret.as_ref();
+        let rotated = self.client.rotate_secret(&route, &id, secret, grace).await;
+        done(rotated, EndpointVerb::Rotate, &args.id)?;
         note(&format!(
             "{} has another secret; the one before stays valid for {}; reeltop endpoints secret {} shows it",
             args.id, valid, args.id
@@ -312,11 +313,9 @@ impl Desk {
                 });
                 reply.await?.or_stop("no header was removed")?;
             }
-            done(
-                self.client
-                    .set_endpoint_headers(&route, &id, &headers)
-                    .await,
-            )?;
+            let client = &self.client;
+            let replaced = client.set_endpoint_headers(&route, &id, &headers).await;
+            done(replaced, EndpointVerb::SetHeaders, &args.id)?;
             note(&match headers.len() {
                 0 => format!("{} has no headers of its own any more", args.id),
                 1 => format!("{} has 1 header of its own", args.id),
@@ -364,11 +363,9 @@ impl Desk {
         let routes = self.routes(Offer::SendExample, true).await?;
         let route = offered(routes.example, "sending an example")?;
         let id = EndpointId::new(&args.id);
-        done(
-            self.client
-                .send_example(&route, &id, &args.event_type)
-                .await,
-        )?;
+        let kind = &args.event_type;
+        let sent = self.client.send_example(&route, &id, kind).await;
+        done(sent, EndpointVerb::Example, &args.id)?;
         note(&format!(
             "the server took it; reeltop attempts --endpoint {} shows what became of it",
             args.id
@@ -416,16 +413,15 @@ impl Desk {
     }
 }
 
-/// The result of a change, or why it is not one.
-/// A change that was made, or why the command ends.
-pub fn done<T>(changed: Changed<T>) -> Result<T, Stop> {
+/// A change that was made of the endpoint of this id, or why the command ends.
+pub fn done<T>(changed: Changed<T>, verb: EndpointVerb, id: &str) -> Result<T, Stop> {
     changed.map_err(|not_done| {
         Stop::Failed(match not_done {
             NotDone::Refused(failure) => failure,
             NotDone::Unknown(why) => Failure::new(
                 FailureKind::Broken,
                 format!("it is not known whether it was done: {why}"),
-                "nothing is tried again by itself; look with reeltop endpoints",
+                format!("nothing is tried again by itself; {}", verb.look(id)),
             ),
         })
     })

@@ -3,6 +3,7 @@
 mod draft;
 mod headers;
 mod stats;
+mod verb;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ pub use draft::{
 };
 pub use headers::{AttemptHeaders, Headers, OddValue, OwnHeaders, OwnValue, header_fault};
 pub use stats::{COUNTED_DAYS, Stats};
+pub use verb::EndpointVerb;
 
 /// A webhook endpoint (Aspect `Endpoint`).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,8 @@
 //! What the service said of a change, told and shown.
 
-use super::{EndpointAction, EndpointAnswer, EndpointRequest, Form, HeadersForm, Manage, Stage};
+use super::{
+    Choice, EndpointAction, EndpointAnswer, EndpointRequest, Form, HeadersForm, Manage, Stage,
+};
 use crate::app::{Effect, State, Tone};
 use crate::domain::{
     EndpointEdit, EndpointId, Failure, FieldFault, Hidden, refused_field, visible,
@@ -45,7 +47,8 @@ impl State {
                     Tone::Warn,
                     format!("{asked}: not known whether it was done"),
                 );
-                let left = unknown(action, name, &asked, &visible(&why));
+                let no_secret = self.why_absent(Choice::Reveal);
+                let left = unknown(action, name, &asked, &visible(&why), no_secret);
                 self.settle_change(request.number, Some(left));
                 return vec![Effect::Refresh];
             }
@@ -219,27 +222,50 @@ fn own_advice(failure: &Failure) -> Failure {
     failure
 }
 
-/// That nobody knows whether it was done stays there until it is closed, with how to find out.
-fn unknown(action: &EndpointAction, name: String, asked: &str, why: &str) -> Manage {
-    let how = match action {
-        EndpointAction::Create(_) => {
-            "look at the list (4) first: if it is there, m shows its secret; create it again only \
-             if it is not"
+/// That nobody knows whether it was done stays there until it is closed, with how to find out, and
+/// what doing it again would do. `no_secret`: why the service tells no secret, if it does not.
+fn unknown(
+    action: &EndpointAction,
+    name: String,
+    asked: &str,
+    why: &str,
+    no_secret: Option<&str>,
+) -> Manage {
+    let how = match (action, no_secret) {
+        (EndpointAction::Create(_), None) => {
+            "look for its URL in the list (4) before you create it again: a second one would get \
+             every message too. If it is there, m shows its secret; if that is not told, delete it \
+             and create it anew"
         }
-        EndpointAction::Edit(_, edit) if edit.disabled.is_some() => {
-            "the list (4) shows whether it is disabled"
+        (EndpointAction::Create(_), Some(_)) => {
+            "look for its URL in the list (4) before you create it again: a second one would get \
+             every message too. If it is there, delete it (m) and create it anew: its secret was \
+             in the answer that did not come, and this server tells it no more"
         }
-        EndpointAction::Edit(..) => "its page (4, Enter) shows what it has now",
-        EndpointAction::Delete(_) => "if the list (4) still has it, it was not deleted",
-        EndpointAction::Rotate(_) => {
-            "show its secret (m) and compare it with the receiver's: another one is the new one, \
-             and the one before stays valid for a day"
+        (EndpointAction::Edit(_, edit), _) if edit.disabled.is_some() => {
+            "the list (4) shows whether it is disabled; doing it again does no harm"
         }
-        EndpointAction::Headers(_) | EndpointAction::SetHeaders(..) => {
-            "m, headers reads what it has now"
+        (EndpointAction::Edit(..), _) => {
+            "its page (4, Enter) shows what it has now; the same change again does no harm"
         }
-        EndpointAction::Reveal(_) => "m reads it again",
-        EndpointAction::Example(_) => {
+        (EndpointAction::Delete(_), _) => {
+            "if the list (4) still has it, it was not deleted, and can be deleted again"
+        }
+        (EndpointAction::Rotate(_), None) => {
+            "do not rotate it again before you know, as that makes one secret more. Show its \
+             secret (m) and compare it with the receiver's: another one is the new one, and the \
+             one before stays valid for a day"
+        }
+        (EndpointAction::Rotate(_), Some(_)) => {
+            "this server does not tell its secret: look in its own portal. If it was rotated, the \
+             one before stays valid for a day; rotating again makes one secret more"
+        }
+        (EndpointAction::Headers(_), _) => "m, headers reads what it has now",
+        (EndpointAction::SetHeaders(..), _) => {
+            "m, headers reads what it has now; the same headers again do no harm"
+        }
+        (EndpointAction::Reveal(_), _) => "m reads it again",
+        (EndpointAction::Example(_), _) => {
             "its page (4, Enter) shows whether an attempt came; sending it again sends another"
         }
     };

@@ -80,7 +80,10 @@ impl State {
     pub(in crate::app) fn open_changes(&self) -> impl Iterator<Item = String> {
         let open = self.changes.under_way().map(|action| {
             let asked = self.asked_words(action);
-            let how = "reeltop endpoints shows what is there";
+            let id = action.endpoint().map(ToString::to_string);
+            let verb = action.verb();
+            let how = verb.map(|verb| verb.look(&id.unwrap_or_default()));
+            let how = how.unwrap_or_default();
             format!("{asked}: it is not known whether it was done; {how}")
         });
         let unseen = self.changes.held.iter().filter_map(new_secret);

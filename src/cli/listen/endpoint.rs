@@ -7,7 +7,7 @@ use crate::cli::args::{ListenArgs, SourceArgs};
 use crate::cli::endpoints::done;
 use crate::cli::output::{Stop, note, usage};
 use crate::cli::{hosts, source};
-use crate::domain::{EndpointDraft, EndpointId};
+use crate::domain::{EndpointDraft, EndpointId, EndpointVerb};
 use crate::io::client::Client;
 use crate::io::config::is_loopback;
 use crate::wire::signature::doctor::{Held, Holder};
@@ -47,7 +47,11 @@ impl Registered {
             event_types: Some(vec!["task.*".to_owned()]),
             ..EndpointDraft::default()
         };
-        let created = done(client.create_endpoint(&draft).await)?;
+        let created = done(
+            client.create_endpoint(&draft).await,
+            EndpointVerb::Create,
+            "",
+        )?;
         let id = created.endpoint.value.id;
         note(&format!("endpoint {id} leads here, until this ends"));
         let held = created.secret.map(|text| Held {
@@ -64,7 +68,11 @@ impl Registered {
     /// Deletes it; what cannot be deleted is said.
     pub async fn remove(self) {
         let id = &self.id;
-        match done(self.client.delete_endpoint(id).await) {
+        match done(
+            self.client.delete_endpoint(id).await,
+            EndpointVerb::Delete,
+            &id.to_string(),
+        ) {
             Ok(()) => note(&format!("endpoint {id} is deleted")),
             Err(Stop::Failed(failure)) => note(&format!(
                 "endpoint {id} is still there ({failure}): reeltop endpoints delete {id}"

@@ -2,11 +2,11 @@
 //! not be read.
 
 use reeltop::app::manage::{EndpointAction, EndpointAnswer, EndpointRequest};
-use reeltop::app::{Effect, State};
-use reeltop::domain::{EndpointId, Failure, FailureKind, Hidden};
+use reeltop::app::{Effect, Msg, State, update};
+use reeltop::domain::{Ability, ChangeKind, EndpointId, Failure, FailureKind, Hidden, Offer};
 
 use super::{answer, managed, pass, type_text};
-use crate::support::{endpoint, picture, press, told};
+use crate::support::{change, endpoint, picture, press, told};
 
 /// The line of the menu over the first endpoint, so many below its first.
 fn chosen(state: &mut State, below: usize) -> Vec<Effect> {
@@ -137,4 +137,54 @@ fn a_line_of_the_menu_does_what_stood_there() {
         panic!("{asked:?}");
     };
     assert_eq!(edit.disabled, Some(disables));
+}
+
+/// What to look at fits the change, and where doing it again would do harm, that is said.
+#[test]
+fn what_to_do_where_nobody_knows_fits_what_was_asked() {
+    let words = |state: &mut State| {
+        let shown = picture(state, 200, 50);
+        let lines = shown.lines().map(|line| line.trim_matches(['│', ' ']));
+        lines.collect::<Vec<_>>().join(" ")
+    };
+    for (tells_secret, create, rotate_words) in [
+        (true, "m shows its secret", "compare it with the receiver's"),
+        (
+            false,
+            "delete it (m) and create it anew",
+            "look in its own portal",
+        ),
+    ] {
+        let lost = || Ok(EndpointAnswer::Unknown("the connection broke".to_owned()));
+        let mut state = told();
+        let asked = rotate(&mut state);
+        if !tells_secret {
+            let mut abilities = state.history.abilities.clone();
+            let no = Ability::Absent("not told".to_owned());
+            abilities.offers.insert(Offer::Secret, no);
+            let known = ChangeKind::Abilities(Box::new(abilities));
+            update(&mut state, Msg::Changed(vec![change(0, known)]));
+        }
+        let left = state.open_replays();
+        let line = left.iter().find(|line| line.contains("rotating")).unwrap();
+        assert!(line.contains("do not rotate it again"), "{line}");
+        answer(&mut state, &asked, lost());
+        let shown = words(&mut state);
+        assert!(shown.contains(rotate_words), "{shown}");
+        assert!(shown.contains("one secret more"), "{shown}");
+        pass(&mut state, 2);
+        press(&mut state, "esc c");
+        type_text(&mut state, "https://example.com/hooks");
+        let asked = managed(&press(&mut state, "enter"));
+        let left = state.open_replays();
+        let line = left.iter().find(|line| line.contains("creating")).unwrap();
+        assert!(
+            line.contains("a second one would get every message too"),
+            "{line}"
+        );
+        answer(&mut state, &asked, lost());
+        let shown = words(&mut state);
+        assert!(shown.contains(create), "{shown}");
+        assert!(shown.contains("a second one would get"), "{shown}");
+    }
 }
