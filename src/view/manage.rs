@@ -57,7 +57,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, manage: &Manage)
 }
 
 /// How much is not in sight, and how to see it.
-fn out_of_sight(above: usize, below: usize) -> String {
+pub(super) fn out_of_sight(above: usize, below: usize) -> String {
     match (above, below) {
         (0, 0) => String::new(),
         (0, below) => format!("… {below} more below · PgDn"),

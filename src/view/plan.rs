@@ -3,6 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::help::centered;
+use super::manage::out_of_sight;
 use super::model::delivery::{label, replay_glyph};
 use super::model::sending::leaving_words;
 use super::model::{ago, asset_label, millis};
@@ -13,8 +14,20 @@ use crate::app::replaying::ReplayOverlay;
 use crate::app::{ShownPlan, State, Tone};
 use crate::domain::{AttemptNumber, PlanItem, Replay, Verdict, visible};
 
-/// A line of the overlay, and whether it is the one that the keys act on.
-type Line = (Pieces<'static>, bool);
+/// A line of the overlay, and what it is about.
+type Line = (Pieces<'static>, About);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum About {
+    /// It is the one that the keys act on.
+    Picked,
+    /// More of that one.
+    OfPicked,
+    Other,
+}
+
+/// Lines that move, where there are so many, before the head has its place.
+const LEAST_LINES: usize = 2;
 
 /// Paints the overlay. Gives what it said would be sent, if it had room to say so.
 pub fn draw(
@@ -25,46 +38,62 @@ pub fn draw(
 ) -> Option<ShownPlan> {
     let width = area.width.saturating_sub(4).clamp(20, 96).min(area.width);
     let inner_width = usize::from(width).saturating_sub(4);
-    let mut lines = vec![(about(state, overlay), false)];
+    let mut head = vec![about(state, overlay)];
     if overlay.is_planning() {
-        lines.push((vec![dim(route(overlay, inner_width))], false));
+        head.push(vec![dim(route(overlay, inner_width))]);
     }
-    lines.push((Vec::new(), false));
-    let foot = if overlay.is_planning() {
-        lines.extend(plan_lines(overlay, inner_width));
-        match &state.leaving {
+    head.push(Vec::new());
+    let (lines, foot) = if overlay.is_planning() {
+        let foot = match &state.leaving {
             Some(leaving) => leaving_foot(state, leaving.until, inner_width),
             None => plan_foot(overlay, inner_width),
-        }
+        };
+        (plan_lines(overlay, inner_width), foot)
     } else {
-        lines.extend(sent_lines(state, overlay, inner_width));
-        hints(
+        let foot = hints(
             &["Esc closes this; it is followed all the same"],
             inner_width,
-        )
+        );
+        (sent_lines(state, overlay, inner_width), foot)
     };
-    let n_lines = lines.len() as u16;
-    let place = centered(area, width, n_lines + 4);
-    let inner = canvas.frame(place, "Replay");
-    let room = inner.height.saturating_sub(2);
-    let picked = lines
-        .iter()
-        .position(|(_, is_picked)| *is_picked)
-        .unwrap_or(0);
-    let top = (picked + 2)
-        .saturating_sub(usize::from(room))
-        .min(lines.len());
-    for (at, (line, is_picked)) in lines.iter().enumerate().skip(top).take(usize::from(room)) {
-        let row = (at - top) as u16;
+    let n_lines = (head.len() + lines.len()).min(usize::from(u16::MAX / 2)) as u16;
+    let inner = canvas.frame(centered(area, width, n_lines + 4), "Replay");
+    // The foot, and the line above it, which says what is out of sight.
+    let room = usize::from(inner.height).saturating_sub(2);
+    // What it is about stands still as the endpoints move, where there is room for both.
+    let n_head = head.len().min(room.saturating_sub(LEAST_LINES));
+    for (row, line) in head.iter().take(n_head).enumerate() {
+        canvas.line(inner, row as u16, line);
+    }
+    let room = room - n_head;
+    let top = first_line(&lines, room);
+    for (row, (line, about)) in lines.iter().skip(top).take(room).enumerate() {
+        let row = (n_head + row) as u16;
         canvas.line(inner, row, line);
-        if *is_picked {
+        if *about == About::Picked {
             canvas.line(inner, row, &[role(Role::Selected, "▌")]);
         }
+    }
+    if inner.height >= 2 {
+        let more = out_of_sight(top, lines.len().saturating_sub(top + room));
+        canvas.line(inner, inner.height - 2, &[dim(more)]);
     }
     if inner.height >= 1 {
         canvas.line(inner, inner.height - 1, &[dim(foot)]);
     }
     overlay.shown().filter(|_| room >= 1)
+}
+
+/// The first line in sight, so that the picked one is with all that is said of it below, if that has
+/// room.
+fn first_line(lines: &[Line], room: usize) -> usize {
+    let is_picked = |(_, about): &Line| *about == About::Picked;
+    let Some(picked) = lines.iter().position(is_picked) else {
+        return 0;
+    };
+    let is_of_it = |(_, about): &&Line| *about != About::Other;
+    let n_of_it = lines.iter().filter(is_of_it).count();
+    (picked + n_of_it).saturating_sub(room).min(picked)
 }
 
 /// How it would be sent; where room is short, without what is said of it last.
@@ -100,10 +129,15 @@ fn plan_lines(overlay: &ReplayOverlay, width: usize) -> Vec<Line> {
     let mut lines = Vec::new();
     for (at, item) in overlay.plan.items.iter().enumerate() {
         let is_left_out = overlay.is_left_out(&item.endpoint);
-        lines.push((item_line(item, is_left_out), picked == Some(at)));
+        let (about, more) = if picked == Some(at) {
+            (About::Picked, About::OfPicked)
+        } else {
+            (About::Other, About::Other)
+        };
+        lines.push((item_line(item, is_left_out), about));
         if let Verdict::Refuse(why) = &item.verdict {
             for text in wrap(&visible(why), width.saturating_sub(8)) {
-                lines.push((vec![dim(format!("        {text}"))], false));
+                lines.push((vec![dim(format!("        {text}"))], more));
             }
         }
         // What is left out needs no warning.
@@ -114,10 +148,7 @@ fn plan_lines(overlay: &ReplayOverlay, width: usize) -> Vec<Line> {
                 .enumerate()
             {
                 let mark = if at == 0 { "      ! " } else { "        " };
-                lines.push((
-                    vec![piece(Tone::Warn, mark), piece(Tone::Warn, text)],
-                    false,
-                ));
+                lines.push((vec![piece(Tone::Warn, mark), piece(Tone::Warn, text)], more));
             }
         }
     }
@@ -126,7 +157,7 @@ fn plan_lines(overlay: &ReplayOverlay, width: usize) -> Vec<Line> {
             vec![plain(
                 "No endpoint was tried with this message or wants it: nothing can be replayed.",
             )],
-            false,
+            About::Other,
         ));
     }
     lines
@@ -188,11 +219,11 @@ fn sent_lines(state: &State, overlay: &ReplayOverlay, width: usize) -> Vec<Line>
                 role(Role::Title, to),
                 dim(sent_words(state, replay)),
             ],
-            false,
+            About::Other,
         ));
         let text = format!("{}{}", replay.words(), ended_words(state, replay));
         for text in wrap(&visible(&text), width.saturating_sub(4)) {
-            lines.push((vec![plain("    "), piece(tone, text)], false));
+            lines.push((vec![plain("    "), piece(tone, text)], About::Other));
         }
     }
     lines

@@ -4,7 +4,7 @@ use reeltop::app::{Effect, Msg, State, update};
 use reeltop::domain::Stage;
 
 use super::{request, step};
-use crate::support::{attempt, before, key, picture, press, told};
+use crate::support::{attempt, before, endpoint, key, picture, press, told};
 
 /// Opens the plan of the failing message, its frame included.
 fn planning() -> State {
@@ -137,4 +137,46 @@ fn giving_up_is_asked_for_twice_and_only_where_something_is_waited_for() {
     update(&mut state, answered_by_hand());
     assert_eq!(press(&mut state, "X X"), []);
     assert!(picture(&mut state, 120, 36).contains("nothing is waited for: it is delivered"));
+}
+
+#[test]
+fn a_plan_of_more_endpoints_than_lines_keeps_its_head_and_says_what_is_out_of_sight() {
+    let mut state = told();
+    let many = (0..30).flat_map(|at| {
+        let (id, name) = (format!("ep_z{at:02}"), format!("z{at:02}"));
+        let failed = attempt(
+            &format!("late_{at}"),
+            "msg_failed",
+            &id,
+            9,
+            (500, ""),
+            false,
+        );
+        [endpoint(&id, &name, "https://z.example", false), failed]
+    });
+    update(&mut state, Msg::Changed(many.collect()));
+    press(&mut state, "3 j r");
+    let head = [
+        "task.failed · keynote-2026-final.mp4",
+        "by the server's resend, one try",
+    ];
+    let shown = picture(&mut state, 100, 24);
+    for words in head.into_iter().chain(["more below · PgDn"]) {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    press(&mut state, "G");
+    let shown = picture(&mut state, 100, 24);
+    for words in head.into_iter().chain(["more above · PgUp", "▌ [x] z29"]) {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    // What is to be known of the picked one is not cut.
+    let last = shown.lines().skip_while(|line| !line.contains("▌ [x] z29"));
+    let said: String = last.collect();
+    assert!(said.contains("an automatic retry is"), "{shown}");
+    // Where there is room for next to nothing, what is sent stands there all the same.
+    let shown = picture(&mut state, 60, 12);
+    assert!(
+        shown.contains("z29") && shown.contains("Enter send"),
+        "{shown}"
+    );
 }
