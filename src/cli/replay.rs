@@ -20,7 +20,7 @@ use futures_util::stream::{self, StreamExt};
 
 use self::earlier::Earlier;
 use self::sending::{Sending, Work, end, send};
-use self::shown::{nothing_to_send, plan_text, print_plan_lines, warn};
+use self::shown::{name_closing, nothing_to_send, plan_text, print_plan_lines, warn};
 use super::args::{ReplayArgs, SourceArgs};
 use super::list::query;
 use super::output::{Outcome, Output, Stop, note};
@@ -107,6 +107,7 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
         })
         .collect();
     let found = earlier.leave_out_found(&history, &mut plans);
+    name_closing(&mut plans, &history);
     let left = left_to_retries(&mut plans, args.leave_retries, now);
     let mut out = Output::new();
     // A named message is sent in its turn, whatever was tried before.
@@ -130,12 +131,13 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
         warn(&plans, &left, now);
     }
     out.flush()?;
-    earlier.told(found, clock.now()).await?;
+    earlier.told(found.clone(), clock.now()).await?;
     if n_chosen == 0 {
         return Ok(Ready::Ended(nothing_to_send(
             &plans,
             only.is_some(),
             left.len(),
+            &found,
             &history,
         )));
     }

@@ -387,7 +387,7 @@ impl Replay {
     }
 
     /// What becomes of it once its reeltop has ended: what was not being sent was never sent, and
-    /// of what was, nobody knows.
+    /// of what was, nobody knows until somebody finds its attempt.
     pub fn orphan(&mut self, at: Moment) {
         // What was seen may be somebody else's, as nobody looks for more.
         self.was_unknown |= self.is_followed;
@@ -399,6 +399,12 @@ impl Replay {
             ),
             ReplayState::Sending => self.step(
                 Stage::Unknown("its reeltop ended before the answer was seen".into()),
+                at,
+            ),
+            ReplayState::Accepted => self.step(
+                Stage::Unknown(
+                    "accepted, but its reeltop ended before its attempt was seen".into(),
+                ),
                 at,
             ),
             _ => {}
@@ -489,6 +495,20 @@ impl Replay {
             ),
             None => format!("a replay of it is open: {}", self.words()),
         }
+    }
+
+    /// How somebody who has looked closes it by a command, where nobody follows it any more.
+    pub fn closing_words(&self) -> Option<String> {
+        const ID: usize = 8;
+        let who = self.by.as_ref().filter(|who| !who.is_running)?;
+        let is_sent = matches!(
+            self.state,
+            ReplayState::Accepted | ReplayState::AttemptSeen(_) | ReplayState::Unknown(_)
+        );
+        let id: String = who.id.chars().take(ID).collect();
+        is_sent.then(|| {
+            format!("once you have looked there, reeltop replays --give-up {id} closes it")
+        })
     }
 
     /// Why nothing more is sent where it went while that was being decided.

@@ -69,7 +69,10 @@ fn refusal(replay: &Replay) -> Stop {
         replay.endpoint,
         replay.open_words()
     );
-    let hint = "reeltop replays lists it, and --give-up closes it";
+    let hint = replay.closing_words();
+    let hint = hint
+        .as_deref()
+        .unwrap_or("reeltop replays tells how it ends");
     Failure::new(FailureKind::Local, what, hint).into()
 }
 

@@ -7,7 +7,10 @@ use serde_json::json;
 
 use crate::cli::output::{Output, note};
 use crate::domain::bulk::{MANY, order_words, retried_words, tried_words};
-use crate::domain::{History, Plan, PlanItem, ReplayState, Retry, Route, Time, Verdict, visible};
+use crate::domain::{
+    History, Plan, PlanItem, Replay, ReplayState, Retry, Route, Time, Verdict, visible,
+};
+use crate::io::ledger::Pair;
 
 /// `n_tried` of what is chosen an earlier replay tried, and it is sent last.
 pub fn plan_text(plans: &[Plan], rate: f64, is_bulk: bool, n_tried: usize, now: Time) -> String {
@@ -45,6 +48,22 @@ pub fn plan_text(plans: &[Plan], rate: f64, is_bulk: bool, n_tried: usize, now: 
         let _ = writeln!(text, "{words}");
     }
     text
+}
+
+/// Names the command that closes an open replay whose outcome nobody follows, wherever it keeps
+/// something from being sent.
+pub fn name_closing(plans: &mut [Plan], history: &History) {
+    for plan in plans {
+        for item in &mut plan.items {
+            let open = history.replays.open_of(&plan.message, &item.endpoint);
+            if let (Verdict::Refuse(why), Some(closing)) =
+                (&mut item.verdict, open.and_then(Replay::closing_words))
+            {
+                why.push_str("; ");
+                why.push_str(&closing);
+            }
+        }
+    }
 }
 
 pub fn print_plan_lines(
@@ -129,8 +148,15 @@ fn retry_words(plans: &[Plan], now: Time) -> Option<String> {
 }
 
 /// 1 where something was refused, 3 where it is not known what came of an earlier replay, 0 where all of
-/// it is delivered or left to the service. `is_named` is whether the command names the endpoint.
-pub fn nothing_to_send(plans: &[Plan], is_named: bool, n_left: usize, history: &History) -> u8 {
+/// it is delivered or left to the service. `is_named` is whether the command names the endpoint. Of
+/// `found` it is news how an earlier replay ended.
+pub fn nothing_to_send(
+    plans: &[Plan],
+    is_named: bool,
+    n_left: usize,
+    found: &[Pair],
+    history: &History,
+) -> u8 {
     let items = || {
         plans
             .iter()
@@ -166,16 +192,21 @@ pub fn nothing_to_send(plans: &[Plan], is_named: bool, n_left: usize, history: &
     let mut code = 0;
     let mut n_doubts = 0;
     for (plan, item) in items() {
-        let doubt = history.replays.doubtful_of(&plan.message, &item.endpoint);
+        let (message, endpoint) = (&plan.message, &item.endpoint);
+        let doubt = history.replays.doubtful_of(message, endpoint);
+        // What turned out to be delivered is told once, and is delivered like any other then.
+        let is_news = found.iter().any(|(of, at)| (of, at) == (message, endpoint));
+        let is_delivered = |it: &&Replay| matches!(it.state, ReplayState::Delivered { .. });
+        let doubt = doubt.filter(|it| is_news || !is_delivered(it));
         if let (Verdict::Skip(why), Some(replay)) = (&item.verdict, doubt) {
             n_doubts += 1;
             if n_doubts <= MANY {
-                let (message, label) = (&plan.message, &item.label);
+                let label = &item.label;
                 note(&visible(&format!(
                     "nothing was sent of {message} to {label}: {why}"
                 )));
             }
-            if !matches!(replay.state, ReplayState::Delivered { .. }) {
+            if !is_delivered(&replay) {
                 code = 3;
             }
         }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::earlier::Earlier;
-use super::shown::print_plan_lines;
+use super::shown::{name_closing, print_plan_lines};
 use super::{Ready, Sending, Work, gather, meant, select};
 use crate::cli::args::{ReplayArgs, SourceArgs, StatusArg};
 use crate::cli::output::{Output, Stop, note, usage};
@@ -91,7 +91,8 @@ pub(super) async fn prepare(
         since,
         takes,
     };
-    let plans = asked.plans(&history, &messages, source.read_only, now);
+    let mut plans = asked.plans(&history, &messages, source.read_only, now);
+    name_closing(&mut plans, &history);
     let n_skipped = skipped(&history, &asked, &plans, source.read_only, now);
     let route = asked.takes.route();
     let mut out = Output::new();

@@ -170,7 +170,7 @@ impl File {
     /// Rows that wait for their reeltop to go on.
     pub fn unsettled(&self) -> rusqlite::Result<Vec<Held>> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM replay WHERE state IN ('planned', 'sending') OR is_followed"
+            "SELECT {COLUMNS} FROM replay WHERE state IN ('planned', 'sending', 'accepted') OR is_followed"
         );
         rows(&self.db, &sql, params![])
     }

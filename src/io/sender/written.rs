@@ -112,7 +112,10 @@ impl Written {
                     }
                     _ => open.open_words(),
                 };
-                let hint = "reeltop replays lists it, and --give-up closes it";
+                let hint = open.closing_words();
+                let hint = hint
+                    .as_deref()
+                    .unwrap_or("reeltop replays tells how it ends");
                 Err((Some(at), Stage::Cancelled(format!("{why}; {hint}"))))
             }
             Err(failure) => Err((None, Stage::Refused(failure))),

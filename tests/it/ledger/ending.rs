@@ -31,7 +31,7 @@ async fn a_request_under_way_is_waited_for() {
     let (code, states, said) = end(child).await;
     assert_eq!(code, Some(130), "{states:?} {said}");
     assert_eq!(states, ["planned", "sending", "accepted"], "{said}");
-    assert_eq!(state(&service, folder.path()), "accepted");
+    assert_eq!(state(&service, folder.path()), "unknown");
     assert_eq!(service.n_posts(), 1);
 }
 

@@ -123,6 +123,43 @@ async fn what_is_given_up_stays_listed_and_may_be_sent_again_by_name() {
     assert_eq!(states, ["ambiguous", "given up"]);
 }
 
+/// Nobody watches for the attempt of a reeltop that was killed, and what keeps another from being
+/// sent names the command that closes it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_accepted_as_its_reeltop_was_killed_is_unknown_and_can_be_closed_as_is_said() {
+    let state = tempfile::tempdir().unwrap();
+    let state = state.path();
+    let service = Service::held_at(Point::Accepted).await;
+    let mut first = service.replay(state);
+    service.until_reached().await;
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let row = listed(&service, state).remove(0);
+    assert_eq!(row["state"], "unknown", "{row}");
+    let reason = row["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("accepted, but its reeltop ended"),
+        "{reason}"
+    );
+
+    // The attempts are told from here on, without ours.
+    service.is_open.store(true, Ordering::SeqCst);
+    let n_posts = service.n_posts.swap(0, Ordering::SeqCst);
+    assert_eq!(n_posts, 1);
+    let (code, plan, said) = run(&service, state, &["replay", "msg_1", "--dry-run"]);
+    let id = &row["replay_id"].as_str().unwrap()[..8];
+    let closing = format!("reeltop replays --give-up {id} closes it");
+    assert!(plan.contains(&closing), "{plan} {said}");
+    assert!(
+        code == Some(3) && said.contains(&closing),
+        "{code:?} {said}"
+    );
+    let give_up = ["replays", "--give-up", id, "--yes"];
+    let (code, told, said) = run(&service, state, &give_up);
+    assert_eq!(code, Some(0), "{told} {said}");
+    assert_eq!(service.n_posts(), 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_by_another_name_is_the_pair_of_its_id() {
     let state = tempfile::tempdir().unwrap();

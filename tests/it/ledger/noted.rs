@@ -17,7 +17,7 @@ async fn attempts_that_a_plan_reads_end_what_was_open_in_the_ledger() {
         let (code, states, _) = end(child).await;
         (code.unwrap_or(-1), states.join(" "))
     };
-    assert_eq!(listed().await, (3, "accepted".to_owned()));
+    assert_eq!(listed().await, (3, "unknown".to_owned()));
 
     // Its attempt is there now, and a plan reads it.
     service.open();
