@@ -318,7 +318,7 @@ fn unsent_words(queue: &Queue, too_long: Option<(String, String)>) -> String {
     let left = were(n_left);
     let (said, why) = if queue.is_stopped() {
         let said = format!(
-            "stopped after {MAX_FAILURES} failures one after another; {left} not sent; \
+            "stopped after {MAX_FAILURES} failures one after another; what waits is not sent; \
              the same command begins with what was not tried yet, of a task the oldest first"
         );
         let why = "not sent: too many failures in a row stopped the rest";
