@@ -6,7 +6,7 @@ use super::args::SourceArgs;
 use super::output::Stop;
 use crate::domain::{Failure, FailureKind};
 use crate::io::config::{LedgerKeeping, Source};
-use crate::io::journal::{Settings, Trouble, default_folder, file_name};
+use crate::io::journal::{Settings, Trouble, default_folder, file_name, temporary};
 use crate::io::ledger::{Ledger, Service};
 
 const NO_FOLDER: &str = "this system names no folder for it, set XDG_STATE_HOME or HOME";
@@ -19,13 +19,15 @@ pub fn settings(source: &Source, args: &SourceArgs) -> Option<Settings> {
     Some(in_folder(&default_folder()?, source))
 }
 
-/// The demo's: in a folder of its own, which is removed at the end. Nobody else knows its server, so
+/// The demo's: in a folder of its own, which is removed at the end, or by the next demo where this
+/// one is killed. Nobody else knows its server, so
 /// its ledger ends with it.
 pub fn temporary(source: &Source, args: &SourceArgs) -> Option<Settings> {
     if args.no_journal {
         return None;
     }
-    let folder = std::env::temp_dir().join(format!("reeltop-demo-{}", uuid::Uuid::new_v4()));
+    temporary::remove_left();
+    let folder = temporary::folder();
     Some(Settings {
         temporary: Some(folder.clone()),
         ..in_folder(&folder, source)

@@ -10,6 +10,7 @@ mod intake;
 mod place;
 mod reopen;
 mod since;
+pub mod temporary;
 mod writer;
 
 use std::path::{Path, PathBuf};

@@ -1,10 +1,11 @@
 //! The program itself: killed, ended, started twice, on a full disk; and what the headless commands
 //! read.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use reeltop::domain::{ChangeKind, Origin, Time};
 use reeltop::server::{FeatureState, Options, Running};
@@ -295,6 +296,66 @@ async fn what_is_switched_off_leaves_no_file_and_the_demo_leaves_none_either() {
         demo.end();
         assert_eq!(fs::read_dir(folder).unwrap().count(), 0, "{way}");
     }
+}
+
+/// Makes what lies in a folder seem made so long ago.
+fn aged(folder: &Path, ago: Duration) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let file = fs::File::options().append(true).open(entry.unwrap().path());
+        let then = SystemTime::now() - ago;
+        file.unwrap().set_modified(then).unwrap();
+    }
+}
+
+#[test]
+fn what_a_killed_demo_leaves_the_next_one_removes() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().to_str().unwrap();
+    let environment = [("TMPDIR", folder), ("XDG_STATE_HOME", folder)];
+    let all = || -> BTreeSet<PathBuf> {
+        let entries = fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    };
+    let mut killed = Pty::start(&["demo"], &environment, 120, 36);
+    killed.sees("● live");
+    killed.signal("KILL");
+    killed.end();
+    let left = all();
+    assert_eq!(left.len(), 1, "{left:?}");
+    // Somebody else's: it has our name, and no lock that could tell.
+    let other = place
+        .path()
+        .join(format!("reeltop-demo-{}", uuid::Uuid::new_v4()));
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("file"), "").unwrap();
+    let alive = Pty::start(&["demo"], &environment, 120, 36);
+    alive.sees("● live");
+    let of_alive: Vec<PathBuf> = all()
+        .into_iter()
+        .filter(|it| !left.contains(it) && *it != other)
+        .collect();
+    for folder in all() {
+        aged(&folder, Duration::from_mins(2));
+    }
+    let next = Pty::start(&["demo"], &environment, 120, 36);
+    next.sees("● live");
+    let end = Instant::now() + Duration::from_secs(20);
+    while all().intersection(&left).next().is_some() {
+        assert!(Instant::now() < end, "{left:?} is still there");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let now = all();
+    assert!(now.contains(&other), "{now:?}");
+    assert_eq!(of_alive.len(), 1);
+    assert!(
+        now.contains(&of_alive[0]),
+        "the folder of a demo that lives"
+    );
+    for mut demo in [alive, next] {
+        demo.keys("q");
+        demo.end();
+    }
+    assert_eq!(all().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
