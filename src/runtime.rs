@@ -191,7 +191,7 @@ enum Woken {
     Asked(Asked),
     Key(Option<Event>),
     Changed(Option<Vec<Change>>),
-    Answered(Msg),
+    Answered(Box<Msg>),
     Frame,
     Second,
     Scan,
@@ -216,7 +216,7 @@ impl Loop {
                     self.changes = None;
                     self.tell(Msg::IntakeEnded)?;
                 }
-                Woken::Answered(msg) => self.tell(msg)?,
+                Woken::Answered(msg) => self.tell(*msg)?,
                 Woken::Frame => {}
                 // A terminal that vanishes need not say so by a signal.
                 Woken::Second if terminal::is_gone() => return Ok(()),
@@ -243,7 +243,7 @@ impl Loop {
             () = terminal::panicked() => Woken::Panicked,
             asked = self.signals.next() => Woken::Asked(asked),
             event = self.keys.next() => Woken::Key(event),
-            Some(msg) = self.answers.1.recv() => Woken::Answered(msg),
+            Some(msg) = self.answers.1.recv() => Woken::Answered(Box::new(msg)),
             changes = next(&mut self.changes) => Woken::Changed(changes),
             () = tokio::time::sleep(to_frame), if self.is_dirty => Woken::Frame,
             () = std::future::ready(()), if is_scanning => Woken::Scan,
@@ -393,7 +393,7 @@ impl Loop {
         let folder = self.secrets.clone();
         self.hose.finish(async move {
             let answer = match &client {
-                Some(client) => manage::run(client, &request.action).await,
+                Some(client) => manage::run(client, &request).await,
                 None => Err(Failure::absent("anything: its URL is none")),
             };
             let renewed = folder.and_then(|folder| manage::renewed(&folder, &request, &answer));

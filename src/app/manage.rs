@@ -16,8 +16,8 @@ use super::page::Page;
 use super::prompt::Prompt;
 use super::{Effect, Overlay, Screen, State, Tone};
 use crate::domain::{
-    Ability, EndpointDraft, EndpointEdit, EndpointId, EndpointVerb, FieldFault, Hidden, Offer,
-    OwnHeaders, OwnValue, visible,
+    Ability, Endpoint, EndpointDraft, EndpointEdit, EndpointId, EndpointVerb, FieldFault, Hidden,
+    Offer, OwnHeaders, OwnValue, visible,
 };
 pub use form::{Field, Form};
 pub use headers::HeadersForm;
@@ -28,6 +28,8 @@ pub use held::Changes;
 pub struct EndpointRequest {
     pub number: u64,
     pub action: EndpointAction,
+    /// The form that a change was typed in, which knows what was there as it was opened.
+    pub form: Option<Box<Form>>,
 }
 
 /// A change of an endpoint, or its secret, as asked of the service.
@@ -57,6 +59,8 @@ pub enum EndpointAnswer {
     Headers(OwnHeaders),
     /// A field that it would refuse: nothing was sent.
     Fault(FieldFault),
+    /// Somebody else changed the same meanwhile: nothing was sent. The endpoint as it is now.
+    Overtaken(Box<Endpoint>),
     /// It is not known whether it was done, and why not.
     Unknown(String),
 }
@@ -276,7 +280,11 @@ impl State {
             (Stage::Secret { .. } | Stage::Told { .. }, _) => return Vec::new(),
             _ => None,
         };
-        let request = action.map(|action| self.changes.ask(action));
+        let form = match &manage.stage {
+            Stage::Form(form) if manage.endpoint.is_some() => Some(form.clone()),
+            _ => None,
+        };
+        let request = action.map(|action| self.changes.ask(action, form));
         if let Some(request) = &request {
             manage.stage = Stage::Waiting(request.number);
         }

@@ -18,8 +18,8 @@ const GRACE: Duration = Duration::from_hours(24);
 const EXAMPLE: &str = "task.completed";
 
 /// Does it, once.
-pub async fn run(client: &Client, action: &EndpointAction) -> Result<EndpointAnswer, Failure> {
-    match action {
+pub async fn run(client: &Client, request: &EndpointRequest) -> Result<EndpointAnswer, Failure> {
+    match &request.action {
         EndpointAction::Create(draft) => {
             if let Some(fault) = client.type_fault(draft.event_types.as_deref()).await {
                 return Ok(EndpointAnswer::Fault(fault));
@@ -38,6 +38,12 @@ pub async fn run(client: &Client, action: &EndpointAction) -> Result<EndpointAns
         EndpointAction::Edit(id, edit) => {
             if let Some(fault) = client.edit_fault(id, edit).await? {
                 return Ok(EndpointAnswer::Fault(fault));
+            }
+            if let Some(form) = &request.form
+                && let Some(now) = client.endpoint_now(id).await?
+                && !form.overtaken(&now).is_empty()
+            {
+                return Ok(EndpointAnswer::Overtaken(Box::new(now)));
             }
             done(client.edit_endpoint(id, edit).await)
         }

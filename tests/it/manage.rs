@@ -1,15 +1,21 @@
 //! Managing endpoints from the screen: what is asked of the service, once, and what is said of it.
 
+use std::time::Instant;
+
 use reeltop::app::manage::{EndpointAction, EndpointAnswer, EndpointRequest, Stage};
 use reeltop::app::{Effect, Msg, Overlay, Sight, Sighted, State, update};
 use reeltop::domain::time::SECOND;
 use reeltop::domain::{
-    Abilities, Ability, AttemptHeaders, ChangeKind, EndpointId, Failure, FailureKind, FieldFault,
-    Headers, Hidden, Moment, Offer, OwnHeaders, Stats,
+    Abilities, Ability, AttemptHeaders, ChangeKind, EndpointEdit, EndpointId, Failure, FailureKind,
+    FieldFault, Headers, Hidden, Moment, Offer, OwnHeaders, Stats,
 };
+use reeltop::io::client::Client;
+use reeltop::server::Options;
 
 use crate::bulk::failed_at;
+use crate::client::intake::source_of;
 use crate::pty::Pty;
+use crate::server::support::{PATIENCE, create_endpoint, start};
 use crate::support::{change, key, picture, press, told};
 
 mod held;
@@ -414,6 +420,59 @@ fn small_screens_keep_the_line_that_is_typed_in() {
         assert!(shown.contains("77"), "{width}x{height}\n{shown}");
     }
     picture(&mut state, 1, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_somebody_else_made_meanwhile_is_told_and_replaced_by_a_second_enter() {
+    let server = start(Options::default()).await;
+    let id = create_endpoint(&server, "http://127.0.0.1:9/hooks", &["task.*"])
+        .await
+        .id;
+    let (url, key) = (server.url(), server.api_key().to_owned());
+    let client = Client::new(&source_of(&server, &url)).unwrap();
+    let runtime = tokio::runtime::Handle::current();
+    let watched = tokio::task::spawn_blocking(move || {
+        let id = EndpointId::new(&id);
+        let environment = [
+            ("ASPECT_BASE_URL", url.as_str()),
+            ("ASPECT_API_KEY", key.as_str()),
+        ];
+        let description = || {
+            let now = runtime.block_on(client.endpoint_now(&id)).unwrap();
+            now.unwrap().description.to_string()
+        };
+        let mut pty = Pty::start(&[], &environment, 120, 36);
+        pty.keys("4");
+        pty.sees("1 endpoint ");
+        pty.keys("m\r");
+        pty.sees("the name to show");
+        pty.keys("\tmine");
+        pty.sees("testmine");
+        let theirs = EndpointEdit {
+            description: Some("theirs".to_owned()),
+            ..EndpointEdit::default()
+        };
+        assert!(runtime.block_on(client.edit_endpoint(&id, &theirs)).is_ok());
+        pty.keys("\r");
+        pty.sees("it was test when you began and is theirs now");
+        assert_eq!(description(), "theirs", "nothing was sent");
+        // A key that may have been meant for what stood there before does nothing.
+        let until = Instant::now() + PATIENCE;
+        let is_answered =
+            |screen: &str| screen.contains("is changed") || screen.contains("this came only now");
+        loop {
+            pty.keys("\r");
+            if pty.wait("an answer", is_answered).contains("is changed") {
+                break;
+            }
+            assert!(Instant::now() < until, "a second Enter sends it");
+        }
+        assert_eq!(description(), "testmine");
+        pty.keys("\x03");
+        pty.end();
+    });
+    watched.await.unwrap();
+    server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use super::{
 };
 use crate::app::{Effect, State, Tone};
 use crate::domain::{
-    EndpointEdit, EndpointId, Failure, FieldFault, Hidden, refused_field, visible,
+    Endpoint, EndpointEdit, EndpointId, Failure, FieldFault, Hidden, refused_field, visible,
 };
 
 /// An endpoint that has neither a name nor an id yet.
@@ -32,6 +32,11 @@ impl State {
                 let left = self.faulty(request, &fault);
                 self.settle_change(request.number, left);
                 return Vec::new();
+            }
+            Ok(EndpointAnswer::Overtaken(now)) => {
+                let left = self.overtaken(request, &now);
+                self.settle_change(request.number, left);
+                return vec![Effect::Refresh];
             }
             Ok(EndpointAnswer::Headers(own)) => {
                 // Nobody waits for them any more where the overlay was closed.
@@ -92,7 +97,7 @@ impl State {
                 form.refusal = Some(words.clone());
                 Some(headers_form(action, form))
             }
-            _ => self.retyped(action).map(|mut form| {
+            _ => retyped(request).map(|mut form| {
                 // Its words may name the field as it is called on the wire.
                 if let Some(field) = refused_field(failure) {
                     let why = "the service refuses it".to_owned();
@@ -119,7 +124,7 @@ impl State {
     /// Something of the form would be refused: it stands there again and names the field.
     fn faulty(&mut self, request: &EndpointRequest, fault: &FieldFault) -> Option<Manage> {
         let action = &request.action;
-        let form = self.retyped(action).map(|mut form| {
+        let form = retyped(request).map(|mut form| {
             form.note_fault(fault);
             typed_form(action, form)
         });
@@ -131,24 +136,17 @@ impl State {
         form
     }
 
-    fn retyped(&self, action: &EndpointAction) -> Option<Form> {
-        match action {
-            EndpointAction::Create(draft) => {
-                let edit = EndpointEdit {
-                    url: Some(draft.url.clone()),
-                    description: Some(draft.description.clone()),
-                    event_types: Some(draft.event_types.clone()),
-                    rate_limit: Some(draft.rate_limit),
-                    disabled: None,
-                };
-                Some(Form::default().retyped(&edit))
-            }
-            EndpointAction::Edit(id, edit) if edit.disabled.is_none() => {
-                let known = self.history.endpoints.get(id)?;
-                Some(Form::of(known).retyped(edit))
-            }
-            _ => None,
+    /// Somebody else changed what is to be changed: the form stands there again and says what.
+    fn overtaken(&mut self, request: &EndpointRequest, now: &Endpoint) -> Option<Manage> {
+        let (EndpointAction::Edit(_, edit), Some(form)) = (&request.action, &request.form) else {
+            return None;
+        };
+        if !self.is_asked(request.number) {
+            let name = self.managed_name(&request.action);
+            let words = "nothing was sent: somebody else changed the same meanwhile";
+            self.say(Tone::Bad, format!("{name}: {words}"));
         }
+        Some(typed_form(&request.action, form.over(edit, now)))
     }
 
     /// What was asked for.
@@ -178,6 +176,24 @@ impl State {
             (_, Some(id)) => self.history.endpoint_label(id),
             _ => NAMELESS.to_owned(),
         }
+    }
+}
+
+/// The form as it was typed.
+fn retyped(request: &EndpointRequest) -> Option<Form> {
+    match &request.action {
+        EndpointAction::Create(draft) => {
+            let edit = EndpointEdit {
+                url: Some(draft.url.clone()),
+                description: Some(draft.description.clone()),
+                event_types: Some(draft.event_types.clone()),
+                rate_limit: Some(draft.rate_limit),
+                disabled: None,
+            };
+            Some(Form::default().retyped(&edit))
+        }
+        EndpointAction::Edit(..) => request.form.as_deref().cloned(),
+        _ => None,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::domain::{
 };
 
 /// One line to type.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
     /// Its name in the API, and what its faults are told by.
     pub name: &'static str,
@@ -41,7 +41,7 @@ impl Field {
 }
 
 /// The fields of an endpoint, and the one that is typed in.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Form {
     pub fields: [Field; 4],
     pub at: usize,
@@ -142,6 +142,46 @@ impl Form {
             self.fields[at].fault = Some(fault.why.clone());
             self.at = at;
         }
+    }
+
+    /// Which of the fields that are to be changed somebody else changed since the form was opened,
+    /// so that sending it would take that back without a word. What is masked may have changed
+    /// unseen.
+    pub fn overtaken(&self, now: &Endpoint) -> Vec<FieldFault> {
+        let now = Self::of(now);
+        let fields = self.fields.iter().zip(&now.fields);
+        let overtaken = fields.filter(|(typed, now)| {
+            let is_known = !(typed.before.is_empty() && typed.name == "event_types");
+            let is_as_wanted = typed.text() == now.text();
+            is_known && typed.is_changed() && typed.before != now.before && !is_as_wanted
+        });
+        let words = |text: &str| match text {
+            "" => "empty".to_owned(),
+            text => text.to_owned(),
+        };
+        overtaken
+            .map(|(typed, now)| FieldFault {
+                field: typed.name,
+                why: format!(
+                    "it was {} when you began and is {} now: somebody else changed it, and nothing \
+                     was sent; Enter again replaces it",
+                    words(&typed.before),
+                    words(&now.before)
+                ),
+            })
+            .collect()
+    }
+
+    /// What was typed, over the endpoint as it is now; which fields were changed by somebody else
+    /// stands at them.
+    #[must_use]
+    pub fn over(&self, edit: &EndpointEdit, now: &Endpoint) -> Self {
+        let mut form = Self::of(now).retyped(edit);
+        // The first is gone to.
+        for fault in self.overtaken(now).iter().rev() {
+            form.note_fault(fault);
+        }
+        form
     }
 
     /// What is to be changed, if every field is as the service takes it; else the faults are noted
@@ -269,6 +309,32 @@ mod tests {
         assert_eq!(Form::of(&odd).retyped(&edit).fields[2].prompt.text(), "*");
         form.fields[2].prompt = Prompt::new("* task.failed");
         assert_eq!(form.edit(), None);
+    }
+
+    #[test]
+    fn what_somebody_else_changed_meanwhile_is_told_before_it_is_replaced() {
+        let began = endpoint("https://example.com/old");
+        let mut form = Form::of(&began);
+        form.fields[0].prompt = Prompt::new("https://example.com/mine");
+        assert_eq!(form.overtaken(&began), []);
+        // Another field, and the same change, take nothing back.
+        let mut now = endpoint("https://example.com/mine");
+        now.description = "theirs".into();
+        assert_eq!(form.overtaken(&now), []);
+        now.url = "https://example.com/theirs".into();
+        let faults = form.overtaken(&now);
+        let fields: Vec<_> = faults.iter().map(|fault| fault.field).collect();
+        assert_eq!(fields, ["url"]);
+        let words = "was https://example.com/old when you began and is https://example.com/theirs";
+        assert!(faults[0].why.contains(words), "{}", faults[0].why);
+        // Shown over what is there now, it is sent by a second Enter, unless it changes once more.
+        let edit = form.edit().unwrap_or_default();
+        let mut again = form.over(&edit, &now);
+        assert!(again.fields[0].fault.is_some());
+        assert_eq!(again.fields[1].text(), "theirs");
+        assert_eq!(again.edit(), Some(edit));
+        assert_eq!(again.overtaken(&now), []);
+        assert_eq!(again.overtaken(&began).len(), 1);
     }
 
     #[test]

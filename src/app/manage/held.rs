@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use super::{EndpointAction, EndpointRequest, Manage, Stage};
+use super::{EndpointAction, EndpointRequest, Form, Manage, Stage};
 use crate::app::{Overlay, State, Tone};
 use crate::domain::EndpointId;
 use crate::domain::time::SECOND;
@@ -25,11 +25,16 @@ pub struct Changes {
 
 impl Changes {
     /// Gives a change its number.
-    pub(super) fn ask(&mut self, action: EndpointAction) -> EndpointRequest {
+    pub(super) fn ask(
+        &mut self,
+        action: EndpointAction,
+        form: Option<Box<Form>>,
+    ) -> EndpointRequest {
         self.asked += 1;
         let request = EndpointRequest {
             number: self.asked,
             action,
+            form,
         };
         self.open.push(request.clone());
         request
