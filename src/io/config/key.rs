@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::ConfigError;
+use crate::domain::visible;
 
 /// Where a key comes from.
 #[derive(Clone)]
@@ -117,6 +118,8 @@ pub fn from_home(path: &Path) -> PathBuf {
     }
 }
 
+/// After so long it is said what is waited for.
+const SILENT: Duration = Duration::from_secs(2);
 /// How long a program may take to print a key; it may ask somebody for a password meanwhile.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// The most that is read of what it prints, or of a file, in bytes.
@@ -145,11 +148,18 @@ fn run(key: &str, words: &[String], patience: Duration) -> Result<SecretString, 
             let _ = to.send(outcome.map(|_| text));
         });
     }
-    let text = printed.recv_timeout(patience);
+    let silent = SILENT.min(patience);
+    let text = printed.recv_timeout(silent).or_else(|_| {
+        if patience > SILENT {
+            // Its arguments may be secret, and its own words stand on the same terminal.
+            let words = format!("reeltop: waiting for {key} {program}, {patience:?} at most");
+            let _ = writeln!(std::io::stderr(), "{}", visible(&words));
+        }
+        printed.recv_timeout(patience.saturating_sub(silent))
+    });
     let status = wait_until(&mut child, end).map_err(failed)?;
     let (Ok(text), Some(status)) = (text, status) else {
-        let _ = child.kill();
-        let _ = child.wait();
+        end_all(&mut child);
         return Err(ConfigError(format!(
             "{key} {program} did not end within {patience:?}; run it by hand to see what it waits for"
         )));
@@ -160,6 +170,40 @@ fn run(key: &str, words: &[String], patience: Duration) -> Result<SecretString, 
     let text = text.map_err(failed)?;
     let text = String::from_utf8_lossy(&text);
     Ok(text.lines().next().unwrap_or_default().into())
+}
+
+/// Ends the program and what it started. It is no process group of its own: as such it could not ask
+/// on the terminal, nor would Ctrl-C reach it.
+fn end_all(child: &mut Child) {
+    let started = descendants(child.id());
+    let _ = child.kill();
+    let _ = child.wait();
+    #[cfg(unix)]
+    for id in started {
+        let id = i32::try_from(id)
+            .ok()
+            .and_then(rustix::process::Pid::from_raw);
+        if let Some(id) = id {
+            let _ = rustix::process::kill_process(id, rustix::process::Signal::KILL);
+        }
+    }
+    #[cfg(not(unix))]
+    drop(started);
+}
+
+/// What a process started and what that started, as far as the system tells: Linux does.
+fn descendants(id: u32) -> Vec<u32> {
+    let mut found = Vec::new();
+    let mut parents = vec![id];
+    while let Some(parent) = parents.pop() {
+        let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
+        for child in children.unwrap_or_default().split_whitespace() {
+            let child = child.parse().ok().filter(|child| !found.contains(child));
+            found.extend(child);
+            parents.extend(child);
+        }
+    }
+    found
 }
 
 /// How the program ended; `None` if it has not by then.
@@ -242,5 +286,30 @@ mod tests {
             assert!(began.elapsed() < Duration::from_secs(30));
         }
         assert!(command(&[]).is_err());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn nothing_that_a_slow_command_started_outlives_its_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let ids = folder.path().join("ids");
+        let script = format!(
+            "(sleep 60; echo) & echo $! > {0}; sleep 61; echo sk_5",
+            ids.display()
+        );
+        let words = ["sh".to_owned(), "-c".to_owned(), script];
+        run("key_command", &words, Duration::from_millis(700)).unwrap_err();
+        let id = std::fs::read_to_string(&ids).unwrap();
+        let stat = format!("/proc/{}/stat", id.trim());
+        // A zombie is one that ended, and nobody took note of yet.
+        let lives = || {
+            let stat = std::fs::read_to_string(&stat).unwrap_or_default();
+            !stat.is_empty() && !stat.contains(") Z ")
+        };
+        let end = Instant::now() + Duration::from_secs(10);
+        while lives() {
+            assert!(Instant::now() < end, "{stat} lives");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
