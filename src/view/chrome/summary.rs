@@ -68,46 +68,55 @@ fn lefts(state: &State) -> Vec<Pieces<'static>> {
                 with_losses(Part::Events, &Vec::new()),
             ]
         }
-        Screen::Deliveries => {
-            let n_broken = history.deliveries.broken().len();
-            let tone = if n_broken == 0 { Tone::Dim } else { Tone::Bad };
-            let more = unread::more(history);
-            let failing = piece(tone, format!(" ✗ {n_broken}{more}"));
-            let n_superseded = history.deliveries.failing().saturating_sub(n_broken);
-            let whole = vec![
-                failing.clone(),
-                plain(" still broken"),
-                dim(format!(
-                    " · {n_superseded}{more} superseded · {}",
-                    unread::n_messages(history)
-                )),
-            ];
-            let reading = |what: &[String]| {
-                let mut told = whole.clone();
-                for words in what {
-                    told.push(piece(Tone::Warn, format!(" · {words}")));
-                }
-                with_losses(Part::Deliveries, &told)
-            };
-            // All that is not read, or at least the first of it.
-            let words = unread::words(history, state.session.utc_offset);
-            let mut ways: Vec<_> = (1..=words.len())
-                .rev()
-                .filter_map(|n| Some(reading(words.get(..n)?)))
-                .collect();
-            let short = unread::short(history).map(str::to_owned);
-            ways.extend(short.map(|short| reading(&[short])));
-            ways.extend([
-                with_losses(Part::Deliveries, &whole),
-                with_losses(Part::Deliveries, &vec![failing]),
-                with_losses(Part::Deliveries, &Vec::new()),
-            ]);
-            ways
-        }
+        Screen::Deliveries => deliveries(state, &with_losses),
         Screen::Endpoints => endpoints(state),
         Screen::Received => received(state),
         Screen::Health => vec![vec![dim(format!(" {}", state.session.base_url))]],
     }
+}
+
+/// What is broken still, and what is not read, which is told as long as anything is.
+fn deliveries(
+    state: &State,
+    with_losses: &impl Fn(Part, &Pieces<'static>) -> Pieces<'static>,
+) -> Vec<Pieces<'static>> {
+    let history = &state.history;
+    let n_broken = history.deliveries.broken().len();
+    let tone = if n_broken == 0 { Tone::Dim } else { Tone::Bad };
+    let more = unread::more(history);
+    let failing = vec![piece(tone, format!(" ✗ {n_broken}{more}"))];
+    let n_superseded = history.deliveries.failing().saturating_sub(n_broken);
+    let with = |told: &Pieces<'static>, words: &[String]| {
+        let words = words.iter();
+        let words = words.map(|words| piece(Tone::Warn, format!(" · {words}")));
+        told.iter()
+            .cloned()
+            .chain(words)
+            .collect::<Pieces<'static>>()
+    };
+    let mut named = failing.clone();
+    named.push(plain(" still broken"));
+    let n_messages = unread::n_messages(history);
+    let mut whole = named.clone();
+    whole.push(dim(format!(
+        " · {n_superseded}{more} superseded · {n_messages}"
+    )));
+    named.push(dim(format!(" · {n_messages}")));
+    // All that is not read, or at least the first of it.
+    let words = unread::words(history, state.session.utc_offset);
+    let mut ways: Vec<_> = (1..=words.len())
+        .rev()
+        .filter_map(|n| Some(with(&whole, words.get(..n)?)))
+        .collect();
+    let losses = |told: &Pieces<'static>| with_losses(Part::Deliveries, told);
+    let Some(short) = unread::short(history) else {
+        ways.extend([whole, failing, Vec::new()]);
+        return ways.iter().map(losses).collect();
+    };
+    let short = [short.to_owned()];
+    ways.extend([&whole, &named, &failing].map(|told| with(told, &short)));
+    let last = [with(&failing, &short), failing];
+    ways.iter().map(losses).chain(last).collect()
 }
 
 /// How many endpoints there are, and whether these are all.

@@ -114,6 +114,14 @@ fn older_messages_that_are_not_read_are_said_wherever_messages_are_counted() {
         picture(state, 160, 40)
     };
     let shown = at("3", &mut state);
+    for width in 60..=160 {
+        let narrow = picture(&mut state, width, 24);
+        let summary = narrow
+            .lines()
+            .find(|line| line.contains(" ✗ ") && line.contains("↓ time"));
+        let summary = summary.unwrap_or(&narrow);
+        assert!(summary.contains("not read"), "{width}: {narrow}");
+    }
     let counts = [
         "✗ 4+ still broken",
         &format!("{n}+ messages"),
