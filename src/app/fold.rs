@@ -297,6 +297,7 @@ fn holds_back(kind: &ChangeKind) -> bool {
         kind,
         ChangeKind::Link(_)
             | ChangeKind::Counters(_)
+            | ChangeKind::ServiceAhead(_)
             | ChangeKind::Abilities(_)
             | ChangeKind::Proof(_)
             | ChangeKind::Polled(_)

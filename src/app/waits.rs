@@ -64,6 +64,7 @@ impl Moot {
             None if history.is_unlisted(endpoint) => return Some(Self::Deleted),
             _ => {}
         }
+        let now = history.service_time(now);
         match history.forecast(delivery, endpoint) {
             Forecast::Uncertain { at, .. } => {
                 (now.since(at) > LATE_IF_UNCERTAIN).then_some(Self::Ended)

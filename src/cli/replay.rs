@@ -108,7 +108,8 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
         .collect();
     let found = earlier.leave_out_found(&history, &mut plans);
     name_closing(&mut plans, &history);
-    let left = left_to_retries(&mut plans, args.leave_retries, now);
+    let by_service = history.service_time(now);
+    let left = left_to_retries(&mut plans, args.leave_retries, by_service);
     let mut out = Output::new();
     // A named message is sent in its turn, whatever was tried before.
     let mut jobs: Vec<Job> = jobs(&plans, &history).collect();
@@ -122,13 +123,13 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
     if args.dry_run && args.json {
         print_plan_lines(&mut out, &plans, client.route(), &now.rfc3339())?;
     } else if args.dry_run {
-        let text = plan_text(&plans, args.rate, is_bulk, n_tried, now);
+        let text = plan_text(&plans, args.rate, is_bulk, n_tried, by_service);
         text.lines().try_for_each(|line| out.line(line))?;
     } else if !args.yes {
-        let _ =
-            io::stderr().write_all(plan_text(&plans, args.rate, is_bulk, n_tried, now).as_bytes());
+        let _ = io::stderr()
+            .write_all(plan_text(&plans, args.rate, is_bulk, n_tried, by_service).as_bytes());
     } else {
-        warn(&plans, &left, now);
+        warn(&plans, &left, by_service);
     }
     out.flush()?;
     earlier.told(found.clone(), clock.now()).await?;
@@ -304,6 +305,9 @@ async fn gather(
         }
     }
     drop(reading);
+    if let Some(ahead) = client.deliveries_ahead() {
+        history.apply(change(ChangeKind::ServiceAhead(ahead), clock.now()));
+    }
     for next in nexts::told(client, &history, ids, clock).await {
         history.apply(change(ChangeKind::NextTry(Box::new(next)), clock.now()));
     }

@@ -104,6 +104,8 @@ pub enum ChangeKind {
     EndpointsListed(Arc<[EndpointId]>),
     Link(Box<LinkState>),
     Counters(Box<LinkCounters>),
+    /// So many microseconds the clock of the service that delivers is ahead of ours.
+    ServiceAhead(i64),
     Proof(Box<Proof>),
     Abilities(Box<Abilities>),
     /// Something came that could not be read, or was passed over; it is counted and kept.

@@ -99,6 +99,8 @@ pub struct History {
     pub link: LinkState,
     pub link_since: Moment,
     pub counters: LinkCounters,
+    /// How far the clock of the service that delivers is ahead of ours, in microseconds.
+    ahead: i64,
     /// The comparisons after reconnects.
     pub proofs: Kept<Proof>,
     pub abilities: Abilities,
@@ -161,6 +163,7 @@ impl History {
             link: LinkState::Connecting,
             link_since: Moment::default(),
             counters: LinkCounters::default(),
+            ahead: 0,
             proofs: Kept::new(MAX_PROOFS),
             abilities: Abilities::default(),
             restored_abilities: RestoredAbilities::default(),
@@ -234,6 +237,7 @@ impl History {
             }
             ChangeKind::Link(state) => self.take_link(*state, received),
             ChangeKind::Counters(counters) => self.counters = *counters,
+            ChangeKind::ServiceAhead(ahead) => self.ahead = ahead,
             ChangeKind::Proof(proof) => self.take_proof(*proof, origin),
             ChangeKind::Abilities(abilities) => self.take_abilities(*abilities, origin),
             ChangeKind::Hole(hole) => self.events.push_hole(*hole),

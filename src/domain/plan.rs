@@ -104,13 +104,15 @@ impl PlanItem {
         self.is_chosen = false;
     }
 
-    /// Whether it is to be sent though the service may well try it again by itself.
+    /// Whether it is to be sent though the service may well try it again by itself. `now` is by the
+    /// service's clock.
     pub fn has_retry(&self, now: Time) -> bool {
         let is_near = |retry: Retry| now.since(retry.at) < OVERDUE;
         self.is_chosen && self.retry.is_some_and(is_near)
     }
 
-    /// Leaves what is to be sent to the service's own retry, and gives that, if one is still to come.
+    /// Leaves what is to be sent to the service's own retry, and gives that, if one is still to come;
+    /// `now` is by the service's clock.
     pub fn leave_to_retry(&mut self, now: Time) -> Option<Retry> {
         let retry = self.retry.filter(|_| self.has_retry(now))?;
         let due = due_words(retry.at, now, retry.about());
@@ -235,6 +237,7 @@ mod tests {
     use super::super::change::{Change, ChangeKind, Origin};
     use super::super::endpoint::Endpoint;
     use super::super::event::EventType;
+    use super::super::history::NextAsked;
     use super::super::id::AttemptId;
     use super::super::link::Abilities;
     use super::super::message::{Message, Payload};
@@ -388,6 +391,27 @@ mod tests {
             assert_eq!(plan.chosen().count(), usize::from(!is_left));
             // What is left to it once is not counted again.
             assert!(plan.items[0].leave_to_retry(NOW).is_none() || !is_left);
+        }
+    }
+
+    #[test]
+    fn a_retry_is_due_by_the_clock_of_the_service_that_makes_it() {
+        const HOURS: i64 = 5 * 3600;
+        for (ahead, seconds_ago) in [(-HOURS, HOURS + 2), (HOURS, 2 - HOURS)] {
+            let mut history = history([
+                endpoint("ep_1", false),
+                attempt("a1", "ep_1", seconds_ago, 500, Trigger::Scheduled),
+            ]);
+            history.apply(change(ChangeKind::ServiceAhead(ahead * SECOND)));
+            let mut plan = planned(&history, Some("ep_1"));
+            let said = &plan.items[0].warnings[0];
+            assert!(said.contains("due in about 3s (estimate)"), "{said}");
+            let left = plan.items[0].leave_to_retry(history.service_time(NOW));
+            assert!(left.is_some(), "{ahead}");
+            // What is near is asked about again, and what none is planned for may be under way.
+            let message = MessageId::new("msg_1");
+            let asked = NextAsked::of(&history, &message);
+            assert_eq!(asked.heard(&EndpointId::new("ep_1"), None, NOW), None);
         }
     }
 

@@ -75,6 +75,15 @@ impl Client {
         }
     }
 
+    /// How far the clock of the service that delivers is ahead of ours, in microseconds, if an answer
+    /// of it said what time it was.
+    pub fn deliveries_ahead(&self) -> Option<i64> {
+        match &self.svix {
+            Some(svix) => svix.http.ahead(),
+            None => self.http.ahead(),
+        }
+    }
+
     /// How long the service still asks to be left alone, by the last 429 of it.
     pub fn pause(&self) -> Duration {
         let of_svix = self.svix.as_ref().map(|svix| svix.http.pause.left());

@@ -32,6 +32,7 @@ use super::receiver::Receiver;
 use super::sender::{self, Parcel, Posts};
 pub use super::sender::{ReplayOrder, SigningKeys};
 use crate::domain::bulk::Sweep;
+use crate::domain::time::SECOND;
 use crate::domain::{
     Ability, AssetId, Change, ChangeKind, Failure, FailureKind, LinkState, NextAsked, Origin,
     ReplayStep, Route, Stage,
@@ -47,6 +48,9 @@ const TAKEN_BACK: Duration = Duration::from_secs(20);
 const RECORDED: Duration = Duration::from_secs(3);
 /// Counters are told this often, if they differ.
 const COUNTED_EVERY: Duration = Duration::from_secs(1);
+/// The service's clock is told anew where it moved by so much, in microseconds: each answer tells it
+/// to about a second.
+const LEAST_APART: i64 = 2 * SECOND;
 
 /// The longest wait until a Svix server is asked again what it offers.
 const MAX_OFFER_WAIT: Duration = Duration::from_mins(5);
@@ -197,10 +201,11 @@ async fn learn_offers(svix: Svix, client: Client, outlet: Outlet) {
     }
 }
 
-async fn tell_counters(outlet: Outlet) {
+async fn tell_counters(outlet: Outlet, client: Client) {
     let mut ticks = interval(COUNTED_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut told = None;
+    let mut told_ahead = 0_i64;
     loop {
         ticks.tick().await;
         let counters = outlet.counters();
@@ -208,6 +213,13 @@ async fn tell_counters(outlet: Outlet) {
             told = Some(counters);
             outlet
                 .tell(Origin::Inference, ChangeKind::Counters(Box::new(counters)))
+                .await;
+        }
+        let ahead = client.deliveries_ahead().unwrap_or(0);
+        if ahead.saturating_sub(told_ahead).saturating_abs() >= LEAST_APART {
+            told_ahead = ahead;
+            outlet
+                .tell(Origin::Inference, ChangeKind::ServiceAhead(ahead))
                 .await;
         }
     }
@@ -234,7 +246,7 @@ impl Inner {
         if !client.is_svix_alone {
             self.spawn(names::run(client.clone(), outlet.clone(), assets));
         }
-        self.spawn(tell_counters(outlet));
+        self.spawn(tell_counters(outlet, client.clone()));
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

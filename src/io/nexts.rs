@@ -26,15 +26,23 @@ pub async fn ask(svix: &Svix, asked: &NextAsked, now: impl Fn() -> Time) -> Resu
     })
 }
 
-/// A history of nothing but these attempts, by the schedule that is known.
-pub fn of_attempts(abilities: &Abilities, attempts: &[Attempt], now: Moment) -> History {
+/// A history of nothing but these attempts, by the schedule that is known and the service's clock.
+pub fn of_attempts(
+    abilities: &Abilities,
+    attempts: &[Attempt],
+    ahead: i64,
+    now: Moment,
+) -> History {
     let mut history = History::default();
     let schedule = Abilities {
         retry_schedule: abilities.retry_schedule.clone(),
         ..Abilities::default()
     };
     let attempts = attempts.iter().cloned().map(Box::new);
-    let kinds = [ChangeKind::Abilities(Box::new(schedule))];
+    let kinds = [
+        ChangeKind::Abilities(Box::new(schedule)),
+        ChangeKind::ServiceAhead(ahead),
+    ];
     for kind in kinds.into_iter().chain(attempts.map(ChangeKind::Attempt)) {
         history.apply(Change {
             seq: 0,

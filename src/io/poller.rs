@@ -169,6 +169,9 @@ impl Poller {
         };
         self.hold(ChangeKind::Abilities(Box::new(schedule)));
         let endpoints = self.endpoints().await;
+        if let Some(ahead) = self.client.deliveries_ahead() {
+            self.hold(ChangeKind::ServiceAhead(ahead));
+        }
         if is_asked(&endpoints) {
             return endpoints;
         }

@@ -413,7 +413,7 @@ fn cells(
 
 /// When the service tries a row again that is to be sent.
 fn retry_words(state: &State, retry: Retry) -> String {
-    let now = state.now.wall;
+    let now = state.history.service_time(state.now.wall);
     let estimate = retry.estimate();
     if retry.at > now {
         format!("! retry due {}{}", retry.about(), state.clock(retry.at))

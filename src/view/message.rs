@@ -136,9 +136,11 @@ fn lines<'a>(
         }
         let attempts = message.attempts_at(endpoint);
         let forecast = delivery::forecast(history, message, endpoint);
-        if let Some((tone, words)) =
-            delivery::forecast_words(forecast, now, state.session.utc_offset)
-        {
+        if let Some((tone, words)) = delivery::forecast_words(
+            forecast,
+            history.service_time(now),
+            state.session.utc_offset,
+        ) {
             for text in wrap(&words, width) {
                 lines.push(heading(vec![piece(tone, text)]));
             }

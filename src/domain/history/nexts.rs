@@ -14,6 +14,8 @@ const NEAR: i64 = 60 * SECOND;
 pub struct NextAsked {
     pub message: MessageId,
     tried: Vec<Tried>,
+    /// How far the service's clock is ahead of ours, in microseconds.
+    ahead: i64,
 }
 
 /// An endpoint that it was tried at.
@@ -45,6 +47,7 @@ impl NextAsked {
         Self {
             message: message.clone(),
             tried: tried.collect(),
+            ahead: history.ahead,
         }
     }
 
@@ -53,7 +56,8 @@ impl NextAsked {
     pub fn heard(&self, endpoint: &EndpointId, at: Option<Time>, now: Time) -> Option<NextTry> {
         let mut tried = self.tried.iter();
         let tried = tried.find(|tried| tried.endpoint == *endpoint)?;
-        let is_near = |due: Time| (due.0 - now.0).abs() < NEAR;
+        let now = now.plus(self.ahead);
+        let is_near = |due: Time| due.0.saturating_sub(now.0).saturating_abs() < NEAR;
         if at.is_none() && tried.due.is_some_and(is_near) {
             return None;
         }
@@ -70,6 +74,7 @@ impl History {
     /// Whether it failed at an endpoint where more attempts are to be expected, and the service has
     /// not said when.
     pub fn is_next_unknown(&self, delivery: &Delivery, now: Time) -> bool {
+        let now = self.service_time(now);
         let mut outcomes = delivery.outcomes.iter();
         outcomes.any(|outcome| {
             outcome.state == OutcomeState::Failed

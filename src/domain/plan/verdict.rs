@@ -140,6 +140,8 @@ pub(super) fn weigh(
     is_named: bool,
     now: Time,
 ) -> (Verdict, Vec<String>) {
+    // Its attempts and its retries have their times by the service's clock.
+    let now = history.service_time(now);
     let Some((delivery, _)) =
         delivery.and_then(|delivery| delivery.outcome(id).map(|outcome| (delivery, outcome)))
     else {

@@ -130,7 +130,8 @@ async fn look_on(
     attempts: &[Attempt],
 ) -> Nexts {
     let now = outlet.clock().now();
-    let held = nexts::of_attempts(&outlet.abilities(), attempts, now);
+    let ahead = client.deliveries_ahead().unwrap_or(0);
+    let held = nexts::of_attempts(&outlet.abilities(), attempts, ahead, now);
     let is_unknown = |held: &History| {
         let delivery = held.deliveries.get(message);
         delivery.is_some_and(|delivery| held.is_next_unknown(delivery, now.wall))

@@ -159,6 +159,7 @@ pub fn next(history: &History, delivery: &Delivery, now: Time) -> Said {
     if let Some(replay) = open {
         return replay_words(replay);
     }
+    let now = history.service_time(now);
     let mut soonest: Option<(Time, Sureness)> = None;
     let mut exhausted = None;
     for outcome in &delivery.outcomes {

@@ -38,11 +38,12 @@ const NEW_WORD: u8 = 16;
 pub fn is_kept(kind: &ChangeKind) -> bool {
     use ChangeKind::{
         AttemptsFrom, AttemptsRead, Counters, Hole, Journal, Judged, Ledger, LedgerTrouble,
-        MessagesRead, NextTry, Polled, Received, TurnedAway, Unread,
+        MessagesRead, NextTry, Polled, Received, ServiceAhead, TurnedAway, Unread,
     };
     !matches!(
         kind,
         Counters(_)
+            | ServiceAhead(_)
             | Polled(None)
             | NextTry(_)
             | AttemptsFrom { .. }
@@ -125,6 +126,7 @@ pub(super) fn write(kind: &ChangeKind, to: &mut Writer) -> Option<u8> {
         }
         ChangeKind::Polled(None)
         | ChangeKind::Counters(_)
+        | ChangeKind::ServiceAhead(_)
         | ChangeKind::NextTry(_)
         | ChangeKind::AttemptsFrom { .. }
         | ChangeKind::AttemptsRead(_)

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use reeltop::domain::time::SECOND;
 use reeltop::domain::{Delivery, FailureKind, MessageId, NextAsked};
+use reeltop::io::Clock;
 use reeltop::io::config::Source;
 use reeltop::io::intake::Look;
 
@@ -214,4 +216,59 @@ async fn a_message_of_a_plan_is_asked_about_by_itself() {
     };
     assert_eq!(failure.kind, FailureKind::NotOffered);
     watcher.hose.close().await;
+}
+
+/// A service whose clock is five hours behind ours tries again in a minute by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_is_due_by_the_clock_of_the_service() {
+    const BEHIND: i64 = -5 * 3600 * SECOND;
+    let server = Scripted::start(|_, head| {
+        let now = Clock::new().now().wall.plus(BEHIND);
+        let date = chrono::DateTime::from_timestamp_micros(now.0).unwrap();
+        let headers = format!(
+            "content-type: application/json\r\ndate: {}\r\n",
+            date.format("%a, %d %b %Y %H:%M:%S GMT")
+        );
+        let ok = |body: &str| answer("200 OK", &headers, body);
+        let page = |row: &str| {
+            ok(&format!(
+                r#"{{"data":[{row}],"iterator":null,"done":true}}"#
+            ))
+        };
+        let (failed, next) = (now.plus(-40 * SECOND), now.plus(60 * SECOND));
+        let path = head.split(' ').nth(1).unwrap_or_default();
+        let path = path.split('?').next().unwrap_or_default();
+        let parts: Vec<&str> = path.split('/').skip(5).collect();
+        match *parts {
+            ["endpoint"] => page(r#"{"id":"ep_a","url":"http://x"}"#),
+            ["msg", "msg_1"] => ok(&message(1)),
+            ["msg", "msg_1", "endpoint"] => page(&format!(
+                r#"{{"id":"ep_a","url":"http://x","status":2,"nextAttempt":"{}"}}"#,
+                next.rfc3339()
+            )),
+            ["attempt", "msg", "msg_1"] => {
+                page(&attempt(1, "ep_a").replace("2026-01-01T00:00:01Z", &failed.rfc3339()))
+            }
+            _ => answer("404 Not Found", "", ""),
+        }
+    })
+    .await;
+    let state = tempfile::tempdir().unwrap();
+    let plan = ["replay", "msg_1", "--dry-run"];
+    let (code, lines, said) = reeltop(&state, &server.url, "testsk_x", &plan).await;
+    let text = lines.join("\n");
+    assert_eq!(code, 0, "{text} {said}");
+    assert!(text.contains("an automatic retry is due in "), "{text}");
+    let left = ["replay", "msg_1", "--leave-retries", "--yes"];
+    let (code, lines, said) = reeltop(&state, &server.url, "testsk_x", &left).await;
+    assert_eq!((code, lines.len()), (0, 0), "{lines:?} {said}");
+    assert!(
+        said.contains("1 left to the service's own retries"),
+        "{said}"
+    );
+    let posts = server.requests();
+    assert!(
+        posts.iter().all(|head| !head.starts_with("post")),
+        "{posts:?}"
+    );
 }
