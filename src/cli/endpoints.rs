@@ -306,12 +306,14 @@ impl Desk {
         if let Some(file) = &args.from {
             let headers = read_headers(&input("--from", file)?)?;
             let routes = self.routes(Offer::Headers, true).await?;
-            let route = offered(routes.set_headers, "setting headers")?;
+            let route = offered(routes.set_headers.clone(), "setting headers")?;
             if headers.is_empty() && !args.yes {
                 let reply = self.confirmed(&id, |what| {
                     format!("No header is given. Remove all of its own headers from {what}?")
                 });
                 reply.await?.or_stop("no header was removed")?;
+            } else if !args.yes {
+                self.leave_out(&routes, &id, &headers).await?;
             }
             let client = &self.client;
             let replaced = client.set_endpoint_headers(&route, &id, &headers).await;
@@ -357,6 +359,33 @@ impl Desk {
         }
         out.flush()?;
         Ok(0)
+    }
+
+    /// Asks where headers would go whose values the service does not tell, so that nobody has them
+    /// to put them back.
+    async fn leave_out(
+        &self,
+        routes: &EndpointRoutes,
+        id: &EndpointId,
+        headers: &BTreeMap<String, OwnValue>,
+    ) -> Result<(), Stop> {
+        let Some(route) = routes.headers.as_ref().filter(|_| !self.source.read_only) else {
+            return Ok(());
+        };
+        let held = self.client.endpoint_headers(route, id).await?;
+        let is_given = |name: &String| headers.keys().any(|given| given.eq_ignore_ascii_case(name));
+        let hidden = held.sensitive.into_iter();
+        let gone: Vec<String> = hidden.filter(|name| !is_given(name)).collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let names = gone.join(", ");
+        let reply = self.confirmed(id, |what| {
+            format!(
+                "Not among them, and its value cannot be read back: {names}. Remove it from {what}?"
+            )
+        });
+        reply.await?.or_stop(&format!("{names} would be removed"))
     }
 
     async fn example(&self, args: &ExampleArgs) -> Outcome {

@@ -185,7 +185,7 @@ pub struct HeadersArgs {
     /// Replace them all by what this file holds, a `name: value` a line; - is standard input
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
-    /// With a --from that holds none: remove them all without asking
+    /// With a --from that holds none, or not all whose values are hidden: remove those without asking
     #[arg(long, requires = "from")]
     pub yes: bool,
     /// One JSON object a line

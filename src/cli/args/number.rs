@@ -57,9 +57,15 @@ pub(super) fn ago(text: &str) -> Result<Duration, String> {
     Ok(time)
 }
 
-/// Reads a grace period: up to a week (Svix).
+/// Reads a grace period: up to a week, in the whole seconds that a service takes (Svix).
 pub(super) fn grace(text: &str) -> Result<Duration, String> {
-    time(text, 168)
+    let time = time(text, 168)?;
+    if time.subsec_nanos() != 0 {
+        return Err(format!(
+            "{text:?} is no whole number of seconds, try 0, 1s or 24h"
+        ));
+    }
+    Ok(time)
 }
 
 /// Reads messages a second; `none` is no limit.
@@ -154,6 +160,20 @@ mod tests {
         let words = words.iter().map(String::as_str).chain([value]);
         let error = Args::try_parse_from(["reeltop"].into_iter().chain(words)).err()?;
         Some(error.to_string())
+    }
+
+    #[test]
+    fn a_grace_period_is_of_whole_seconds() {
+        use super::{Duration, grace};
+
+        assert_eq!(grace("0").unwrap(), Duration::ZERO);
+        assert_eq!(grace("1.5m").unwrap(), Duration::from_secs(90));
+        for bad in ["1ms", "0.5s", "1.5"] {
+            assert!(
+                grace(bad).unwrap_err().contains("whole number of seconds"),
+                "{bad}"
+            );
+        }
     }
 
     #[test]

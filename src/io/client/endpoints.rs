@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::Client;
 use super::http::{NotDone, Verb};
+use super::masking::Masking;
 use crate::domain::{
     AttemptHeaders, AttemptId, Endpoint, EndpointDraft, EndpointEdit, EndpointId, Failure,
     FailureKind, FieldFault, Headers, Hidden, MASK, MessageId, OddValue, OwnHeaders, OwnValue,
@@ -153,8 +154,28 @@ impl Client {
         })
     }
 
-    /// Gives an endpoint another secret, of the service's making where none is named.
+    /// Gives an endpoint another secret, of the service's making where none is named. A refusal may
+    /// repeat it, with or without what it begins with.
     pub async fn rotate_secret(
+        &self,
+        template: &str,
+        id: &EndpointId,
+        secret: Option<&SecretString>,
+        grace: Duration,
+    ) -> Changed<()> {
+        let bare = secret.and_then(|secret| secret.expose_secret().strip_prefix("whsec_"));
+        let bare = bare.map(SecretString::from);
+        let maskings = [secret, bare.as_ref()].map(Masking::new);
+        let [Ok(whole), Ok(bare)] = maskings else {
+            let why = "the secret is too long to be one";
+            let failure = Failure::new(FailureKind::Local, why, "");
+            return Err(NotDone::Refused(failure));
+        };
+        let rotated = self.rotate(template, id, secret, grace).await;
+        rotated.map_err(|not_done| not_done.masked(&whole).masked(&bare))
+    }
+
+    async fn rotate(
         &self,
         template: &str,
         id: &EndpointId,

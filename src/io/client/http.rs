@@ -73,6 +73,17 @@ pub enum NotDone {
     Unknown(String),
 }
 
+impl NotDone {
+    /// The same in words that do not hold what the masking is for.
+    #[must_use]
+    pub fn masked(self, masking: &Masking) -> Self {
+        match self {
+            Self::Refused(failure) => Self::Refused(masking.failure(failure)),
+            Self::Unknown(why) => Self::Unknown(masking.text(&why).into_owned()),
+        }
+    }
+}
+
 /// What a request that changes something does; the only files that name methods are this one and
 /// the server's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

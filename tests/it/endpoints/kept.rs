@@ -138,6 +138,24 @@ async fn headers_are_not_lost_by_a_slip() {
     let (code, _, words) = shop.run(&set, "X-A: first\n").await;
     assert_eq!(code, 0, "{words}");
     assert!(words.contains("has 1 header of its own"), "{words}");
+    // What nobody can put back goes after asking alone.
+    let typed = "X-A: first\nAuthorization: Basic cGxhbnRlZA==\n";
+    let (code, _, words) = shop.run(&set, typed).await;
+    assert_eq!(code, 0, "{words}");
+    let (code, _, words) = shop.run(&set, "X-A: first\n").await;
+    assert_eq!(code, 2, "{words}");
+    assert!(
+        words.contains("Authorization would be removed: confirm with --yes"),
+        "{words}"
+    );
+    assert_eq!(
+        get(&shop.server, &path).await["sensitive"],
+        json!(["Authorization"])
+    );
+    let forced = ["headers", &id, "--from", "-", "--yes"];
+    let (code, _, words) = shop.run(&forced, "X-A: first\n").await;
+    assert_eq!(code, 0, "{words}");
+    assert_eq!(get(&shop.server, &path).await["sensitive"], json!([]));
     for (typed, why) in [
         ("X-A: 1\nX-B: 2\nx-a: 3\n", "line 3: x-a stands there twice"),
         ("", "no header was removed: confirm with --yes"),
