@@ -8,6 +8,7 @@ mod local;
 mod newer;
 mod nexts;
 mod overlap;
+mod progress;
 mod select;
 mod sending;
 mod shown;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt};
 
 use self::earlier::Earlier;
+use self::progress::Progress;
 use self::sending::{Sending, Work, end, send};
 use self::shown::{name_closing, nothing_to_send, plan_text, print_plan_lines, warn};
 use super::args::{ReplayArgs, SourceArgs};
@@ -292,7 +294,9 @@ async fn gather(
             Ok::<_, Failure>((id, attempts))
         })
         .buffered(READS);
+    let mut progress = Progress::of("reading attempts", ids.len());
     while let Some(attempts) = reading.next().await {
+        progress.step();
         let (id, attempts) = attempts?;
         if let Some(missing) = attempts.missing() {
             note(&format!(

@@ -3,6 +3,7 @@
 use futures_util::stream::{self, StreamExt};
 
 use super::READS;
+use super::progress::Progress;
 use crate::cli::output::note;
 use crate::domain::{FailureKind, History, MessageId, NextAsked, NextTry};
 use crate::io::client::Client;
@@ -25,12 +26,15 @@ pub(super) async fn told(
         let delivery = history.deliveries.get(id);
         delivery.is_some_and(|delivery| history.is_next_unknown(delivery, now))
     });
-    let mut asking = stream::iter(unknown)
-        .map(|id| NextAsked::of(history, &id))
+    let unknown: Vec<MessageId> = unknown.collect();
+    let mut progress = Progress::of("asking when the service tries again", unknown.len());
+    let mut asking = stream::iter(&unknown)
+        .map(|id| NextAsked::of(history, id))
         .map(|asked| async move { nexts::ask(svix, &asked, || clock.now().wall).await })
         .buffered(READS);
     let mut all = Vec::new();
     while let Some(asked) = asking.next().await {
+        progress.step();
         match asked {
             Ok(found) => all.extend(found.told),
             // It expired, or was deleted.
