@@ -362,6 +362,7 @@ mod tests {
                 let row = Some(LedgerRow {
                     file: 1,
                     n: n.into(),
+                    rev: 0,
                 });
                 history.replays.take(Replay {
                     row,

@@ -220,6 +220,11 @@ impl ReplayState {
         )
     }
 
+    /// Whether it has ended and was sent, or may have been.
+    pub fn was_sent(&self) -> bool {
+        !self.is_open() && !matches!(self, Self::Refused(_) | Self::Cancelled(_))
+    }
+
     /// Whether the service refused it for the time being (429): nothing was sent, and it says nothing
     /// of what was to be sent.
     pub fn is_put_off(&self) -> bool {
@@ -303,6 +308,8 @@ pub struct LedgerRow {
     /// Counts the files that this run has opened: another may take the place of one.
     pub file: u32,
     pub n: i64,
+    /// Grows with each change of a row: how it stands.
+    pub rev: i64,
 }
 
 /// Which reeltop a replay is of.

@@ -217,13 +217,18 @@ impl Ledger {
         self.read(now, |file| file.pair(message, endpoint))
     }
 
-    /// The newest row that there is, whoever wrote it; 0 if there is none.
-    pub fn newest_row(&self, now: Moment) -> Result<i64, Failure> {
+    /// The replays of a message, wherever it went, oldest first.
+    pub fn of_message(&self, message: &MessageId, now: Moment) -> Result<Vec<Replay>, Failure> {
+        self.read(now, |file| file.message(message))
+    }
+
+    /// The latest revision of a row, whoever wrote it; 0 if there is none.
+    pub fn latest(&self, now: Moment) -> Result<i64, Failure> {
         let mut inner = self.lock();
         if !self.open(&mut inner, false, now)? {
             return Ok(0);
         }
-        let row = inner.file.as_ref().map_or(Ok(0), File::newest_row);
+        let row = inner.file.as_ref().map_or(Ok(0), File::latest);
         row.map_err(|error| self.failed(&error))
     }
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use reqwest::Url;
 
 use super::here::is_one_receiver;
-use crate::domain::{EndpointId, Replay, ReplayState, Route};
+use crate::domain::{EndpointId, Replay, Route};
 
 /// A receiver that is posted to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct Receiver {
     url: Url,
     /// The endpoints of the service that lead elsewhere; `None` if all of them were weighed before.
     elsewhere: Option<HashSet<EndpointId>>,
-    /// The newest row of the ledger that was known when it was decided to post there.
+    /// The latest revision of the ledger that was known when it was decided to post there.
     known: i64,
 }
 
@@ -36,7 +36,7 @@ impl Receiver {
         }
     }
 
-    /// The same, decided by who knew the ledger's rows up to this one.
+    /// The same, decided by who knew the ledger up to this revision.
     #[must_use]
     pub fn knowing(self, known: i64) -> Self {
         Self { known, ..self }
@@ -45,17 +45,12 @@ impl Receiver {
     /// Whether a replay of the same message that has ended went there since that was decided, whatever
     /// was answered; it goes by this endpoint now.
     pub fn has_got(&self, ended: &Replay, by: &EndpointId) -> bool {
-        let is_news = ended.row.is_none_or(|row| row.n > self.known);
-        let is_unsent = ended.state.is_open()
-            || matches!(
-                ended.state,
-                ReplayState::Refused(_) | ReplayState::Cancelled(_)
-            );
+        let is_news = ended.row.is_none_or(|row| row.rev > self.known);
         let is_there = || match ended.url() {
             Some(posted) => is_one_receiver(&posted, self.url.as_str()),
             None => ended.route == Route::Local && ended.endpoint == *by,
         };
-        is_news && !is_unsent && is_there()
+        is_news && ended.state.was_sent() && is_there()
     }
 
     /// Whether an open replay of the same message may still arrive there.

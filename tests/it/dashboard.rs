@@ -11,7 +11,7 @@ use ratatui::crossterm::event::KeyEvent;
 use reeltop::app::{Effect, Msg, ReplayRequest, RowKey, Sight, State, update};
 use reeltop::domain::{
     Attempt, ChangeKind, EndpointId, FailureKind, Grounds, LinkState, MessageId, Payload,
-    ReplayStep, Route, Stage, Verdict,
+    ReplayStep, Reply, Route, Stage, Verdict,
 };
 
 use crate::support::{
@@ -204,6 +204,34 @@ fn what_was_posted_to_its_receiver_by_another_name_stands_in_the_way_of_an_endpo
         let verdict = &item.unwrap().verdict;
         let is_refused = matches!(verdict, Verdict::Refuse(_));
         assert_eq!(is_refused, is_there, "{url}: {verdict:?}");
+        // Once it was answered it is told, by whatever way the next goes.
+        let reply = Reply {
+            code: 500,
+            duration_ms: 3,
+        };
+        for stage in [Stage::Sending { before: [].into() }, Stage::Answered(reply)] {
+            let step = ReplayStep {
+                replay: 9,
+                message: message.clone(),
+                endpoint: EndpointId::new(url),
+                route: Route::Local,
+                stage,
+            };
+            let step = change(0, ChangeKind::Replay(Box::new(step)));
+            update(&mut state, Msg::Changed(vec![step]));
+        }
+        let (history, now) = (&state.history, before(0).wall);
+        for plan in [
+            reeltop::domain::plan(history, &message, None, false, now),
+            reeltop::domain::plan_local(history, &message, None, false, now),
+        ] {
+            let mut items = plan.items.iter();
+            let item = items.find(|item| item.endpoint == staging).unwrap();
+            let mut warnings = item.warnings.iter();
+            let is_told = warnings
+                .any(|it| it.contains("posted there from here") && it.contains("answered 500"));
+            assert_eq!(is_told, is_there, "{url}: {:?}", item.warnings);
+        }
     }
 }
 

@@ -9,10 +9,10 @@ use crate::cli::output::{Stop, note};
 use crate::cli::source;
 use crate::domain::time::duration_words;
 use crate::domain::{
-    Attempt, AttemptStatus, EndpointId, FailureKind, MessageId, Replay, Time, masked_url,
+    Attempt, AttemptStatus, EndpointId, FailureKind, MessageId, Replay, Route, Time,
 };
 use crate::io::Clock;
-use crate::io::client::FULL_PAGE;
+use crate::io::client::{Client, FULL_PAGE};
 use crate::io::here::is_one_receiver;
 use crate::io::ledger::Ledger;
 
@@ -30,18 +30,34 @@ pub(super) async fn warnings(
 ) -> Result<Warnings, Stop> {
     let mut found = Warnings::new();
     let now = Clock::new().now();
-    let place = EndpointId::new(&masked_url(url.as_str()));
+    let client = source::client(from).ok().map(|(_, client)| client);
+    let mut places = None;
     for message in messages {
-        let pair = (message.clone(), place.clone());
-        let posted = ledger
-            .wait(move |ledger| ledger.of_pair(&pair, now))
+        let asked = message.clone();
+        let known = ledger
+            .wait(move |ledger| ledger.of_message(&asked, now))
             .await?;
-        if let Some(replay) = posted.iter().rev().find(|replay| is_taken(replay)) {
-            let words = already("posted there", replay.since.wall, now.wall);
+        let posted: Vec<&Replay> = known
+            .iter()
+            .filter(|replay| replay.route == Route::Local && replay.state.was_sent())
+            .collect();
+        // Where an endpoint leads that was posted to, the service tells.
+        if places.is_none() && posted.iter().any(|replay| replay.url().is_none()) {
+            places = Some(urls(client.as_ref()).await);
+        }
+        let is_there = |replay: &&&Replay| {
+            let place = places
+                .as_ref()
+                .and_then(|places| places.get(&replay.endpoint));
+            let to = replay.url().or_else(|| place.cloned());
+            to.is_some_and(|to| is_one_receiver(&to, url.as_str()))
+        };
+        if let Some(replay) = posted.iter().rev().find(is_there) {
+            let words = posted_words(replay, now.wall);
             found.entry(message.clone()).or_default().push(words);
         }
     }
-    let Ok((_, client)) = source::client(from) else {
+    let Some(client) = client else {
         return Ok(found);
     };
     for message in messages {
@@ -73,8 +89,26 @@ fn is_delivered(attempt: &Attempt, url: &Url) -> bool {
     attempt.status == AttemptStatus::Success && is_one_receiver(&attempt.url, url.as_str())
 }
 
-fn is_taken(replay: &Replay) -> bool {
-    replay.state.name() == "delivered"
+/// Where the endpoints of the service lead, as far as it tells.
+async fn urls(client: Option<&Client>) -> HashMap<EndpointId, String> {
+    let Some(client) = client else {
+        return HashMap::new();
+    };
+    let Ok(page) = client.endpoints().await else {
+        return HashMap::new();
+    };
+    let endpoints = page.rows.into_iter().map(|row| row.value);
+    endpoints.map(|it| (it.id, it.url.to_string())).collect()
+}
+
+/// What became of a message that was posted there, and how long ago.
+fn posted_words(replay: &Replay, now: Time) -> String {
+    if replay.state.name() == "delivered" {
+        return already("posted there", replay.since.wall, now);
+    }
+    let ago = duration_words(now.since(replay.since.wall));
+    let how = replay.words();
+    format!("posted there {ago} ago: {how}; the receiver may see it again")
 }
 
 fn already(what: &str, at: Time, now: Time) -> String {

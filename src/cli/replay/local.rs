@@ -114,7 +114,7 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     let ledger = journal::local_ledger(&from);
     let ids: Vec<MessageId> = held.iter().map(|it| MessageId::new(&it.id)).collect();
     let now = Clock::new().now();
-    let known = ledger.wait(move |ledger| ledger.newest_row(now)).await?;
+    let known = ledger.wait(move |ledger| ledger.latest(now)).await?;
     let receiver = overlap::receiver(&ledger, &ids, &url, &args, &from).await?;
     let warnings = arrived::warnings(&ledger, &ids, &url, &from).await?;
     let mut out = Output::new();
@@ -272,7 +272,7 @@ fn parcel(receiver: &Receiver, (url, key): (&Url, &Key), message: &Held) -> (Mes
     (MessageId::new(&message.id), parcel)
 }
 
-/// Posts one after another, where nobody else did since the row of the ledger that is known. Gives why nothing more can be sent, where that is the same for the rest.
+/// Posts one after another, where nobody else did since the revision of the ledger that is known. Gives why nothing more can be sent, where that is the same for the rest.
 async fn post_all(
     outlet: &Outlet,
     poster: &Arc<Poster>,

@@ -20,8 +20,8 @@ pub struct Grounds {
     /// The task that it is about and when it was accepted, if a newer message of that task which
     /// is delivered there makes it needless.
     state: Option<(TaskId, Time)>,
-    /// The newest row of the ledger that was known; 0 if none was.
-    row: i64,
+    /// The latest revision of the ledger that was known; 0 if none was.
+    latest: i64,
 }
 
 impl Grounds {
@@ -41,21 +41,21 @@ impl Grounds {
                 .collect(),
             first: attempts.first().map(|attempt| attempt.started),
             state: message.and_then(|it| Some((it.task.clone()?, it.accepted))),
-            row: history.replays.newest_row(),
+            latest: history.replays.latest_revision(),
         }
     }
 
-    /// Where nothing is known but the ledger, up to this row.
-    pub fn of_ledger(row: i64) -> Self {
+    /// Where nothing is known but the ledger, up to this revision.
+    pub fn of_ledger(latest: i64) -> Self {
         Self {
-            row,
+            latest,
             ..Self::default()
         }
     }
 
-    /// The newest row of the ledger that was known: what was sent by a later one is news.
-    pub fn newest_row(&self) -> i64 {
-        self.row
+    /// The latest revision of the ledger that was known: what ended since is news.
+    pub fn latest(&self) -> i64 {
+        self.latest
     }
 
     /// For a message that was named: it is meant, whatever newer ones of its task there are.

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 use std::sync::Arc;
 
-use super::verdict::{MAY_END, open_at_its_url, weigh};
+use super::verdict::{MAY_END, open_at_its_url, posted_there, weigh};
 use super::{Plan, PlanItem, Verdict, candidates, tried};
 use crate::domain::history::History;
 use crate::domain::id::{EndpointId, MessageId};
@@ -139,6 +139,7 @@ fn item(
             *warning = format!("{retry}it comes all the same");
         }
     }
+    warnings.extend(posted_there(history, message, id, now));
     if endpoint.is_some_and(|endpoint| endpoint.disabled) {
         let what = "the endpoint is disabled at the service; this is posted all the same";
         warnings.push(what.to_owned());

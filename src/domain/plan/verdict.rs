@@ -7,7 +7,7 @@ use crate::domain::id::{EndpointId, MessageId};
 use crate::domain::link::Ability;
 use crate::domain::message::Payload;
 use crate::domain::receiver::is_one_receiver;
-use crate::domain::replay::Replay;
+use crate::domain::replay::{Replay, Route};
 use crate::domain::schedule::Forecast;
 use crate::domain::time::{Time, due_words, duration_words};
 
@@ -85,6 +85,7 @@ pub(super) fn item(
         Some(why) => (Verdict::Refuse(why), Vec::new()),
         None => weigh(history, delivery, id, is_named, now),
     };
+    warnings.extend(posted_there(history, message, id, now));
     let kind = delivery
         .and_then(|delivery| delivery.message.as_ref())
         .map(|message| &message.kind);
@@ -123,6 +124,35 @@ pub(super) fn open_at_its_url(
     };
     let mut replays = history.replays.of_message(message);
     replays.find(is_there).map(Replay::open_words)
+}
+
+/// What is to be known of a post from here to the receiver of an endpoint, the latest that was made:
+/// the service's attempts tell nothing of it.
+pub(super) fn posted_there(
+    history: &History,
+    message: &MessageId,
+    id: &EndpointId,
+    now: Time,
+) -> Option<String> {
+    let url = history.endpoints.get(id).map(|endpoint| &endpoint.url);
+    let is_there = |replay: &&Replay| {
+        let is_to = match (replay.url(), url) {
+            (Some(posted), Some(url)) => is_one_receiver(&posted, url),
+            (Some(_), None) => false,
+            (None, _) => replay.endpoint == *id,
+        };
+        replay.route == Route::Local && replay.state.was_sent() && is_to
+    };
+    let latest = history.replays.of_message(message).rev().find(is_there)?;
+    // What is in doubt at this very pair is told as such.
+    if latest.endpoint == *id && latest.state.is_doubtful() {
+        return None;
+    }
+    let ago = duration_words(now.since(latest.since.wall));
+    Some(format!(
+        "posted there from here {ago} ago: {}; the receiver may see it again",
+        latest.words()
+    ))
 }
 
 fn endpoint_refusal(history: &History, id: &EndpointId) -> Option<String> {

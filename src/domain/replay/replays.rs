@@ -22,8 +22,8 @@ pub struct Replays {
     /// The numbers of those that had no room, as the ledger may tell of one again: none is counted
     /// twice, and one that came back is not counted.
     let_go: HashSet<u64>,
-    /// The newest row of the ledger that was told of.
-    newest_row: Option<LedgerRow>,
+    /// The latest revision of a row of the ledger that was told of, and of which file.
+    latest: Option<(u32, i64)>,
 }
 
 impl Replays {
@@ -45,9 +45,9 @@ impl Replays {
         self.let_go.len()
     }
 
-    /// The newest row of the ledger that was told of; 0 if none was.
-    pub fn newest_row(&self) -> i64 {
-        self.newest_row.map_or(0, |row| row.n)
+    /// The latest revision of a row of the ledger that was told of; 0 if none was.
+    pub fn latest_revision(&self) -> i64 {
+        self.latest.map_or(0, |(_, rev)| rev)
     }
 
     pub fn get(&self, number: u64) -> Option<&Replay> {
@@ -131,6 +131,7 @@ impl Replays {
         Some(latest.row.unwrap_or(LedgerRow {
             file: u32::MAX,
             n: latest.number.cast_signed(),
+            rev: 0,
         }))
     }
 
@@ -163,7 +164,7 @@ impl Replays {
     /// but where it stands.
     pub fn take(&mut self, told: Replay) {
         let row = told.row;
-        self.newest_row = self.newest_row.max(row);
+        self.latest = self.latest.max(row.map(|row| (row.file, row.rev)));
         let mut replay = match self.get(told.number) {
             // Why one of our own was refused its sender tells, who knows more of it than the file.
             Some(known)

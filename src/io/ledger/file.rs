@@ -189,6 +189,11 @@ impl File {
         pair(&self.db, self.service.scope(message), message, endpoint)
     }
 
+    /// The rows of a message, oldest first.
+    pub fn message(&self, message: &MessageId) -> rusqlite::Result<Vec<Held>> {
+        of_message(&self.db, self.service.scope(message), message)
+    }
+
     /// The pairs of rows whose end, found after whoever sent them had ended, was told to nobody who
     /// would send another.
     pub fn unheard(&self) -> rusqlite::Result<Vec<Pair>> {
@@ -222,9 +227,9 @@ impl File {
         transaction.commit()
     }
 
-    /// The newest row there was, of whatever service; 0 if there was none.
-    pub fn newest_row(&self) -> rusqlite::Result<i64> {
-        let sql = "SELECT coalesce(max(n), 0) FROM replay";
+    /// The latest revision of a row, of whatever service; 0 if there is none.
+    pub fn latest(&self) -> rusqlite::Result<i64> {
+        let sql = "SELECT coalesce(max(rev), 0) FROM replay";
         self.db.query_row(sql, [], |row| row.get(0))
     }
 
@@ -465,6 +470,7 @@ fn held(row: &Row<'_>) -> rusqlite::Result<Held> {
         row: Some(LedgerRow {
             file: 0,
             n: row.get("n")?,
+            rev: row.get("rev")?,
         }),
         by: Some(who),
     };

@@ -37,7 +37,7 @@ pub async fn post_here(
 ) -> Stage {
     let written = match poster.gate() {
         Ok(()) => {
-            let known = order.grounds.newest_row();
+            let known = order.grounds.latest();
             Written::to_receiver(outlet, order, parcel.receiver.clone().knowing(known)).await
         }
         Err(refusal) => Err(Stage::Refused(refusal)),

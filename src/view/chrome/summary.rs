@@ -110,7 +110,7 @@ fn deliveries(
         .collect();
     let losses = |told: &Pieces<'static>| with_losses(Part::Deliveries, told);
     let Some(short) = unread::short(history) else {
-        ways.extend([whole, failing, Vec::new()]);
+        ways.extend([whole, named, failing, Vec::new()]);
         return ways.iter().map(losses).collect();
     };
     let short = [short.to_owned()];

@@ -266,7 +266,9 @@ async fn answers_are_as_asked_and_what_is_no_webhook_is_refused() {
 
 #[test]
 fn whoever_hangs_up_before_the_answer_was_not_answered() {
-    let mut listening = Listening::start(&["--delay", "1h", "--json"]);
+    let folder = tempfile::tempdir().unwrap();
+    let save = folder.path().to_str().unwrap();
+    let mut listening = Listening::start(&["--delay", "1h", "--json", "--save", save]);
     let at = listening.url.strip_prefix("http://").unwrap();
     let at = at.trim_end_matches('/').to_owned();
     let mut stream = TcpStream::connect(&at).unwrap();
@@ -275,6 +277,12 @@ fn whoever_hangs_up_before_the_answer_was_not_answered() {
     let (head, _) = head.split_once("\r\n\r\n").unwrap();
     let request = format!("{head}\r\ncontent-length: {length}\r\n\r\n{BODY}");
     stream.write_all(request.as_bytes()).unwrap();
+    // It is taken once it is saved.
+    let is_taken = || std::fs::read_dir(save).unwrap().next().is_some();
+    let end = std::time::Instant::now() + crate::server::support::PATIENCE;
+    while !is_taken() && std::time::Instant::now() < end {
+        std::thread::yield_now();
+    }
     drop(stream);
     let line = listening.line();
     assert_eq!(line["message_id"], ID);

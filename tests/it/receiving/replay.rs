@@ -316,8 +316,8 @@ async fn a_cut_answer_is_unknown_and_never_sent_again_until_it_is_given_up() {
     server.stop().await;
 }
 
-/// A service that knows no attempt, and says so to the first who asks only once it is told to.
-async fn slow_to_the_first(asked: &Arc<Notify>, go_on: &Arc<Notify>) -> Scripted {
+/// A service that knows no attempt, and says so to one of those who ask only once it is told to.
+async fn slow_to(nth: usize, asked: &Arc<Notify>, go_on: &Arc<Notify>) -> Scripted {
     let (asked, go_on, n_asked) = (asked.clone(), go_on.clone(), AtomicUsize::new(0));
     Scripted::start(move |_, head| {
         if !head.contains("attempts") {
@@ -325,7 +325,7 @@ async fn slow_to_the_first(asked: &Arc<Notify>, go_on: &Arc<Notify>) -> Scripted
         }
         let none = r#"{"data":[],"iterator":null,"done":true}"#;
         match answer("200 OK", "content-type: application/json\r\n", none) {
-            Reply::Close(whole) if n_asked.fetch_add(1, Ordering::SeqCst) == 0 => {
+            Reply::Close(whole) if n_asked.fetch_add(1, Ordering::SeqCst) == nth => {
                 asked.notify_one();
                 Reply::Later(Vec::new(), go_on.clone(), whole)
             }
@@ -342,7 +342,7 @@ async fn what_another_posted_there_meanwhile_is_not_posted_again() {
     let saved = http(1_700_000_000, &signed(SECRET, 1_700_000_000, BODY), BODY);
     let saved = file(&folder, "1.http", saved.as_bytes());
     let (app, asked, go_on) = (receiver(strict).await, Arc::default(), Arc::default());
-    let service = slow_to_the_first(&asked, &go_on).await;
+    let service = slow_to(0, &asked, &go_on).await;
     let environment = [
         ("ASPECT_BASE_URL", service.url.clone()),
         ("ASPECT_API_KEY", "key".to_owned()),
@@ -379,6 +379,58 @@ async fn what_another_posted_there_meanwhile_is_not_posted_again() {
         "{}",
         again.stderr
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_under_way_there_at_the_look_is_not_posted_again_once_it_has_ended() {
+    let (folder, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let secret = file(&folder, "secret", SECRET.as_bytes());
+    let saved = http(1_700_000_000, &signed(SECRET, 1_700_000_000, BODY), BODY);
+    let saved = file(&folder, "1.http", saved.as_bytes());
+    let [asked, go_on, arrived, answers] = [(); 4].map(|()| Arc::new(Notify::new()));
+    let service = slow_to(1, &asked, &go_on).await;
+    let (taken, answered) = (arrived.clone(), answers.clone());
+    let app = Scripted::start(move |_, _| match answer("500 No", "", "no") {
+        Reply::Close(whole) => {
+            taken.notify_one();
+            Reply::Later(Vec::new(), answered.clone(), whole)
+        }
+        other => other,
+    })
+    .await;
+    let environment = [
+        ("ASPECT_BASE_URL", service.url.clone()),
+        ("ASPECT_API_KEY", "key".to_owned()),
+    ];
+    let rest = ["--secret-file", &secret, "--captured", &saved, "--json"];
+    let arguments = [&["replay", ID, "--to", &app.url][..], &rest].concat();
+    let first = async {
+        let ran = run(&state, &arguments, &environment).await;
+        go_on.notify_one();
+        ran
+    };
+    let second = async {
+        arrived.notified().await;
+        run(&state, &arguments, &environment).await
+    };
+    let between = async {
+        asked.notified().await;
+        answers.notify_one();
+    };
+    let all = async { tokio::join!(first, second, between) };
+    let (first, second, ()) = tokio::time::timeout(PATIENCE, all).await.unwrap();
+    let last = |ran: &Ran| states(ran).pop().unwrap();
+    assert_eq!((first.code, &last(&first)["state"]), (1, &"failed".into()));
+    let second = last(&second);
+    assert_eq!(second["state"], "cancelled");
+    let reason = second["reason"].to_string();
+    assert!(reason.contains("posted it there meanwhile"), "{reason}");
+    assert_eq!(app.requests().len(), 1);
+    // The next is told of it, whatever was answered.
+    let plan = [&arguments[..], &["--dry-run"]].concat();
+    let plan = run(&state, &plan, &environment).await;
+    let warnings = last(&plan)["warnings"].to_string();
+    assert!(warnings.contains("answered 500"), "{warnings}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

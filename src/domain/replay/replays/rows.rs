@@ -185,6 +185,7 @@ mod tests {
             row: Some(LedgerRow {
                 file: 0,
                 n: n.cast_signed(),
+                rev: 0,
             }),
             by: Some(Who {
                 id: Arc::from("id"),
@@ -316,7 +317,11 @@ mod tests {
         // A file that took the place of that one counts its rows anew.
         let mut replays: Replays = [second.clone()].into_iter().collect();
         let mut third = row(3, "msg_1", 5, delivered(3));
-        third.row = Some(LedgerRow { file: 1, n: 1 });
+        third.row = Some(LedgerRow {
+            file: 1,
+            n: 1,
+            rev: 0,
+        });
         replays.take(third.clone());
         assert_eq!(replays.latest_of(&pair.0, &pair.1), Some(third.number));
         // Ours is the last until the ledger has told where it stands.
@@ -325,7 +330,11 @@ mod tests {
         replays.take(ours.clone());
         assert_eq!(replays.latest_of(&pair.0, &pair.1), Some(ours.number));
         let mut numbered = ours.clone();
-        numbered.row = Some(LedgerRow { file: 0, n: 9 });
+        numbered.row = Some(LedgerRow {
+            file: 0,
+            n: 9,
+            rev: 0,
+        });
         // As older word it tells that all the same.
         numbered.state = ReplayState::Planned;
         replays.take(numbered);
