@@ -21,6 +21,7 @@ use futures_util::stream::{self, StreamExt};
 
 use self::earlier::Earlier;
 use self::progress::Progress;
+use self::select::Since;
 use self::sending::{Sending, Work, end, send};
 use self::shown::{name_closing, nothing_to_send, plan_text, print_plan_lines, warn};
 use super::args::{ReplayArgs, SourceArgs};
@@ -77,7 +78,9 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
     let ledger = journal::ledger(&source);
     let is_bulk = args.messages.is_empty();
     let ids = if is_bulk {
-        select::select(args, &client, clock.now().wall).await?
+        let now = clock.now().wall;
+        let since = args.since.map(|ago| Since::ago(ago, now));
+        select::select(args, &client, since).await?
     } else {
         args.messages.clone()
     };

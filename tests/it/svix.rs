@@ -2,6 +2,7 @@
 //! against answers that only a strange server gives.
 
 mod attempt_headers;
+mod clock;
 mod endpoints;
 mod fake;
 mod handed_over;

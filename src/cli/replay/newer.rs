@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use futures_util::stream::{self, StreamExt};
 
-use super::select::read;
+use super::select::{Since, read};
 use super::{READS, change};
 use crate::cli::output::{Stop, note};
 use crate::domain::{ChangeKind, History, MessageId, TaskId, Time};
@@ -34,7 +34,7 @@ pub(super) async fn told(
         since.is_some_and(|since| message.accepted > *since)
             && history.deliveries.get(&message.id).is_none()
     };
-    let rows = match read(client, Some(oldest)).await {
+    let rows = match read(client, Some(Since::Service(oldest))).await {
         Ok((rows, is_whole)) => {
             if !is_whole {
                 unknown(&format!("the log tells more than {} since", rows.len()));

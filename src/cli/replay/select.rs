@@ -1,5 +1,7 @@
 //! Which messages a bulk takes: those that match a query, or were accepted since a time.
 
+use std::time::Duration;
+
 use crate::cli::args::ReplayArgs;
 use crate::cli::lens::Lens;
 use crate::cli::list::query;
@@ -10,11 +12,38 @@ use crate::domain::time::micros;
 use crate::io::client::{Client, FULL_PAGE};
 use crate::wire::rest::{Logged, Row};
 
+/// From when on messages are asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Since {
+    /// By the clock of the service, which says when a message was accepted.
+    Service(Time),
+    /// By our clock. How far the service's is from it is known once an answer of it came.
+    Ours(Time),
+}
+
+impl Since {
+    /// So long before a moment of our clock.
+    pub(super) fn ago(ago: Duration, now: Time) -> Self {
+        Self::Ours(now.plus(-micros(ago)))
+    }
+
+    /// The same by the service's clock, as far as its answers so far tell that.
+    pub(super) fn by_service(self, client: &Client) -> Time {
+        match self {
+            Self::Service(since) => since,
+            Self::Ours(since) => since.plus(client.deliveries_ahead().unwrap_or(0)),
+        }
+    }
+}
+
 /// The ids of the messages that are asked for. Fails where not all could be read that the query
 /// needs, as what is missing might be meant.
-pub async fn select(args: &ReplayArgs, client: &Client, now: Time) -> Result<Vec<String>, Stop> {
+pub(super) async fn select(
+    args: &ReplayArgs,
+    client: &Client,
+    since: Option<Since>,
+) -> Result<Vec<String>, Stop> {
     let query = query(args.query.as_deref())?;
-    let since = args.since.map(|ago| now.plus(-micros(ago)));
     let (rows, is_whole) = read(client, since).await?;
     if !is_whole {
         note(&looked_at(&rows, since.is_some()));
@@ -41,16 +70,18 @@ pub async fn select(args: &ReplayArgs, client: &Client, now: Time) -> Result<Vec
 /// none is given; and whether these are all.
 pub(super) async fn read(
     client: &Client,
-    since: Option<Time>,
+    since: Option<Since>,
 ) -> Result<(Vec<Row<Logged>>, bool), Stop> {
     let most = since.map_or(SEARCHED_PAGES, |_| MOST_PAGES);
     let mut rows: Vec<Row<Logged>> = Vec::new();
     let mut cursor: Option<String> = None;
+    let mut oldest = None;
     for _ in 0..most {
         let page = client.messages(FULL_PAGE, cursor.as_deref()).await?;
+        let oldest = *oldest.get_or_insert_with(|| since.map(|since| since.by_service(client)));
         say_unreadable(&page.unreadable);
         let is_young =
-            |row: &Row<Logged>| since.is_none_or(|since| row.value.message.accepted >= since);
+            |row: &Row<Logged>| oldest.is_none_or(|oldest| row.value.message.accepted >= oldest);
         let is_past = !page.rows.iter().any(is_young);
         rows.extend(page.rows.into_iter().filter(is_young));
         if page.is_last || page.next == cursor || is_past {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::earlier::Earlier;
+use super::select::Since;
 use super::shown::{name_closing, print_plan_lines};
 use super::{Ready, Sending, Work, gather, meant, select};
 use crate::cli::args::{ReplayArgs, SourceArgs, StatusArg};
@@ -79,8 +80,10 @@ pub(super) async fn prepare(
     }
     let clock = Clock::new();
     let ledger = journal::ledger(&source);
-    let since = Time(clock.now().wall.0.saturating_sub(micros(ago)));
-    let ids = select::select(args, &client, clock.now().wall).await?;
+    let begun = clock.now().wall;
+    // The service has answered by now, and goes by its own clock.
+    let since = Since::ago(ago, begun).by_service(&client);
+    let ids = select::select(args, &client, Some(Since::Service(since))).await?;
     let mut history = gather(&ids, &source, &client, clock).await?;
     Earlier::fold(&ledger, &mut history, clock).await?;
     let endpoint = meant(named, &mut history, &client, clock.now()).await?;
@@ -110,7 +113,8 @@ pub(super) async fn prepare(
     }
     let n = plans.len();
     let warnings = warning_words(&asked.takes, &history, &plans, n_skipped);
-    let text = plan_words(&asked, now, n) + &warnings;
+    let age = now.since(begun).saturating_add(micros(ago));
+    let text = plan_words(&asked, age, n) + &warnings;
     if args.dry_run && !args.json {
         text.lines().try_for_each(|line| out.line(line))?;
     } else if !args.yes && !args.dry_run {
@@ -202,7 +206,8 @@ fn refusal(takes: &Takes, plans: &[Plan]) -> Option<String> {
     })
 }
 
-fn plan_words(asked: &Sweep, now: Time, n: usize) -> String {
+/// What the request takes, from so many microseconds ago on.
+fn plan_words(asked: &Sweep, age: i64, n: usize) -> String {
     let (name, id) = (asked.takes.offer().name(), asked.endpoint.to_string());
     let (takes, are) = (asked.takes.words(), plural(n, "is", "are"));
     let (known, else_sent) = match &asked.takes {
@@ -217,7 +222,7 @@ fn plan_words(asked: &Sweep, now: Time, n: usize) -> String {
         visible(&id),
         visible(&takes),
         asked.since.rfc3339(),
-        duration_words(now.since(asked.since)),
+        duration_words(age),
         if asked.takes == Takes::Missing {
             ""
         } else {

@@ -282,12 +282,6 @@ impl Http {
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         let response = self.open(url, &headers, Some(within), with_key).await?;
         let (status, answer_headers) = (response.status(), response.headers().clone());
-        if let Some(date) = failure::date(&answer_headers) {
-            // The date is cut to its second: the clocks are taken to agree as far as it allows.
-            let least = date.0.saturating_sub(Clock::new().now().wall.0);
-            let ahead = 0.clamp(least, least.saturating_add(SECOND));
-            self.ahead.store(ahead, Ordering::Relaxed);
-        }
         let body = self.whole(response, url, within).await;
         let body = body.map_err(Failed::passing)?;
         if status.is_success() {
@@ -310,6 +304,16 @@ impl Http {
             self.pause.ask(failed.retry_after);
         }
         failed
+    }
+
+    /// Takes from an answer how far the service's clock is ahead of ours.
+    fn take_date(&self, headers: &HeaderMap) {
+        if let Some(date) = failure::date(headers) {
+            // The date is cut to its second: the clocks are taken to agree as far as it allows.
+            let least = date.0.saturating_sub(Clock::new().now().wall.0);
+            let ahead = 0.clamp(least, least.saturating_add(SECOND));
+            self.ahead.store(ahead, Ordering::Relaxed);
+        }
     }
 
     /// How far the service's clock was ahead of ours at its last answer, in microseconds, to about
@@ -349,6 +353,9 @@ impl Http {
                 .await
                 .map_err(|unsent| unsent.failed(&at, self.waits.answer))?;
             self.check_headers(&response, &at)?;
+            if self.is_ours(&at) {
+                self.take_date(response.headers());
+            }
             let status = response.status().as_u16();
             if !matches!(status, 301 | 302 | 303 | 307 | 308) {
                 return Ok(response);
