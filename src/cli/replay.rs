@@ -301,7 +301,8 @@ async fn gather(
     while let Some(attempts) = reading.next().await {
         progress.step();
         let (id, attempts) = attempts?;
-        if let Some(missing) = attempts.missing() {
+        let missing = attempts.missing();
+        if let Some(missing) = &missing {
             note(&format!(
                 "attempts of {id}: {missing}; the plan does not know these, and which attempt a \
                  replay caused cannot be told for certain"
@@ -309,6 +310,9 @@ async fn gather(
         }
         for attempt in attempts.rows {
             fold(ChangeKind::Attempt(Box::new(attempt)));
+        }
+        if missing.is_none() {
+            fold(ChangeKind::AttemptsRead(MessageId::new(id)));
         }
     }
     drop(reading);

@@ -240,7 +240,7 @@ mod tests {
     use super::super::history::NextAsked;
     use super::super::id::AttemptId;
     use super::super::link::Abilities;
-    use super::super::message::{Message, Payload};
+    use super::super::message::{Log, Message, Payload};
     use super::super::replay::{Replay, ReplayState, ReplayStep, Route, Stage};
     use super::super::time::Moment;
     use super::*;
@@ -374,6 +374,35 @@ mod tests {
             planned(&history, Some("ep_2")).items[0].verdict,
             Verdict::Send
         );
+    }
+
+    #[test]
+    fn what_may_have_been_sent_is_not_called_never_sent() {
+        let mut history = history([endpoint("ep_1", false)]);
+        let log = Log::Attempts(EndpointId::new("ep_1"));
+        let failing = |why: Option<&str>| ChangeKind::Unread {
+            log: log.clone(),
+            why: why.map(Into::into),
+        };
+        for (told, unread) in [
+            (failing(None), Some("its attempts are not read")),
+            (failing(Some("500")), Some("its attempts cannot be read")),
+            (ChangeKind::AttemptsRead(MessageId::new("msg_1")), None),
+        ] {
+            history.apply(change(told));
+            let why = unread.unwrap_or("never sent there");
+            let warning = match unread {
+                Some(why) => format!("it is not known whether it was sent there: {why}"),
+                None => "it was never sent there before".to_owned(),
+            };
+            let by_default = &planned(&history, None).items[0];
+            assert_eq!(by_default.verdict, Verdict::Skip(why.into()));
+            let named = &planned(&history, Some("ep_1")).items[0];
+            assert_eq!(named.verdict, Verdict::Send);
+            for item in [by_default, named] {
+                assert_eq!(item.warnings, [warning.as_str()]);
+            }
+        }
     }
 
     #[test]

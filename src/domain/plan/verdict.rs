@@ -5,7 +5,7 @@ use crate::domain::attempt::AttemptStatus;
 use crate::domain::history::{Delivery, History, OutcomeState};
 use crate::domain::id::{EndpointId, MessageId};
 use crate::domain::link::Ability;
-use crate::domain::message::Payload;
+use crate::domain::message::{Log, NotRead, Payload};
 use crate::domain::receiver::is_one_receiver;
 use crate::domain::replay::{Replay, Route};
 use crate::domain::schedule::Forecast;
@@ -175,12 +175,17 @@ pub(super) fn weigh(
     let Some((delivery, _)) =
         delivery.and_then(|delivery| delivery.outcome(id).map(|outcome| (delivery, outcome)))
     else {
+        let unread = why_unread(history, delivery, id);
+        let warning = match unread {
+            Some(why) => format!("it is not known whether it was sent there: {why}"),
+            None => "it was never sent there before".to_owned(),
+        };
         let verdict = if is_named {
             Verdict::Send
         } else {
-            Verdict::Skip("never sent there".into())
+            Verdict::Skip(unread.unwrap_or("never sent there").into())
         };
-        return (verdict, vec!["it was never sent there before".into()]);
+        return (verdict, vec![warning]);
     };
     let attempts = delivery.attempts_at(id);
     let mut warnings = Vec::new();
@@ -247,4 +252,23 @@ pub(super) fn weigh(
         ));
     }
     (verdict, warnings)
+}
+
+/// Why it is not known whether a message of which no attempt is known there was sent there, if it
+/// is not.
+fn why_unread(
+    history: &History,
+    delivery: Option<&Delivery>,
+    id: &EndpointId,
+) -> Option<&'static str> {
+    let at_it = history.attempts_not_read(id);
+    let of_it = delivery.map(|delivery| Log::AttemptsOf(delivery.id.clone()));
+    let is_failing = matches!(at_it, Some(NotRead::Failed(_)))
+        || of_it.is_some_and(|log| history.deliveries.why_unread(&log).is_some());
+    let is_unread = delivery.is_none_or(|delivery| history.is_unread(delivery, id));
+    is_unread.then_some(match at_it {
+        _ if is_failing => "its attempts cannot be read",
+        Some(NotRead::Absent) => "its attempts are not told here",
+        _ => "its attempts are not read",
+    })
 }

@@ -259,3 +259,33 @@ async fn what_a_newer_message_has_superseded_is_said_whatever_was_asked_for() {
     let (_, text, _) = replay(&server, "msg_2 --dry-run").await;
     assert!(!text.contains("superseded"), "{text}");
 }
+
+/// It is only known where a message was never sent once all its attempts could be read.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_never_sent_is_told_from_what_could_not_be_read() {
+    let server = Scripted::start(|_, request| {
+        if request.starts_with("get /openapi.json") {
+            json(r#"{"openapi":"3.1.0","paths":{"/webhooks/messages/{message_id}/resend":{"post":{}}}}"#)
+        } else if request.starts_with("get /webhooks/endpoints") {
+            let endpoint = |id| format!(r#"{{"id":"ep_{id}","url":"http://{id}.example"}}"#);
+            rows(&["a", "b"].map(endpoint))
+        } else if request.starts_with("get /webhooks/messages") {
+            rows(&[message(2, "other"), message(1, "task")])
+        } else if request.contains("message_id=msg_1") {
+            rows(&[attempt(1, 2, 500, 0)])
+        } else if request.contains("message_id=msg_2") {
+            rows(&[attempt(2, 2, 500, 0), r#"{"id":"atmpt_odd"}"#.to_owned()])
+        } else {
+            answer("404 Not Found", "", r#"{"detail":"Not Found"}"#)
+        }
+    })
+    .await;
+    for (id, words) in [
+        ("msg_1", "never sent there"),
+        ("msg_2", "its attempts are not read"),
+    ] {
+        let (_, text, said) = replay(&server, &format!("{id} --dry-run")).await;
+        let is_told = |line: &str| line.trim_start().starts_with("skip ") && line.ends_with(words);
+        assert!(text.lines().any(is_told), "{words}: {text}{said}");
+    }
+}
