@@ -5,7 +5,7 @@ use super::list::Listed;
 use super::listing::{Entry, Listing};
 use super::page::{Page, endpoint_attempts, message_attempts, task_events, task_messages};
 use super::{Effect, Overlay, Screen, State, Tone};
-use crate::domain::{AttemptId, EndpointId, EventRow, MessageId, TaskId, visible};
+use crate::domain::{AttemptId, EndpointId, EventRow, MessageId, NotRead, TaskId, visible};
 
 impl State {
     /// The task that the list's selection stands on.
@@ -279,10 +279,41 @@ impl State {
             Screen::Received => {
                 "nothing to replay: nothing was received here yet; 3 lists messages"
             }
-            _ if self.history.endpoints.is_empty() => {
+            _ => self.no_message_listed(),
+        }
+    }
+
+    /// Why no message is listed: none of it is said to be none where its log is not read.
+    fn no_message_listed(&self) -> &'static str {
+        let history = &self.history;
+        match history.messages_not_read() {
+            Some(NotRead::Failed(_)) => {
+                return "nothing to replay is known: messages cannot be read; 5 has the details";
+            }
+            Some(NotRead::Absent) => {
+                return "nothing to replay is known: this server does not tell its messages";
+            }
+            Some(NotRead::Yet) => {
+                return "nothing to replay is known: messages are not read yet";
+            }
+            None if history.messages_unread_before().is_some() => {
+                return "nothing to replay is known, but not all messages are read";
+            }
+            None => {}
+        }
+        if !history.endpoints.is_empty() {
+            return "nothing to replay: a message comes with the next event of a task";
+        }
+        match history.endpoints_not_read() {
+            Some(NotRead::Failed(_)) => {
+                "nothing to replay: there is no message; endpoints cannot be read, 5 has the details"
+            }
+            Some(NotRead::Yet) => {
+                "nothing to replay: there is no message; endpoints are not read yet"
+            }
+            Some(NotRead::Absent) | None => {
                 "nothing to replay: messages come once an endpoint exists; c on 4 creates one"
             }
-            _ => "nothing to replay: a message comes with the next event of a task",
         }
     }
 

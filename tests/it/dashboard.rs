@@ -68,7 +68,7 @@ fn r_where_nothing_is_listed_says_what_would_help() {
     for (keys, words) in [
         ("1 r", "the messages of earlier tasks are on 3"),
         ("2 r", "the messages of earlier tasks are on 3"),
-        ("3 r", "c on 4 creates one"),
+        ("3 r", "messages are not read yet"),
         ("4 r", "choose a message (3)"),
     ] {
         press(&mut state, keys);

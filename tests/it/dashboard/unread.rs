@@ -120,6 +120,43 @@ fn nothing_is_called_none_while_its_log_is_not_read() {
 }
 
 #[test]
+fn a_replay_of_nothing_says_what_is_not_read() {
+    let mut state = fresh();
+    let link = ChangeKind::Link(Box::new(LinkState::Live));
+    update(&mut state, Msg::Changed(vec![abilities(), change(9, link)]));
+    press(&mut state, "3");
+    let why = Some("500: out of order");
+    for (what, words) in [
+        (vec![], "is known: messages are not read yet"),
+        (
+            vec![unread(Log::Messages, why)],
+            "is known: messages cannot be read",
+        ),
+        (
+            vec![unread(Log::Messages, None), messages_read(Some(60))],
+            "is known, but not all messages are read",
+        ),
+        (
+            vec![messages_read(None)],
+            "there is no message; endpoints are not read yet",
+        ),
+        (
+            vec![unread(Log::Endpoints, why)],
+            "there is no message; endpoints cannot be read",
+        ),
+        (
+            vec![unread(Log::Endpoints, None), listed(&[])],
+            "messages come once an endpoint exists",
+        ),
+    ] {
+        update(&mut state, Msg::Changed(what));
+        press(&mut state, "r");
+        let shown = picture(&mut state, 140, 36);
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+}
+
+#[test]
 fn an_endpoint_whose_attempts_cannot_be_read_is_not_unused() {
     let mut state = fresh();
     let new = vec![
