@@ -29,7 +29,9 @@ pub fn notified(history: &History, task: &TaskId) -> Said {
     };
     let of = delivery.outcomes.len();
     if of == 0 {
-        return (Tone::Dim, "· unsent".to_owned());
+        let is_unread = history.is_unread_somewhere(delivery);
+        let words = if is_unread { "? unread" } else { "· unsent" };
+        return (Tone::Dim, words.to_owned());
     }
     let got = delivery
         .outcomes

@@ -1,8 +1,8 @@
 //! What is not read: none of it is said to be none.
 
 use crate::support::{
-    abilities, attempt, change, endpoint, fresh, message, messages_read, picture, press, read_from,
-    told as world,
+    abilities, attempt, change, endpoint, event, fresh, message, messages_read, picture, press,
+    read_from, seen, told as world,
 };
 use reeltop::app::{Effect, Msg, Sight, State, update};
 use reeltop::domain::{
@@ -153,6 +153,33 @@ fn a_replay_of_nothing_says_what_is_not_read() {
         press(&mut state, "r");
         let shown = picture(&mut state, 140, 36);
         assert!(shown.contains(words), "{words}: {shown}");
+    }
+}
+
+#[test]
+fn a_message_whose_attempts_are_not_read_is_not_called_unsent() {
+    let mut state = fresh();
+    let failed = seen(1, 60, 12, &[("proxy", "failed")]);
+    let new = vec![
+        abilities(),
+        endpoint("ep_new", "new", "https://new.example", false),
+        event(5, "task.failed", failed, "keynote.mp4", 12),
+        message("msg_new", 5, "task.failed", 1, 12, "{}"),
+        messages_read(None),
+        listed(&["ep_new"]),
+    ];
+    update(&mut state, Msg::Changed(new));
+    let log = Log::Attempts(EndpointId::new("ep_new"));
+    let failing = unread(log.clone(), Some("500: out of order"));
+    for (what, is_unsent) in [
+        (vec![], false),
+        (vec![failing], false),
+        (vec![unread(log, None), read_from("ep_new", None)], true),
+    ] {
+        update(&mut state, Msg::Changed(what));
+        let tasks = picture(&mut state, 160, 36);
+        assert_eq!(tasks.contains("· unsent"), is_unsent, "{tasks}");
+        assert_eq!(tasks.contains("? unread"), !is_unsent, "{tasks}");
     }
 }
 
