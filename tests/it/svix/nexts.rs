@@ -96,14 +96,19 @@ async fn a_plan_asks_first_and_estimates_nothing_where_no_retry_comes() {
     assert_eq!(asked.count(), 1);
 }
 
+/// Whoever looks at the server once, and again only hours later.
+fn looking_once(server: &Scripted) -> Source {
+    let mut source: Source = alone(&server.url, "testsk_x");
+    source.waits.poll = Duration::from_hours(1);
+    source.waits.poll_quick = Duration::from_hours(1);
+    source
+}
+
 /// The others wait for their turn, which comes hours later here.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_message_that_is_opened_is_asked_about_at_once() {
     let server = finished().await;
-    let mut source: Source = alone(&server.url, "testsk_x");
-    source.waits.poll = Duration::from_hours(1);
-    source.waits.poll_quick = Duration::from_hours(1);
-    let mut watcher = Watcher::open(source);
+    let mut watcher = Watcher::open(looking_once(&server));
     let oldest = MessageId::new("msg_1");
     watcher
         .until("every message, and a first turn", |history| {
@@ -191,10 +196,7 @@ async fn every_endpoint_of_a_message_has_its_next_attempt_and_none_is_asked_abou
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_of_a_plan_is_asked_about_by_itself() {
     let server = finished().await;
-    let mut source: Source = alone(&server.url, "testsk_x");
-    source.waits.poll = Duration::from_hours(1);
-    source.waits.poll_quick = Duration::from_hours(1);
-    let mut watcher = Watcher::open(source);
+    let mut watcher = Watcher::open(looking_once(&server));
     let oldest = MessageId::new("msg_1");
     watcher
         .until("a message that failed", |history| {
