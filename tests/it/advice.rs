@@ -64,6 +64,7 @@ async fn refusing(status: &'static str, said: &'static str) -> Scripted {
             }})),
             "/webhooks/endpoints" | "/endpoint" => ok(&json!({"data": [endpoint], "done": true})),
             "/webhooks/endpoints/ep_1" | "/endpoint/ep_1" => ok(&endpoint),
+            "/endpoint/ep_1/headers" => ok(&json!({"headers": {}, "sensitive": []})),
             "/webhooks/messages" | "/msg" => ok(&json!({"data": [message], "done": true})),
             "/msg/msg_1" => ok(&message),
             "/webhooks/delivery-attempts" | "/attempt/msg/msg_1" => ok(&attempts),
