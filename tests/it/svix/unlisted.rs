@@ -64,9 +64,11 @@ async fn a_message_known_by_its_attempts_is_read_as_its_page_is_opened() {
         pty.keys("\r");
         pty.sees(r#""told": "by its id""#);
         pty.escape();
+        pty.sees("still broken");
         pty.keys("j\r");
         pty.sees("not known: the service keeps");
         pty.escape();
+        pty.sees("still broken");
         pty.keys("j\r");
         pty.sees("400: not today");
         pty.escape();
