@@ -2,13 +2,15 @@
 //!
 //! Attempts are listed by their start, so that a slow failure appears *below* newer rows: an
 //! endpoint is paged until a page is wholly known and older than twice the timeout, and pending
-//! messages are looked at by id. A part that fails does not keep the others from being read.
+//! messages are looked at by id. A part that fails does not keep the others from being read, but for a
+//! service that asks to be left alone: what that keeps from being read is told.
 
 mod logs;
 mod messages;
 mod nexts;
 mod pending;
 mod reading;
+mod rota;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -19,6 +21,7 @@ use tokio::time::{Instant, sleep};
 
 use self::messages::Back;
 use self::reading::Reading;
+use self::rota::Rota;
 use super::client::{Client, NO_ASPECT};
 use super::outlet::Outlet;
 use crate::domain::{
@@ -54,9 +57,15 @@ pub struct Poller {
     listed: Option<Vec<EndpointId>>,
     looked: HashMap<MessageId, u64>,
     round: u64,
-    turn: usize,
+    /// The last round in which anything answered, …
+    answered_in: u64,
+    /// … and the last that came to the messages.
+    messages_in: u64,
+    rota: Rota,
     failures: u32,
     absent_since: HashMap<&'static str, u64>,
+    /// Routes that the key may not read, and when they last said so.
+    refused: HashMap<&'static str, (Instant, Failure)>,
     /// Routes that answered once, so that a 404 is about an id.
     answered: HashSet<&'static str>,
     message_log: Reading,
@@ -99,9 +108,12 @@ impl Poller {
             listed: None,
             looked: HashMap::new(),
             round: 0,
-            turn: 0,
+            answered_in: 0,
+            messages_in: 0,
+            rota: Rota::default(),
             failures: 0,
             absent_since: HashMap::new(),
+            refused: HashMap::new(),
             answered: HashSet::new(),
             message_log: Reading::default(),
             message_back: Back::default(),
@@ -121,18 +133,20 @@ impl Poller {
     pub async fn run(mut self) {
         loop {
             self.round += 1;
-            let outcome = self.look().await;
-            self.failures = if outcome.is_ok() {
-                0
-            } else {
-                self.failures.saturating_add(1)
+            let Failed { first, aside } = self.look().await;
+            self.failures = match &first {
+                None => 0,
+                Some(_) => self.failures.saturating_add(1),
             };
-            self.outlet.tell_polled(outcome.err()).await;
-            self.tell_alone().await;
+            self.outlet.tell_polled(first.or(aside)).await;
             let wait = self.wait();
             tokio::select! {
                 () = sleep(wait) => {}
-                () = self.refresh.notified() => self.absent_since.clear(),
+                () = self.refresh.notified() => {
+                    self.absent_since.clear();
+                    self.refused.clear();
+                    self.rota.forgive();
+                }
             }
         }
     }
@@ -161,39 +175,82 @@ impl Poller {
         }
     }
 
-    async fn look(&mut self) -> Result<(), Failure> {
+    async fn look(&mut self) -> Failed {
         let Abilities { retry_schedule, .. } = self.outlet.abilities();
         let schedule = Abilities {
             retry_schedule,
             ..Abilities::default()
         };
         self.hold(ChangeKind::Abilities(Box::new(schedule)));
-        let endpoints = self.endpoints().await;
-        if let Some(ahead) = self.client.deliveries_ahead() {
-            self.hold(ChangeKind::ServiceAhead(ahead));
-        }
-        if is_asked(&endpoints) {
-            return endpoints;
-        }
-        self.message_outcome = self.messages().await;
-        let mut first = endpoints.and(self.message_outcome.clone());
-        for part in [Part::Attempts, Part::Pending, Part::Nexts] {
-            if is_asked(&first) {
-                break;
-            }
+        let mut failed = Failed::default();
+        for part in [
+            Part::Endpoints,
+            Part::Messages,
+            Part::Attempts,
+            Part::Pending,
+            Part::Nexts,
+        ] {
             let outcome = match part {
-                Part::Attempts => self.attempts().await,
+                Part::Endpoints => self.endpoints().await,
+                Part::Messages => self.messages_and_link().await,
+                Part::Attempts => match self.attempts().await {
+                    Ok(of_logs) => {
+                        failed.aside = failed.aside.or(of_logs);
+                        Ok(())
+                    }
+                    Err(failure) => Err(failure),
+                },
                 Part::Pending => self.pending().await,
                 Part::Nexts => self.nexts().await,
             };
-            // That it asks to be left alone is told before what else failed.
-            first = if is_asked(&outcome) {
-                outcome
-            } else {
-                first.and(outcome)
+            let Err(failure) = outcome else {
+                continue;
             };
+            let is_end = is_asked(&failure);
+            if is_end {
+                self.end_round(part, &failure).await;
+                // That it asks to be left alone is told before what else failed.
+                failed.first = None;
+            }
+            failed.take(failure);
+            if is_end {
+                return failed;
+            }
         }
-        first
+        // While nothing answers, what was refused before is how it stands.
+        if self.answered_in != self.round {
+            let refused = self.refused.values().map(|(_, failure)| failure.clone());
+            failed.aside = failed.aside.or(refused.min_by(|a, b| a.what.cmp(&b.what)));
+        }
+        failed
+    }
+
+    async fn messages_and_link(&mut self) -> Result<(), Failure> {
+        if let Some(ahead) = self.client.deliveries_ahead() {
+            self.hold(ChangeKind::ServiceAhead(ahead));
+        }
+        self.messages_in = self.round;
+        if self.is_refused(MESSAGES) {
+            return Ok(());
+        }
+        self.message_outcome = self.messages().await;
+        // The rest of the round may take long.
+        self.tell_alone().await;
+        self.message_outcome.clone()
+    }
+
+    /// Tells what is not read, as a service that asks to be left alone ended the round.
+    async fn end_round(&mut self, at: Part, failure: &Failure) {
+        match at {
+            Part::Endpoints => {
+                self.message_outcome = Err(failure.clone());
+                self.tell_alone().await;
+                self.put_off("the list of endpoints", failure).await;
+            }
+            Part::Messages => self.put_off("the messages", failure).await,
+            // It has told which log it was, or all were read.
+            Part::Attempts | Part::Pending | Part::Nexts => {}
+        }
     }
 
     /// Where a Svix server is all there is, its logs are the link.
@@ -224,6 +281,13 @@ impl Poller {
             .is_none_or(|since| self.round >= since + ASK_AGAIN)
     }
 
+    /// Whether a route was refused by the rights of the key a short while ago.
+    fn is_refused(&self, route: &'static str) -> bool {
+        let waits = self.client.http.waits;
+        let since = self.refused.get(route);
+        since.is_some_and(|(since, _)| since.elapsed() < waits.stopped)
+    }
+
     /// Takes a list's answer apart: a route that is not offered is an ability, no failure.
     async fn offered<T>(
         &mut self,
@@ -233,7 +297,9 @@ impl Poller {
         let ability = match &page {
             Ok(_) => {
                 self.absent_since.remove(route);
+                self.refused.remove(route);
                 self.answered.insert(route);
+                self.answered_in = self.round;
                 Ability::Offered(self.client.log_words(route))
             }
             // Attempts are asked for by an id, which may have expired.
@@ -251,7 +317,14 @@ impl Poller {
                 self.absent_since.insert(route, self.round);
                 Ability::Absent(failure.what.clone())
             }
-            Err(_) => return page.map(Some),
+            Err(failure) => {
+                // A log of attempts that is refused waits by itself.
+                if is_of_rights(failure) && route != ATTEMPTS {
+                    let refused = (Instant::now(), failure.clone());
+                    self.refused.insert(route, refused);
+                }
+                return page.map(Some);
+            }
         };
         self.outlet
             .learn(|abilities| match route {
@@ -300,27 +373,60 @@ impl Poller {
     }
 }
 
-/// What is read after the lists of endpoints and messages, in this order.
+/// What is read in a round, in this order.
 #[derive(Clone, Copy)]
 enum Part {
+    Endpoints,
+    Messages,
     Attempts,
     Pending,
     Nexts,
 }
 
+/// What failed in a round.
+#[derive(Debug, Default)]
+struct Failed {
+    /// What the next round waits for.
+    first: Option<Failure>,
+    /// What is a matter of one log or route, which waits by itself.
+    aside: Option<Failure>,
+}
+
+impl Failed {
+    fn take(&mut self, failure: Failure) {
+        let of = if is_of_rights(&failure) {
+            &mut self.aside
+        } else {
+            &mut self.first
+        };
+        of.get_or_insert(failure);
+    }
+}
+
 /// Whether the service asks to be left alone (429): nothing more is asked of it then.
-fn is_asked(outcome: &Result<(), Failure>) -> bool {
-    matches!(outcome, Err(failure) if failure.kind == FailureKind::RateLimited)
+fn is_asked(failure: &Failure) -> bool {
+    failure.kind == FailureKind::RateLimited
+}
+
+/// Whether the key may not do that, or is not taken, which the next round does not change.
+fn is_of_rights(failure: &Failure) -> bool {
+    matches!(
+        failure.kind,
+        FailureKind::Forbidden | FailureKind::Unauthorized
+    )
+}
+
+/// Whether there was no answer, which may have taken its time.
+fn is_silent(failure: &Failure) -> bool {
+    matches!(failure.kind, FailureKind::Broken | FailureKind::Unreachable)
 }
 
 /// Whether a failure says that there is no such route. The endpoint list is not documented, so
-/// that any clear no counts.
+/// that any clear no counts but one to this key.
 fn is_absent(route: &'static str, failure: &Failure) -> bool {
     match failure.kind {
         FailureKind::NotOffered => true,
-        FailureKind::Forbidden | FailureKind::Invalid | FailureKind::NotAspect => {
-            route == ENDPOINTS
-        }
+        FailureKind::Invalid | FailureKind::NotAspect => route == ENDPOINTS,
         _ => false,
     }
 }

@@ -13,7 +13,7 @@ use super::{listing, table};
 use crate::app::listing::{Entry, Listing, health_entries};
 use crate::app::{State, Tone, Viewport};
 use crate::domain::time::duration_words;
-use crate::domain::{LinkState, visible};
+use crate::domain::{Ability, LinkState, Log, visible};
 
 /// Lines of what can be opened, its title and a blank line included.
 const MENU: u16 = 7;
@@ -220,17 +220,28 @@ fn ability_lines(state: &State) -> Vec<Pieces<'static>> {
     let mut lines = vec![section("WHAT THE SERVER OFFERS")];
     let [stream, resend, endpoints, messages, attempts] = state.history.restored_abilities.0;
     let offers = abilities.offers.iter();
-    for (name, ability, is_restored) in [
-        ("event stream", &abilities.stream, stream),
-        ("messages", &abilities.messages, messages),
-        ("attempts", &abilities.attempts, attempts),
-        ("endpoint list", &abilities.endpoint_list, endpoints),
-        ("resend", &abilities.resend, resend),
+    let why_unread = |log: &Log| state.history.deliveries.why_unread(log);
+    let (of_messages, of_endpoints) = (why_unread(&Log::Messages), why_unread(&Log::Endpoints));
+    for (name, ability, is_restored, why) in [
+        ("event stream", &abilities.stream, stream, None),
+        ("messages", &abilities.messages, messages, of_messages),
+        ("attempts", &abilities.attempts, attempts, None),
+        (
+            "endpoint list",
+            &abilities.endpoint_list,
+            endpoints,
+            of_endpoints,
+        ),
+        ("resend", &abilities.resend, resend, None),
     ]
     .into_iter()
-    .chain(offers.map(|(offer, ability)| (offer.name(), ability, false)))
+    .chain(offers.map(|(offer, ability)| (offer.name(), ability, false, None)))
     {
-        let (tone, mut words) = link::ability(ability);
+        let (mut tone, mut words) = link::ability(ability);
+        // It was asked, and what it offers is not known for that.
+        if let Some(why) = why.filter(|_| *ability == Ability::Unknown) {
+            (tone, words) = (Tone::Warn, format!("? {}", visible(why)));
+        }
         if is_restored {
             words.push_str(" (from the journal, not asked yet)");
         }

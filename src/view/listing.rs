@@ -8,7 +8,7 @@ use super::list::{self, Layout, Line};
 use super::model::{
     AGE, CLOCK, ago, ago_in_column, delivery, proof, task_glyph, task_label, unread,
 };
-use super::paint::{Canvas, Columns, Piece, Pieces, Side, dim, piece, plain, role};
+use super::paint::{Canvas, Columns, Piece, Pieces, Side, dim, folded, piece, plain, role};
 use super::table;
 use super::text::{cut_middle, wrap};
 use super::theme::Role;
@@ -127,7 +127,11 @@ fn facts(state: &State, what: Listing, width: usize) -> Vec<Pieces<'static>> {
             }
             vec![facts]
         }
-        Listing::Causes => causes::facts(state),
+        // What is not read has its reason, however long that is.
+        Listing::Causes => {
+            let facts = causes::facts(state).into_iter();
+            facts.flat_map(|line| folded(line, width)).collect()
+        }
         Listing::Proofs => Vec::new(),
     }
 }

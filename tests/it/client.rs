@@ -7,6 +7,7 @@ pub mod intake;
 pub mod link;
 mod polling;
 mod reading_back;
+mod refused;
 mod rest;
 mod stream;
 mod tls;

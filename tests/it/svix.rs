@@ -58,7 +58,7 @@ fn named(url: &str, token: &str) -> SvixSource {
 }
 
 /// A source with nothing but Svix, and short waits.
-fn alone(url: &str, token: &str) -> Source {
+pub fn alone(url: &str, token: &str) -> Source {
     let waits = crate::client::source(url).waits;
     Source {
         waits,

@@ -233,12 +233,12 @@ pub fn status(
     let server = origin(url);
     let path = visible(url.path()).into_owned();
     let is_unknown_key = code == 401 || code == 403 && said.contains("Not authenticated");
+    let words = if said.is_empty() {
+        String::new()
+    } else {
+        format!(": {said}")
+    };
     let with_words = |kind: FailureKind, hint: &str| {
-        let words = if said.is_empty() {
-            String::new()
-        } else {
-            format!(": {said}")
-        };
         Failure::new(
             kind,
             format!("{code} from {server} for {path}{words}"),
@@ -248,7 +248,7 @@ pub fn status(
     let failure = match code {
         _ if is_unknown_key => Failure::new(
             FailureKind::Unauthorized,
-            format!("{code}, the key was refused by {server}"),
+            format!("{code}, the key was refused by {server}{words}"),
             format!("the key came from {key}; check that it is right for this server"),
         ),
         403 => with_words(FailureKind::Forbidden, "this key may not do that"),

@@ -1,7 +1,11 @@
 //! Reading the lists: endpoints, messages, attempts, as far down as is not known yet.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::reading::{Round, Sight};
-use super::{ATTEMPTS, ENDPOINTS, Poller, is_asked};
+use super::{ATTEMPTS, ENDPOINTS, Poller, is_asked, is_silent};
 use crate::domain::{
     Attempt, ChangeKind, Endpoint, EndpointId, Failure, FailureKind, Log, Time, Unreadable,
 };
@@ -10,13 +14,16 @@ use crate::wire::rest::Page;
 
 /// Rows asked for once the first look is over.
 const SMALL_PAGE: usize = 50;
-/// Endpoints looked at in one round; the others have their turn in the next.
-const MAX_ENDPOINTS: usize = 20;
+/// Logs of one round that may get no answer; the others are put off until the next.
+pub(super) const MOST_SILENT: usize = 2;
 /// Pages of one endpoint's log read back in one round.
 const PAGES_BACK: usize = 2;
 
 impl Poller {
     pub(super) async fn endpoints(&mut self) -> Result<(), Failure> {
+        if self.is_refused(ENDPOINTS) {
+            return Ok(());
+        }
         let outcome = self.list_endpoints().await;
         self.tell_unread(Log::Endpoints, &outcome).await;
         outcome
@@ -52,41 +59,82 @@ impl Poller {
         Ok(())
     }
 
-    pub(super) async fn attempts(&mut self) -> Result<(), Failure> {
+    /// Reads the logs whose turn it is. Gives what failed of them, as one log that fails is no
+    /// matter of the others; fails where nothing more is to be asked in this round.
+    pub(super) async fn attempts(&mut self) -> Result<Option<Failure>, Failure> {
         if !self.is_worth(ATTEMPTS) {
-            return Ok(());
+            return Ok(None);
         }
-        let known: Vec<EndpointId> = self.held.endpoints.keys().cloned().collect();
         self.attempt_logs
             .retain(|id, _| self.held.endpoints.contains_key(id));
         self.backs
             .retain(|id, _| self.held.endpoints.contains_key(id));
-        let n_known = known.len();
-        let now = known
-            .into_iter()
-            .cycle()
-            .skip(self.turn)
-            .take(n_known.min(MAX_ENDPOINTS));
-        let now: Vec<EndpointId> = now.collect();
-        self.turn = (self.turn + now.len()) % n_known.max(1);
-        let mut first = Ok(());
-        for endpoint in now {
-            match self.attempts_at(&endpoint).await {
+        let due = self.rota.due(&self.held.endpoints, Instant::now());
+        let (mut first, mut n_silent) = (None, 0);
+        for endpoint in due {
+            let failure = match self.attempts_at(&endpoint).await {
                 // A deleted endpoint has no log any more; the list will say so.
-                Err(failure) if failure.kind == FailureKind::NotFound => {}
-                outcome if is_asked(&outcome) => return outcome,
-                outcome => first = first.and(outcome),
+                Err(failure) if failure.kind != FailureKind::NotFound => failure,
+                _ => continue,
+            };
+            n_silent += usize::from(is_silent(&failure));
+            if is_asked(&failure) || n_silent == MOST_SILENT {
+                let label = self.held.endpoint_label(&endpoint);
+                self.put_off(&format!("the attempts at {label}"), &failure)
+                    .await;
+                return Err(failure);
             }
+            first = first.or(Some(failure));
         }
-        first
+        Ok(first)
     }
 
-    pub(super) async fn attempts_at(&mut self, endpoint: &EndpointId) -> Result<(), Failure> {
+    /// Reads what is new of a log, and some of what is older, and takes note of how that went.
+    async fn attempts_at(&mut self, endpoint: &EndpointId) -> Result<(), Failure> {
+        self.rota.ask(endpoint);
+        let asked = Instant::now();
         let newest = self.newest_attempts_at(endpoint).await;
         self.tell_unread(Log::Attempts(endpoint.clone()), &newest)
             .await;
-        newest?;
-        self.read_back(endpoint).await
+        let outcome = match newest {
+            Ok(()) => self.read_back(endpoint).await,
+            failed => failed,
+        };
+        if outcome.is_ok() {
+            self.rota.read(endpoint, self.round);
+        } else {
+            let pace = self.client.http.waits.poll.max(Duration::from_millis(20));
+            let now = Instant::now();
+            self.rota.failed(endpoint, now - asked, pace, now);
+        }
+        outcome
+    }
+
+    /// Tells why the attempts that were not read in this round are not, after a refusal or a silence
+    /// (`at` what) that ends it.
+    pub(super) async fn put_off(&mut self, at: &str, failure: &Failure) {
+        let told = if is_silent(failure) {
+            "there was no answer to"
+        } else {
+            "the service refused"
+        };
+        let why = format!("not asked, as {told} {at}: {}", failure.brief());
+        let now = Instant::now();
+        let mut logs: Vec<Log> = self
+            .held
+            .endpoints
+            .keys()
+            // One that failed by itself has a reason of its own.
+            .filter(|id| !self.rota.is_read_in(id, self.round) && !self.rota.is_paused(id, now))
+            .map(|id| Log::Attempts(id.clone()))
+            .collect();
+        if self.messages_in != self.round {
+            logs.push(Log::Messages);
+        }
+        let logs = logs.into_iter();
+        let kinds = logs.filter_map(|log| self.unread(log, Some(&why)));
+        let kinds: Vec<ChangeKind> = kinds.collect();
+        self.tell(kinds).await;
     }
 
     async fn newest_attempts_at(&mut self, endpoint: &EndpointId) -> Result<(), Failure> {
@@ -186,20 +234,26 @@ impl Poller {
 
     /// Whether logs are still read back.
     pub(super) fn is_reading_back(&self) -> bool {
-        let oldest = self.oldest;
-        let mut froms = self.backs.values().map(|(from, _)| *from);
-        self.is_reading_messages_back()
-            || oldest.is_some_and(|oldest| froms.any(|from| from > oldest))
+        let now = Instant::now();
+        let is_left = |(id, (from, _)): (&EndpointId, &(Time, String))| {
+            let is_beyond = self.oldest.is_some_and(|oldest| *from > oldest);
+            is_beyond && !self.rota.is_paused(id, now)
+        };
+        self.is_reading_messages_back() || self.backs.iter().any(is_left)
     }
 
     /// Tells why a log could not be read, or that it could, where that is news.
     pub(super) async fn tell_unread<T>(&mut self, log: Log, outcome: &Result<T, Failure>) {
         let why = outcome.as_ref().err().map(Failure::brief);
-        let known = self.held.deliveries.why_unread(&log).map(|why| &**why);
-        if known != why.as_deref() {
-            let why = why.map(Into::into);
-            self.tell(vec![ChangeKind::Unread { log, why }]).await;
+        if let Some(kind) = self.unread(log, why.as_deref()) {
+            self.tell(vec![kind]).await;
         }
+    }
+
+    fn unread(&self, log: Log, why: Option<&str>) -> Option<ChangeKind> {
+        let known = self.held.deliveries.why_unread(&log).map(|why| &**why);
+        let why = (known != why).then_some(why)?.map(Into::into);
+        Some(ChangeKind::Unread { log, why })
     }
 
     pub(super) async fn tell_lost(&self, place: &'static str, failure: &Failure) {

@@ -146,7 +146,7 @@ impl Poller {
 
     /// Whether the log of messages is still read back.
     pub(super) fn is_reading_messages_back(&self) -> bool {
-        self.message_back.goes_on.is_some() && self.is_worth(MESSAGES)
+        self.message_back.goes_on.is_some() && self.is_worth(MESSAGES) && !self.is_refused(MESSAGES)
     }
 
     /// Tells how far the log was read, where that is news.

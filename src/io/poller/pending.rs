@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use super::{ATTEMPTS, Poller};
+use super::logs::MOST_SILENT;
+use super::{ATTEMPTS, Poller, is_asked, is_of_rights, is_silent};
 use crate::domain::time::SECOND;
 use crate::domain::{
     Delivery, Endpoint, Failure, FailureKind, Forecast, MessageId, OutcomeState, Time,
@@ -49,7 +50,7 @@ impl Poller {
         pending.sort_by_key(|id| self.looked.get(id).copied().unwrap_or(0));
         pending.truncate(MAX_PENDING);
         self.looked.retain(|_, round| *round + 100 > self.round);
-        let mut first = Ok(());
+        let (mut first, mut n_silent) = (Ok(()), 0);
         for message in pending {
             self.looked.insert(message.clone(), self.round);
             let page = self.client.attempts_of(&message, FULL_PAGE, None).await;
@@ -59,7 +60,14 @@ impl Poller {
                 }
                 Ok(None) => {}
                 Err(failure) if failure.kind == FailureKind::NotFound => {}
-                Err(failure) => first = first.and(Err(failure)),
+                Err(failure) => {
+                    n_silent += usize::from(is_silent(&failure));
+                    // The others come first in the next round.
+                    if is_asked(&failure) || is_of_rights(&failure) || n_silent == MOST_SILENT {
+                        return Err(failure);
+                    }
+                    first = first.and(Err(failure));
+                }
             }
         }
         first

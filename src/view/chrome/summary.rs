@@ -129,19 +129,29 @@ fn endpoints(state: &State) -> Vec<Pieces<'static>> {
     } else {
         Tone::Bad
     };
+    let told = |before: &Pieces<'static>, words: &str| {
+        let words = piece(Tone::Warn, format!(" · {words}"));
+        before.iter().cloned().chain([words]).collect()
+    };
     let Some(why) = state.history.endpoints_not_read() else {
-        let all = plain(format!(" {}", plural(n, "endpoint", "endpoints")));
-        return vec![vec![all, piece(tone, format!(" · {n_disabled} disabled"))]];
+        let all = vec![
+            plain(format!(" {}", plural(n, "endpoint", "endpoints"))),
+            piece(tone, format!(" · {n_disabled} disabled")),
+        ];
+        // Why those rows say that they are not read.
+        let failing = unread::failing_words(&state.history);
+        let ways = failing.map(|words| {
+            let short = told(&all, "attempts cannot be read");
+            vec![told(&all, &words), short]
+        });
+        return ways.into_iter().flatten().chain([all]).collect();
     };
     // Those that are known from attempts alone need not be all.
     let some = vec![
         plain(format!(" {n}+ endpoints")),
         piece(tone, format!(" · {n_disabled}+ disabled")),
     ];
-    let told = |words: &str| {
-        let words = piece(Tone::Warn, format!(" · their list {words}"));
-        some.iter().cloned().chain([words]).collect()
-    };
+    let told = |words: &str| told(&some, &format!("their list {words}"));
     match why {
         NotRead::Yet => vec![told("is not read yet"), some],
         NotRead::Absent => vec![told("is not told here"), some],

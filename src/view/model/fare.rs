@@ -26,10 +26,13 @@ pub fn state(
     match standing {
         _ if health.failing.is_some() => ("✗", "failing", Tone::Bad),
         Some(standing) if standing.failing > 0 => ("!", "flaky", Tone::Warn),
-        _ if matches!(not_read, Some(NotRead::Failed(_))) => ("?", "not read", Tone::Warn),
-        Some(_) => ("✓", "healthy", Tone::Ok),
-        None if not_read.is_some() => ("?", "not read", Tone::Dim),
-        None => ("·", "unused", Tone::Dim),
+        standing => match (standing, not_read) {
+            (_, Some(NotRead::Failed(_))) => ("?", "not read", Tone::Warn),
+            // What one message that was opened tells of it is not how it fares.
+            (_, Some(NotRead::Yet)) | (None, Some(NotRead::Absent)) => ("?", "not read", Tone::Dim),
+            (Some(_), _) => ("✓", "healthy", Tone::Ok),
+            (None, None) => ("·", "unused", Tone::Dim),
+        },
     }
 }
 
@@ -248,7 +251,7 @@ mod tests {
         assert_eq!(word(None, &fine), "unused");
         let unread = |standing, why| state(&endpoint, standing, &fine, Some(why)).1;
         for (why, seen) in [
-            (NotRead::Yet, "healthy"),
+            (NotRead::Yet, "not read"),
             (NotRead::Absent, "healthy"),
             (NotRead::Failed("500"), "not read"),
         ] {

@@ -99,15 +99,8 @@ pub fn attempts_words(history: &History, before: Time, offset: i32) -> String {
     if matches!(history.abilities.attempts, Ability::Absent(_)) {
         return "attempts are not told by this server".to_owned();
     }
-    let mut failing: Vec<_> = history.failing_logs().collect();
-    failing.sort_unstable();
-    if let Some((endpoint, why)) = failing.first() {
-        let whose = match failing.len() {
-            1 => visible(&history.endpoint_label(endpoint)).into_owned(),
-            n => format!("{n} endpoints"),
-        };
-        let why = sentence(NotRead::Failed(why));
-        return format!("attempts at {whose} {why}");
+    if let Some(words) = failing_words(history) {
+        return words;
     }
     if before == Time(i64::MAX) {
         return "attempts are not read yet".to_owned();
@@ -117,6 +110,19 @@ pub fn attempts_words(history: &History, before: Time, offset: i32) -> String {
         Some(why) => format!("{what}: {}", visible(why)),
         None => format!("{what} yet"),
     }
+}
+
+/// Where the newest attempts cannot be read, and why.
+pub fn failing_words(history: &History) -> Option<String> {
+    let mut failing: Vec<_> = history.failing_logs().collect();
+    failing.sort_unstable();
+    let (endpoint, why) = failing.first()?;
+    let whose = match failing.len() {
+        1 => visible(&history.endpoint_label(endpoint)).into_owned(),
+        n => format!("{n} endpoints"),
+    };
+    let why = sentence(NotRead::Failed(why));
+    Some(format!("attempts at {whose} {why}"))
 }
 
 /// What stands for the event of a message of which only attempts were seen.

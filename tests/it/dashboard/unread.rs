@@ -246,6 +246,80 @@ fn an_endpoint_whose_attempts_cannot_be_read_is_not_unused() {
 }
 
 #[test]
+fn why_a_log_was_not_asked_for_stands_wherever_it_counts() {
+    let mut state = fresh();
+    let broken = attempt("first", "msg_new", "ep_new", 1, (500, "no"), false);
+    let new = vec![
+        abilities(),
+        endpoint("ep_new", "new", "https://new.example", false),
+        endpoint("ep_old", "old", "https://old.example", false),
+        message("msg_new", 5, "task.failed", 1, 12, "{}"),
+        broken,
+        messages_read(None),
+        read_from("ep_new", None),
+        read_from("ep_old", None),
+        listed(&["ep_new", "ep_old"]),
+    ];
+    update(&mut state, Msg::Changed(new));
+    press(&mut state, "4");
+    let shown = picture(&mut state, 160, 36);
+    assert!(shown.contains("unused"), "{shown}");
+    let why = "not asked, as the service refused the attempts at new: 429: slow down";
+    let put_off = unread(Log::Attempts(EndpointId::new("ep_old")), Some(why));
+    update(&mut state, Msg::Changed(vec![put_off]));
+    let shown = picture(&mut state, 160, 36);
+    assert!(!shown.contains("unused"), "{shown}");
+    assert!(shown.contains("? not read"), "{shown}");
+    let words = format!("attempts at old cannot be read: {why}");
+    assert!(shown.contains(&words), "{shown}");
+    // Where the reason has no room, that there is one is said.
+    let narrow = picture(&mut state, 80, 36);
+    assert!(narrow.contains("· attempts cannot be read"), "{narrow}");
+    press(&mut state, "G enter");
+    let page = told(&mut state, Vec::new());
+    assert!(page.contains(&format!("cannot be read: {why}")), "{page}");
+    press(&mut state, "esc 3 e");
+    let causes = told(&mut state, Vec::new());
+    assert!(causes.contains("still broken: 1+"), "{causes}");
+    assert!(causes.contains(&words), "{causes}");
+}
+
+#[test]
+fn what_one_message_tells_of_an_endpoint_is_not_how_it_fares() {
+    let mut state = fresh();
+    let new = vec![
+        abilities(),
+        endpoint("ep_new", "new", "https://new.example", false),
+        message("msg_new", 5, "task.failed", 1, 12, "{}"),
+        attempt("first", "msg_new", "ep_new", 1, (204, ""), false),
+        messages_read(None),
+        listed(&["ep_new"]),
+    ];
+    update(&mut state, Msg::Changed(new));
+    press(&mut state, "4");
+    for (what, is_healthy) in [(None, false), (Some(read_from("ep_new", None)), true)] {
+        update(&mut state, Msg::Changed(what.into_iter().collect()));
+        let shown = picture(&mut state, 160, 36);
+        assert_eq!(shown.contains("✓ healthy"), is_healthy, "{shown}");
+        assert_eq!(shown.contains("? not read"), !is_healthy, "{shown}");
+    }
+}
+
+#[test]
+fn a_list_that_the_key_may_not_read_is_not_called_one_that_is_not_offered() {
+    let mut state = fresh();
+    let why = "403: ask your admin; this key may not do that";
+    let seen = attempt("first", "msg_new", "ep_new", 1, (204, ""), false);
+    let new = vec![seen, unread(Log::Endpoints, Some(why))];
+    update(&mut state, Msg::Changed(new));
+    for screen in ["4", "5 tab"] {
+        press(&mut state, screen);
+        let shown = picture(&mut state, 160, 50);
+        assert!(shown.contains(why), "{shown}");
+    }
+}
+
+#[test]
 fn what_a_poll_told_is_a_sign_of_life_while_there_is_no_stream() {
     let mut state = fresh();
     let line = |state: &mut State| picture(state, 120, 36).lines().next().unwrap().to_owned();

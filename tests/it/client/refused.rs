@@ -1,0 +1,237 @@
+//! One log that is refused or gets no answer keeps no other from being read, and what it does keep
+//! from being read is told with the reason.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use reeltop::domain::{Ability, EndpointId, History, LinkState, NotRead};
+
+use super::intake::Watcher;
+use super::source;
+use crate::scripted::{Reply, Scripted, answer, stream};
+
+fn json(body: &str) -> Reply {
+    answer("200 OK", "content-type: application/json\r\n", body)
+}
+
+const ENDPOINTS: &str = r#"{"data":[{"id":"ep_a","url":"http://a"},{"id":"ep_b","url":"http://b"},{"id":"ep_c","url":"http://c"}],"done":true}"#;
+
+/// A server with three endpoints, whose log of the first one answers as it is told.
+async fn server(first: impl Fn() -> Reply + Send + Sync + 'static) -> Scripted {
+    Scripted::start(move |_, request| {
+        if request.starts_with("get /events") {
+            Reply::Hold(stream(": hello\n\n"))
+        } else if request.starts_with("get /tasks/active") {
+            json("[]")
+        } else if request.starts_with("get /webhooks/endpoints ") {
+            json(ENDPOINTS)
+        } else if request.contains("endpoint_id=ep_a") {
+            first()
+        } else if request.starts_with("get /webhooks/") {
+            json(r#"{"data":[],"done":true}"#)
+        } else {
+            answer("404 Not Found", "", r#"{"detail":"Not Found"}"#)
+        }
+    })
+    .await
+}
+
+/// How the attempts at each endpoint stand: `-` where they are read.
+fn logs(history: &History) -> [String; 3] {
+    ["ep_a", "ep_b", "ep_c"].map(|id| words(history.attempts_not_read(&EndpointId::new(id))))
+}
+
+fn words(not_read: Option<NotRead<'_>>) -> String {
+    match not_read {
+        Some(NotRead::Failed(why)) => why.to_owned(),
+        Some(other) => format!("{other:?}"),
+        None => "-".to_owned(),
+    }
+}
+
+/// The logs that were asked for, in order, with `|` where a round began.
+fn asked(server: &Scripted) -> String {
+    let requests = server.requests();
+    let names = requests.iter().filter_map(|request| {
+        let log = request
+            .split_once("endpoint_id=ep_")
+            .map(|(_, id)| &id[..1]);
+        let is_round = request.starts_with("get /webhooks/endpoints ");
+        log.or(is_round.then_some("|"))
+    });
+    names.collect()
+}
+
+#[tokio::test]
+async fn a_log_that_is_refused_for_now_keeps_the_others_from_nothing_but_this_round() {
+    let server = server(|| {
+        let body = r#"{"detail":"slow down"}"#;
+        answer("429 Too Many Requests", "retry-after: 1\r\n", body)
+    })
+    .await;
+    let mut watcher = Watcher::open(source(&server.url));
+    watcher
+        .until("the reasons", |history| {
+            let [a, b, c] = logs(history);
+            let put_off = "not asked, as the service refused the attempts at a: 429: slow down";
+            a.starts_with("429: slow down") && b.starts_with(put_off) && b == c
+        })
+        .await;
+    watcher
+        .until("the others", |history| {
+            let [a, b, c] = logs(history);
+            a.starts_with("429: slow down") && b == "-" && c == "-"
+        })
+        .await;
+    watcher
+        .until("another refusal", |_| {
+            asked(&server).matches('a').count() > 1
+        })
+        .await;
+    let asked = asked(&server);
+    assert!(asked.starts_with("|a|bca"), "{asked}");
+    watcher.hose.close().await;
+}
+
+#[tokio::test]
+async fn a_log_that_gets_no_answer_keeps_no_other_from_being_read_in_its_round() {
+    let server = server(|| Reply::Hold(Vec::new())).await;
+    let mut source = source(&server.url);
+    source.waits.answer = Duration::from_millis(300);
+    let mut watcher = Watcher::open(source);
+    watcher
+        .until("all", |history| {
+            let [a, b, c] = logs(history);
+            a.starts_with("no answer from") && b == "-" && c == "-"
+        })
+        .await;
+    watcher
+        .until("a second try", |_| asked(&server).matches('a').count() > 1)
+        .await;
+    let asked = asked(&server);
+    assert!(asked.starts_with("|abc|"), "{asked}");
+    // It waits by itself, and its turn comes after the others'.
+    let (again, _) = asked.match_indices('a').nth(1).unwrap();
+    let until = &asked[..=again];
+    assert!(until.contains("|bc|") && until.ends_with("|bca"), "{asked}");
+    watcher.hose.close().await;
+}
+
+#[tokio::test]
+async fn an_endpoint_list_that_the_key_may_not_read_is_told_in_the_words_of_the_service() {
+    for (status, words) in [
+        (
+            "403 Forbidden",
+            "403: ask your admin; this key may not do that",
+        ),
+        ("401 Unauthorized", "401, the key was refused by"),
+    ] {
+        let is_allowed = Arc::new(AtomicBool::new(false));
+        let allowed = Arc::clone(&is_allowed);
+        let server = Scripted::start(move |_, request| {
+            if request.starts_with("get /events") {
+                Reply::Hold(stream(": hello\n\n"))
+            } else if request.starts_with("get /tasks/active") {
+                json("[]")
+            } else if !request.starts_with("get /webhooks/endpoints ") {
+                json(r#"{"data":[],"done":true}"#)
+            } else if allowed.load(Ordering::SeqCst) {
+                json(ENDPOINTS)
+            } else {
+                answer(status, "", r#"{"detail":"ask your admin"}"#)
+            }
+        })
+        .await;
+        let mut watcher = Watcher::open(source(&server.url));
+        watcher
+            .until(status, |history| {
+                let why = self::words(history.endpoints_not_read());
+                why.starts_with(words) && why.contains("ask your admin")
+            })
+            .await;
+        let is_list = |request: &String| request.starts_with("get /webhooks/endpoints ");
+        let polls = watcher.history.counters.polls;
+        watcher
+            .until("more polls", |history| history.counters.polls > polls + 3)
+            .await;
+        let ability = &watcher.history.abilities.endpoint_list;
+        assert_eq!(*ability, Ability::Unknown, "{status}");
+        let n_asked = server.requests().iter().filter(|it| is_list(it)).count();
+        assert!(
+            (n_asked as u64) < watcher.history.counters.polls,
+            "{status}"
+        );
+        is_allowed.store(true, Ordering::SeqCst);
+        watcher
+            .until("the list", |history| {
+                history.endpoints.len() == 3 && history.endpoints_not_read().is_none()
+            })
+            .await;
+        watcher.hose.close().await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_refused_list_keeps_from_being_read_is_told() {
+    let server = Scripted::start(|n, request| {
+        if request.starts_with("get /events") {
+            Reply::Hold(stream(": hello\n\n"))
+        } else if request.starts_with("get /tasks/active") {
+            json("[]")
+        } else if !request.starts_with("get /webhooks/endpoints ") {
+            json(r#"{"data":[],"done":true}"#)
+        } else if n < 6 {
+            json(ENDPOINTS)
+        } else {
+            answer("429 x", "", r#"{"detail":"slow down"}"#)
+        }
+    })
+    .await;
+    let mut watcher = Watcher::open(source(&server.url));
+    watcher
+        .until("all", |history| logs(history) == ["-", "-", "-"])
+        .await;
+    watcher
+        .until("the refusal", |history| {
+            let put_off = "not asked, as the service refused the list of endpoints: 429: slow down";
+            let messages = words(history.messages_not_read());
+            let all = logs(history).into_iter().chain([messages]);
+            all.into_iter().all(|why| why.starts_with(put_off))
+                && words(history.endpoints_not_read()).starts_with("429: slow down")
+        })
+        .await;
+    watcher.hose.close().await;
+}
+
+#[tokio::test]
+async fn where_svix_is_all_there_is_the_link_does_not_wait_for_the_attempts() {
+    let hanging = Arc::new(AtomicBool::new(false));
+    let has_hung = Arc::clone(&hanging);
+    let server = Scripted::start(move |_, request| {
+        let path = request.split([' ', '?']).nth(1).unwrap_or_default();
+        match path.rsplit('/').next() {
+            Some("endpoint") => json(ENDPOINTS),
+            Some("msg") => json(r#"{"data":[],"iterator":null,"done":true}"#),
+            Some("ep_a") => {
+                has_hung.store(true, Ordering::SeqCst);
+                Reply::Hold(Vec::new())
+            }
+            _ => answer("404 Not Found", "", r#"{"detail":"Not Found"}"#),
+        }
+    })
+    .await;
+    let mut source = crate::svix::alone(&server.url, "testsk_x");
+    source.waits.answer = Duration::from_mins(1);
+    let mut watcher = Watcher::open(source);
+    watcher
+        .until("the link", |history| {
+            matches!(history.link, LinkState::Polling { .. })
+        })
+        .await;
+    watcher
+        .until("the hang", |_| hanging.load(Ordering::SeqCst))
+        .await;
+    assert_eq!(logs(&watcher.history)[1], "Yet");
+    watcher.hose.close().await;
+}
