@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use futures_util::{StreamExt, stream};
 
 use super::output::{Stop, note, usage};
-use super::reading::{find_messages, is_unlisted, say_unreadable};
+use super::reading::{find_messages, is_unlisted, say_no_list, say_unreadable};
 use crate::app::subject::{AttemptSubject, DeliverySubject, EndpointSubject, TaskSubject};
 use crate::domain::query::{Field, Test};
 use crate::domain::time::SECOND;
@@ -391,7 +391,9 @@ impl<'a> Lens<'a> {
                 .into_iter()
                 .for_each(|row| self.fold(ChangeKind::Endpoint(Box::new(row.value)))),
             // Without the list, which is not documented, ids and URLs of attempts are what there is.
-            Err(failure) if is_unlisted(&failure) => {}
+            Err(failure) if is_unlisted(&failure) => {
+                say_no_list(&failure, "ids and addresses of attempts name them");
+            }
             Err(failure) if is_needed => self.note_failure(failure),
             Err(failure) => {
                 self.unread.get_or_insert(failure);

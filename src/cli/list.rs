@@ -10,7 +10,9 @@ use super::args::{AttemptsArgs, MessagesArgs, SourceArgs};
 use super::attempt_headers;
 use super::lens::Lens;
 use super::output::{Outcome, Output, Stop, note, usage, when, zone};
-use super::reading::{find_messages, is_called, is_unlisted, not_found, say_unreadable};
+use super::reading::{
+    find_messages, is_called, is_unlisted, not_found, say_unreadable, unlisted_words,
+};
 use super::source;
 use crate::domain::{
     Attempt, AttemptId, Delivery, EndpointId, EndpointOutcome, Failure, FailureKind, History,
@@ -417,6 +419,7 @@ impl Gathered {
 /// that cannot be read does not hide the others.
 async fn everywhere(client: &Client, limit: usize) -> Result<(Found, bool), Failure> {
     let mut all = Gathered::default();
+    let mut is_listed = true;
     match client.endpoints().await {
         Ok(page) => {
             say_unreadable(&page.unreadable);
@@ -425,9 +428,11 @@ async fn everywhere(client: &Client, limit: usize) -> Result<(Found, bool), Fail
             }
         }
         Err(failure) if is_unlisted(&failure) => {
+            let why = unlisted_words(&failure);
             note(&format!(
-                "this server lists no endpoints; these are the attempts of its latest {WALKED} messages"
+                "{why}; these are the attempts of its latest {WALKED} messages"
             ));
+            is_listed = failure.kind != FailureKind::Forbidden;
             let page = client.messages(WALKED, None).await?;
             for row in page.rows {
                 let id = row.value.message.id.to_string();
@@ -436,7 +441,7 @@ async fn everywhere(client: &Client, limit: usize) -> Result<(Found, bool), Fail
         }
         Err(failure) => return Err(failure),
     }
-    let is_whole = all.first_failure.is_none();
+    let is_whole = is_listed && all.first_failure.is_none();
     match all.first_failure {
         Some(failure) if all.n_read == 0 => return Err(failure),
         Some(failure) => note(&format!("not all could be read: {failure}")),

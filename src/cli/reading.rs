@@ -84,7 +84,8 @@ pub fn not_found(client: &Client, id: &str) -> String {
     }
 }
 
-/// Whether the endpoint list, which is not documented, is simply not offered.
+/// Whether the endpoint list, which is not documented, is not to be had, so that what attempts tell
+/// of endpoints is what there is.
 pub fn is_unlisted(failure: &Failure) -> bool {
     matches!(
         failure.kind,
@@ -93,4 +94,24 @@ pub fn is_unlisted(failure: &Failure) -> bool {
             | FailureKind::Invalid
             | FailureKind::NotAspect
     )
+}
+
+/// Why there is no endpoint list, in the service's words where it is there and this key may not read
+/// it.
+pub fn unlisted_words(failure: &Failure) -> String {
+    if failure.kind == FailureKind::Forbidden {
+        format!("the list of endpoints cannot be read: {failure}")
+    } else {
+        "this server lists no endpoints".to_owned()
+    }
+}
+
+/// Says that the endpoint list cannot be read, and what that means; nothing where the server simply
+/// offers none.
+pub fn say_no_list(failure: &Failure, means: &str) {
+    if !is_unlisted(failure) || failure.kind == FailureKind::Forbidden {
+        note(&format!(
+            "the list of endpoints cannot be read: {failure}; {means}"
+        ));
+    }
 }

@@ -28,7 +28,7 @@ use super::args::{ReplayArgs, SourceArgs};
 use super::list::query;
 use super::output::{Outcome, Output, Stop, note};
 use super::prompt::{confirmed, counted};
-use super::reading::find_messages;
+use super::reading::{find_messages, say_no_list};
 use super::{journal, source};
 use crate::app::subject::means_endpoint;
 use crate::domain::bulk::{MANY, jobs, n_tried, oldest_first, plan_of_many, untried_first};
@@ -281,7 +281,9 @@ async fn gather(
         }
         Err(failure) if is_hopeless(failure.kind) => return Err(failure.into()),
         // The list is not documented: without it the endpoints seen in attempts are planned for.
-        Err(_) => {}
+        Err(failure) => {
+            say_no_list(&failure, "the plan knows those of attempts alone");
+        }
     }
     fold(ChangeKind::Abilities(Box::new(abilities)));
     for row in find_messages(client, ids).await? {

@@ -7,6 +7,7 @@ use super::args::{ReplaysArgs, SourceArgs};
 use super::list::query;
 use super::output::{Outcome, Output, Stop, note, usage, when, zone};
 use super::prompt::confirmed;
+use super::reading::say_no_list;
 use super::{journal, source};
 use crate::app::subject::ReplaySubject;
 use crate::domain::{
@@ -91,18 +92,21 @@ pub async fn run(args: ReplaysArgs, from: SourceArgs) -> Outcome {
 /// Names and URLs of endpoints, which the ledger does not hold, where the service tells them.
 async fn endpoints(client: Option<&Client>, clock: Clock) -> History {
     let mut history = History::default();
-    if let Some(client) = client
-        && let Ok(page) = client.endpoints().await
-    {
-        for row in page.rows {
-            history.apply(Change {
-                seq: 0,
-                received: clock.now(),
-                origin: Origin::Poll,
-                raw: None,
-                kind: ChangeKind::Endpoint(Box::new(row.value)),
-            });
-        }
+    let read = match client {
+        Some(client) => client.endpoints().await.map(|page| page.rows),
+        None => Ok(Vec::new()),
+    };
+    if let Err(failure) = &read {
+        say_no_list(failure, "endpoints are named by their ids");
+    }
+    for row in read.unwrap_or_default() {
+        history.apply(Change {
+            seq: 0,
+            received: clock.now(),
+            origin: Origin::Poll,
+            raw: None,
+            kind: ChangeKind::Endpoint(Box::new(row.value)),
+        });
     }
     history
 }

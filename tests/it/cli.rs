@@ -1,6 +1,7 @@
 //! The headless commands as a shell sees them: lines on stdout, words on stderr, exit codes.
 
 mod causes;
+mod unlisted;
 
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead as _, BufReader};

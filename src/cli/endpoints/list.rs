@@ -7,10 +7,9 @@ use crate::cli::args::{EndpointsArgs, SourceArgs};
 use crate::cli::lens::Lens;
 use crate::cli::list::{WALKED, query};
 use crate::cli::output::{Outcome, Output, note};
-use crate::cli::reading::is_unlisted;
-use crate::cli::reading::say_unreadable;
+use crate::cli::reading::{is_unlisted, say_unreadable, unlisted_words};
 use crate::cli::source;
-use crate::domain::{Endpoint, EndpointId, Failure, Health, Time};
+use crate::domain::{Endpoint, EndpointId, Failure, FailureKind, Health, Time};
 use crate::io::Clock;
 use crate::io::attempts::Attempts;
 use crate::io::client::Client;
@@ -21,33 +20,34 @@ use crate::wire::normal;
 pub async fn endpoints(args: EndpointsArgs, from: SourceArgs) -> Outcome {
     let query = query(args.query.as_deref())?;
     let (_, client) = source::reader(&from, source::PATIENCE)?;
-    let (mut rows, is_inferred) = match client.endpoints().await {
+    let mut is_whole = true;
+    let mut rows: Listed = match client.endpoints().await {
         Ok(page) => {
             say_unreadable(&page.unreadable);
             if !page.is_last {
                 note("the list of endpoints is longer than what could be read of it");
             }
-            (
-                page.rows
-                    .into_iter()
-                    .map(|row| (row.value, Some(row.raw)))
-                    .collect::<Vec<_>>(),
-                false,
-            )
+            let rows = page.rows.into_iter();
+            rows.map(|row| (row.value, Some(row.raw))).collect()
         }
-        Err(failure) if is_unlisted(&failure) => (inferred(&client).await?, true),
+        Err(failure) if is_unlisted(&failure) => {
+            let rows = inferred(&client).await?;
+            let why = unlisted_words(&failure);
+            note(&format!(
+                "{why}; these are the ones seen in its latest attempts"
+            ));
+            is_whole = failure.kind != FailureKind::Forbidden;
+            rows
+        }
         Err(failure) => return Err(failure.into()),
     };
-    if is_inferred {
-        note("this server lists no endpoints; these are the ones seen in its latest attempts");
-    }
     let mut lens = Lens::new(&query, &client, 0);
     let ids = rows.iter().map(|(endpoint, _)| endpoint.id.clone());
     lens.take_endpoints(ids.collect()).await;
     rows.retain(|(endpoint, _)| lens.shows_endpoint(endpoint));
     let shown: Vec<&Endpoint> = rows.iter().map(|(endpoint, _)| endpoint).collect();
     let health = lens.read_health(&shown).await;
-    let code = u8::from(!lens.end());
+    let code = u8::from(!(lens.end() && is_whole));
     print_endpoints(&rows, &health, args.json)?;
     Ok(code)
 }
