@@ -18,7 +18,9 @@ impl Subject for ReceiptSubject<'_> {
     }
 
     fn has_outcome(&self, word: &str) -> bool {
-        let is_refused = |request: &Received| request.finding.is_refused() || request.code >= 300;
+        let is_refused = |request: &Received| {
+            request.finding.is_refused() || request.code.is_none_or(|code| code >= 300)
+        };
         let is_last_refused = self.0.last().map(|(_, last)| is_refused(last));
         match word {
             "failed" => is_last_refused == Some(true),
@@ -41,7 +43,7 @@ impl Subject for ReceiptSubject<'_> {
             Field::Id | Field::Message => id(last.message.as_ref().map(|it| &it.0), see),
             Field::Task => id(last.task.as_ref().map(|it| &it.0), see),
             Field::Type => last.kind.as_ref().is_some_and(|kind| see(kind.name())),
-            Field::Code => see(&last.code.to_string()),
+            Field::Code => last.code.is_some_and(|code| see(&code.to_string())),
             _ => false,
         }
     }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::args::{ListenArgs, SourceArgs};
 use super::output::{Outcome, Output, Stop, note, usage, zone};
@@ -76,19 +77,26 @@ pub async fn run(args: ListenArgs, from: SourceArgs) -> Outcome {
         ""
     };
     note(&format!("listening on http://{}/{checks}", inbox.at()));
-    let mut hall = Hall {
-        desk: Arc::new(desk),
-        book: Book::default(),
-        shelf,
-        limit: args.limit,
-        clock: Clock::new(),
-    };
+    let mut hall = Hall::new(desk, shelf, args.limit);
     let outcome = tokio::select! {
         biased;
-        code = signals.wait() => Ok(code),
-        ended = hall.receive(&mut inbox, &mut printer) => ended.map(|()| 0),
+        code = signals.wait() => Err(code),
+        ended = hall.receive(&mut inbox, &mut printer) => Ok(ended.map(|()| 0)),
     };
-    inbox.close().await;
+    let outcome = match outcome {
+        Ok(ended) => ended,
+        Err(code) => tokio::select! {
+            biased;
+            ended = hall.finish(&mut inbox, &mut printer) => ended.map(|()| code),
+            again = signals.wait() => Ok(again),
+        },
+    };
+    let n_left = inbox.close().await;
+    if n_left > 0 {
+        note(&format!(
+            "{n_left} more had come by the end: answered with 503 and not looked at"
+        ));
+    }
     if let Some(registered) = registered {
         registered.remove().await;
     }
@@ -125,6 +133,7 @@ async fn desk(args: &ListenArgs, from: &SourceArgs) -> Result<Desk, Stop> {
         onward,
         status: args.status,
         delay: args.delay,
+        ending: CancellationToken::new(),
     })
 }
 
@@ -135,38 +144,68 @@ struct Hall {
     shelf: Option<Shelf>,
     limit: Option<u64>,
     clock: Clock,
+    done: mpsc::Sender<Delivery>,
+    results: mpsc::Receiver<Delivery>,
+    n_taken: u64,
+    n_done: u64,
 }
 
 impl Hall {
+    fn new(desk: Desk, shelf: Option<Shelf>, limit: Option<u64>) -> Self {
+        let (done, results) = mpsc::channel(AT_ONCE);
+        Self {
+            desk: Arc::new(desk),
+            book: Book::default(),
+            shelf,
+            limit,
+            clock: Clock::new(),
+            done,
+            results,
+            n_taken: 0,
+            n_done: 0,
+        }
+    }
+
     /// Receives until the limit is reached or the output cannot be written.
     async fn receive(&mut self, inbox: &mut Inbox, printer: &mut Printer) -> Result<(), Stop> {
-        let (done, mut results) = mpsc::channel(AT_ONCE);
-        let (mut n_taken, mut n_done) = (0, 0);
-        while self.limit.is_none_or(|limit| n_done < limit) {
-            let is_room =
-                n_taken - n_done < AT_ONCE as u64 && self.limit.is_none_or(|limit| n_taken < limit);
+        while self.limit.is_none_or(|limit| self.n_done < limit) {
+            let is_room = self.n_taken - self.n_done < AT_ONCE as u64 && self.may_take();
             tokio::select! {
-                Some(delivery) = results.recv() => {
-                    n_done += 1;
+                Some(delivery) = self.results.recv() => {
+                    self.n_done += 1;
                     printer.delivery(&delivery)?;
                 }
-                Some(arrival) = inbox.next(), if is_room => {
-                    if self.take(arrival, &done, printer)? {
-                        n_taken += 1;
-                    }
-                }
+                Some(arrival) = inbox.next(), if is_room => self.take(arrival, printer)?,
             }
         }
         Ok(())
     }
 
-    /// Begins with a delivery; whether it is one.
-    fn take(
-        &mut self,
-        arrival: Arrival,
-        done: &mpsc::Sender<Delivery>,
-        printer: &mut Printer,
-    ) -> Result<bool, Stop> {
+    /// Waits for nothing any more, and says of all that has come what became of it.
+    async fn finish(&mut self, inbox: &mut Inbox, printer: &mut Printer) -> Result<(), Stop> {
+        self.desk.ending.cancel();
+        loop {
+            while self.may_take()
+                && let Some(arrival) = inbox.waiting()
+            {
+                self.take(arrival, printer)?;
+            }
+            if self.n_done >= self.n_taken {
+                return Ok(());
+            }
+            if let Some(delivery) = self.results.recv().await {
+                self.n_done += 1;
+                printer.delivery(&delivery)?;
+            }
+        }
+    }
+
+    fn may_take(&self) -> bool {
+        self.limit.is_none_or(|limit| self.n_taken < limit)
+    }
+
+    /// Begins with a delivery, if it is one.
+    fn take(&mut self, arrival: Arrival, printer: &mut Printer) -> Result<(), Stop> {
         let Arrival {
             request,
             unfit,
@@ -174,22 +213,22 @@ impl Hall {
         } = arrival;
         let received = self.clock.now().wall;
         if let Some(why) = refusal(&request, unfit) {
-            sender.answer(turning_away(why));
-            printer.turned_away(&request, why, received)?;
-            return Ok(false);
+            drop(sender.answer(turning_away(why)));
+            return printer.turned_away(&request, why, received);
         }
         let entry = self.book.enter(request.signature().id, &request.body);
         let saved_as = self
             .shelf
             .as_mut()
             .and_then(|shelf| kept(shelf.save(&request, received)));
-        let (desk, done) = (Arc::clone(&self.desk), done.clone());
+        let (desk, done) = (Arc::clone(&self.desk), self.done.clone());
         tokio::spawn(async move {
             let (mut delivery, answer) = desk.handle(request, received, entry, saved_as).await;
             desk.answer(&mut delivery, answer, sender).await;
             let _ = done.send(delivery).await;
         });
-        Ok(true)
+        self.n_taken += 1;
+        Ok(())
     }
 }
 

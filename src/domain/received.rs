@@ -91,8 +91,8 @@ pub struct Received {
     pub is_other_body: bool,
     /// What was found as it came; it stays, whatever is found later.
     pub finding: Finding,
-    /// The status that was answered.
-    pub code: u16,
+    /// The status that was answered; `None` if its sender had hung up.
+    pub code: Option<u16>,
     /// What was found when it was last looked at again.
     pub again: Option<Again>,
 }
@@ -299,7 +299,7 @@ mod tests {
             task: None,
             is_other_body: false,
             finding: Finding::Unchecked,
-            code: 204,
+            code: Some(204),
             again: None,
         }
     }

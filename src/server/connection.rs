@@ -27,6 +27,8 @@ pub struct CuttableStream {
     stream: TcpStream,
     cut: CancellationToken,
     was_cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Its end was read once.
+    has_ended: bool,
 }
 
 /// Ends one connection; handlers get it as `ConnectInfo<Cut>`.
@@ -56,6 +58,7 @@ impl Listener for CuttableListener {
                             stream,
                             cut,
                             was_cut,
+                            has_ended: false,
                         },
                         address,
                     );
@@ -81,13 +84,23 @@ impl CuttableStream {
 }
 
 impl AsyncRead for CuttableStream {
+    /// The end is told at the second look. Where it comes together with a request, hyper would drop
+    /// that before its handler has begun, and nobody would know that it was sent.
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check(context)?;
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let n_before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let is_end = matches!(read, Poll::Ready(Ok(()))) && buffer.filled().len() == n_before;
+        if is_end && !self.has_ended {
+            self.has_ended = true;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        read
     }
 }
 

@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -47,7 +46,10 @@ pub struct Arrival {
 
 /// Whoever sent a request and waits for its answer.
 #[derive(Debug)]
-pub struct Sender(oneshot::Sender<Answer>);
+pub struct Sender(oneshot::Sender<(Answer, Taken)>);
+
+/// Told as an answer is written into its connection.
+type Taken = oneshot::Sender<()>;
 
 /// What is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,22 +96,36 @@ impl Inbox {
         self.at
     }
 
-    /// Stops when the answers that were given are sent, or after a moment.
-    pub async fn close(self) {
+    /// Stops when the answers that were given are sent, or after a moment. Gives how many had come
+    /// that nobody looked at: they are answered with 503.
+    pub async fn close(mut self) -> usize {
         self.ending.cancel();
+        self.arrivals.close();
+        let mut n_left = 0;
+        while self.arrivals.recv().await.is_some() {
+            n_left += 1;
+        }
         let _ = tokio::time::timeout(GRACE, self.serving).await;
+        n_left
     }
 
     /// The next request.
     pub async fn next(&mut self) -> Option<Arrival> {
         self.arrivals.recv().await
     }
+
+    /// The next request, if it is here already.
+    pub fn waiting(&mut self) -> Option<Arrival> {
+        self.arrivals.try_recv().ok()
+    }
 }
 
 impl Sender {
-    /// Answers, unless the sender has hung up; whether it was still there.
-    pub fn answer(self, answer: Answer) -> bool {
-        self.0.send(answer).is_ok()
+    /// Answers, unless the sender has hung up; whether it was still there as that was written.
+    pub fn answer(self, answer: Answer) -> impl Future<Output = bool> {
+        let (taken, was_taken) = oneshot::channel();
+        let is_given = self.0.send((answer, taken)).is_ok();
+        async move { is_given && was_taken.await.is_ok() }
     }
 
     /// Waits until the sender has hung up.
@@ -118,45 +134,15 @@ impl Sender {
     }
 }
 
-async fn take(
-    State(to): State<mpsc::Sender<Arrival>>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let unfit = body.as_ref().err().map(|rejection| {
-        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            Unfit::TooLarge
-        } else {
-            Unfit::BrokenOff
-        }
-    });
-    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
-    let request = Saved {
-        method: method.to_string(),
-        path: uri
-            .path_and_query()
-            .map_or("/", |path| path.as_str())
-            .to_owned(),
-        headers: headers
-            .iter()
-            .map(|(name, value)| (name.to_string(), text(value.as_bytes())))
-            .collect(),
-        body: body.map(|bytes| bytes.to_vec()).unwrap_or_default(),
-    };
+/// Ends with its connection, be it that the sender hangs up with its last byte. What was sent whole is
+/// told of all the same, by a task of its own.
+async fn take(State(to): State<mpsc::Sender<Arrival>>, request: Request) -> Response {
     let (answer, answered) = oneshot::channel();
-    let arrival = Arrival {
-        request,
-        unfit,
-        sender: Sender(answer),
-    };
-    if to.send(arrival).await.is_err() {
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
-    }
-    let Ok(answer) = answered.await else {
+    tokio::spawn(arrive(to, request, Sender(answer)));
+    let Ok((answer, taken)) = answered.await else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
+    let _ = taken.send(());
     let code = StatusCode::from_u16(answer.code).unwrap_or(StatusCode::BAD_GATEWAY);
     (
         code,
@@ -164,4 +150,35 @@ async fn take(
         answer.body,
     )
         .into_response()
+}
+
+/// Reads a request to its end and hands it out.
+async fn arrive(to: mpsc::Sender<Arrival>, request: Request, sender: Sender) {
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    let method = request.method().to_string();
+    let path = request.uri().path_and_query();
+    let path = path.map_or("/", |path| path.as_str()).to_owned();
+    let headers = request.headers().iter();
+    let headers = headers.map(|(name, value)| (name.to_string(), text(value.as_bytes())));
+    let headers = headers.collect();
+    let body = Bytes::from_request(request, &()).await;
+    let unfit = body.as_ref().err().map(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            Unfit::TooLarge
+        } else {
+            Unfit::BrokenOff
+        }
+    });
+    let arrival = Arrival {
+        request: Saved {
+            method,
+            path,
+            headers,
+            body: body.map(|bytes| bytes.to_vec()).unwrap_or_default(),
+        },
+        unfit,
+        sender,
+    };
+    // Nobody listens any more: whoever sent it is answered so.
+    let _ = to.send(arrival).await;
 }

@@ -3,7 +3,7 @@
 
 use ratatui::layout::Rect;
 
-use super::model::received::{again_short, again_words, answer_tone, finding_words};
+use super::model::received::{again_short, again_words, answer_words, finding_words};
 use super::model::{ago, bytes};
 use super::paint::{Canvas, Pieces, dim, piece, plain, said};
 use super::text::wrap;
@@ -91,22 +91,23 @@ fn facts(state: &State, at: Moment, last: &Received, width: usize) -> Vec<Pieces
         line
     };
     lines.push(fact("event", vec![plain(visible(kind).into_owned())]));
-    lines.push(fact(
-        "request",
-        vec![
-            plain(format!(
-                "{} {}",
-                last.method,
-                visible(&masked_url(&last.path))
-            )),
-            dim(format!(
-                " · {} ({}) · answered ",
-                at.wall.date_clock(offset),
-                ago(state.shown_at().wall, at.wall)
-            )),
-            piece(answer_tone(last.code), last.code.to_string()),
-        ],
-    ));
+    let path = masked_url(&last.path);
+    let mut request = vec![
+        plain(format!("{} {}", last.method, visible(&path))),
+        dim(format!(
+            " · {} ({}) · ",
+            at.wall.date_clock(offset),
+            ago(state.shown_at().wall, at.wall)
+        )),
+    ];
+    if last.code.is_some() {
+        request.push(dim("answered "));
+        request.extend(said([answer_words(last.code)]));
+    } else {
+        let words = "not answered, its sender had hung up";
+        request.push(piece(Tone::Warn, words));
+    }
+    lines.push(fact("request", request));
     if let Some(message) = &last.message {
         lines.push(fact("message", vec![plain(message.to_string())]));
     }
@@ -152,7 +153,7 @@ fn earlier(state: &State, receipt: &Receipt) -> Vec<Pieces<'static>> {
                 .flat_map(|again| said(again_short(again))),
         );
         line.push(dim(" → "));
-        line.push(piece(answer_tone(request.code), request.code.to_string()));
+        line.extend(said([answer_words(request.code)]));
         lines.push(line);
     }
     lines

@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::list;
-use super::model::received::{answer_tone, finding_words};
+use super::model::received::{answer_words, finding_words};
 use super::model::{AGE, ago_in_column, bytes, task_label};
 use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role, said};
 use super::text::cut_middle;
@@ -93,7 +93,7 @@ fn cells(
     if last.is_other_body {
         signature.insert(0, piece(Tone::Warn, "another body · "));
     }
-    let answer = vec![piece(answer_tone(last.code), last.code.to_string())];
+    let answer = said([answer_words(last.code)]);
     if n_columns == 3 {
         return Some(vec![event, signature, answer]);
     }

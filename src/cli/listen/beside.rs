@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::book::Book;
 use super::delivery::{Delivery, Desk};
@@ -120,6 +121,7 @@ fn desk(secrets: Vec<Held>) -> Desk {
         onward: None,
         status: None,
         delay: None,
+        ending: CancellationToken::new(),
     }
 }
 
@@ -183,16 +185,16 @@ fn take(
         sender,
     } = arrival;
     if let Some(why) = refusal(&request, unfit) {
-        sender.answer(turning_away(why));
+        drop(sender.answer(turning_away(why)));
         return Some(why);
     }
     let at = clock.now();
     let entry = book.enter(request.signature().id, &request.body);
     let (desk, done) = (Arc::clone(desk), done.clone());
     tokio::spawn(async move {
-        let (delivery, answer) = desk.handle(request, at.wall, entry, None).await;
+        let (mut delivery, answer) = desk.handle(request, at.wall, entry, None).await;
         // Whoever sent it does not wait for the screen.
-        sender.answer(answer);
+        desk.answer(&mut delivery, answer, sender).await;
         let _ = done.send((at, delivery)).await;
     });
     None
@@ -210,7 +212,7 @@ fn received(delivery: Delivery) -> Received {
         task: event.and_then(|event| event.task).map(|seen| seen.task),
         is_other_body: delivery.entry.is_other_body,
         finding: delivery.found.as_ref().map_or(Finding::Unchecked, finding),
-        code: delivery.code,
+        code: delivery.is_answered.then_some(delivery.code),
         method: delivery.request.method,
         path: delivery.request.path,
         body: delivery.request.body.into(),

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::Url;
+use tokio_util::sync::CancellationToken;
 
 use super::book::Entry;
 use crate::cli::send::millis;
 use crate::cli::verify::diagnosis;
-use crate::domain::Time;
 use crate::domain::time::SECOND;
+use crate::domain::{FailureKind, Time};
 use crate::io::Clock;
 use crate::io::post::{Headers, Outgoing, Poster};
 use crate::server::inbox::{Answer, Sender};
@@ -37,7 +38,12 @@ pub struct Desk {
     pub onward: Option<Onward>,
     pub status: Option<u16>,
     pub delay: Option<Duration>,
+    /// Once cancelled, no delivery is waited for any more.
+    pub ending: CancellationToken,
 }
+
+/// What is said of a delivery whose answer was not due yet when the command was ended.
+pub const ENDED: &str = "reeltop listen was ended before its answer";
 
 /// Where deliveries are passed on to.
 pub struct Onward {
@@ -58,6 +64,8 @@ pub struct Delivery {
     pub code: u16,
     /// Whether its sender was still there for it.
     pub is_answered: bool,
+    /// Whether the command was ended before the answer was due, and this is another.
+    pub is_cut_short: bool,
     pub forwarded: Option<Forwarded>,
     pub saved_as: Option<String>,
 }
@@ -65,9 +73,39 @@ pub struct Delivery {
 /// How passing it on went.
 #[derive(Debug)]
 pub struct Forwarded {
-    /// The status, or why there is none.
-    pub outcome: Result<u16, String>,
+    pub outcome: Passed,
     pub took_ms: u64,
+    /// Whether that was ended, and not waited for.
+    pub is_cut_short: bool,
+}
+
+/// What came of passing a delivery on.
+#[derive(Debug)]
+pub enum Passed {
+    /// It was answered with this status.
+    Answered(u16),
+    /// It may have arrived, for all that is known; why there is no answer.
+    Unknown(String),
+    /// It surely never arrived, and why.
+    NotSent(String),
+}
+
+impl Passed {
+    /// The status that was answered.
+    pub fn code(&self) -> Option<u16> {
+        match self {
+            Self::Answered(code) => Some(*code),
+            Self::Unknown(_) | Self::NotSent(_) => None,
+        }
+    }
+
+    /// Why there is no answer.
+    pub fn error(&self) -> Option<&str> {
+        match self {
+            Self::Answered(_) => None,
+            Self::Unknown(why) | Self::NotSent(why) => Some(why),
+        }
+    }
 }
 
 impl Desk {
@@ -97,8 +135,8 @@ impl Desk {
             // Signed anew, what does not verify would look as if it did.
             && (fits || onward.key.is_none())
         {
-            let (outcome, body) = onward.pass(&request).await;
-            let code = outcome.outcome.as_ref().copied().unwrap_or(502);
+            let (outcome, body) = onward.pass(&request, &self.ending).await;
+            let code = outcome.outcome.code().unwrap_or(502);
             answer = Answer { code, body };
             forwarded = Some(outcome);
         }
@@ -114,28 +152,39 @@ impl Desk {
             entry,
             found,
             code: answer.code,
-            is_answered: true,
+            is_answered: false,
+            is_cut_short: forwarded.as_ref().is_some_and(|it| it.is_cut_short),
             forwarded,
             saved_as,
         };
         (delivery, answer)
     }
 
-    /// Answers what was handled, after the delay, unless its sender has hung up by then.
-    pub async fn answer(&self, delivery: &mut Delivery, answer: Answer, mut sender: Sender) {
+    /// Answers what was handled, after the delay, unless its sender has hung up by then. Where the
+    /// command is ended first, its sender is told so.
+    pub async fn answer(&self, delivery: &mut Delivery, mut answer: Answer, mut sender: Sender) {
         if let Some(delay) = self.delay {
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
                 () = sender.gone() => {}
+                () = self.ending.cancelled() => delivery.is_cut_short = true,
             }
         }
-        delivery.is_answered = sender.answer(answer);
+        if delivery.is_cut_short {
+            delivery.code = 503;
+            answer = Answer {
+                code: delivery.code,
+                body: ENDED.into(),
+            };
+        }
+        delivery.is_answered = sender.answer(answer).await;
     }
 }
 
 impl Onward {
-    /// Posts it once, and gives what came of it with the answer's body.
-    async fn pass(&self, request: &Saved) -> (Forwarded, Vec<u8>) {
+    /// Posts it once, and gives what came of it with the answer's body. What is ended while it is
+    /// under way may have been written by then.
+    async fn pass(&self, request: &Saved, ending: &CancellationToken) -> (Forwarded, Vec<u8>) {
         let out = Outgoing {
             url: self.url.clone(),
             headers: self.headers(request),
@@ -143,25 +192,29 @@ impl Onward {
             pause: None,
         };
         let began = std::time::Instant::now();
-        let answer = self.poster.send(out).await;
-        let took_ms = millis(began.elapsed());
-        match answer {
-            Ok(answer) => (
-                Forwarded {
-                    outcome: Ok(answer.code),
-                    took_ms,
-                },
-                answer.body,
-            ),
-            Err(failure) => {
+        let is_begun = !ending.is_cancelled();
+        let answer = ending.run_until_cancelled(self.poster.send(out)).await;
+        let is_cut_short = answer.is_none();
+        let (outcome, body) = match answer {
+            None if is_begun => (Passed::Unknown(ENDED.to_owned()), Vec::new()),
+            None => (Passed::NotSent(ENDED.to_owned()), Vec::new()),
+            Some(Ok(answer)) => (Passed::Answered(answer.code), answer.body),
+            Some(Err(failure)) => {
                 let text = failure.to_string();
-                let forwarded = Forwarded {
-                    outcome: Err(text.clone()),
-                    took_ms,
+                let body = text.clone().into_bytes();
+                let outcome = match failure.kind {
+                    FailureKind::Broken => Passed::Unknown(text),
+                    _ => Passed::NotSent(text),
                 };
-                (forwarded, text.into_bytes())
+                (outcome, body)
             }
-        }
+        };
+        let forwarded = Forwarded {
+            outcome,
+            took_ms: millis(began.elapsed()),
+            is_cut_short,
+        };
+        (forwarded, body)
     }
 
     fn headers(&self, request: &Saved) -> Headers {

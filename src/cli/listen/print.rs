@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::delivery::Delivery;
+use super::delivery::{Delivery, ENDED, Passed};
 use super::reason;
 use crate::cli::output::{Output, Stop};
 use crate::domain::{ChangeKind, Event, Time, Unfit, masked_url, visible};
@@ -97,17 +97,23 @@ impl Printer {
         }
         match delivery.forwarded.as_ref().map(|passed| &passed.outcome) {
             None => {}
-            Some(Ok(code)) => {
+            Some(Passed::Answered(code)) => {
                 let _ = write!(line, "  forwarded: {code}");
             }
-            Some(Err(why)) => {
+            Some(Passed::Unknown(why)) => {
+                let _ = write!(line, "  forwarded, may have arrived: {}", visible(why));
+            }
+            Some(Passed::NotSent(why)) => {
                 let _ = write!(line, "  not forwarded: {}", visible(why));
             }
         }
-        if delivery.is_answered {
-            let _ = write!(line, "  → {}", delivery.code);
-        } else {
+        if !delivery.is_answered {
             line.push_str("  not answered: its sender hung up before");
+            return line;
+        }
+        let _ = write!(line, "  → {}", delivery.code);
+        if delivery.is_cut_short {
+            let _ = write!(line, ": {ENDED}");
         }
         line
     }
@@ -118,8 +124,9 @@ fn fields(delivery: &Delivery, event: Option<&Event>) -> Map<String, Value> {
     let task = event.and_then(|event| event.task.as_ref());
     let forwarded = delivery.forwarded.as_ref().map(|passed| {
         json!({
-            "response_status_code": passed.outcome.as_ref().copied().unwrap_or(0),
-            "error": passed.outcome.as_ref().err(),
+            "response_status_code": passed.outcome.code().unwrap_or(0),
+            "error": passed.outcome.error(),
+            "may_have_arrived": !matches!(passed.outcome, Passed::NotSent(_)),
             "response_duration_ms": passed.took_ms,
         })
     });
@@ -145,6 +152,7 @@ fn fields(delivery: &Delivery, event: Option<&Event>) -> Map<String, Value> {
             "response_status_code",
             json!(delivery.is_answered.then_some(delivery.code)),
         ),
+        ("cut_short", delivery.is_cut_short.into()),
         ("forwarded", json!(forwarded)),
         ("turned_away", Value::Null),
         ("saved_as", json!(delivery.saved_as)),

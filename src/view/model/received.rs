@@ -52,10 +52,11 @@ pub fn again_short(again: &Again) -> Vec<Said> {
     words
 }
 
-/// The tone of the status that was answered.
-pub fn answer_tone(code: u16) -> Tone {
+/// The status that was answered; none where the sender had hung up.
+pub fn answer_words(code: Option<u16>) -> Said {
     match code {
-        200..300 => Tone::Text,
-        _ => Tone::Bad,
+        Some(code @ 200..300) => (Tone::Text, code.to_string()),
+        Some(code) => (Tone::Bad, code.to_string()),
+        None => (Tone::Warn, "–".to_owned()),
     }
 }

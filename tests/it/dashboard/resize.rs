@@ -22,7 +22,7 @@ pub fn many() -> State {
             kind: None,
             task: None,
             is_other_body: false,
-            code: 204,
+            code: Some(204),
             again: None,
             finding: Finding::Unchecked,
         };

@@ -1,4 +1,4 @@
-use std::io::{BufRead, BufReader, Write as _};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::time::Duration;
@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::send::{receiver, strict};
 use super::{BODY, ID, OTHER, SECRET, command, ended, file, http, now, run, signed};
 use crate::pty::Pty;
-use crate::server::support::{create_endpoint, start_fast};
+use crate::scripted::{Reply, Scripted};
+use crate::server::support::{PATIENCE, create_endpoint, start_fast};
 
 /// `reeltop listen` that runs; dropping it ends it.
 struct Listening {
@@ -216,8 +217,25 @@ async fn what_is_signed_anew_satisfies_another_receiver() {
     let mut listening = Listening::start(&["--forward", "http://127.0.0.1:1/"]);
     let url = listening.url.clone();
     assert_eq!(deliver(&url, at, &signature, BODY).await, 502);
-    let error = listening.line()["forwarded"]["error"].to_string();
+    let forwarded = listening.line()["forwarded"].clone();
+    let error = forwarded["error"].to_string();
     assert!(error.contains("nothing listens"), "{error}");
+    assert_eq!(forwarded["may_have_arrived"], false);
+}
+
+/// What was written to the forward URL and cut off there may have arrived.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forward_that_was_cut_off_may_have_arrived() {
+    let app = Scripted::start(|_, _| Reply::Close(Vec::new())).await;
+    let mut pty = Pty::start(&["listen", "--forward", &app.url], &[], 160, 24);
+    let screen = pty.sees("listening on http");
+    let (_, rest) = screen.split_once("listening on ").unwrap();
+    let url = rest.split([';', ' ', '\n']).next().unwrap().to_owned();
+    assert_eq!(deliver(&url, now(), "v1,x", BODY).await, 502);
+    let shown = pty.sees("forwarded, may have arrived: ");
+    assert!(!shown.contains("not forwarded"), "{shown}");
+    pty.keys("\x03");
+    assert_eq!(pty.end().exit_code(), 130);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -264,29 +282,91 @@ async fn answers_are_as_asked_and_what_is_no_webhook_is_refused() {
     assert_eq!(listening.child.wait().unwrap().code(), Some(0));
 }
 
+/// Sends a delivery with this body, and gives the connection on which it is to be answered.
+fn send(url: &str, body: &str) -> TcpStream {
+    let at = url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(at.trim_end_matches('/')).unwrap();
+    let (length, signature) = (body.len(), signed(SECRET, now(), body));
+    let head = http(now(), &signature, "");
+    let (head, _) = head.split_once("\r\n\r\n").unwrap();
+    let request = format!("{head}\r\ncontent-length: {length}\r\n\r\n{body}");
+    stream.write_all(request.as_bytes()).unwrap();
+    stream
+}
+
+/// Waits until it holds.
+fn until(is_so: impl Fn() -> bool) {
+    let end = std::time::Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(std::time::Instant::now() < end, "it never was");
+        std::thread::yield_now();
+    }
+}
+
+/// It is taken once it is saved.
+fn until_taken(save: &str) {
+    until(|| std::fs::read_dir(save).unwrap().next().is_some());
+}
+
 #[test]
 fn whoever_hangs_up_before_the_answer_was_not_answered() {
     let folder = tempfile::tempdir().unwrap();
     let save = folder.path().to_str().unwrap();
     let mut listening = Listening::start(&["--delay", "1h", "--json", "--save", save]);
-    let at = listening.url.strip_prefix("http://").unwrap();
-    let at = at.trim_end_matches('/').to_owned();
-    let mut stream = TcpStream::connect(&at).unwrap();
-    let (length, signature) = (BODY.len(), signed(SECRET, now(), BODY));
-    let head = http(now(), &signature, "");
-    let (head, _) = head.split_once("\r\n\r\n").unwrap();
-    let request = format!("{head}\r\ncontent-length: {length}\r\n\r\n{BODY}");
-    stream.write_all(request.as_bytes()).unwrap();
-    // It is taken once it is saved.
-    let is_taken = || std::fs::read_dir(save).unwrap().next().is_some();
-    let end = std::time::Instant::now() + crate::server::support::PATIENCE;
-    while !is_taken() && std::time::Instant::now() < end {
-        std::thread::yield_now();
-    }
+    let stream = send(&listening.url, BODY);
+    until_taken(save);
     drop(stream);
     let line = listening.line();
     assert_eq!(line["message_id"], ID);
     assert_eq!(line["response_status_code"], Value::Null);
+    assert_eq!(line["cut_short"], false);
+}
+
+/// The end of the connection may be read together with the request.
+#[test]
+fn whoever_hangs_up_with_its_last_byte_is_told_of() {
+    let mut listening = Listening::start(&["--limit", "60"]);
+    for _ in 0..30 {
+        for body in ["", BODY] {
+            send(&listening.url, body);
+        }
+    }
+    for _ in 0..60 {
+        let line = listening.line();
+        assert_eq!(line["message_id"], ID);
+        let code = &line["response_status_code"];
+        assert!(*code == Value::Null || *code == 204, "{code}");
+    }
+    assert_eq!(listening.child.wait().unwrap().code(), Some(0));
+}
+
+/// Its sender is told so, and it is a line like any other.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_answered_yet_as_it_is_ended_is_told_of() {
+    let silent = Scripted::start(|_, _| Reply::Hold(Vec::new())).await;
+    for (option, value, end, code) in [
+        ("--delay", "1h", "-INT", 130),
+        ("--forward", &silent.url, "-TERM", 143),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let save = folder.path().to_str().unwrap();
+        let mut listening = Listening::start(&[option, value, "--save", save]);
+        let mut stream = send(&listening.url, BODY);
+        until_taken(save);
+        let is_forwarded = option == "--forward";
+        until(|| !is_forwarded || !silent.requests().is_empty());
+        assert_eq!(listening.end(end), code);
+        let line = listening.line();
+        assert_eq!(line["message_id"], ID);
+        assert_eq!(line["response_status_code"], 503);
+        assert_eq!(line["cut_short"], true);
+        let may_have_arrived = &line["forwarded"]["may_have_arrived"];
+        assert_eq!(may_have_arrived.as_bool(), is_forwarded.then_some(true));
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        assert!(answer.contains("was ended before its answer"), "{answer}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,7 +33,7 @@ fn request(message: &str, finding: Finding) -> Received {
         kind: Some(EventType::TaskFailed),
         task: Some(TaskId::new("2e1c7e42-0000-4000-8000-000000001234")),
         is_other_body: false,
-        code: if finding.is_refused() { 401 } else { 204 },
+        code: Some(if finding.is_refused() { 401 } else { 204 }),
         finding,
         again: None,
     }
@@ -66,6 +66,22 @@ fn told() -> State {
     other.is_other_body = true;
     received(&mut state, 10, other);
     state
+}
+
+#[test]
+fn a_sender_that_had_hung_up_is_not_called_answered() {
+    let mut state = fresh();
+    state.session.listening = Some("http://127.0.0.1:41233/".into());
+    let mut request = request("msg_1", Finding::Unchecked);
+    request.code = None;
+    received(&mut state, 10, request);
+    press(&mut state, "6");
+    let shown = picture(&mut state, 120, 36);
+    assert!(!shown.contains("204"), "{shown}");
+    press(&mut state, "enter");
+    let shown = picture(&mut state, 120, 36);
+    let words = "not answered, its sender had hung up";
+    assert!(shown.contains(words), "{shown}");
 }
 
 #[test]
