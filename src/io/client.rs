@@ -1,5 +1,6 @@
 //! The REST API, route by route: tasks, assets, messages, attempts, endpoints, resend.
 
+pub mod content;
 pub mod endpoints;
 pub mod failure;
 pub mod http;

@@ -132,3 +132,38 @@ async fn every_refusal_is_told_in_the_words_of_the_service_with_what_to_do() {
         }
     }
 }
+
+/// What is typed into headers may be a secret, and a service may quote it as it refuses it, at more
+/// length than is shown.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_service_repeats_of_headers_is_masked() {
+    let home = tempfile::tempdir().unwrap();
+    let headers = home.path().join("headers");
+    let token = "PLANTED".repeat(50);
+    std::fs::write(&headers, format!("authorization: Bearer {token}\n")).unwrap();
+    let headers = headers.to_str().unwrap();
+    for quoted in [format!("Bearer {token}"), token] {
+        let said = json!({"detail": format!("somebody quotes {quoted} here")});
+        let server = refusing("422 Unprocessable Entity", said.to_string().leak()).await;
+        let svix = ["--svix-url", &server.url, "--svix-app", "user-1"];
+        for options in [&svix[..], &[]] {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_reeltop"));
+            command
+                .env_clear()
+                .env("HOME", home.path())
+                .args(["endpoints", "headers", "ep_1", "--from", headers])
+                .args(options)
+                .stdin(Stdio::null());
+            if options.is_empty() {
+                command
+                    .env("ASPECT_BASE_URL", &server.url)
+                    .env("ASPECT_API_KEY", "sk_test");
+            } else {
+                command.env("SVIX_TOKEN", "sk_test");
+            }
+            let output = tokio::task::spawn_blocking(move || command.output().unwrap());
+            let told = String::from_utf8(output.await.unwrap().stderr).unwrap();
+            assert!(told.contains("somebody quotes *** here"), "{told}");
+        }
+    }
+}

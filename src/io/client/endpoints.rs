@@ -9,8 +9,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use super::Client;
+use super::content::Content;
 use super::http::{NotDone, Verb};
-use super::masking::Masking;
 use crate::domain::{
     AttemptHeaders, AttemptId, Endpoint, EndpointDraft, EndpointEdit, EndpointId, Failure,
     FailureKind, FieldFault, Headers, Hidden, MASK, MessageId, OddValue, OwnHeaders, OwnValue,
@@ -114,7 +114,8 @@ impl Client {
             return svix.delete_endpoint(id, &key()).await;
         }
         let url = self.endpoint_url(id)?;
-        self.change(Verb::Delete, &url, None).await.map(|_| ())
+        let body = None::<Content>;
+        self.change(Verb::Delete, &url, body).await.map(|_| ())
     }
 
     /// The routes around one endpoint that the server publishes; Svix has all of them.
@@ -163,25 +164,6 @@ impl Client {
         secret: Option<&SecretString>,
         grace: Duration,
     ) -> Changed<()> {
-        let bare = secret.and_then(|secret| secret.expose_secret().strip_prefix("whsec_"));
-        let bare = bare.map(SecretString::from);
-        let maskings = [secret, bare.as_ref()].map(Masking::new);
-        let [Ok(whole), Ok(bare)] = maskings else {
-            let why = "the secret is too long to be one";
-            let failure = Failure::new(FailureKind::Local, why, "");
-            return Err(NotDone::Refused(failure));
-        };
-        let rotated = self.rotate(template, id, secret, grace).await;
-        rotated.map_err(|not_done| not_done.masked(&whole).masked(&bare))
-    }
-
-    async fn rotate(
-        &self,
-        template: &str,
-        id: &EndpointId,
-        secret: Option<&SecretString>,
-        grace: Duration,
-    ) -> Changed<()> {
         if let Some(svix) = &self.svix {
             return svix.rotate_secret(id, secret, grace, &key()).await;
         }
@@ -190,7 +172,8 @@ impl Client {
         if let (Some(secret), Some(body)) = (secret, body.as_object_mut()) {
             body.insert("key".to_owned(), secret.expose_secret().into());
         }
-        let body = Some(body.to_string());
+        let secret = secret.map(ExposeSecret::expose_secret);
+        let body = Some(Content::with(body.to_string(), secret));
         self.change(Verb::Post, &url, body).await.map(|_| ())
     }
 
@@ -286,7 +269,7 @@ impl Client {
         })
     }
 
-    /// Replaces an endpoint's own headers.
+    /// Replaces an endpoint's own headers, whose values may be secrets.
     pub async fn set_endpoint_headers(
         &self,
         template: &str,
@@ -297,7 +280,8 @@ impl Client {
             return svix.set_headers(id, headers, &key()).await;
         }
         let url = self.filled(template, id).map_err(NotDone::Refused)?;
-        let body = endpoints::headers_body(headers);
+        let values = headers.values().map(OwnValue::reveal);
+        let body = Content::with(endpoints::headers_body(headers), values);
         self.change(Verb::Put, &url, Some(body)).await.map(|_| ())
     }
 
@@ -413,7 +397,13 @@ impl Client {
             .map_err(|failed| failed.failure)
     }
 
-    async fn change(&self, verb: Verb, url: &Url, body: Option<String>) -> Changed<bytes::Bytes> {
+    async fn change(
+        &self,
+        verb: Verb,
+        url: &Url,
+        body: Option<impl Into<Content>>,
+    ) -> Changed<bytes::Bytes> {
+        let body = body.map(Into::into);
         self.http.change_once(verb, url, body, &key()).await
     }
 }

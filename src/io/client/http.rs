@@ -12,6 +12,7 @@ use reqwest::{Certificate, Client, Method, RequestBuilder, Response, StatusCode,
 use secrecy::{ExposeSecret, SecretString};
 use tracing::{info, warn};
 
+use super::content::{Content, Secrets};
 use super::failure::{self, Failed, origin};
 use super::masking::Masking;
 use super::patience::Patience;
@@ -71,17 +72,6 @@ pub enum NotDone {
     Refused(Failure),
     /// It may or may not have been taken.
     Unknown(String),
-}
-
-impl NotDone {
-    /// The same in words that do not hold what the masking is for.
-    #[must_use]
-    pub fn masked(self, masking: &Masking) -> Self {
-        match self {
-            Self::Refused(failure) => Self::Refused(masking.failure(failure)),
-            Self::Unknown(why) => Self::Unknown(masking.text(&why).into_owned()),
-        }
-    }
 }
 
 /// What a request that changes something does; the only files that name methods are this one and
@@ -480,7 +470,7 @@ impl Http {
     /// Sends a POST once: never repeated, never redirected; in read-only mode not at all.
     pub async fn post_once(&self, url: &Url, body: String, idempotency_key: &str) -> Sent {
         match self
-            .once(Verb::Post, url, Some(body), idempotency_key)
+            .once(Verb::Post, url, Some(body.into()), idempotency_key)
             .await
         {
             Ok(_) => Sent::Accepted,
@@ -494,7 +484,7 @@ impl Http {
         &self,
         verb: Verb,
         url: &Url,
-        body: Option<String>,
+        body: Option<Content>,
         idempotency_key: &str,
     ) -> Result<Bytes, NotDone> {
         let response = self.once(verb, url, body, idempotency_key).await?;
@@ -510,7 +500,7 @@ impl Http {
         &self,
         verb: Verb,
         url: &Url,
-        body: Option<String>,
+        body: Option<Content>,
         idempotency_key: &str,
     ) -> Result<Response, NotDone> {
         let client = self.single().map_err(NotDone::Refused)?;
@@ -519,8 +509,12 @@ impl Http {
             .timeout(self.waits.answer)
             .header(ACCEPT, "application/json")
             .header("idempotency-key", idempotency_key);
+        let mut secrets = Secrets::default();
         if let Some(body) = body {
-            request = request.header(CONTENT_TYPE, "application/json").body(body);
+            secrets = body.secrets;
+            request = request
+                .header(CONTENT_TYPE, "application/json")
+                .body(body.text);
         }
         if let Some(key) = self.authorization() {
             request = request.header(AUTHORIZATION, key);
@@ -545,6 +539,7 @@ impl Http {
             .body(response, url, self.waits.answer)
             .await
             .unwrap_or_default();
+        let body = secrets.masked(body.to_vec());
         let failure = self.refusal(status, &headers, &body, url).failure;
         if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT {
             Err(NotDone::Refused(failure))

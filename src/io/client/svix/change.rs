@@ -7,6 +7,7 @@ use super::endpoints::expanded;
 use super::{Svix, said};
 use crate::domain::bulk::{Sweep, Takes, Tried};
 use crate::domain::{EndpointId, Time, Unreadable};
+use crate::io::client::content::Content;
 use crate::io::client::endpoints::Changed;
 use crate::io::client::http::{NotDone, Verb};
 use crate::wire::rest::{Logged, Row};
@@ -137,11 +138,12 @@ impl Svix {
         &self,
         verb: Verb,
         route: &[&str],
-        body: Option<String>,
+        body: Option<impl Into<Content>>,
         idempotency_key: &str,
         decode: impl FnOnce(&[u8]) -> Result<T, Unreadable>,
     ) -> Changed<T> {
         let url = self.http.route(route, &[]).map_err(NotDone::Refused)?;
+        let body = body.map(Into::into);
         let changed = self.http.change_once(verb, &url, body, idempotency_key);
         let body = changed.await.map_err(|not_done| match not_done {
             NotDone::Refused(failure) => NotDone::Refused(said(failure)),

@@ -11,6 +11,7 @@ use crate::domain::{
     EVERY_TASK_EVENT, Endpoint, EndpointDraft, EndpointEdit, EndpointId, Failure, OwnValue,
     Unreadable,
 };
+use crate::io::client::content::Content;
 use crate::io::client::endpoints::Changed;
 use crate::io::client::http::Verb;
 use crate::wire::endpoints::{self as around, Created};
@@ -88,7 +89,8 @@ impl Svix {
     pub async fn delete_endpoint(&self, id: &EndpointId, idempotency_key: &str) -> Changed<()> {
         let id = id.to_string();
         let route = self.route(&["endpoint", &id]);
-        self.change(Verb::Delete, &route, None, idempotency_key, done)
+        let body = None::<Content>;
+        self.change(Verb::Delete, &route, body, idempotency_key, done)
             .await
     }
 
@@ -108,7 +110,8 @@ impl Svix {
         }
         let id = id.to_string();
         let route = self.route(&["endpoint", &id, "secret", "rotate"]);
-        let body = Some(Value::Object(body).to_string());
+        let secret = secret.map(ExposeSecret::expose_secret);
+        let body = Some(Content::with(Value::Object(body).to_string(), secret));
         self.change(Verb::Post, &route, body, idempotency_key, done)
             .await
     }
@@ -122,7 +125,8 @@ impl Svix {
     ) -> Changed<()> {
         let id = id.to_string();
         let route = self.route(&["endpoint", &id, "headers"]);
-        let body = Some(around::headers_body(headers));
+        let values = headers.values().map(OwnValue::reveal);
+        let body = Some(Content::with(around::headers_body(headers), values));
         self.change(Verb::Put, &route, body, idempotency_key, done)
             .await
     }
