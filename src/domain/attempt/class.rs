@@ -25,6 +25,10 @@ pub enum FailureClass {
     Unauthorized,
     /// Cloudflare, before the receiver, let it not through.
     Shielded,
+    /// Cloudflare, before the receiver, got no connection to it.
+    Unreached,
+    /// Cloudflare, before the receiver, got one and no TLS over it.
+    Untrusted,
     NotFound,
     WrongMethod,
     /// The receiver waited too long, for the request or for itself.
@@ -52,13 +56,17 @@ impl FailureClass {
             401 | 403 => Self::Unauthorized,
             404 => Self::NotFound,
             405 => Self::WrongMethod,
-            408 => Self::Slow,
+            // What stands from 520 on is Cloudflare's own word of the server behind it.
+            408 | 524 => Self::Slow,
             410 => Self::Gone,
             413 => Self::TooLarge,
             400 | 415 | 422 => Self::NotUnderstood,
             429 => Self::RateLimited,
             400..=499 => Self::ClientError,
-            502 | 504 => Self::Gateway,
+            502 | 504 | 520 => Self::Gateway,
+            521..=523 => Self::Unreached,
+            525 | 526 => Self::Untrusted,
+            530 if is_of_cloudflare(response) => Self::Unreached,
             503 => Self::Unavailable,
             500..=599 => Self::ServerError,
             _ => Self::Other,
@@ -82,6 +90,8 @@ impl FailureClass {
             Self::Redirect => "redirect",
             Self::Unauthorized => "refused by the receiver",
             Self::Shielded => "blocked by Cloudflare",
+            Self::Unreached => "not reached by Cloudflare",
+            Self::Untrusted => "TLS behind Cloudflare",
             Self::NotFound => "path not found",
             Self::WrongMethod => "POST not taken",
             Self::Slow => "receiver too slow",
@@ -135,6 +145,12 @@ impl FailureClass {
             }
             Self::Shielded => {
                 "Cloudflare answered before the receiver, which never saw it; let this path past its firewall and bot rules"
+            }
+            Self::Unreached => {
+                "Cloudflare, before the receiver, got no connection to its server, which never saw it (521 refused, 522 timed out, 523 and 530 no way there); is it running, and does its firewall let Cloudflare in?"
+            }
+            Self::Untrusted => {
+                "Cloudflare, before the receiver, got no TLS with its server, which never saw it (525 the handshake, 526 the certificate); renew the certificate of the server behind it"
             }
             Self::NotFound => {
                 "the receiver has no such path; check the endpoint's URL and its routes"
@@ -293,6 +309,15 @@ mod tests {
             (418, "", FailureClass::ClientError),
             (502, "", FailureClass::Gateway),
             (503, "", FailureClass::Unavailable),
+            (520, "", FailureClass::Gateway),
+            (521, "error code: 521", FailureClass::Unreached),
+            (522, "", FailureClass::Unreached),
+            (523, "", FailureClass::Unreached),
+            (524, "error code: 524", FailureClass::Slow),
+            (525, "", FailureClass::Untrusted),
+            (526, "", FailureClass::Untrusted),
+            (530, "error code: 1016", FailureClass::Unreached),
+            (530, "{}", FailureClass::ServerError),
             (500, "timeout", FailureClass::ServerError),
             (199, "", FailureClass::Other),
         ] {
