@@ -6,6 +6,7 @@ pub mod clock;
 pub mod compare;
 pub mod config;
 pub mod discover;
+pub mod ended;
 pub mod here;
 pub mod intake;
 pub mod journal;

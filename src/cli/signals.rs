@@ -3,6 +3,7 @@
 use std::io;
 
 use super::INTERRUPTED;
+use crate::io::ended::heard_here;
 
 /// Exit code of a command that SIGTERM ended.
 #[cfg(unix)]
@@ -26,6 +27,7 @@ impl Signals {
     #[cfg(unix)]
     pub fn install() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
+        heard_here();
         // Before it is listened to, which ends that it is ignored.
         let hang_up = match ignores_hang_up() {
             Some(true) => None,
@@ -40,6 +42,7 @@ impl Signals {
 
     #[cfg(not(unix))]
     pub fn install() -> io::Result<Self> {
+        heard_here();
         Ok(Self {})
     }
 

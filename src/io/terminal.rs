@@ -27,6 +27,8 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio_util::sync::CancellationToken;
 
+use super::ended::heard_here;
+
 static IS_ENTERED: AtomicBool = AtomicBool::new(false);
 static HAS_PANICKED: AtomicBool = AtomicBool::new(false);
 static PANICKED: Notify = Notify::const_new();
@@ -320,6 +322,7 @@ pub struct Signals {
 
 impl Signals {
     pub fn open() -> io::Result<Self> {
+        heard_here();
         let open = |number: i32| -> io::Result<(Signal, i32)> {
             Ok((signal(SignalKind::from_raw(number))?, number))
         };

@@ -11,6 +11,8 @@ mod doctor;
 mod endpoints;
 mod hostile;
 mod journal;
+#[cfg(unix)]
+mod key_command;
 mod ledger;
 mod limits;
 mod log;

@@ -163,7 +163,7 @@ const ONLY_IN: [(&str, &str, &[&str]); 10] = [
     ),
     ("io", "ratatui", &["io/terminal.rs"]),
     ("io", "crossterm", &["io/terminal.rs"]),
-    ("io", "signal_hook", &["io/terminal.rs"]),
+    ("io", "signal_hook", &["io/terminal.rs", "io/ended.rs"]),
     (
         "io",
         "rusqlite",

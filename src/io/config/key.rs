@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::ConfigError;
 use crate::domain::visible;
+use crate::io::ended::Held;
 
 /// Where a key comes from.
 #[derive(Clone)]
@@ -42,7 +43,7 @@ impl KeyFrom {
             Self::Variable { name, .. } => name.clone(),
             Self::File(path) => path.display().to_string(),
             Self::Command { words, .. } => {
-                format!("command {}", words.first().map_or("", |word| word))
+                format!("command {:?}", words.first().map_or("", |word| word))
             }
         }
     }
@@ -52,7 +53,17 @@ impl KeyFrom {
         let (text, note) = match self {
             Self::Variable { value, .. } => (value.clone(), None),
             Self::File(path) => read_file(path)?,
-            Self::Command { key, words } => (run(key, words, PATIENCE)?, None),
+            Self::Command { key, words } => {
+                let text = run(key, words, PATIENCE)?;
+                if text.expose_secret().trim().is_empty() {
+                    return Err(ConfigError(format!(
+                        "{}: it printed no key; its first line must be the key: run it by hand to \
+                         see what it says",
+                        named(key, words)
+                    )));
+                }
+                (text, None)
+            }
         };
         Ok((checked(&text, &self.place())?, note))
     }
@@ -122,15 +133,27 @@ pub fn from_home(path: &Path) -> PathBuf {
 const SILENT: Duration = Duration::from_secs(2);
 /// How long a program may take to print a key; it may ask somebody for a password meanwhile.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How often it is looked whether it has ended.
+const PAUSE: Duration = Duration::from_millis(5);
+/// How long what it printed is waited for once it has ended, where no line of it is whole and somebody
+/// that it started holds the pipe open.
+const DREGS: Duration = Duration::from_secs(1);
 /// The most that is read of what it prints, or of a file, in bytes.
 const MAX_PRINTED: u64 = 64 << 10;
+
+/// The key of the configuration and the program, as errors name it: its arguments may be secret.
+fn named(key: &str, words: &[String]) -> String {
+    format!("{key} {:?}", words.first().map_or("", |word| word))
+}
 
 /// The first line that the program prints; it may ask on the terminal.
 fn run(key: &str, words: &[String], patience: Duration) -> Result<SecretString, ConfigError> {
     let [program, arguments @ ..] = words else {
         return Err(ConfigError(format!("{key} is empty")));
     };
-    let failed = |error: std::io::Error| ConfigError(format!("{key} {program}: {error}"));
+    let named = named(key, words);
+    let failed = |error: std::io::Error| ConfigError(format!("{named}: {error}"));
+    let ended = Held::begin();
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::inherit())
@@ -138,38 +161,93 @@ fn run(key: &str, words: &[String], patience: Duration) -> Result<SecretString, 
         .stdout(Stdio::piped())
         .spawn()
         .map_err(failed)?;
-    let end = Instant::now() + patience;
-    let (to, printed) = mpsc::channel();
-    if let Some(stdout) = child.stdout.take() {
-        // Ends with the pipe, which somebody that the program started may hold open for long.
-        std::thread::spawn(move || {
-            let mut text = Vec::new();
-            let outcome = stdout.take(MAX_PRINTED).read_to_end(&mut text);
-            let _ = to.send(outcome.map(|_| text));
-        });
-    }
-    let silent = SILENT.min(patience);
-    let text = printed.recv_timeout(silent).or_else(|_| {
-        if patience > SILENT {
-            // Its arguments may be secret, and its own words stand on the same terminal.
-            let words = format!("reeltop: waiting for {key} {program}, {patience:?} at most");
+    let began = Instant::now();
+    let mut printed = Printed::of(&mut child);
+    let mut is_told = patience <= SILENT;
+    let status = loop {
+        let status = child.try_wait().map_err(failed)?;
+        printed.take(PAUSE).map_err(failed)?;
+        if let Some(status) = status {
+            break status;
+        }
+        if ended.has_come() {
+            end_all(&mut child);
+            return Err(ConfigError(format!("{named}: ended with reeltop")));
+        }
+        if began.elapsed() >= patience {
+            end_all(&mut child);
+            return Err(ConfigError(format!(
+                "{named} did not end within {patience:?}; run it by hand to see what it waits for"
+            )));
+        }
+        if !is_told && began.elapsed() >= SILENT {
+            is_told = true;
+            // Its own words stand on the same terminal.
+            let words = format!("reeltop: waiting for {named}, {patience:?} at most");
             let _ = writeln!(std::io::stderr(), "{}", visible(&words));
         }
-        printed.recv_timeout(patience.saturating_sub(silent))
-    });
-    let status = wait_until(&mut child, end).map_err(failed)?;
-    let (Ok(text), Some(status)) = (text, status) else {
-        end_all(&mut child);
-        return Err(ConfigError(format!(
-            "{key} {program} did not end within {patience:?}; run it by hand to see what it waits for"
-        )));
     };
     if !status.success() {
-        return Err(ConfigError(format!("{key} {program} ended with {status}")));
+        return Err(ConfigError(format!("{named} ended with {status}")));
     }
-    let text = text.map_err(failed)?;
-    let text = String::from_utf8_lossy(&text);
+    let until = Instant::now() + DREGS;
+    while !printed.has_line() && Instant::now() < until {
+        printed.take(PAUSE).map_err(failed)?;
+    }
+    let text = String::from_utf8_lossy(&printed.text);
     Ok(text.lines().next().unwrap_or_default().into())
+}
+
+/// What a program prints, as it comes. The pipe may stay open for long after its end, as somebody
+/// that it started holds it.
+struct Printed {
+    chunks: mpsc::Receiver<std::io::Result<Vec<u8>>>,
+    text: Vec<u8>,
+    is_whole: bool,
+}
+
+impl Printed {
+    fn of(child: &mut Child) -> Self {
+        let (to, chunks) = mpsc::channel();
+        if let Some(stdout) = child.stdout.take() {
+            std::thread::spawn(move || {
+                let mut stdout = stdout.take(MAX_PRINTED);
+                let mut chunk = vec![0; 4096];
+                loop {
+                    let read = stdout.read(&mut chunk);
+                    let is_over = !matches!(read, Ok(1..));
+                    let read = read.map(|n| chunk[..n].to_vec());
+                    if to.send(read).is_err() || is_over {
+                        return;
+                    }
+                }
+            });
+        }
+        Self {
+            chunks,
+            text: Vec::new(),
+            is_whole: false,
+        }
+    }
+
+    /// Takes what comes within so long.
+    fn take(&mut self, pause: Duration) -> std::io::Result<()> {
+        if self.is_whole {
+            std::thread::sleep(pause);
+            return Ok(());
+        }
+        match self.chunks.recv_timeout(pause) {
+            Ok(chunk) => self.text.extend(chunk?),
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => self.is_whole = true,
+        }
+        Ok(())
+    }
+
+    /// Whether its first line is there to the end.
+    fn has_line(&self) -> bool {
+        self.is_whole || self.text.contains(&b'\n')
+    }
 }
 
 /// Ends the program and what it started. It is no process group of its own: as such it could not ask
@@ -204,17 +282,6 @@ fn descendants(id: u32) -> Vec<u32> {
         }
     }
     found
-}
-
-/// How the program ended; `None` if it has not by then.
-fn wait_until(child: &mut Child, end: Instant) -> std::io::Result<Option<ExitStatus>> {
-    loop {
-        let status = child.try_wait()?;
-        if status.is_some() || Instant::now() >= end {
-            return Ok(status);
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 #[cfg(test)]
@@ -269,7 +336,13 @@ mod tests {
             "sk_2"
         );
         let why = command(&["false"]).unwrap_err().to_string();
-        assert!(why.starts_with("svix_token_command false ended"), "{why}");
+        assert!(
+            why.starts_with("svix_token_command \"false\" ended"),
+            "{why}"
+        );
+        let why = command(&["true"]).unwrap_err().to_string();
+        let silent = "svix_token_command \"true\": it printed no key; ";
+        assert!(why.starts_with(silent), "{why}");
         let chatty = command(&["sh", "-c", "echo sk_3; yes no | head -c 30000"]);
         assert_eq!(chatty.unwrap().0.expose_secret(), "sk_3");
         for hung in [
@@ -286,6 +359,23 @@ mod tests {
             assert!(began.elapsed() < Duration::from_secs(30));
         }
         assert!(command(&[]).is_err());
+    }
+
+    /// An agent that the program starts, say: it goes on, and what was printed is the key.
+    #[cfg(unix)]
+    #[test]
+    fn what_a_program_started_does_not_hold_up_its_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let id = folder.path().join("id");
+        for print in ["echo sk_6", "printf sk_6"] {
+            let script = format!("sleep 60 & echo $! > {}; {print}", id.display());
+            let words = ["sh".to_owned(), "-c".to_owned(), script];
+            let key = run("key_command", &words, Duration::from_secs(50)).unwrap();
+            assert_eq!(key.expose_secret(), "sk_6");
+            let id = std::fs::read_to_string(&id).unwrap();
+            let ended = Command::new("kill").arg(id.trim()).status().unwrap();
+            assert!(ended.success(), "it went on");
+        }
     }
 
     #[cfg(target_os = "linux")]
