@@ -51,6 +51,7 @@ use bulk::{BulkOverlay, ShownBulk};
 use deliveries::DeliveryList;
 use endpoints::EndpointList;
 use events::EventList;
+use filter::Filter;
 use keymap::{Keymap, Mode};
 use manage::{Changes, EndpointAnswer, EndpointRequest, Manage};
 use marks::Marks;
@@ -81,6 +82,8 @@ pub struct Session {
     pub base_url: String,
     /// Where deliveries are read, if that is a Svix server, in words.
     pub deliveries_from: Option<String>,
+    /// Whether there is nothing but that Svix server: tasks are as seen in its messages.
+    pub is_svix_alone: bool,
     /// Where a receiver listens beside the dashboard, if one does.
     pub listening: Option<String>,
 }
@@ -455,6 +458,18 @@ impl State {
             Some(Overlay::Manage(_)) => Mode::Menu,
             Some(Overlay::Palette(_)) => Mode::Palette,
             None => self.mode_below(),
+        }
+    }
+
+    /// The filter of the screen, where it has one.
+    pub fn filter(&self) -> Option<&Filter> {
+        match self.screen {
+            Screen::Tasks => Some(&self.tasks.filter),
+            Screen::Events => Some(&self.events.filter),
+            Screen::Deliveries => Some(&self.deliveries.filter),
+            Screen::Endpoints => Some(&self.endpoints.filter),
+            Screen::Received => Some(&self.received.filter),
+            Screen::Health => None,
         }
     }
 

@@ -56,6 +56,8 @@ pub struct Settings {
     pub base_url: String,
     /// Where deliveries are read, if that is a Svix server, in words.
     pub deliveries_from: Option<String>,
+    /// Whether there is nothing but that Svix server.
+    pub is_svix_alone: bool,
     /// `NO_COLOR`: the mono theme.
     pub no_color: bool,
     /// The locale is not UTF-8: ASCII only.
@@ -108,6 +110,7 @@ pub async fn run(
         key_origin: settings.key_origin,
         base_url: settings.base_url,
         deliveries_from: settings.deliveries_from,
+        is_svix_alone: settings.is_svix_alone,
         listening: settings.listening.as_ref().map(|it| it.url.clone()),
     };
     let signals = Signals::open().context("cannot listen to signals")?;

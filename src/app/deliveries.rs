@@ -244,6 +244,13 @@ impl DeliveryList {
         }
     }
 
+    /// Notes that it may be known of more messages how they stand.
+    pub fn note_attempts_read(&mut self) {
+        if DeliverySubject::asks_attempts(&self.filter.query) {
+            self.note_stale();
+        }
+    }
+
     /// Starts over if something changed since the last scan; what matched stays until then.
     pub fn rescan_if_stale(&mut self, history: &History, now: Moment) {
         let is_idle = !self.is_scanning(history);

@@ -4,7 +4,7 @@ use super::bulk::run::Run;
 use super::{Frozen, Msg, State, Tone};
 use crate::app::Overlay;
 use crate::domain::{
-    Again, Applied, Change, ChangeKind, Finding, MessageId, Moment, Origin, Payload, TaskId,
+    Again, Applied, Change, ChangeKind, Finding, Log, MessageId, Moment, Origin, Payload, TaskId,
 };
 
 /// Changes that a frozen screen holds back at most.
@@ -19,6 +19,8 @@ enum Touched {
     Message(MessageId),
     Names,
     Endpoints,
+    /// How far the attempts are read, and so of how many messages it is known how they stand.
+    Attempts,
 }
 
 impl Touched {
@@ -32,6 +34,16 @@ impl Touched {
             ChangeKind::TaskGone(task) => Self::Task(task.clone()),
             ChangeKind::Message(message) => Self::Message(message.id.clone()),
             ChangeKind::Attempt(attempt) => Self::Message(attempt.message.clone()),
+            ChangeKind::AttemptsRead(message)
+            | ChangeKind::Unread {
+                log: Log::AttemptsOf(message),
+                ..
+            } => Self::Message(message.clone()),
+            ChangeKind::AttemptsFrom { .. }
+            | ChangeKind::Unread {
+                log: Log::Attempts(_),
+                ..
+            } => Self::Attempts,
             ChangeKind::NextTry(next) => Self::Message(next.message.clone()),
             ChangeKind::Replay(step) => Self::Message(step.message.clone()),
             ChangeKind::Ledger(replay) => Self::Message(replay.message.clone()),
@@ -188,6 +200,11 @@ impl State {
                 self.tasks.note_stale();
                 self.events.note_stale();
                 self.deliveries.note_stale();
+            }
+            Touched::Attempts => {
+                self.tasks.note_attempts_read();
+                self.events.note_delivery();
+                self.deliveries.note_attempts_read();
             }
             Touched::Endpoints => {
                 self.tasks.note_stale();

@@ -181,6 +181,38 @@ impl Subject for EventSubject<'_> {
     }
 }
 
+impl TaskSubject<'_> {
+    /// Whether what a query asks of tasks is told by their messages and these's attempts, so that
+    /// what is not read of them may match.
+    pub fn asks_webhooks(query: &Query) -> bool {
+        let fields = [
+            Field::Message,
+            Field::Endpoint,
+            Field::Code,
+            Field::Trigger,
+            Field::Cause,
+        ];
+        let is_asked = |test: &Test| match test {
+            Test::Outcome(word) => !matches!(*word, "done" | "active"),
+            _ => false,
+        };
+        query.names_any(&fields) || query.terms().iter().any(|term| is_asked(&term.test))
+    }
+}
+
+impl DeliverySubject<'_> {
+    /// Whether what a query asks of messages is told by their attempts, so that what is not read of
+    /// these may match.
+    pub fn asks_attempts(query: &Query) -> bool {
+        let is_asked = |test: &Test| match test {
+            Test::State(_) | Test::Text(_) => true,
+            Test::Outcome(word) => *word != "replayed",
+            _ => false,
+        };
+        !query.of_attempts().is_empty() || query.terms().iter().any(|term| is_asked(&term.test))
+    }
+}
+
 /// A message with its attempts.
 pub struct DeliverySubject<'a> {
     pub history: &'a History,
@@ -242,6 +274,8 @@ fn delivery_has(history: &History, delivery: &Delivery, word: &str) -> bool {
                 )
             })
     };
+    // What was not sent as far as is known may have been sent all the same.
+    let is_unsent = || delivery.outcomes.is_empty() && !history.is_unread_somewhere(delivery);
     match word {
         "failed" => any(OutcomeState::Failed),
         "delivered" | "completed" => {
@@ -260,7 +294,7 @@ fn delivery_has(history: &History, delivery: &Delivery, word: &str) -> bool {
         }),
         "sending" => any(OutcomeState::Sending),
         "canceled" | "cancelled" => any(OutcomeState::Canceled),
-        "unsent" => delivery.outcomes.is_empty(),
+        "unsent" => is_unsent(),
         "retrying" => forecasts()
             .any(|forecast| matches!(forecast, Forecast::Next { .. } | Forecast::Uncertain { .. })),
         "exhausted" => forecasts()
@@ -277,7 +311,8 @@ fn delivery_has(history: &History, delivery: &Delivery, word: &str) -> bool {
         }),
         "replayed" => history.replays.of_message(&delivery.id).next().is_some(),
         "done" => is_settled(),
-        "active" => !is_settled(),
+        // Of what is not read nobody knows whether it is over.
+        "active" => !is_settled() && (!delivery.outcomes.is_empty() || is_unsent()),
         _ => false,
     }
 }

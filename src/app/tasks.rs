@@ -83,6 +83,13 @@ impl TaskList {
         }
     }
 
+    /// Notes that it may be known of more messages how they stand.
+    pub fn note_attempts_read(&mut self) {
+        if TaskSubject::asks_webhooks(&self.filter.query) {
+            self.note_stale();
+        }
+    }
+
     /// Starts over if something changed since the last scan; what matched stays until then.
     pub fn rescan_if_stale(&mut self, history: &History, now: Moment) {
         let is_idle = !self.is_scanning(history);

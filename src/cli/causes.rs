@@ -13,15 +13,26 @@ pub async fn run(args: CausesArgs, from: SourceArgs) -> Outcome {
     let query = query(args.query.as_deref())?;
     let (_, client) = source::reader(&from, source::PATIENCE)?;
     let client = &client;
-    let (rows, is_all) = paged(args.limit, |limit, cursor| async move {
+    let read = paged(args.limit, |limit, cursor| async move {
         client.messages(limit, cursor.as_deref()).await
     })
     .await?;
-    let mut lens = Lens::new(&query, client, rows.len()).with_answers();
-    lens.take_messages(rows.iter().map(|row| &row.value)).await;
-    let (n, attempts) = (rows.len(), attempts_in(lens.history()));
-    print(lens.history(), &query, &args, &from)?;
-    note(&if is_all {
+    let n = read.rows.len();
+    let mut lens = Lens::new(&query, client, n).with_answers();
+    lens.take_messages(read.rows.iter().map(|row| &row.value))
+        .await;
+    let missing = missing(&lens, read.n_unreadable);
+    let if_none = match &missing {
+        None => "nothing failed".to_owned(),
+        Some(missing) => format!("no failure is known, but {missing}"),
+    };
+    let n_causes = print(lens.history(), &query, &args, &from, &if_none)?;
+    let attempts = attempts_in(lens.history());
+    let attempts = match missing {
+        Some(_) => format!("{attempts} that could be read"),
+        None => attempts,
+    };
+    note(&if read.is_to_end {
         format!("searched: all {} of the log, with {attempts}", messages(n))
     } else {
         format!(
@@ -29,14 +40,29 @@ pub async fn run(args: CausesArgs, from: SourceArgs) -> Outcome {
             messages(n)
         )
     });
-    Ok(u8::from(!lens.end()))
+    // What stands in place of an empty table said it.
+    if let Some(missing) = missing.as_ref().filter(|_| n_causes > 0 || args.json) {
+        note(&format!("causes may be missing, as {missing}"));
+    }
+    Ok(u8::from(missing.is_some()))
+}
+
+/// What could not be read of that which tells what failed, in words.
+fn missing(lens: &Lens<'_>, n_unreadable: u64) -> Option<String> {
+    let n_rows = n_unreadable + lens.n_unreadable();
+    let rows = (n_rows > 0).then(|| {
+        let rows = plural(n_rows, "row", "rows");
+        format!("{rows} of the answers could not be read")
+    });
+    let all: Vec<String> = lens.missing().into_iter().chain(rows).collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }
 
 /// The causes as the journal has them.
 pub fn offline(args: &CausesArgs, from: &SourceArgs) -> Outcome {
     let query = query(args.query.as_deref())?;
     let history = offline::history(from)?;
-    print(&history, &query, args, from)?;
+    print(&history, &query, args, from, "no failure is in the journal")?;
     let n = history.deliveries.len();
     let attempts = attempts_in(&history);
     note(&format!(
@@ -56,12 +82,14 @@ fn attempts_in(history: &History) -> String {
     plural(n, "attempt", "attempts")
 }
 
+/// Prints a line for each cause that the query means, and gives how many these are.
 fn print(
     history: &History,
     query: &Query,
     args: &CausesArgs,
     from: &SourceArgs,
-) -> std::io::Result<()> {
+    if_none: &str,
+) -> std::io::Result<usize> {
     let mut out = Output::new();
     let causes: Vec<CauseSummary> = history
         .deliveries
@@ -71,10 +99,10 @@ fn print(
             out.line(&normal::cause(sum).to_string())?;
         }
     } else {
-        let if_none = if query.is_empty() {
-            "nothing failed"
+        let of_query = if query.is_empty() {
+            ""
         } else {
-            "nothing failed that the query matches"
+            "of what the query matches, "
         };
         let zone = zone(from.utc);
         let cells: Vec<Vec<String>> = causes
@@ -96,7 +124,7 @@ fn print(
         let head = [
             "BROKEN", "MESSAGES", "TASKS", "ENDPOINT", "WHY", "FIRST", "LAST", "CAUSE", "ANSWER",
         ];
-        out.table(&head, &cells, if_none)?;
+        out.table(&head, &cells, &format!("{of_query}{if_none}"))?;
         if let Some(first) = causes.first() {
             let id = first.cause.id;
             note(&format!(
@@ -104,5 +132,6 @@ fn print(
             ));
         }
     }
-    out.flush()
+    out.flush()?;
+    Ok(causes.len())
 }

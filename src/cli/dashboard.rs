@@ -98,6 +98,7 @@ async fn open(
         key_origin: source.key_origin.clone(),
         base_url: source.url.clone(),
         deliveries_from: source.deliveries_from(),
+        is_svix_alone: source.is_svix_alone,
         no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
         is_ascii: !is_utf8(),
         theme: theme(&args.theme),

@@ -12,8 +12,8 @@ use crate::domain::query::{Field, Test};
 use crate::domain::time::SECOND;
 use crate::domain::{
     Abilities, AssetId, Attempt, Bounds, Change, ChangeKind, Delivery, Endpoint, EndpointId, Event,
-    Failure, Health, History, MessageId, Observation, Origin, OutcomeState, Payload, Query, TaskId,
-    Time,
+    Failure, Health, History, Log, MessageId, Observation, Origin, OutcomeState, Payload, Query,
+    TaskId, Time, Unreadable, plural,
 };
 use crate::io::Clock;
 use crate::io::attempts::Attempts;
@@ -44,6 +44,7 @@ pub struct Lens<'a> {
     clock: Clock,
     n_failed: usize,
     first_failure: Option<Failure>,
+    n_unreadable: u64,
     /// Why not all of how the messages stand could be read, which the query does not need.
     unread: Option<Failure>,
 }
@@ -67,6 +68,7 @@ impl<'a> Lens<'a> {
             clock: Clock::new(),
             n_failed: 0,
             first_failure: None,
+            n_unreadable: 0,
             unread: None,
         }
     }
@@ -92,6 +94,21 @@ impl<'a> Lens<'a> {
     /// What was read.
     pub fn history(&self) -> &History {
         &self.history
+    }
+
+    /// What that is needed could not be read, in words.
+    pub fn missing(&self) -> Option<String> {
+        let failure = self.first_failure.as_ref()?;
+        Some(format!(
+            "{} that {} needed could not be read: {failure}",
+            plural(self.n_failed, "answer", "answers"),
+            if self.n_failed == 1 { "is" } else { "are" }
+        ))
+    }
+
+    /// Rows of answers that could not be read.
+    pub fn n_unreadable(&self) -> u64 {
+        self.n_unreadable
     }
 
     /// Says what could not be read. Returns whether all could.
@@ -360,12 +377,14 @@ impl<'a> Lens<'a> {
         while let Some((message, answer)) = answers.next().await {
             match answer {
                 Ok(attempts) => {
-                    self.read.extend(message);
-                    unreadable.extend(attempts.unreadable);
                     attempts
                         .rows
                         .iter()
                         .for_each(|attempt| self.take_attempt(attempt));
+                    if let Some(message) = message {
+                        self.note_read(message, attempts.missing());
+                    }
+                    unreadable.extend(attempts.unreadable);
                 }
                 Err(failure) if is_needed => self.note_failure(failure),
                 Err(failure) => {
@@ -374,6 +393,7 @@ impl<'a> Lens<'a> {
             }
         }
         say_unreadable(&unreadable);
+        self.n_unreadable += Unreadable::sum(&unreadable);
     }
 
     /// Names and states of endpoints, where the server lists them.
@@ -462,6 +482,18 @@ impl<'a> Lens<'a> {
                 "{n_left} of {n_assets} asset names were not read, so that rows may be missing: {why}"
             ));
         }
+    }
+
+    /// Takes note that the attempts of a message were read, and why not all of them.
+    fn note_read(&mut self, message: MessageId, missing: Option<String>) {
+        self.read.insert(message.clone());
+        self.fold(match missing {
+            None => ChangeKind::AttemptsRead(message),
+            Some(why) => ChangeKind::Unread {
+                log: Log::AttemptsOf(message),
+                why: Some(why.into()),
+            },
+        });
     }
 
     fn note_failure(&mut self, failure: Failure) {

@@ -16,7 +16,7 @@ use super::reading::{
 use super::source;
 use crate::domain::{
     Attempt, AttemptId, Delivery, EndpointId, EndpointOutcome, Failure, FailureKind, History,
-    MessageId, OutcomeState, Query,
+    MessageId, OutcomeState, Query, Unreadable,
 };
 use crate::io::attempts::Attempts;
 use crate::io::client::{Client, FULL_PAGE};
@@ -34,26 +34,47 @@ pub fn query(text: Option<&str>) -> Result<Query, Stop> {
 /// Pages of one list read by one command at most.
 const MAX_PAGES: usize = 400;
 
-/// Pages a list until `limit` rows are there or it ends. Returns whether that is all of it.
+/// What was read of a list, page by page.
+pub struct Paged<T> {
+    pub rows: Vec<Row<T>>,
+    /// Whether it was read to its end.
+    pub is_to_end: bool,
+    /// Rows that could not be read.
+    pub n_unreadable: u64,
+}
+
+impl<T> Paged<T> {
+    /// Whether that is all of it.
+    fn is_all(&self) -> bool {
+        self.is_to_end && self.n_unreadable == 0
+    }
+}
+
+/// Pages a list until `limit` rows are there or it ends.
 pub async fn paged<T, F>(
     limit: usize,
     mut page: impl FnMut(usize, Option<String>) -> F,
-) -> Result<(Vec<Row<T>>, bool), Failure>
+) -> Result<Paged<T>, Failure>
 where
     F: Future<Output = Result<Page<T>, Failure>>,
 {
     let mut rows = Vec::new();
     let mut cursor: Option<String> = None;
     let mut seen = HashSet::new();
-    let mut is_read = true;
+    let mut n_unreadable = 0;
+    let paged = |rows, is_to_end, n_unreadable| Paged {
+        rows,
+        is_to_end,
+        n_unreadable,
+    };
     for _ in 0..MAX_PAGES {
         let wanted = limit.saturating_sub(rows.len());
         if wanted == 0 {
-            return Ok((rows, false));
+            return Ok(paged(rows, false, n_unreadable));
         }
         let next = page(wanted.min(FULL_PAGE), cursor.clone()).await?;
         say_unreadable(&next.unreadable);
-        is_read &= next.unreadable.is_empty();
+        n_unreadable += Unreadable::sum(&next.unreadable);
         // A row that comes again, because the list moved on or the server repeats itself, counts once.
         let is_new = |row: &Row<T>| match row.raw.get("id") {
             Some(id) => seen.insert(id.to_string()),
@@ -62,12 +83,12 @@ where
         let n_before = rows.len();
         rows.extend(next.rows.into_iter().filter(is_new).take(wanted));
         if next.is_last || next.next == cursor || rows.len() == n_before {
-            return Ok((rows, is_read && next.is_last));
+            return Ok(paged(rows, next.is_last, n_unreadable));
         }
         cursor = next.next;
     }
     note(&format!("only the first {MAX_PAGES} pages were read"));
-    Ok((rows, false))
+    Ok(paged(rows, false, n_unreadable))
 }
 
 /// `reeltop messages`
@@ -77,14 +98,14 @@ pub async fn messages(args: MessagesArgs, from: SourceArgs) -> Outcome {
     let client = &client;
     let mut code = 0;
     let rows = if args.ids.is_empty() {
-        let (rows, is_all) = paged(args.limit, |limit, cursor| async move {
+        let read = paged(args.limit, |limit, cursor| async move {
             client.messages(limit, cursor.as_deref()).await
         })
         .await?;
-        if !(is_all || query.is_empty()) {
-            say_searched(rows.len(), "messages");
+        if !(read.is_all() || query.is_empty()) {
+            say_searched(read.rows.len(), "messages");
         }
-        rows
+        read.rows
     } else {
         let found = find_messages(client, &args.ids).await?;
         for id in &args.ids {
@@ -323,10 +344,12 @@ struct Found {
 
 async fn of_message(client: &Client, message: &str, limit: usize) -> Result<Found, Failure> {
     let message = &MessageId::new(message);
-    let (mut rows, is_whole) = paged(usize::MAX, |limit, cursor| async move {
+    let read = paged(usize::MAX, |limit, cursor| async move {
         client.attempts_of(message, limit, cursor.as_deref()).await
     })
     .await?;
+    let is_whole = read.is_all();
+    let mut rows = read.rows;
     // Which one each is, nobody knows where some are missing.
     let numbers = if is_whole {
         number(rows.iter().map(|row| &row.value))
@@ -346,10 +369,12 @@ async fn at_endpoint(
     endpoint: &EndpointId,
     limit: usize,
 ) -> Result<Found, Failure> {
-    let (rows, is_whole) = paged(limit, |limit, cursor| async move {
+    let read = paged(limit, |limit, cursor| async move {
         client.attempts_at(endpoint, limit, cursor.as_deref()).await
     })
     .await?;
+    let is_whole = read.is_all();
+    let rows = read.rows;
     let attempts = rows.iter().map(|row| &row.value);
     let (numbers, partial) = if is_whole {
         (number(attempts), HashSet::new())

@@ -3,12 +3,13 @@
 use super::args::{AttemptsArgs, EndpointsArgs, MessagesArgs, SourceArgs, TasksArgs};
 use super::endpoints::list::print_endpoints;
 use super::list::{Numbers, Standing, number, print_attempts, print_messages, query};
-use super::output::{Outcome, Stop, note};
+use super::output::{Outcome, Stop, note, usage};
 use super::{journal, source, tasks as online};
 use crate::app::subject::{AttemptSubject, DeliverySubject, EndpointSubject, TaskSubject};
+use crate::domain::query::{Term, Test};
 use crate::domain::{
-    Attempt, Delivery, EndpointId, Health, History, Message, MessageId, OutcomeState, TaskId,
-    TaskRow,
+    Attempt, Delivery, EndpointId, Health, History, Message, MessageId, OutcomeState, Query,
+    TaskId, TaskRow,
 };
 use crate::io::Clock;
 use crate::io::journal::{File, reopen};
@@ -51,9 +52,21 @@ pub fn history(from: &SourceArgs) -> Result<History, Stop> {
     Ok(history)
 }
 
+/// Reads a query that the journal can answer: which attempts were read, it does not tell.
+fn known(text: Option<&str>) -> Result<Query, Stop> {
+    let query = query(text)?;
+    let is_unsent = |term: &Term| term.test == Test::Outcome("unsent");
+    if query.terms().iter().any(is_unsent) {
+        let why = "the journal does not tell which attempts were read, and so not what is unsent; \
+                   without --offline the service is asked";
+        return Err(usage("--query", why));
+    }
+    Ok(query)
+}
+
 /// `tasks --offline`: the unfinished tasks as they were seen last, or those with these ids.
 pub fn tasks(args: &TasksArgs, from: &SourceArgs) -> Outcome {
-    let query = query(args.query.as_deref())?;
+    let query = known(args.query.as_deref())?;
     let history = history(from)?;
     let mut code = 0;
     let mut found: Vec<TaskRow<'_>> = Vec::new();
@@ -88,15 +101,15 @@ pub fn tasks(args: &TasksArgs, from: &SourceArgs) -> Outcome {
 
 /// `messages --offline`
 pub fn messages(args: &MessagesArgs, from: &SourceArgs) -> Outcome {
-    let query = query(args.query.as_deref())?;
+    let query = known(args.query.as_deref())?;
     let history = history(from)?;
     let wanted: Vec<MessageId> = args.ids.iter().map(|id| MessageId::new(id)).collect();
-    let known = |id: &MessageId| {
+    let is_known = |id: &MessageId| {
         let delivery = history.deliveries.get(id);
         delivery.is_some_and(|delivery| delivery.message.is_some())
     };
     let mut code = 0;
-    for id in wanted.iter().filter(|id| !known(id)) {
+    for id in wanted.iter().filter(|id| !is_known(id)) {
         note(&format!("message {id} is not in the journal"));
         code = 1;
     }

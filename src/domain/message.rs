@@ -58,6 +58,35 @@ pub enum NotRead<'a> {
     Absent,
 }
 
+impl NotRead<'_> {
+    /// What it is, with the reason where there is one.
+    pub fn words(self) -> String {
+        match self {
+            Self::Yet => "not read yet".to_owned(),
+            Self::Failed(why) => format!("cannot be read: {why}"),
+            Self::Absent => "not told here".to_owned(),
+        }
+    }
+}
+
+/// The same, kept by what rests on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// What it is, with the reason where there is one.
+    pub words: String,
+    /// Whether it could not be read, as against not yet.
+    pub is_failing: bool,
+}
+
+impl From<NotRead<'_>> for Missing {
+    fn from(why: NotRead<'_>) -> Self {
+        Self {
+            is_failing: matches!(why, NotRead::Failed(_)),
+            words: why.words(),
+        }
+    }
+}
+
 /// How far back the log of messages was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogReach {

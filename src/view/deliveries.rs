@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 
 use super::model::{AGE, ago_in_column, asset_label, delivery, provenance, unread};
 use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role, said};
-use super::text::cut_middle;
+use super::text::{cut, cut_middle, wrap};
 use super::theme::Role;
 use super::{list, table};
 use crate::app::{RowKey, State, Tone, Viewport};
@@ -15,10 +15,10 @@ const LEAST: u16 = 5;
 
 /// Paints the list of messages.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut Viewport) {
-    let foot = unread::short(&state.history).filter(|_| area.height >= LEAST);
+    let foot = foot(state, area);
     let whole = area;
     let area = Rect {
-        height: area.height - u16::from(foot.is_some()),
+        height: area.height - foot.len() as u16,
         ..area
     };
     list::screen(
@@ -35,7 +35,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut V
             Some(line.marked(state.marks.has(id)))
         },
     );
-    if let Some(words) = foot.filter(|_| viewport.matching > 0) {
+    if viewport.matching > 0 {
         // Below the last row, also of a list that is shorter than the screen.
         let is_short = viewport.matching < viewport.rows;
         let line = if is_short {
@@ -43,9 +43,27 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut V
         } else {
             area.height
         };
-        let line = table::indented(table::below(whole, line));
-        canvas.line(line, 0, &[piece(Tone::Warn, words)]);
+        let lines = table::indented(table::below(whole, line));
+        for (at, words) in foot.into_iter().enumerate() {
+            canvas.line(lines, at as u16, &[piece(Tone::Warn, words)]);
+        }
     }
+}
+
+/// What is not in the list and why, on lines of its own: as many as it takes, of half the list at
+/// most.
+fn foot(state: &State, area: Rect) -> Vec<String> {
+    let most = usize::from(area.height / 2);
+    let words = unread::short_with_reason(&state.history).filter(|_| area.height >= LEAST);
+    let room = usize::from(table::indented(area).width);
+    let mut lines = words.map_or_else(Vec::new, |words| wrap(&words, room));
+    if lines.len() > most {
+        lines.truncate(most);
+        if let Some(last) = lines.last_mut() {
+            *last = cut(&format!("{last} …"), room).into_owned();
+        }
+    }
+    lines
 }
 
 fn layout(width: u16) -> list::Layout {

@@ -8,7 +8,7 @@ use super::list::{self, Layout, Line};
 use super::model::{
     AGE, CLOCK, ago, ago_in_column, delivery, proof, task_glyph, task_label, unread,
 };
-use super::paint::{Canvas, Columns, Piece, Pieces, Side, dim, folded, piece, plain, role};
+use super::paint::{Canvas, Columns, Piece, Pieces, Side, dim, piece, plain, role};
 use super::table;
 use super::text::{cut_middle, wrap};
 use super::theme::Role;
@@ -20,7 +20,8 @@ use crate::domain::{Bound, Part, Proof, Repair, Replay, TaskState, Time, visible
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &ListPage) -> usize {
     let facts = facts(state, page.what, usize::from(table::indented(area).width));
     // The list keeps some lines, however much there is to say above it.
-    let room = usize::from(area.height.saturating_sub(4));
+    let room = area.height.saturating_sub(4).max(area.height * 3 / 5);
+    let room = usize::from(room);
     let inner = table::indented(area);
     let used = facts.len().min(room) as u16;
     for (at, line) in facts.into_iter().take(room).enumerate() {
@@ -28,7 +29,8 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &ListPage)
         let head = pieces.by_ref().take(1).collect();
         canvas.whole(inner, at as u16, head, pieces);
     }
-    let below = table::below(area, used + u16::from(used > 0));
+    let gap = u16::from(used > 0 && area.height >= used + 4);
+    let below = table::below(area, used + gap);
     let entries = page.what.entries(&state.history);
     list::picked(
         canvas,
@@ -127,11 +129,7 @@ fn facts(state: &State, what: Listing, width: usize) -> Vec<Pieces<'static>> {
             }
             vec![facts]
         }
-        // What is not read has its reason, however long that is.
-        Listing::Causes => {
-            let facts = causes::facts(state).into_iter();
-            facts.flat_map(|line| folded(line, width)).collect()
-        }
+        Listing::Causes => causes::facts(state, width),
         Listing::Proofs => Vec::new(),
     }
 }

@@ -11,8 +11,7 @@ use crate::app::page::{MessagePage, message_attempts, message_endpoints};
 use crate::app::{State, Tone};
 
 use crate::domain::{
-    Ability, Attempt, AttemptNumber, Delivery, EndpointId, History, Log, NotRead, Payload, answer,
-    visible,
+    Attempt, AttemptNumber, Delivery, EndpointId, History, NotRead, Payload, answer, visible,
 };
 
 /// Cells of an attempt's answer in its line at most.
@@ -166,19 +165,11 @@ fn lines<'a>(
 
 /// Why no attempt of a message stands there.
 fn no_attempts(history: &History, message: &Delivery) -> String {
-    let of_it = Log::AttemptsOf(message.id.clone());
-    let why_not = history.deliveries.why_unread(&of_it);
-    let failing = || history.failing_logs().next().map(|(_, why)| why);
-    match (
-        history.is_unread_somewhere(message),
-        &history.abilities.attempts,
-    ) {
-        (false, _) => "no attempt seen yet: no endpoint wants it, or none was tried".to_owned(),
-        (true, Ability::Absent(_)) => "this server does not tell its attempts".to_owned(),
-        (true, _) => match why_not.map(|why| &**why).or_else(failing) {
-            Some(why) => format!("its attempts {}", unread::sentence(NotRead::Failed(why))),
-            None => "its attempts are not read yet".to_owned(),
-        },
+    match history.why_unread_somewhere(message) {
+        None => "no attempt seen yet: no endpoint wants it, or none was tried".to_owned(),
+        Some(NotRead::Absent) => "this server does not tell its attempts".to_owned(),
+        Some(NotRead::Yet) => "its attempts are not read yet".to_owned(),
+        Some(why) => format!("its attempts {}", unread::sentence(why)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use ratatui::layout::Rect;
 
+use super::model::delivery::sentence;
 use super::model::{link, unread};
 use super::paint::{Canvas, Side, dim, piece};
 use super::text::wrap;
@@ -29,12 +30,7 @@ pub fn empty(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
 
 fn reason(state: &State) -> (Tone, Vec<String>) {
     if is_filtered(state) {
-        let words = if state.is_scanning() {
-            "Looking for matches…"
-        } else {
-            "Nothing matches the filter. Esc clears it."
-        };
-        return (Tone::Text, vec![words.to_owned()]);
+        return (Tone::Text, unmatched(state));
     }
     let link = &state.history.link;
     match log(state) {
@@ -89,9 +85,28 @@ fn reason(state: &State) -> (Tone, Vec<String>) {
     (Tone::Text, quiet(state))
 }
 
+/// Why nothing matches a filter, as far as is known.
+fn unmatched(state: &State) -> Vec<String> {
+    if state.is_scanning() {
+        return vec!["Looking for matches…".to_owned()];
+    }
+    let unread = unread::of_filter(state);
+    let first = if unread.is_empty() {
+        "Nothing matches the filter. Esc clears it."
+    } else {
+        "Nothing that is read matches the filter. Esc clears it."
+    };
+    let unread = unread.iter().map(|words| sentence(words));
+    [first.to_owned()].into_iter().chain(unread).collect()
+}
+
 /// The log that a screen shows, which is read whether there is a stream or not, and why it is not.
 fn log(state: &State) -> Option<(&'static str, Option<NotRead<'_>>)> {
     match state.screen {
+        // Where there is nothing but a Svix server, tasks are what its messages tell.
+        Screen::Tasks if state.session.is_svix_alone => {
+            Some(("Messages", state.history.messages_not_read()))
+        }
         Screen::Deliveries => Some(("Messages", state.history.messages_not_read())),
         Screen::Endpoints => Some(("Endpoints", state.history.endpoints_not_read())),
         _ => None,
@@ -148,6 +163,13 @@ fn quiet(state: &State) -> Vec<String> {
         ),
         Screen::Health => ("", None, ""),
     };
+    let is_of_messages = state.screen == Screen::Tasks && state.session.is_svix_alone;
+    let before = state.history.messages_unread_before();
+    if let Some(before) = before.filter(|_| is_of_messages) {
+        let unread = unread::messages_words(&state.history, before, state.session.utc_offset);
+        let first = "No task is told by the messages that are read.";
+        return vec![first.to_owned(), sentence(&unread)];
+    }
     let mut lines = vec![first.to_owned()];
     lines.extend(reason);
     lines.push(hint.to_owned());

@@ -3,7 +3,8 @@
 use ratatui::layout::Rect;
 
 use super::model::{
-    FEATURE_COLUMNS, TaskLine, column_state, feature_glyph, provenance, task_glyph, task_line,
+    FEATURE_COLUMNS, TaskLine, column_state, delivery, feature_glyph, provenance, task_glyph,
+    task_line,
 };
 use super::paint::{Canvas, Columns, Piece, Pieces, Side, dim, piece, plain, role, said};
 use super::text::cut_middle;
@@ -74,8 +75,13 @@ impl Layout {
 
     fn columns(self, width: u16) -> Columns {
         use Side::{Left, Middle, Right};
-        let (state, asset, ready, age, notified) =
-            ((12, Left), (0, Left), (5, Right), (6, Right), (9, Left));
+        let (state, asset, ready, age, notified) = (
+            (12, Left),
+            (0, Left),
+            (5, Right),
+            (6, Right),
+            (delivery::NOTIFIED, Left),
+        );
         let (wide, close) = ((7, Middle), (5, Middle));
         let widths: &[(u16, Side)] = match self {
             Self::Full => &[

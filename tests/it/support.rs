@@ -43,6 +43,7 @@ pub fn fresh() -> State {
         key_origin: "ASPECT_API_KEY".into(),
         base_url: "https://api.example.com".into(),
         deliveries_from: None,
+        is_svix_alone: false,
         listening: None,
     };
     let mut state = State::new(session, Keymap::embedded().unwrap());

@@ -7,7 +7,6 @@ use hashbrown::{HashMap, HashSet};
 use super::super::attempt::Attempt;
 use super::super::cause::CauseId;
 use super::super::change::Origin;
-use super::super::event::EventType;
 use super::super::id::{EndpointId, EventId, MessageId, TaskId};
 use super::super::message::{Log, Message, Payload};
 use super::super::schedule::NextTry;
@@ -164,10 +163,8 @@ impl Deliveries {
     pub fn deciding(&self, task: &TaskId) -> impl Iterator<Item = &Delivery> + '_ {
         let mut is_end_seen = false;
         self.of_task(task).enumerate().filter_map(move |(n, row)| {
-            let kind = row.message.as_ref().map(|message| &message.kind);
-            let is_end = matches!(kind, Some(EventType::TaskCompleted | EventType::TaskFailed));
-            let is_last_end = is_end && !is_end_seen;
-            is_end_seen |= is_end;
+            let is_last_end = row.tells_end() && !is_end_seen;
+            is_end_seen |= is_last_end;
             (n == 0 || is_last_end).then_some(row)
         })
     }

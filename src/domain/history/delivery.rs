@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::attempt::{Attempt, AttemptNumber, AttemptStatus, Trigger};
 use super::super::cause::{Cause, CauseId};
 use super::super::change::Origin;
+use super::super::event::EventType;
 use super::super::id::{AttemptId, EndpointId, MessageId};
 use super::super::message::{Message, Payload};
 use super::super::schedule::{Forecast, NextTry, RetrySchedule};
@@ -62,6 +63,12 @@ const MAX_LET_GO: usize = 10_000;
 const PLACE_BYTES: usize = 64;
 
 impl Delivery {
+    /// Whether it tells the end of a task.
+    pub fn tells_end(&self) -> bool {
+        let kind = self.message.as_ref().map(|message| &message.kind);
+        matches!(kind, Some(EventType::TaskCompleted | EventType::TaskFailed))
+    }
+
     pub(super) fn new(id: MessageId) -> Self {
         Self {
             id,

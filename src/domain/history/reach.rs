@@ -83,6 +83,14 @@ impl Deliveries {
         !is_younger && first.is_some_and(|attempt| attempt.started >= *from)
     }
 
+    /// Whether some attempts of a message at an endpoint are known, and others may be there: older
+    /// ones, or newer ones where its newest are not read in this run.
+    pub(super) fn is_in_part(&self, delivery: &Delivery, endpoint: &EndpointId) -> bool {
+        let is_followed = self.reach.attempts.contains_key(endpoint)
+            && self.why_attempts_unread(endpoint).is_none();
+        !delivery.is_read && (!is_followed || self.is_partial(delivery, endpoint))
+    }
+
     /// Whether attempts of a message at an endpoint may be there of which none is known here: it was
     /// accepted before what was read of that endpoint's log, if any of it was.
     pub(super) fn is_unread(&self, delivery: &Delivery, endpoint: &EndpointId) -> bool {

@@ -1,11 +1,14 @@
 //! What is seen of webhooks: messages, attempts and whose replays they are, endpoints.
 
+use std::sync::Arc;
+
 use hashbrown::HashSet;
 
 use super::super::attempt::{Attempt, AttemptNumber};
 use super::super::endpoint::Endpoint;
 use super::super::id::{AttemptId, EndpointId};
-use super::super::message::Message;
+use super::super::link::Ability;
+use super::super::message::{Log, Message, NotRead};
 use super::super::schedule::Forecast;
 use super::super::time::Time;
 use super::super::unread::digest;
@@ -47,6 +50,56 @@ impl History {
         let accepted = delivery.message.as_ref().map(|it| it.accepted);
         let is_older = matches!((created, accepted), (Some(made), Some(at)) if at < made);
         !is_older && self.deliveries.is_unread(delivery, endpoint)
+    }
+
+    /// Why attempts of a message at an endpoint may be there that are not known here, if they may:
+    /// none is known, or older or newer ones than these are not read. Once all of a message were
+    /// read, none is missing.
+    pub fn attempts_missing(
+        &self,
+        delivery: &Delivery,
+        endpoint: &EndpointId,
+    ) -> Option<NotRead<'_>> {
+        let deliveries = &self.deliveries;
+        let is_known = delivery.outcome(endpoint).is_some();
+        let is_missing = if is_known {
+            self.endpoints.contains_key(endpoint) && deliveries.is_in_part(delivery, endpoint)
+        } else {
+            self.is_unread(delivery, endpoint)
+        };
+        if !is_missing {
+            return None;
+        }
+        let of_it = || deliveries.why_unread(&Log::AttemptsOf(delivery.id.clone()));
+        let at_it = || deliveries.why_attempts_unread(endpoint);
+        let older = || deliveries.why_unread(&Log::OlderAttempts(endpoint.clone()));
+        Some(self.not_read_for(of_it().or_else(at_it).or_else(older)))
+    }
+
+    /// Why it is not known of every endpoint whether a message was sent there, if it is not.
+    pub fn why_unread_somewhere(&self, delivery: &Delivery) -> Option<NotRead<'_>> {
+        if !self.is_unread_somewhere(delivery) {
+            return None;
+        }
+        let deliveries = &self.deliveries;
+        let of_it = deliveries.why_unread(&Log::AttemptsOf(delivery.id.clone()));
+        let mut endpoints = self.endpoints.keys();
+        let mut failing = || {
+            endpoints.find_map(|id| {
+                let why = deliveries.why_attempts_unread(id)?;
+                self.is_unread(delivery, id).then_some(why)
+            })
+        };
+        Some(self.not_read_for(of_it.or_else(&mut failing)))
+    }
+
+    /// What attempts are that are not read, for this reason if there is one.
+    fn not_read_for<'a>(&self, why: Option<&'a Arc<str>>) -> NotRead<'a> {
+        match (why, &self.abilities.attempts) {
+            (Some(why), _) => NotRead::Failed(why),
+            (None, Ability::Absent(_)) => NotRead::Absent,
+            (None, _) => NotRead::Yet,
+        }
     }
 
     /// The same of any endpoint that is known; where none is and none are listed, of all that may be.

@@ -6,7 +6,6 @@ use super::super::listing;
 use super::super::model::{provenance, task_glyph, unread};
 use super::super::paint::{Canvas, Pieces, Side, dim, piece, pieces_width, plain};
 use super::pace_words;
-use crate::app::filter::Filter;
 use crate::app::{Screen, State, Tone};
 use crate::domain::{NotRead, Part, TASK_STATES, Unfit, plural};
 
@@ -261,7 +260,7 @@ fn marked_words(state: &State) -> String {
 
 /// The filter in words: what it is, how many match, how far the scan is, what is wrong with it.
 pub fn filter_words(state: &State, matching: usize) -> Pieces<'static> {
-    let Some(filter) = filter_of(state) else {
+    let Some(filter) = state.filter() else {
         return Vec::new();
     };
     if let Some(why) = &filter.error {
@@ -284,22 +283,20 @@ pub fn filter_words(state: &State, matching: usize) -> Pieces<'static> {
         Screen::Deliveries => unread::more_messages(&state.history),
         _ => "",
     };
-    pieces.push(plain(format!("{matching}{more} of {of}{more} ")));
+    let is_part = !unread::of_filter(state).is_empty();
+    let more_matching = if is_part { "+" } else { more };
+    pieces.push(plain(format!("{matching}{more_matching} of {of}{more} ")));
+    // The counters of messages say so themselves, whatever the filter.
+    if let Some(words) = unread::short(&state.history)
+        && is_part
+        && state.screen == Screen::Tasks
+    {
+        pieces.push(piece(Tone::Warn, format!("· {words} ")));
+    }
     if let Some(percent) = progress {
         pieces.push(piece(Tone::Info, format!("· filtering {percent} % ")));
     }
     pieces
-}
-
-fn filter_of(state: &State) -> Option<&Filter> {
-    match state.screen {
-        Screen::Tasks => Some(&state.tasks.filter),
-        Screen::Events => Some(&state.events.filter),
-        Screen::Deliveries => Some(&state.deliveries.filter),
-        Screen::Endpoints => Some(&state.endpoints.filter),
-        Screen::Received => Some(&state.received.filter),
-        Screen::Health => None,
-    }
 }
 
 fn counts(state: &State) -> (usize, Option<usize>) {

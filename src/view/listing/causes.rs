@@ -3,25 +3,36 @@
 use super::super::list::Layout;
 use super::super::model::{AGE, delivery, unread};
 use super::super::paint::{Columns, Pieces, Side, dim, piece, plain, role};
-use super::super::text::cut_middle;
+use super::super::text::{cut_middle, wrap};
 use super::super::theme::Role;
 use super::age;
 use crate::app::{State, Tone};
 use crate::domain::{CauseId, visible};
 
+/// Cells below which there are too few lines for all that is not read.
+const NARROW: usize = 60;
 /// Cells of a pattern at most.
 const PATTERN: usize = 200;
 
-pub fn facts(state: &State) -> Vec<Pieces<'static>> {
+/// What is still broken, and below it what is not read, on lines of its own at every width.
+pub fn facts(state: &State, width: usize) -> Vec<Pieces<'static>> {
     let n_broken = state.history.deliveries.broken().len();
     let tone = if n_broken == 0 { Tone::Ok } else { Tone::Bad };
     let more = unread::more(&state.history);
-    let mut words = vec![piece(tone, format!("still broken: {n_broken}{more}"))];
-    for what in unread::words(&state.history, state.session.utc_offset) {
-        words.push(piece(Tone::Warn, format!(" · {what}")));
+    let broken = piece(tone, format!("still broken: {n_broken}{more}"));
+    let mut lines = vec![vec![broken, dim(" · enter shows the messages of a cause")]];
+    let unread = if width < NARROW {
+        unread::short_with_reason(&state.history)
+            .into_iter()
+            .collect()
+    } else {
+        unread::words(&state.history, state.session.utc_offset)
+    };
+    for what in unread {
+        let wrapped = wrap(&what, width).into_iter();
+        lines.extend(wrapped.map(|line| vec![piece(Tone::Warn, line)]));
     }
-    words.push(dim(" · enter shows the messages of a cause"));
-    vec![words]
+    lines
 }
 
 pub fn layout(width: u16) -> Layout {

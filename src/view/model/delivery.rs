@@ -1,10 +1,10 @@
 //! Messages in words: outcomes at endpoints, what comes next, why an attempt failed.
 
-use super::{Said, kept_of_answer, outcome_glyph};
+use super::{Said, kept_of_answer, outcome_glyph, unread};
 use crate::app::{State, Tone};
 use crate::domain::time::{OVERDUE, SECOND, due_words, rough_words};
 use crate::domain::{
-    Ability, Attempt, AttemptStatus, Delivery, EndpointId, EndpointOutcome, Forecast, History,
+    Attempt, AttemptStatus, Delivery, EndpointId, EndpointOutcome, Forecast, History, NotRead,
     OutcomeState, Replay, ReplayState, TaskId, Time, answer,
 };
 
@@ -14,32 +14,73 @@ const LABEL: usize = 18;
 /// A day, in microseconds.
 const DAY: i64 = 86_400 * SECOND;
 
+/// Cells of the column of [`notified`].
+pub const NOTIFIED: u16 = 9;
+
 /// Whether the endpoints got a task's latest event and its end: `✓ 3 of 3`, of the one that fares
-/// worse.
+/// worse; `? 3 of 3+` where more of it may be there than is read.
 pub fn notified(history: &History, task: &TaskId) -> Said {
     let mut found: Option<(&Delivery, u8)> = None;
+    let mut is_part = is_message_missing(history, task);
     for delivery in history.deliveries.deciding(task) {
         let (.., rank) = ranked(history, delivery);
         if found.is_none_or(|(_, worst)| rank > worst) {
             found = Some((delivery, rank));
         }
+        is_part |= is_outcome_open(history, delivery);
     }
-    let Some((delivery, _)) = found else {
-        return (Tone::Dim, "·".to_owned());
-    };
-    let of = delivery.outcomes.len();
-    if of == 0 {
-        let is_unread = history.is_unread_somewhere(delivery);
-        let words = if is_unread { "? unread" } else { "· unsent" };
+    let of = found.map_or(0, |(delivery, _)| delivery.outcomes.len());
+    let Some((delivery, _)) = found.filter(|_| of > 0) else {
+        let words = match (found, history.messages_not_read()) {
+            (None, Some(NotRead::Absent)) => "not told",
+            _ if is_part => "? unread",
+            (Some(_), _) => "· unsent",
+            (None, _) => "·",
+        };
         return (Tone::Dim, words.to_owned());
-    }
+    };
     let got = delivery
         .outcomes
         .iter()
         .filter(|outcome| outcome.state == OutcomeState::Delivered)
         .count();
-    let (glyph, tone) = worst(history, delivery);
-    (tone, format!("{glyph} {got} of {of}"))
+    let (glyph, tone) = match worst(history, delivery) {
+        (_, Tone::Ok) if is_part => ("?", Tone::Dim),
+        worst => worst,
+    };
+    let more = if is_part { "+" } else { "" };
+    let words = format!("{glyph} {got} of {of}{more}");
+    let is_cut = words.chars().count() > usize::from(NOTIFIED);
+    let short = is_cut.then(|| format!("{glyph} {got}/{of}{more}"));
+    (tone, short.unwrap_or(words))
+}
+
+/// Whether a message that decides how a task's endpoints know of it may be there and is not known:
+/// its latest, or one that told its end.
+fn is_message_missing(history: &History, task: &TaskId) -> bool {
+    if history.messages_not_read().is_some() {
+        return true;
+    }
+    let (Some(before), Some(row)) = (history.messages_unread_before(), history.tasks.get(task))
+    else {
+        return false;
+    };
+    let mut deciding = history.deliveries.deciding(task).peekable();
+    let is_any = deciding.peek().is_some();
+    let is_end_known = deciding.any(Delivery::tells_end);
+    row.created() < before && (!is_any || row.is_done() && !is_end_known)
+}
+
+/// Whether how a message stands at an endpoint may be another than is known: attempts there that are
+/// not read may have delivered it, or failed.
+fn is_outcome_open(history: &History, delivery: &Delivery) -> bool {
+    let mut failing =
+        (delivery.outcomes.iter()).filter(|outcome| outcome.state != OutcomeState::Delivered);
+    history.is_unread_somewhere(delivery)
+        || failing.any(|outcome| {
+            let missing = history.attempts_missing(delivery, &outcome.endpoint);
+            missing.is_some()
+        })
 }
 
 /// Glyph and tone of a message's worst outcome: failed and no more tries, failed and retrying,
@@ -114,13 +155,11 @@ pub fn outcomes(history: &History, delivery: &Delivery) -> Vec<Said> {
         ));
     }
     if words.is_empty() {
-        let text = match history.abilities.attempts {
-            _ if !history.is_unread_somewhere(delivery) => "no attempt seen yet",
-            Ability::Absent(_) => "attempts not told here",
-            _ if history.failing_logs().next().is_some() => "attempts cannot be read",
-            _ => "attempts not read yet",
+        let text = match history.why_unread_somewhere(delivery) {
+            None => "no attempt seen yet".to_owned(),
+            Some(why) => format!("attempts {}", unread::cell(why)),
         };
-        words.push((Tone::Dim, text.to_owned()));
+        words.push((Tone::Dim, text));
     }
     words
 }

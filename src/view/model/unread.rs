@@ -1,6 +1,8 @@
 //! What of the service's logs is not read here, in words: counts of messages and failures are too
 //! low by that.
 
+use crate::app::subject::{DeliverySubject, TaskSubject};
+use crate::app::{Screen, State};
 use crate::domain::{
     Ability, Delivery, EndpointId, History, Log, MessageId, NotRead, Time, plural, visible,
 };
@@ -41,7 +43,7 @@ pub fn words(history: &History, offset: i32) -> Vec<String> {
     messages.into_iter().chain(attempts).collect()
 }
 
-/// That messages are missing, or that attempts cannot be read, in a few words.
+/// That messages or attempts are missing, in a few words.
 pub fn short(history: &History) -> Option<&'static str> {
     let is_over = history.why_messages_unread().is_some();
     let before = history.messages_unread_before();
@@ -52,8 +54,49 @@ pub fn short(history: &History) -> Option<&'static str> {
         _ if history.failing_logs().next().is_some() => "attempts cannot be read",
         (None, Some(_)) if is_over => "older messages not read",
         (None, Some(_)) => "older messages not read yet",
-        (None, None) => return None,
+        (None, None) => return short_of_attempts(history),
     })
+}
+
+fn short_of_attempts(history: &History) -> Option<&'static str> {
+    let before = history.attempts_unread_before()?;
+    let is_absent = matches!(history.abilities.attempts, Ability::Absent(_));
+    let is_over = history.why_older_attempts_unread(before).is_some();
+    Some(match before {
+        _ if is_absent => "attempts not told here",
+        Time(i64::MAX) => "attempts not read yet",
+        _ if is_over => "older attempts not read",
+        _ => "older attempts not read yet",
+    })
+}
+
+/// The same with the reason, where there is one.
+pub fn short_with_reason(history: &History) -> Option<String> {
+    let short = short(history)?;
+    let of_messages = history.why_messages_unread();
+    let at_endpoint = || history.failing_logs().map(|(_, why)| why).min();
+    let older = || history.why_older_attempts_unread(history.attempts_unread_before()?);
+    let is_absent = short.ends_with("not told here");
+    let why = of_messages.or_else(at_endpoint).or_else(older);
+    Some(match why.filter(|_| !is_absent) {
+        Some(why) => format!("{short}: {}", visible(why)),
+        None => short.to_owned(),
+    })
+}
+
+/// What is not read of that which the filter of this screen asks, each with its time: what is shown
+/// need not be all that matches.
+pub fn of_filter(state: &State) -> Vec<String> {
+    let is_asked = match (state.screen, state.filter()) {
+        (Screen::Tasks, Some(filter)) => TaskSubject::asks_webhooks(&filter.query),
+        (Screen::Deliveries, Some(filter)) => DeliverySubject::asks_attempts(&filter.query),
+        _ => false,
+    };
+    if is_asked {
+        words(&state.history, state.session.utc_offset)
+    } else {
+        Vec::new()
+    }
 }
 
 /// Why no attempt at an endpoint is known, where there may be some all the same.
@@ -74,10 +117,7 @@ pub fn cell(why: NotRead<'_>) -> &'static str {
 
 /// The same in a sentence, with the reason.
 pub fn sentence(why: NotRead<'_>) -> String {
-    match why {
-        NotRead::Failed(why) => format!("cannot be read: {}", visible(why)),
-        NotRead::Yet | NotRead::Absent => cell(why).to_owned(),
-    }
+    visible(&why.words()).into_owned()
 }
 
 /// Before when messages are missing: `messages before 2026-11-26 12:03:10 are not read yet`.

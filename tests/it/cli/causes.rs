@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::on;
+use super::{on, reeltop, run};
+use crate::scripted::{Reply, Scripted, answer};
 use crate::server::support::{Receiver, attempts, create_endpoint, start};
 use reeltop::server::{Options, Running};
 
@@ -69,6 +70,52 @@ async fn causes_are_listed_and_lead_to_their_messages() {
     )
     .await;
     assert_eq!(none.len(), 0, "{none:?}");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_attempts_cannot_be_read_nothing_is_said_to_have_failed_or_not() {
+    let server = start(Options::default()).await;
+    let broken = Receiver::always(500).await;
+    let failing = create_endpoint(&server, &broken.url, &["task.*"]).await;
+    server.backend().create_task("asset", &["proxy"]).unwrap();
+    attempts(&server, &format!("endpoint_id={}", failing.id), 1).await;
+    let (url, key) = (server.url(), server.api_key().to_owned());
+    // All but the attempts is read as it is.
+    let answering = |status: &'static str, body: &'static str| {
+        let url = url.clone();
+        Scripted::start(move |_, request| {
+            if request.contains("/webhooks/delivery-attempts") {
+                answer(status, "content-type: application/json\r\n", body)
+            } else {
+                Reply::Pass(url.clone())
+            }
+        })
+    };
+    let down = answering("500 Internal Server Error", "{}").await;
+    let odd = answering(
+        "200 OK",
+        r#"{"data":[{"id":7}],"iterator":null,"done":true}"#,
+    )
+    .await;
+    for (service, why) in [
+        (&down, "1 answer that is needed could not be read: 500"),
+        (&odd, "1 row of the answers could not be read"),
+    ] {
+        for (arguments, first) in [
+            (vec!["causes"], "no failure is known, but "),
+            (vec!["causes", "--json"], "causes may be missing, as "),
+        ] {
+            let (code, lines, said) = run(reeltop(&service.url, &key, &arguments)).await;
+            assert_eq!((code, lines.len()), (1, 0), "{lines:?} {said}");
+            assert!(said.contains(&format!("{first}{why}")), "{said}");
+            assert!(
+                said.contains("with 0 attempts that could be read"),
+                "{said}"
+            );
+            assert!(!said.contains("nothing failed"), "{said}");
+        }
+    }
     server.stop().await;
 }
 

@@ -37,7 +37,8 @@ fn why_a_message_is_known_by_its_attempts_alone() {
     );
     assert!(shown.contains("no more than 500 are kept"), "{shown}");
 
-    let shown = told(&mut state, vec![messages_read(None)]);
+    let whole = vec![messages_read(None), read_from("ep_shop", None)];
+    let shown = told(&mut state, whole);
     let words = "is not known: it was not in the log as";
     assert!(shown.contains(words), "{shown}");
     press(&mut state, "esc");
@@ -180,6 +181,221 @@ fn a_message_whose_attempts_are_not_read_is_not_called_unsent() {
         let tasks = picture(&mut state, 160, 36);
         assert_eq!(tasks.contains("· unsent"), is_unsent, "{tasks}");
         assert_eq!(tasks.contains("? unread"), !is_unsent, "{tasks}");
+    }
+}
+
+/// Filters the list, and tests all of it, also what is to be tested again.
+fn filter(state: &mut State, text: &str) {
+    press(state, "/ ctrl-u");
+    update(state, Msg::Pasted(text.into()));
+    press(state, "enter");
+    scan(state);
+}
+
+fn scan(state: &mut State) {
+    // A list is tested again once a second at most.
+    let mut later = state.now;
+    later.mono += 2_000_000;
+    later.wall = later.wall.plus(2_000_000);
+    update(state, Msg::Tick(later));
+    while state.is_scanning() {
+        update(state, Msg::Scan);
+    }
+}
+
+#[test]
+fn only_what_is_known_to_be_unsent_is_and_what_is_read_later_is_looked_at_again() {
+    let why = Some("500: out of order");
+    for screen in ["1", "3"] {
+        let mut state = fresh();
+        let failed = seen(1, 60, 12, &[("proxy", "failed")]);
+        let new = vec![
+            abilities(),
+            endpoint("ep_new", "new", "https://new.example", false),
+            event(5, "task.failed", failed, "keynote.mp4", 12),
+            message("msg_new", 5, "task.failed", 1, 12, "{}"),
+            messages_read(None),
+            listed(&["ep_new"]),
+        ];
+        update(&mut state, Msg::Changed(new));
+        press(&mut state, screen);
+        filter(&mut state, "unsent");
+        let log = Log::Attempts(EndpointId::new("ep_new"));
+        for (what, words) in [
+            (vec![], "Attempts are not read yet."),
+            (
+                vec![unread(log.clone(), why)],
+                "Attempts at new cannot be read: 500: out of order.",
+            ),
+        ] {
+            update(&mut state, Msg::Changed(what));
+            scan(&mut state);
+            let shown = picture(&mut state, 120, 24);
+            for words in ["Nothing that is read matches", words, "0+ of 1"] {
+                assert!(shown.contains(words), "{words}: {shown}");
+            }
+        }
+        let read = vec![unread(log, None), read_from("ep_new", None)];
+        update(&mut state, Msg::Changed(read));
+        scan(&mut state);
+        let shown = picture(&mut state, 120, 24);
+        assert!(shown.contains("1 of 1 "), "{shown}");
+        assert!(!shown.contains("not read"), "{shown}");
+        // One message was read by its id, and was sent.
+        let sent = attempt("first", "msg_new", "ep_new", 5, (204, ""), false);
+        update(&mut state, Msg::Changed(vec![sent]));
+        scan(&mut state);
+        let shown = picture(&mut state, 120, 24);
+        assert!(shown.contains("Nothing matches the filter"), "{shown}");
+    }
+}
+
+#[test]
+fn a_message_whose_attempts_were_read_by_its_id_is_tested_again() {
+    let mut state = fresh();
+    let new = vec![
+        abilities(),
+        endpoint("ep_new", "new", "https://new.example", false),
+        message("msg_new", 5, "task.failed", 1, 12, "{}"),
+        messages_read(None),
+    ];
+    update(&mut state, Msg::Changed(new));
+    press(&mut state, "3");
+    filter(&mut state, "unsent");
+    assert!(picture(&mut state, 120, 24).contains("0+ of 1"));
+    let read = ChangeKind::AttemptsRead(MessageId::new("msg_new"));
+    update(&mut state, Msg::Changed(vec![change(0, read)]));
+    let shown = picture(&mut state, 120, 24);
+    assert!(shown.contains("1+ of 1"), "{shown}");
+}
+
+#[test]
+fn whether_endpoints_were_notified_is_marked_where_not_all_is_read() {
+    let mut state = world();
+    let notified = |state: &mut State, task: &str| {
+        let shown = picture(state, 120, 36);
+        let row = shown.lines().find(|line| line.contains(task));
+        let row = row.unwrap_or_else(|| panic!("{task}: {shown}")).to_owned();
+        row.chars()
+            .rev()
+            .take(12)
+            .collect::<Vec<_>>()
+            .iter()
+            .rev()
+            .collect::<String>()
+    };
+    let ends = |state: &mut State, task: &str, words: &str| {
+        let cell = notified(state, task);
+        assert!(
+            cell.ends_with(&format!(" {words}")),
+            "{task} {words}: {cell}"
+        );
+    };
+    let late = Log::Attempts(EndpointId::new("ep_late"));
+    for (what, podcast, keynote, drone) in [
+        (vec![], "✓ 2 of 2", "↻ 1 of 2", "·"),
+        // An endpoint whose log is not read may have got it, or not.
+        (
+            vec![endpoint("ep_late", "late", "https://late.example", false)],
+            "? 2 of 2+",
+            "↻ 1 of 2+",
+            "·",
+        ),
+        (
+            vec![unread(late.clone(), Some("500: out of order"))],
+            "? 2 of 2+",
+            "↻ 1 of 2+",
+            "·",
+        ),
+        (
+            vec![unread(late, None), read_from("ep_late", None)],
+            "✓ 2 of 2",
+            "↻ 1 of 2",
+            "·",
+        ),
+        // What failed there last may have been delivered since.
+        (
+            vec![unread(
+                Log::Attempts(EndpointId::new("ep_staging")),
+                Some("500"),
+            )],
+            "✓ 2 of 2",
+            "↻ 1 of 2+",
+            "·",
+        ),
+        (
+            vec![unread(Log::Attempts(EndpointId::new("ep_staging")), None)],
+            "✓ 2 of 2",
+            "↻ 1 of 2",
+            "·",
+        ),
+        // A message that is not read may be there.
+        (
+            vec![messages_read(Some(10))],
+            "✓ 2 of 2",
+            "↻ 1 of 2",
+            "? unread",
+        ),
+        (
+            vec![messages_read(None), unread(Log::Messages, Some("500"))],
+            "? 2 of 2+",
+            "↻ 1 of 2+",
+            "? unread",
+        ),
+    ] {
+        update(&mut state, Msg::Changed(what));
+        ends(&mut state, "podcast", podcast);
+        ends(&mut state, "keynote", keynote);
+        ends(&mut state, "drone", drone);
+    }
+}
+
+#[test]
+fn where_tasks_are_what_messages_tell_there_is_none_only_once_these_are_read() {
+    let mut state = fresh();
+    state.session.is_svix_alone = true;
+    let link = ChangeKind::Link(Box::new(LinkState::Live));
+    update(&mut state, Msg::Changed(vec![abilities(), change(9, link)]));
+    for (what, words) in [
+        (vec![], "Messages are not read yet"),
+        (
+            vec![unread(Log::Messages, Some("500: out of order"))],
+            "Messages cannot be read: 500: out of order",
+        ),
+        (
+            vec![unread(Log::Messages, None), messages_read(Some(60))],
+            "No task is told by the messages that are read.",
+        ),
+        (vec![messages_read(None)], "No active tasks."),
+    ] {
+        let shown = told(&mut state, what);
+        assert!(shown.contains(words), "{words}: {shown}");
+        let is_none = words == "No active tasks.";
+        assert_eq!(shown.contains("No active tasks"), is_none, "{shown}");
+    }
+}
+
+#[test]
+fn why_something_is_not_read_stands_there_at_every_width() {
+    let mut state = world();
+    let log = Log::Attempts(EndpointId::new("ep_staging"));
+    let failing = unread(log, Some("503: down for the night"));
+    update(&mut state, Msg::Changed(vec![failing]));
+    for keys in ["3", "e"] {
+        press(&mut state, keys);
+        for (width, height) in [
+            (40, 10),
+            (60, 14),
+            (80, 24),
+            (111, 24),
+            (112, 24),
+            (160, 40),
+        ] {
+            let shown = picture(&mut state, width, height);
+            let words = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+            let why = "cannot be read: 503: down for the night";
+            assert!(words.contains(why), "{keys} {width}x{height}: {shown}");
+        }
     }
 }
 

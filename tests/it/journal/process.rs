@@ -420,6 +420,12 @@ async fn the_lists_and_tail_read_the_journal_without_the_server() {
     assert!(out.contains("500"), "{out}");
     let (_, out, _) = home.run(&["endpoints", "--offline", "--json"]).await;
     assert!(out.contains(&receiver.url), "{out}");
+    for list in ["tasks", "messages"] {
+        let unsent = [list, "--offline", "--query", "unsent"];
+        let (code, _, words) = home.run(&unsent).await;
+        assert_eq!(code, 2, "{words}");
+        assert!(words.contains("which attempts were read"), "{words}");
+    }
     let (code, ..) = home.run(&["tasks", "--offline", "--no-journal"]).await;
     assert_eq!(code, 2);
     a_newer_one_is_left_where_it_is(&home).await;

@@ -12,7 +12,8 @@ use reeltop::view::theme::{Theme, ThemeName};
 
 use super::snapshots;
 use crate::support::{
-    attempt, before, change, event, fresh, message, picture, press, seen, task_id, told, world,
+    attempt, before, change, event, fresh, message, messages_read, picture, press, read_from, seen,
+    task_id, told, world,
 };
 
 fn link(ago: i64, state: LinkState) -> Change {
@@ -474,6 +475,7 @@ fn an_end_that_did_not_arrive_is_not_hidden_by_later_progress() {
             let try_id = format!("atmpt_n{n}");
             changes.push(attempt(&try_id, &id, "ep_n", ago, (code, ""), false));
         }
+        changes.extend([messages_read(None), read_from("ep_n", None)]);
         if is_reversed {
             changes.reverse();
         }
