@@ -45,6 +45,7 @@ use crate::domain::{
     Moment, NextAsked, Proof, Received, Route, TaskId, Time,
 };
 use bulk::asking::Asking;
+use bulk::reading::Reading;
 use bulk::run::Run;
 use bulk::sending::RunView;
 use bulk::{BulkOverlay, ShownBulk};
@@ -86,6 +87,8 @@ pub struct Session {
     pub is_svix_alone: bool,
     /// Where a receiver listens beside the dashboard, if one does.
     pub listening: Option<String>,
+    /// So long at most a service is left alone that asks for it (429), in microseconds.
+    pub longest_pause: i64,
 }
 
 /// The screens, in the order of their digits.
@@ -379,6 +382,8 @@ pub struct State {
     pub run: Option<Run>,
     /// What the service is asked about the plan of many.
     pub asking: Asking,
+    /// What is read for the plan of many.
+    pub reading: Reading,
     /// What is left to the service's own retry.
     pub waits: Waits,
     /// The changes of endpoints that wait for an answer, and what waits to be seen of them.
@@ -420,6 +425,7 @@ impl State {
             leaving: None,
             run: None,
             asking: Asking::default(),
+            reading: Reading::default(),
             waits: Waits::default(),
             changes: Changes::default(),
             keyed: i64::MIN,
@@ -434,6 +440,13 @@ impl State {
     /// that all ages change at once and at most once a second.
     pub fn shown_at(&self) -> Moment {
         self.frozen.as_ref().map_or(self.now, |frozen| frozen.since)
+    }
+
+    /// Until when the service asks to be left alone (429), as the poller leaves it alone; `None` if it
+    /// does not.
+    pub fn left_alone(&self) -> Option<Time> {
+        let left = self.polls.alone_for(self.session.longest_pause, self.now);
+        (left > 0).then(|| self.now.wall.plus(left))
     }
 
     /// A time of day where it is today, else with its day.

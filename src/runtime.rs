@@ -58,6 +58,8 @@ pub struct Settings {
     pub deliveries_from: Option<String>,
     /// Whether there is nothing but that Svix server.
     pub is_svix_alone: bool,
+    /// So long at most a service is left alone that asks for it (429), in microseconds.
+    pub longest_pause: i64,
     /// `NO_COLOR`: the mono theme.
     pub no_color: bool,
     /// The locale is not UTF-8: ASCII only.
@@ -111,6 +113,7 @@ pub async fn run(
         base_url: settings.base_url,
         deliveries_from: settings.deliveries_from,
         is_svix_alone: settings.is_svix_alone,
+        longest_pause: settings.longest_pause,
         listening: settings.listening.as_ref().map(|it| it.url.clone()),
     };
     let signals = Signals::open().context("cannot listen to signals")?;

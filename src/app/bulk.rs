@@ -2,6 +2,7 @@
 
 pub mod asking;
 mod kept;
+pub mod reading;
 mod route;
 pub mod run;
 mod scope;
@@ -73,6 +74,17 @@ impl BulkRow {
         self.choice == Some(Choice::Wait)
     }
 
+    /// Whether it is tried again by the service as far as is known, which has not said so.
+    fn is_estimate(&self) -> bool {
+        self.item.retry.is_some_and(|retry| !retry.is_exact)
+    }
+
+    /// Why attempts of it cannot be read, if some cannot.
+    pub fn why_unreadable(&self) -> Option<&str> {
+        let missing = self.item.unread.as_ref()?;
+        missing.is_failing.then_some(&*missing.words)
+    }
+
     fn is_refused(&self) -> bool {
         matches!(self.item.verdict, Verdict::Refuse(_))
     }
@@ -134,6 +146,8 @@ pub struct Counts {
     pub skipped: usize,
     pub refused: usize,
     pub waiting: usize,
+    /// Those of them that the service has not said so of.
+    pub waiting_estimated: usize,
     /// Left to the service's own retry, of which none comes after all.
     pub no_retry: usize,
     /// Those that the service tries again by itself, and that are to be sent, …
@@ -142,6 +156,10 @@ pub struct Counts {
     pub estimated: usize,
     /// Those that were left out by another route, and that are sent all the same.
     pub unwanted: usize,
+    /// Those that are to be sent though not all of their attempts are read, …
+    pub unread: usize,
+    /// … and of these those whose attempts cannot be.
+    pub unreadable: usize,
 }
 
 /// The overlay: the plan, and the number that is typed to confirm it.
@@ -247,11 +265,13 @@ impl BulkOverlay {
             if row.item.is_chosen {
                 counts.send += 1;
                 counts.pending += usize::from(row.item.retry.is_some());
-                let is_estimate = row.item.retry.is_some_and(|retry| !retry.is_exact);
-                counts.estimated += usize::from(is_estimate);
+                counts.estimated += usize::from(row.is_estimate());
                 counts.unwanted += usize::from(row.is_unwanted);
+                counts.unread += usize::from(row.item.unread.is_some());
+                counts.unreadable += usize::from(row.why_unreadable().is_some());
             } else if row.is_waiting() {
                 counts.waiting += 1;
+                counts.waiting_estimated += usize::from(row.is_estimate());
             } else if row.is_refused() {
                 counts.refused += 1;
             } else if row.choice == Some(Choice::NoRetry) {
@@ -416,7 +436,7 @@ impl State {
             self.session.is_read_only,
             self.now.wall,
         );
-        let mut looks = overlay.not_read.looks();
+        let mut looks = self.read_for(&overlay);
         if overlay.rows.is_empty() {
             let words = format!("{}: {}", overlay.title, overlay.why_empty());
             self.say(Tone::Info, words);
@@ -450,7 +470,8 @@ impl State {
 
     /// Leaves what the service tries again by itself to it, in the plan that is open.
     pub(super) fn leave_to_retry(&mut self) {
-        let is_asking = !self.asking.is_over();
+        // Left alone for long, what it would say is not waited for.
+        let is_asking = !self.asking.is_over() && self.left_alone().is_none();
         let words = match &mut self.overlay {
             Some(Overlay::Replay(_)) => return self.leave_one_to_retry(),
             Some(Overlay::Bulk(overlay)) if overlay.by.is_sweep() => Some(ALL_OR_NONE),

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::domain::{Failure, Moment};
+use crate::domain::{Failure, FailureKind, Moment, UNSAID};
 
 /// How reading by REST goes. More than one part reads, and each tells how it went, so that a part
 /// that fails must not hide that another goes well.
@@ -12,6 +12,9 @@ pub struct Polls {
     /// When a read last told something, or that nothing is new.
     pub told: Option<Moment>,
     pub failed: Option<(Moment, Failure)>,
+    /// When the service asked to be left alone (429), and for how long, both in microseconds: of
+    /// those that were said, the one that ends last.
+    asked: Option<(i64, i64)>,
 }
 
 impl Polls {
@@ -24,8 +27,31 @@ impl Polls {
                 self.well = Some(at);
                 self.told = Some(at);
             }
-            Some(failure) => self.failed = Some((at, failure.clone())),
+            Some(failure) => {
+                self.note_refusal(at, failure);
+                self.failed = Some((at, failure.clone()));
+            }
         }
+    }
+
+    /// Takes note of a refusal by a service that asks to be left alone.
+    pub(super) fn note_refusal(&mut self, at: Moment, failure: &Failure) {
+        if failure.kind == FailureKind::RateLimited {
+            let wait = failure.wait.filter(|wait| *wait > 0).unwrap_or(UNSAID);
+            let end = |(at, wait): &(i64, i64)| at.saturating_add(*wait);
+            let all = self.asked.into_iter().chain([(at.mono, wait)]);
+            self.asked = all.max_by_key(end);
+        }
+    }
+
+    /// How much longer it is left alone, in microseconds, `longest` in all at most; 0 if it is not.
+    pub(super) fn alone_for(&self, longest: i64, now: Moment) -> i64 {
+        let Some((at, wait)) = self.asked else {
+            return 0;
+        };
+        at.saturating_add(wait.min(longest))
+            .saturating_sub(now.mono)
+            .max(0)
     }
 
     /// Whether the latest read by REST failed.

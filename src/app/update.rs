@@ -132,7 +132,8 @@ impl State {
             _ => {}
         }
         self.weigh_told();
-        let mut effects = self.leave();
+        let mut effects = self.follow_plan();
+        effects.extend(self.leave());
         effects.extend(self.drive_run());
         effects.extend(self.ask_names());
         effects

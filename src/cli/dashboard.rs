@@ -11,6 +11,7 @@ use super::listen::beside::Beside;
 use super::output::{conclude, note, usage};
 use super::secrets::usable;
 use super::{demo, journal, source};
+use crate::domain::time::micros;
 use crate::io::client::Client;
 use crate::io::config::{Source, secrets};
 use crate::io::journal::Settings;
@@ -99,6 +100,7 @@ async fn open(
         base_url: source.url.clone(),
         deliveries_from: source.deliveries_from(),
         is_svix_alone: source.is_svix_alone,
+        longest_pause: micros(source.waits.max_retry_after),
         no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
         is_ascii: !is_utf8(),
         theme: theme(&args.theme),

@@ -7,6 +7,7 @@ mod verdict;
 use super::history::{Delivery, History};
 use super::id::{EndpointId, MessageId};
 use super::link::Ability;
+use super::message::Missing;
 use super::time::{SECOND, Time, due_words};
 pub use grounds::Grounds;
 pub(super) use local::plan_local_tried;
@@ -39,8 +40,10 @@ pub struct PlanItem {
     pub warnings: Vec<String>,
     /// Whether it is to be sent; never true where the verdict refuses.
     pub is_chosen: bool,
-    /// Whether the last attempt there failed.
+    /// Whether the last attempt there failed, as far as is known.
     pub is_failing: bool,
+    /// Why not all of its attempts there are known, where they are not.
+    pub unread: Option<Missing>,
     /// When the service tries again by itself; past where that is overdue.
     pub retry: Option<Retry>,
     /// What this rests on.
@@ -386,7 +389,10 @@ mod tests {
         };
         for (told, unread) in [
             (failing(None), Some("its attempts are not read")),
-            (failing(Some("500")), Some("its attempts cannot be read")),
+            (
+                failing(Some("500")),
+                Some("its attempts cannot be read: 500"),
+            ),
             (ChangeKind::AttemptsRead(MessageId::new("msg_1")), None),
         ] {
             history.apply(change(told));

@@ -1,24 +1,22 @@
 //! The plan of many replays: what would be sent of it, what not and why, in the order in which it
 //! would leave.
 
+mod head;
 pub mod run;
 
 use ratatui::layout::Rect;
 
 use super::help::centered;
 use super::list;
-use super::model::unread::{attempts_words, messages_words};
 use super::model::{CLOCK, asset_label};
 use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role};
 use super::text::{cut_middle, hints, wrap};
 use super::theme::Role;
-use crate::app::bulk::asking::Asking;
-use crate::app::bulk::{BulkOverlay, BulkRow, Choice, Counts, NotRead, ShownBulk};
+use crate::app::bulk::{BulkOverlay, BulkRow, Choice, Counts, ShownBulk};
 use crate::app::prompt::Prompt;
 use crate::app::{State, Tone};
-use crate::domain::bulk::{retried_words, tried_words};
 use crate::domain::time::OVERDUE;
-use crate::domain::{History, MessageId, Retry, Route, Time, Verdict, plural, visible};
+use crate::domain::{History, MessageId, Retry, Time, Verdict, visible};
 
 /// The widest that it is.
 const WIDTH: u16 = 124;
@@ -44,7 +42,7 @@ pub fn draw(
         .clamp(20, WIDTH)
         .min(area.width);
     let inner_width = usize::from(width).saturating_sub(4);
-    let above = head(state, overlay, counts, inner_width);
+    let above = head::lines(state, overlay, counts, inner_width);
     let n_rows = overlay.rows.len().min(usize::from(u16::MAX / 2)) as u16;
     let wanted = (above.len() as u16 + 1)
         .saturating_add(n_rows)
@@ -137,174 +135,6 @@ fn indented(area: Rect) -> Rect {
     }
 }
 
-fn head(
-    state: &State,
-    overlay: &BulkOverlay,
-    counts: Counts,
-    width: usize,
-) -> Vec<Pieces<'static>> {
-    let offset = state.session.utc_offset;
-    let mut title = vec![role(Role::Title, overlay.title.clone())];
-    let is_part = overlay.not_read.messages_before.is_some();
-    title.push(dim(format!(" · {}", messages(overlay.n_messages, is_part))));
-    if overlay.n_fine > 0 {
-        title.push(dim(format!(
-            ", {} of them did not fail last",
-            overlay.n_fine
-        )));
-    }
-    let tone = if counts.send > 0 {
-        Tone::Accent
-    } else {
-        Tone::Dim
-    };
-    let mut sums = vec![piece(tone, format!("{} to send", counts.send))];
-    for (n, word) in [
-        (counts.skipped, "skipped"),
-        (counts.left_out, "left out by you"),
-        (counts.waiting, "left to the service's retry"),
-        (counts.no_retry, "left to a retry that does not come"),
-    ] {
-        if n > 0 {
-            sums.push(plain(format!(" · {n} {word}")));
-        }
-    }
-    if counts.refused > 0 {
-        sums.push(piece(
-            Tone::Warn,
-            format!(" · {} cannot be sent", counts.refused),
-        ));
-    }
-    let mut lines = vec![title, sums];
-    let doubts = not_read(&state.history, &overlay.not_read, offset);
-    for words in doubts {
-        let wrapped = wrap(&words, width).into_iter();
-        lines.extend(wrapped.map(|text| vec![piece(Tone::Warn, text)]));
-    }
-    if let Some(why) = overlay.obstacle() {
-        let wrapped = wrap(&visible(&why), width).into_iter();
-        lines.extend(wrapped.map(|text| vec![piece(Tone::Warn, text)]));
-    } else if counts.send > 0 {
-        let words = format!(
-            "by {}, {}",
-            overlay.route,
-            how(overlay, counts.send, offset)
-        );
-        lines.extend(wrap(&words, width).into_iter().map(|text| vec![dim(text)]));
-    }
-    if !overlay.by.is_sweep()
-        && let Some(words) = tried_words(overlay.n_tried(&state.history))
-    {
-        lines.extend(wrap(&words, width).into_iter().map(|text| vec![dim(text)]));
-    }
-    if counts.unwanted > 0 {
-        let words = format!(
-            "! you left {} of them out: this one request takes them all the same, and sends them too",
-            counts.unwanted
-        );
-        let wrapped = wrap(&words, width).into_iter();
-        lines.extend(wrapped.map(|text| vec![piece(Tone::Warn, text)]));
-    }
-    if overlay.n_stale > 0 {
-        let words = format!(
-            "! {} of them would be skipped one by one, as superseded by a newer message of the task, \
-             or in doubt: they are sent again too",
-            overlay.n_stale
-        );
-        let wrapped = wrap(&words, width).into_iter();
-        lines.extend(wrapped.map(|text| vec![piece(Tone::Warn, text)]));
-    }
-    if counts.pending > 0 {
-        let retried = retried_words(counts.pending, counts.estimated);
-        let rest = match overlay.by {
-            Route::Server | Route::Svix => ", which a resend may end; a leaves them to it",
-            Route::Recover | Route::Missing | Route::Bulk => ", which this may end",
-            Route::Local => " all the same; a leaves them to it",
-        };
-        let wrapped = wrap(&format!("! {retried}{rest}"), width).into_iter();
-        lines.extend(wrapped.map(|text| vec![piece(Tone::Warn, text)]));
-    }
-    let asked = asked(&state.asking, counts);
-    let wrapped = asked.map(|words| wrap(&words, width));
-    lines.extend(wrapped.into_iter().flatten().map(|text| vec![dim(text)]));
-    lines
-}
-
-/// How far the service was asked when it tries them again, and why not all of it is known.
-fn asked(asking: &Asking, counts: Counts) -> Option<String> {
-    if !asking.is_over() {
-        return Some(format!(
-            "asking the service when it tries them again: {}",
-            asking.progress()
-        ));
-    }
-    if counts.estimated == 0 {
-        return None;
-    }
-    let why = match (&asking.why, asking.n_beyond) {
-        (Some(why), _) => why.clone(),
-        (None, 1..) => format!("it was asked about {} messages, the most", asking.n),
-        (None, 0) => return None,
-    };
-    Some(visible(&format!("not all are said by the service: {why}")).into_owned())
-}
-
-/// What is not known of them, and what came to be known since.
-fn not_read(history: &History, not_read: &NotRead, offset: i32) -> Vec<String> {
-    let mut lines = Vec::new();
-    match not_read.n() {
-        0 => {}
-        1 => lines.push(
-            "! attempts of 1 of them are not read yet: whether it failed is not known".to_owned(),
-        ),
-        n => lines.push(format!(
-            "! attempts of {n} of them are not read yet: whether they failed is not known"
-        )),
-    }
-    if let Some(before) = not_read.messages_before {
-        let words = messages_words(history, before, offset);
-        lines.push(format!(
-            "! {words}: what failed of them is not in this plan"
-        ));
-    }
-    if not_read.is_outrun(history) {
-        lines.push("! older messages were read since; Esc, then R plans them too".to_owned());
-    }
-    if let Some(before) = not_read.before {
-        let unread = attempts_words(history, before, offset);
-        lines.push(format!("! {unread}: what failed then is not in this plan"));
-    }
-    if not_read.n_found > 0 {
-        let n = not_read.n_found;
-        lines.push(format!(
-            "! {n} more that failed were read since; Esc, then R plans them too"
-        ));
-    }
-    lines
-}
-
-/// In which order and how fast they are sent.
-fn how(overlay: &BulkOverlay, n: usize, offset: i32) -> String {
-    let Some(recovery) = &overlay.recovery else {
-        return overlay.order(n);
-    };
-    format!(
-        "for {} since {}: the service alone decides what that is and sends it, in its own order and at \
-         its own pace; {} known to be among it, what else is sent is not followed",
-        visible(&recovery.asked.takes.words()),
-        recovery.asked.since.date_clock(offset),
-        plural(n, "message here is", "messages here are")
-    )
-}
-
-fn messages(n: usize, is_part: bool) -> String {
-    if is_part {
-        format!("{n}+ messages")
-    } else {
-        plural(n, "message", "messages")
-    }
-}
-
 fn layout(width: u16) -> list::Layout {
     use Side::Left;
     let width = width.saturating_sub(2);
@@ -381,6 +211,15 @@ fn cells(
         (Verdict::Send, _) if !item.is_chosen => dim("left out by you"),
         (Verdict::Send, _) => plain(""),
     };
+    let mut why = vec![why];
+    if let Some(missing) = item.unread.as_ref().filter(|_| item.is_chosen) {
+        let start = match why.first() {
+            Some(first) if !first.text.is_empty() => " · ",
+            _ => "! ",
+        };
+        let words = visible(&missing.words);
+        why.push(piece(Tone::Warn, format!("{start}attempts {words}")));
+    }
     let names = names(&state.history, &row.message);
     let n_columns = match layout.columns.width(6) {
         0 if layout.columns.width(5) == 0 => 5,
@@ -407,7 +246,7 @@ fn cells(
     let label = cut_middle(&visible(&item.label), room).into_owned();
     cells.push(vec![plain(label)]);
     cells.push(vec![piece(tone, word)]);
-    cells.push(vec![why]);
+    cells.push(why);
     cells
 }
 

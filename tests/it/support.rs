@@ -44,6 +44,7 @@ pub fn fresh() -> State {
         base_url: "https://api.example.com".into(),
         deliveries_from: None,
         is_svix_alone: false,
+        longest_pause: 300_000_000,
         listening: None,
     };
     let mut state = State::new(session, Keymap::embedded().unwrap());

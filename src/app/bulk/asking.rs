@@ -3,7 +3,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use super::BulkOverlay;
+use super::{BulkOverlay, BulkRow};
 use crate::app::told::Sighted;
 use crate::app::{Effect, Overlay, Sight, State, Tone};
 use crate::domain::{Failure, FailureKind, History, MessageId, NextAsked, Time};
@@ -12,6 +12,8 @@ use crate::domain::{Failure, FailureKind, History, MessageId, NextAsked, Time};
 const MAX_ASKED: usize = 400;
 /// So many are asked about at once.
 const AT_ONCE: usize = 8;
+/// Rows that are looked at in a second for what has come to be asked about.
+const LOOKED_AT: usize = 500;
 
 /// What the service is asked about the messages of a plan of many.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -20,6 +22,10 @@ pub struct Asking {
     under_way: HashSet<MessageId>,
     /// Answered since the plan was last weighed.
     heard: HashSet<MessageId>,
+    /// Those that are, were, or will be asked about, and those that are too many.
+    met: HashSet<MessageId>,
+    /// The row that is looked at next.
+    next: usize,
     pub n_answered: usize,
     /// To be asked about in all.
     pub n: usize,
@@ -31,29 +37,44 @@ pub struct Asking {
 
 impl Asking {
     fn of(plan: &BulkOverlay, history: &History, now: Time) -> Self {
-        let mut seen = HashSet::new();
-        let is_unknown = |id: &MessageId| {
-            let held = history.deliveries.get(id);
-            held.is_some_and(|held| history.is_next_unknown(held, now))
-        };
         // What counts as tried again by itself comes first.
         let is_counted = |is: bool| {
             let rows = plan.rows.iter();
             rows.filter(move |row| row.item.retry.is_some() == is)
         };
-        let rows = is_counted(true).chain(is_counted(false));
-        let mut waiting: VecDeque<MessageId> = rows
-            .map(|row| &row.message)
-            .filter(|id| seen.insert(*id) && is_unknown(id))
-            .cloned()
-            .collect();
-        let n_beyond = waiting.len().saturating_sub(MAX_ASKED);
-        waiting.truncate(MAX_ASKED);
-        Self {
-            n: waiting.len(),
-            n_beyond,
-            waiting,
-            ..Self::default()
+        let mut asking = Self::default();
+        asking.add(is_counted(true).chain(is_counted(false)), history, now);
+        asking
+    }
+
+    /// Looks at the next rows: attempts that are read later may tell of more to ask about.
+    fn look_on(&mut self, plan: &BulkOverlay, history: &History, now: Time) {
+        if self.why.is_none() {
+            let rows = plan.rows.iter().skip(self.next).take(LOOKED_AT);
+            self.add(rows, history, now);
+            self.next += LOOKED_AT;
+            if self.next >= plan.rows.len() {
+                self.next = 0;
+            }
+        }
+    }
+
+    fn add<'a>(&mut self, rows: impl Iterator<Item = &'a BulkRow>, history: &History, now: Time) {
+        let is_unknown = |id: &MessageId| {
+            let held = history.deliveries.get(id);
+            held.is_some_and(|held| history.is_next_unknown(held, now))
+        };
+        for row in rows {
+            if self.met.contains(&row.message) || !is_unknown(&row.message) {
+                continue;
+            }
+            self.met.insert(row.message.clone());
+            if self.n < MAX_ASKED {
+                self.n += 1;
+                self.waiting.push_back(row.message.clone());
+            } else {
+                self.n_beyond += 1;
+            }
         }
     }
 
@@ -84,6 +105,10 @@ impl Asking {
             }
             // It expired, or was deleted: of the others it may be told all the same.
             Err(failure) if failure.kind == FailureKind::NotFound => self.n_answered += 1,
+            // It is asked again once it may be.
+            Err(failure) if failure.kind == FailureKind::RateLimited => {
+                self.waiting.push_front(message.clone());
+            }
             Err(failure) => {
                 self.waiting.clear();
                 self.why = Some(match failure.kind {
@@ -107,7 +132,23 @@ impl State {
             Some(_) => Asking::of(plan, &self.history, self.now.wall),
             None => Asking::default(),
         };
-        self.asking.ask(&self.history)
+        self.ask_next()
+    }
+
+    /// Asks on, also about what has come to be known since.
+    pub(super) fn ask_on(&mut self, plan: &BulkOverlay) -> Vec<Effect> {
+        if self.session.deliveries_from.is_some() {
+            self.asking.look_on(plan, &self.history, self.now.wall);
+        }
+        self.ask_next()
+    }
+
+    /// The next ones, unless the service asks to be left alone.
+    fn ask_next(&mut self) -> Vec<Effect> {
+        match self.left_alone() {
+            Some(_) => Vec::new(),
+            None => self.asking.ask(&self.history),
+        }
     }
 
     /// Takes in that the service answered of one, and asks about the next; not for a plan that is
@@ -117,11 +158,14 @@ impl State {
         message: &MessageId,
         told: &Result<Sighted, Failure>,
     ) -> Vec<Effect> {
+        if let Err(failure) = told {
+            self.polls.note_refusal(self.now, failure);
+        }
         self.asking.take(message, told);
         if !holds_plan(self.overlay.as_ref()) {
             self.asking.waiting.clear();
         }
-        self.asking.ask(&self.history)
+        self.ask_next()
     }
 
     /// Weighs the rows again of which the service told something.

@@ -4,11 +4,8 @@
 use std::collections::HashSet;
 
 use super::{BulkOverlay, Scope};
-use crate::app::{Effect, Sight};
-use crate::domain::{EndpointId, History, MessageId, OutcomeState, Time};
+use crate::domain::{self, EndpointId, History, MessageId, OutcomeState, Time, visible};
 
-/// Messages read by their ids as a plan opens; logs are read back by themselves.
-const READ_NOW: usize = 50;
 /// Of more messages than these, the newest alone are looked at again: they are read first.
 const LOOKED_AT: usize = 2000;
 
@@ -18,6 +15,9 @@ pub struct NotRead {
     messages: Vec<MessageId>,
     /// Where alone it matters, if only one endpoint is meant.
     endpoint: Option<EndpointId>,
+    /// Those of them whose attempts cannot be read, and why not.
+    pub n_failed: usize,
+    pub why: Option<String>,
     /// Pairs that turned out to have failed since the plan was made.
     pub n_found: usize,
     /// Where only what is known to have failed was asked for: before when attempts may be missing;
@@ -40,13 +40,31 @@ impl NotRead {
         let messages_before = history.messages_unread_before();
         let mut unread = messages.to_vec();
         unread.retain(|id| is_unread(history, id, endpoint.as_ref()));
-        Self {
+        let mut not_read = Self {
             messages: unread,
             endpoint,
+            n_failed: 0,
+            why: None,
             n_found: 0,
             before: before.filter(|_| takes_failures),
             messages_before: messages_before.filter(|_| scope.takes_what_comes(history)),
-        }
+        };
+        not_read.note_failing(history);
+        not_read
+    }
+
+    /// Takes note of those that cannot be read.
+    fn note_failing(&mut self, history: &History) {
+        let endpoint = self.endpoint.as_ref();
+        let looked_at = self.messages.iter().rev().take(LOOKED_AT);
+        let failing = looked_at.filter_map(|id| match why_unread(history, id, endpoint)? {
+            domain::NotRead::Failed(why) => Some(why),
+            domain::NotRead::Yet | domain::NotRead::Absent => None,
+        });
+        let mut n_failed = 0;
+        let why = failing.inspect(|_| n_failed += 1).last();
+        self.why = why.map(str::to_owned);
+        self.n_failed = n_failed;
     }
 
     /// Messages that may have failed or not.
@@ -59,12 +77,9 @@ impl NotRead {
         is_unread(history, message, self.endpoint.as_ref())
     }
 
-    /// Reads the newest of them.
-    pub(super) fn looks(&self) -> Vec<Effect> {
-        let newest = self.messages.iter().rev().take(READ_NOW);
-        newest
-            .map(|id| Effect::Look(Sight::Attempts(id.clone())))
-            .collect()
+    /// All of them, the newest first.
+    pub(super) fn newest(&self) -> impl Iterator<Item = &MessageId> {
+        self.messages.iter().rev()
     }
 
     /// Whether older messages were read since, which are not in the plan.
@@ -81,18 +96,27 @@ impl NotRead {
             .into_iter()
             .partition(|id| is_unread(history, id, endpoint));
         self.messages.extend(unread);
+        self.note_failing(history);
         read
     }
 }
 
 fn is_unread(history: &History, id: &MessageId, endpoint: Option<&EndpointId>) -> bool {
-    history
-        .deliveries
-        .get(id)
-        .is_some_and(|delivery| match endpoint {
-            Some(endpoint) => history.is_unread(delivery, endpoint),
-            None => history.is_unread_somewhere(delivery),
-        })
+    why_unread(history, id, endpoint).is_some()
+}
+
+/// Why it is not known whether a message failed, if it is not.
+fn why_unread<'a>(
+    history: &'a History,
+    id: &MessageId,
+    endpoint: Option<&EndpointId>,
+) -> Option<domain::NotRead<'a>> {
+    let delivery = history.deliveries.get(id)?;
+    match endpoint {
+        Some(endpoint) if delivery.outcome(endpoint).is_some() => None,
+        Some(endpoint) => history.attempts_missing(delivery, endpoint),
+        None => history.why_unread_somewhere(delivery),
+    }
 }
 
 impl BulkOverlay {
@@ -108,6 +132,12 @@ impl BulkOverlay {
             }
             (0, _) if !takes_failures => "there is no message".to_owned(),
             (_, 0) => "nothing to replay, as the last attempt failed nowhere".to_owned(),
+            (_, n) if n == self.not_read.n_failed => {
+                let why = visible(self.not_read.why.as_deref().unwrap_or_default()).into_owned();
+                format!(
+                    "nothing is known to have failed, but the attempts of {n} cannot be read: {why}"
+                )
+            }
             (_, n) => format!(
                 "nothing is known to have failed, but the attempts of {n} are not read yet; R again \
                  in a moment"

@@ -5,7 +5,7 @@ use crate::domain::attempt::AttemptStatus;
 use crate::domain::history::{Delivery, History, OutcomeState};
 use crate::domain::id::{EndpointId, MessageId};
 use crate::domain::link::Ability;
-use crate::domain::message::{Log, NotRead, Payload};
+use crate::domain::message::{NotRead, Payload};
 use crate::domain::receiver::is_one_receiver;
 use crate::domain::replay::{Replay, Route};
 use crate::domain::schedule::Forecast;
@@ -57,6 +57,7 @@ impl PlanItem {
             url: url.unwrap_or_default(),
             is_chosen: verdict == Verdict::Send,
             is_failing: outcome.is_some_and(|outcome| outcome.state == OutcomeState::Failed),
+            unread: missing(history, delivery, id).map(Into::into),
             retry: delivery.and_then(|delivery| next_retry(history, delivery, id)),
             grounds: Grounds::of(history, message, id),
             verdict,
@@ -175,20 +176,24 @@ pub(super) fn weigh(
     let Some((delivery, _)) =
         delivery.and_then(|delivery| delivery.outcome(id).map(|outcome| (delivery, outcome)))
     else {
-        let unread = why_unread(history, delivery, id);
-        let warning = match unread {
+        let unread = missing(history, delivery, id).map(why_unread);
+        let warning = match &unread {
             Some(why) => format!("it is not known whether it was sent there: {why}"),
             None => "it was never sent there before".to_owned(),
         };
         let verdict = if is_named {
             Verdict::Send
         } else {
-            Verdict::Skip(unread.unwrap_or("never sent there").into())
+            Verdict::Skip(unread.unwrap_or_else(|| "never sent there".to_owned()))
         };
         return (verdict, vec![warning]);
     };
     let attempts = delivery.attempts_at(id);
     let mut warnings = Vec::new();
+    if let Some(why @ NotRead::Failed(_)) = history.attempts_missing(delivery, id) {
+        let why = why_unread(why);
+        warnings.push(format!("it may have been delivered meanwhile: {why}"));
+    }
     match history.forecast(delivery, id) {
         Forecast::Next { at, is_exact, .. } => {
             let (about, estimate) = if is_exact {
@@ -254,21 +259,23 @@ pub(super) fn weigh(
     (verdict, warnings)
 }
 
-/// Why it is not known whether a message of which no attempt is known there was sent there, if it
-/// is not.
-fn why_unread(
-    history: &History,
+/// Why not all attempts of a message at an endpoint are known, if they are not.
+fn missing<'a>(
+    history: &'a History,
     delivery: Option<&Delivery>,
     id: &EndpointId,
-) -> Option<&'static str> {
-    let at_it = history.attempts_not_read(id);
-    let of_it = delivery.map(|delivery| Log::AttemptsOf(delivery.id.clone()));
-    let is_failing = matches!(at_it, Some(NotRead::Failed(_)))
-        || of_it.is_some_and(|log| history.deliveries.why_unread(&log).is_some());
-    let is_unread = delivery.is_none_or(|delivery| history.is_unread(delivery, id));
-    is_unread.then_some(match at_it {
-        _ if is_failing => "its attempts cannot be read",
-        Some(NotRead::Absent) => "its attempts are not told here",
-        _ => "its attempts are not read",
-    })
+) -> Option<NotRead<'a>> {
+    match delivery {
+        Some(delivery) => history.attempts_missing(delivery, id),
+        None => Some(history.attempts_not_read(id).unwrap_or(NotRead::Yet)),
+    }
+}
+
+/// The same of a message of which no attempt is known there, in words.
+fn why_unread(why: NotRead<'_>) -> String {
+    match why {
+        NotRead::Yet => "its attempts are not read".to_owned(),
+        NotRead::Failed(why) => format!("its attempts cannot be read: {why}"),
+        NotRead::Absent => "its attempts are not told here".to_owned(),
+    }
 }

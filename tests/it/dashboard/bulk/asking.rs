@@ -2,11 +2,11 @@
 
 use reeltop::app::{Effect, Msg, Sight, Sighted, State, update};
 use reeltop::domain::{
-    AttemptId, ChangeKind, EndpointId, Failure, FailureKind, NextAsked, NextTry, Time,
+    AttemptId, ChangeKind, EndpointId, Failure, FailureKind, MessageId, NextAsked, NextTry, Time,
 };
 
 use super::{SECONDS, failing, pass};
-use crate::support::{change, key, picture, press};
+use crate::support::{attempt, change, key, message, picture, press, read_from};
 
 /// A world with so many that failed, read from a server that says when it tries again.
 fn told_by_svix(n: usize) -> State {
@@ -96,17 +96,130 @@ fn what_it_does_not_say_stays_an_estimate_and_why_is_said() {
     assert_eq!(more.len(), 1);
     open.extend(more);
     for one in open {
-        let put_off = Failure::new(FailureKind::RateLimited, "429 from svix.example", "");
-        assert_eq!(answered(&mut state, &one, Err(put_off)), []);
+        let failed = Failure::new(FailureKind::Server, "500 from svix.example", "");
+        assert_eq!(answered(&mut state, &one, Err(failed)), []);
     }
     pass(&mut state, SECONDS);
+    // It stays so of those that are left to it.
+    for (keys, words) in [
+        (
+            "",
+            "! the service tries 20 of them again by itself (19 by estimate), which",
+        ),
+        (
+            "a",
+            "! the service tries 20 of them again by itself (19 by estimate), and they are left to it",
+        ),
+        (
+            "a",
+            "! the service tries 20 of them again by itself (19 by estimate), which",
+        ),
+    ] {
+        press(&mut state, keys);
+        let plan = picture(&mut state, 120, 40);
+        assert!(plan.contains(words), "{words}: {plan}");
+        let why = "not all are said by the service: 500 from svix.example";
+        assert!(plan.contains(why), "{plan}");
+    }
+}
+
+/// Lets so many seconds pass, and gives what is asked then.
+fn later(state: &mut State, seconds: i64) -> Vec<Effect> {
+    let mut now = state.now;
+    now.mono += seconds * SECONDS;
+    now.wall = now.wall.plus(seconds * SECONDS);
+    update(state, Msg::Tick(now))
+}
+
+fn put_off(seconds: i64) -> Failure {
+    Failure {
+        wait: Some(seconds * SECONDS),
+        ..Failure::new(FailureKind::RateLimited, "429 from svix.example", "")
+    }
+}
+
+#[test]
+fn a_service_that_asks_to_be_left_alone_is_asked_on_after_that() {
+    let mut state = told_by_svix(20);
+    let polled = ChangeKind::Polled(Some(Box::new(put_off(60))));
+    update(&mut state, Msg::Changed(vec![change(0, polled)]));
+    assert_eq!(press(&mut state, "R"), []);
+    let plan = picture(&mut state, 120, 40);
+    let words = "0 of 20; it asks to be left alone (429), and is asked on at 14:03:37";
+    assert!(plan.contains(words), "{plan}");
+    assert_eq!(later(&mut state, 59), []);
+    let mut open = asked(later(&mut state, 2));
+    assert_eq!(open.len(), 8);
+    let plan = picture(&mut state, 120, 40);
+    assert!(!plan.contains("left alone"), "{plan}");
+
+    // Refused while it is asked, it is asked again about the same.
+    let refused = open.remove(3);
+    assert_eq!(answered(&mut state, &refused, Err(put_off(10))), []);
+    let plan = picture(&mut state, 120, 40);
+    assert!(plan.contains("left alone (429)"), "{plan}");
+    assert_eq!(later(&mut state, 9), []);
+    assert_eq!(asked(later(&mut state, 2)), [refused]);
+    // One that asks for a day is asked on as the poller does it.
+    let refused = open.remove(0);
+    answered(&mut state, &refused, Err(put_off(86_400)));
+    assert_eq!(later(&mut state, 299), []);
+    assert_eq!(asked(later(&mut state, 2)), [refused]);
+}
+
+#[test]
+fn what_is_read_while_the_plan_is_open_is_asked_about_too() {
+    let mut state = told_by_svix(2);
+    press(&mut state, "esc");
+    // Its first attempt is not read: whether a retry is to come is not known.
+    let new = vec![
+        message("msg_0_part", 900, "task.progress", 5, 300, "{}"),
+        attempt(
+            "part_2",
+            "msg_0_part",
+            "ep_staging",
+            250,
+            (500, "no"),
+            false,
+        ),
+        read_from("ep_staging", Some(260)),
+    ];
+    update(&mut state, Msg::Changed(new));
+    let id = MessageId::new("msg_0_part");
+    let look = Effect::Look(Sight::Attempts(id.clone()));
+    let effects = press(&mut state, "R");
+    assert!(effects.contains(&look), "{effects:?}");
+    let is_next =
+        |effect: &Effect| matches!(effect, Effect::Look(Sight::Next(one)) if one.message == id);
+    assert!(!effects.iter().any(is_next), "{effects:?}");
     let plan = picture(&mut state, 120, 40);
     for words in [
-        "! the service tries 20 of them again by itself (19 by estimate), which",
-        "not all are said by the service: 429 from svix.example",
+        "to send (1: attempts not read)",
+        "! not all attempts of 1 to send are read: they may have been delivered since",
+        "! attempts not read yet",
     ] {
         assert!(plan.contains(words), "{words}: {plan}");
     }
+    // It is read once, and then asked about.
+    assert_eq!(later(&mut state, 1), []);
+    let read = vec![
+        attempt(
+            "part_1",
+            "msg_0_part",
+            "ep_staging",
+            299,
+            (500, "no"),
+            false,
+        ),
+        change(0, ChangeKind::AttemptsRead(id.clone())),
+    ];
+    update(&mut state, Msg::Changed(read));
+    let effects = [later(&mut state, 1), later(&mut state, 1)].concat();
+    let n_asked = effects.into_iter().filter(is_next).count();
+    let plan = picture(&mut state, 120, 40);
+    assert_eq!(n_asked, 1, "{plan}");
+    assert!(!plan.contains(": attempts not read"), "{plan}");
+    assert!(!plan.contains("! attempts not read"), "{plan}");
 }
 
 #[test]

@@ -2,8 +2,11 @@
 
 use super::{failing, press};
 use crate::support::{attempt, change, endpoint, message, messages_read, picture, read_from};
-use reeltop::app::{Effect, Msg, Sight, update};
-use reeltop::domain::{Abilities, Ability, Change, ChangeKind, LogReach, MessageId};
+use reeltop::app::{Effect, Msg, Sight, State, update};
+use reeltop::domain::{
+    Abilities, Ability, Change, ChangeKind, EndpointId, Failure, FailureKind, Log, LogReach,
+    MessageId,
+};
 
 /// One message more, accepted so many seconds ago, of which no attempt is known.
 fn untried(id: &str, task: usize, ago: i64) -> Change {
@@ -59,6 +62,81 @@ fn what_is_not_read_is_counted_apart_and_read() {
     let plan = picture(&mut state, 120, 36);
     assert!(!plan.contains("more that failed"), "{plan}");
     assert_ne!(n_to_send(&plan), before, "{plan}");
+}
+
+#[test]
+fn all_that_is_not_read_is_read_a_few_at_a_time_and_not_while_the_service_is_left_alone() {
+    let mut state = failing(2);
+    let mut added: Vec<Change> = (0..75)
+        .map(|n| untried(&format!("msg_old_{n:02}"), 6, 3300 - n))
+        .collect();
+    added.push(endpoint("ep_late", "late", "https://late.example", false));
+    added.push(read_from("ep_late", Some(3000)));
+    update(&mut state, Msg::Changed(added));
+    press(&mut state, "/ i d : m s g _ enter");
+    assert_eq!(press(&mut state, "R").len(), 50);
+    let later = |state: &mut State, seconds: i64| {
+        let mut now = state.now;
+        now.mono += seconds * 1_000_000;
+        now.wall = now.wall.plus(seconds * 1_000_000);
+        update(state, Msg::Tick(now))
+    };
+    assert_eq!(later(&mut state, 1).len(), 10);
+    let refused = Failure {
+        wait: Some(60_000_000),
+        ..Failure::new(FailureKind::RateLimited, "429", "")
+    };
+    let why = Some("429".into());
+    let told = |kind| Change {
+        received: state.now,
+        ..change(0, kind)
+    };
+    let log = Log::AttemptsOf(MessageId::new("msg_old_74"));
+    let told = vec![
+        told(ChangeKind::Polled(Some(Box::new(refused)))),
+        told(ChangeKind::Unread { log, why }),
+    ];
+    update(&mut state, Msg::Changed(told));
+    assert_eq!(later(&mut state, 30), []);
+    let plan = picture(&mut state, 120, 40);
+    let words = "what is not read is asked of the service: it asks to be left alone (429)";
+    assert!(plan.contains(words), "{plan}");
+    // The one that was refused is asked for again.
+    let again = Effect::Look(Sight::Attempts(MessageId::new("msg_old_74")));
+    let more = later(&mut state, 31);
+    assert!(more.len() == 10 && more.contains(&again), "{more:?}");
+    assert_eq!(later(&mut state, 1).len(), 6);
+    assert_eq!(later(&mut state, 1), []);
+}
+
+#[test]
+fn what_cannot_be_read_is_said_to_be_so_with_the_reason() {
+    let mut state = failing(2);
+    let log = Log::Attempts(EndpointId::new("ep_staging"));
+    let down = |log: Log| {
+        let why = Some("503: down".into());
+        change(0, ChangeKind::Unread { log, why })
+    };
+    let new = vec![untried("msg_old", 6, 3300), down(log)];
+    update(&mut state, Msg::Changed(new));
+    press(&mut state, "/ i d : m s g _ enter R");
+    let plan = picture(&mut state, 120, 40);
+    for words in [
+        "! attempts of 1 of them cannot be read: 503: down: whether it failed is not known",
+        "(3: attempts not read)",
+        "! attempts of 3 to send cannot be read: 503: down: they may have been delivered since",
+        "attempts cannot be read: 503: down",
+        "it may have been delivered meanwhile: its attempts cannot be read: 503: down",
+    ] {
+        assert!(plan.contains(words), "{words}: {plan}");
+    }
+    assert!(!plan.contains("not read yet"), "{plan}");
+
+    // Where nothing else is asked for, that is all there is to say.
+    press(&mut state, "esc / ctrl-u m s g _ o l d enter R");
+    let shown = picture(&mut state, 160, 40);
+    let words = "the attempts of 1 cannot be read: 503: down";
+    assert!(shown.contains(words), "{shown}");
 }
 
 #[test]
@@ -130,7 +208,7 @@ fn older_messages_that_are_not_read_are_said_wherever_messages_are_counted() {
     let narrow = picture(&mut state, 60, 14);
     assert!(narrow.contains("older messages not read yet"), "{narrow}");
     let causes = at("e", &mut state);
-    for words in ["still broken: 4+", " · messages before "] {
+    for words in ["still broken: 4+", "messages before "] {
         assert!(causes.contains(words), "{words}\n{causes}");
     }
     let health = at("esc 5", &mut state);
