@@ -8,6 +8,10 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::domain::{Failure, Time, visible};
 
+/// Exit code where the outcome of a replay is not known: of one of its own, or of an earlier one that
+/// keeps what was asked for from being sent.
+pub const UNCLEAR: u8 = 3;
+
 /// Why a command ended before its end.
 #[derive(Debug)]
 pub enum Stop {
@@ -17,6 +21,8 @@ pub enum Stop {
     Declined(String),
     /// It did not succeed: exit code 1.
     Failed(Failure),
+    /// An earlier replay whose outcome is not known keeps it from being done: exit code 3.
+    Unclear(Failure),
     /// The output cannot be written; a closed pipe is no error.
     Output(io::Error),
 }
@@ -51,6 +57,10 @@ pub fn conclude(outcome: Outcome) -> ExitCode {
         Err(Stop::Failed(failure)) => {
             note(&failure.to_string());
             ExitCode::FAILURE
+        }
+        Err(Stop::Unclear(failure)) => {
+            note(&failure.to_string());
+            ExitCode::from(UNCLEAR)
         }
         Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(Stop::Output(error)) => {

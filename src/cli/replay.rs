@@ -23,10 +23,12 @@ use self::earlier::Earlier;
 use self::progress::Progress;
 use self::select::Since;
 use self::sending::{Sending, Work, end, send};
-use self::shown::{name_closing, nothing_to_send, plan_text, print_plan_lines, warn};
+use self::shown::{
+    held_back, name_ways_on, note_some, nothing_to_send, plan_text, print_plan_lines, warn,
+};
 use super::args::{ReplayArgs, SourceArgs};
 use super::list::query;
-use super::output::{Outcome, Output, Stop, note};
+use super::output::{Outcome, Output, Stop, UNCLEAR, note};
 use super::prompt::{confirmed, counted};
 use super::reading::{find_messages, say_no_list};
 use super::{journal, source};
@@ -112,7 +114,8 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
         })
         .collect();
     let found = earlier.leave_out_found(&history, &mut plans);
-    name_closing(&mut plans, &history);
+    name_ways_on(&mut plans, &history, only.is_some() && !is_bulk);
+    let held = held_back(&plans, &history);
     let by_service = history.service_time(now);
     let left = left_to_retries(&mut plans, args.leave_retries, by_service);
     let mut out = Output::new();
@@ -135,6 +138,10 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
             .write_all(plan_text(&plans, args.rate, is_bulk, n_tried, by_service).as_bytes());
     } else {
         warn(&plans, &left, by_service);
+        // Where nothing is sent at all, that is said as a whole.
+        if n_chosen > 0 {
+            note_some(&held, "that are not sent");
+        }
     }
     out.flush()?;
     earlier.told(found.clone(), clock.now()).await?;
@@ -145,20 +152,13 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
             left.len(),
             &found,
             &history,
+            !held.is_empty(),
         )));
     }
     if args.dry_run {
-        return Ok(Ready::Ended(0));
+        return Ok(Ready::Ended(if held.is_empty() { 0 } else { UNCLEAR }));
     }
-    let question = format!("Send {n_chosen}?");
-    if !args.yes {
-        let reply = if n_chosen > MANY {
-            counted(n_chosen).await?
-        } else {
-            confirmed(&question).await?
-        };
-        reply.or_stop("nothing was sent")?;
-    }
+    agreed(args, n_chosen, &format!("Send {n_chosen}?")).await?;
     Ok(Ready::Send(Box::new(Sending {
         work: Work::Many(Queue::new(jobs, args.rate)),
         client: of_patience(source, args.wait)?,
@@ -166,9 +166,23 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
         clock,
         wait: args.wait,
         is_json: args.json,
+        is_held_back: !held.is_empty(),
         history,
         out,
     })))
+}
+
+/// Asks, unless `--yes` says it already. Of many the number is to be typed.
+async fn agreed(args: &ReplayArgs, n: usize, question: &str) -> Result<(), Stop> {
+    if args.yes {
+        return Ok(());
+    }
+    let reply = if n > MANY {
+        counted(n).await?
+    } else {
+        confirmed(question).await?
+    };
+    reply.or_stop("nothing was sent")
 }
 
 /// The plan of a message that the query meant, at the endpoints that it meant.

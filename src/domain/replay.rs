@@ -1,6 +1,7 @@
 //! Replays: planned before they are sent, sent at most once, followed to the attempt they caused.
 
 mod replays;
+mod rival;
 
 use std::sync::Arc;
 
@@ -487,45 +488,6 @@ impl Replay {
             }
             _ => None,
         }
-    }
-
-    /// Why no other of its pair is sent while it is open.
-    pub fn open_words(&self) -> String {
-        match &self.by {
-            Some(who) if who.is_running => {
-                format!("{} is replaying it: {}", who.words(), self.words())
-            }
-            Some(who) => format!(
-                "a replay of it by {} is open: {}",
-                who.words(),
-                self.words()
-            ),
-            None => format!("a replay of it is open: {}", self.words()),
-        }
-    }
-
-    /// How somebody who has looked closes it by a command, where nobody follows it any more.
-    pub fn closing_words(&self) -> Option<String> {
-        const ID: usize = 8;
-        let who = self.by.as_ref().filter(|who| !who.is_running)?;
-        let is_sent = matches!(
-            self.state,
-            ReplayState::Accepted | ReplayState::AttemptSeen(_) | ReplayState::Unknown(_)
-        );
-        let id: String = who.id.chars().take(ID).collect();
-        is_sent.then(|| {
-            format!("once you have looked there, reeltop replays --give-up {id} closes it")
-        })
-    }
-
-    /// Why nothing more is sent where it went while that was being decided.
-    pub fn meanwhile_words(&self) -> String {
-        let who = self.by.as_ref().map(Who::words);
-        let who = who.unwrap_or_else(|| "this reeltop".to_owned());
-        format!(
-            "{who} posted it there meanwhile: {}; asked once more, it is sent again",
-            self.words()
-        )
     }
 
     /// Where it stands, in a sentence's words.

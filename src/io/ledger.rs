@@ -29,6 +29,7 @@ use self::settle::settle;
 pub use self::writing::{Planned, PlannedAll};
 use super::config::LedgerKeeping;
 use super::journal;
+use super::receiver::Receiver;
 use crate::domain::time::SECOND;
 use crate::domain::{
     Change, ChangeKind, EndpointId, Failure, FailureKind, MessageId, Moment, Replay, RetrySchedule,
@@ -220,6 +221,19 @@ impl Ledger {
     /// The replays of a message, wherever it went, oldest first.
     pub fn of_message(&self, message: &MessageId, now: Moment) -> Result<Vec<Replay>, Failure> {
         self.read(now, |file| file.message(message))
+    }
+
+    /// The open replay that would keep a message from being posted to a receiver, as what is planned is
+    /// refused.
+    pub fn rival(
+        &self,
+        (message, endpoint): &Pair,
+        receiver: &Receiver,
+        now: Moment,
+    ) -> Result<Option<Replay>, Failure> {
+        let known = self.of_message(message, now)?;
+        let is_rival = |other: &Replay| Receiver::is_rival(other, endpoint, Some(receiver));
+        Ok(known.into_iter().find(is_rival))
     }
 
     /// The latest revision of a row, whoever wrote it; 0 if there is none.

@@ -53,6 +53,13 @@ impl Receiver {
         is_news && ended.state.was_sent() && is_there()
     }
 
+    /// Whether a replay of the same message is open, so that none may be sent to this endpoint, or
+    /// posted to the receiver.
+    pub fn is_rival(other: &Replay, at: &EndpointId, receiver: Option<&Self>) -> bool {
+        let may_arrive = || receiver.is_some_and(|receiver| receiver.may_get(other));
+        other.state.is_open() && (other.endpoint == *at || may_arrive())
+    }
+
     /// Whether an open replay of the same message may still arrive there.
     pub fn may_get(&self, open: &Replay) -> bool {
         match (open.url(), &self.elsewhere) {

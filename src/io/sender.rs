@@ -27,6 +27,7 @@ pub use keys::SigningKeys;
 pub use local::{Parcel, delivered_meanwhile, post_here};
 pub use sweep::{Swept, not_offered, sweep};
 use weighing::{endpoint_objection, objection};
+pub use written::kept_words;
 use written::{Written, tell, tell_all};
 
 /// How long an attempt is looked for at a quick pace.

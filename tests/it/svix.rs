@@ -6,6 +6,7 @@ mod clock;
 mod endpoints;
 mod fake;
 mod handed_over;
+mod held_back;
 mod lists;
 mod nexts;
 mod publishing;

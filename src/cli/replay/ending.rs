@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
-use crate::domain::{History, Job, OutcomeState, Replay, ReplayState};
+use crate::cli::output::UNCLEAR;
+use crate::domain::{History, Job, OutcomeState, Replay, ReplayState, in_the_way};
 
 /// What was left unsent.
 #[derive(Debug, Default)]
@@ -24,16 +25,21 @@ pub(super) struct Tally {
     /// What spoke against a request is not that it has become needless.
     not_sent: usize,
     unknown: usize,
+    /// Whether a replay of unknown outcome kept something from being sent.
+    is_held_back: bool,
 }
 
 impl Tally {
     /// Of what was sent, and of what was left.
-    pub fn of(history: &History, left: &Left) -> Self {
+    pub fn of(history: &History, left: &Left, is_held_back: bool) -> Self {
         let mut latest: HashMap<_, &Replay> = HashMap::new();
         for replay in history.replays.all().filter(|replay| replay.by.is_none()) {
             latest.insert((&replay.message, &replay.endpoint), replay);
         }
-        let mut tally = Self::default();
+        let mut tally = Self {
+            is_held_back,
+            ..Self::default()
+        };
         for job in &left.unsent {
             // Whatever came of an earlier request of it: that was put off.
             latest.remove(&(&job.message, &job.endpoint));
@@ -41,6 +47,10 @@ impl Tally {
         }
         for replay in latest.values() {
             *tally.count_of(history, replay, &left.not_needed) += 1;
+            if let ReplayState::Cancelled(_) = replay.state {
+                let other = in_the_way(history, &replay.message, &replay.endpoint);
+                tally.is_held_back |= other.is_some_and(Replay::is_unclear);
+            }
         }
         tally
     }
@@ -71,10 +81,10 @@ impl Tally {
         }
     }
 
-    /// 3 if some outcome is unknown, else 1 if some failed or could not be sent, else 0.
+    /// 3 if some outcome is unknown, of what was sent or of what kept something from it, else 1 if some failed or could not be sent, else 0.
     pub fn code(self) -> u8 {
-        if self.unknown > 0 {
-            3
+        if self.unknown > 0 || self.is_held_back {
+            UNCLEAR
         } else {
             u8::from(self.failed + self.not_sent > 0)
         }
@@ -89,6 +99,7 @@ impl Tally {
             failed,
             not_sent,
             unknown,
+            is_held_back: _,
         } = self;
         if delivered + passed_over + failed + not_sent + unknown < 2 {
             return None;

@@ -19,7 +19,7 @@ use super::arrived::{self, Warnings};
 use super::sending::FOLDED;
 use super::{end, overlap};
 use crate::cli::args::{ReplayArgs, SourceArgs};
-use crate::cli::output::{Outcome, Output, Stop, note, usage};
+use crate::cli::output::{Outcome, Output, Stop, UNCLEAR, note, usage};
 use crate::cli::reading::find_messages;
 use crate::cli::verify::diagnosis;
 use crate::cli::{INTERRUPTED, hosts, journal, secrets, source};
@@ -117,10 +117,17 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     let known = ledger.wait(move |ledger| ledger.latest(now)).await?;
     let receiver = overlap::receiver(&ledger, &ids, &url, &args, &from).await?;
     let warnings = arrived::warnings(&ledger, &ids, &url, &from).await?;
+    let poster = Arc::new(Poster::new(is_read_only, args.wait));
     let mut out = Output::new();
     if args.dry_run {
-        print_planned(&mut out, &args, (&held, &warnings), &url)?;
-        return Ok(0);
+        let stages = overlap::stages(&ledger, &poster, &ids, &receiver, &place(&url)).await?;
+        return Ok(print_planned(
+            &mut out,
+            &args,
+            (&held, &warnings),
+            &url,
+            &stages,
+        )?);
     }
     for (id, words) in warned(&ids, &warnings) {
         note(&format!("{id}: {words}"));
@@ -131,8 +138,7 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
         }
     }
     hosts::confirmed(&url, args.yes).await?;
-    let (outlet, Ends { mut changes, .. }) = Outlet::new(Clock::new(), None, ledger);
-    let poster = Arc::new(Poster::new(is_read_only, args.wait));
+    let (outlet, Ends { mut changes, .. }) = Outlet::new(Clock::new(), None, ledger.clone());
     let posts = Posts::default();
     let sending = async {
         let parcels = held
@@ -174,48 +180,45 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
             }
         }
     };
-    match ended {
-        Some((Some(failure), printed)) => {
-            printed?;
-            let n_left = held.len().saturating_sub(replays.len());
-            if n_left > 0 {
-                note(&format!(
-                    "left unposted: {n_left} more, as nothing can be sent there"
-                ));
-            }
-            Err(failure.into())
-        }
-        Some((None, printed)) => {
-            printed?;
-            if replays.all().any(|replay| replay.state.is_open()) {
-                return Ok(3);
-            }
-            let is_taken = |replay: &Replay| replay.state.name() == "delivered";
-            Ok(u8::from(!replays.all().all(is_taken)))
-        }
-        None => {
-            note_open(&replays);
-            Ok(INTERRUPTED)
-        }
+    let Some((failure, printed)) = ended else {
+        note_open(&replays);
+        return Ok(INTERRUPTED);
+    };
+    printed?;
+    if let Some(failure) = &failure {
+        note_left(failure, held.len().saturating_sub(replays.len()));
     }
+    let is_open = replays.all().any(|replay| replay.state.is_open());
+    if is_open || overlap::is_held_back(&ledger, &replays, &receiver).await? {
+        return Ok(UNCLEAR);
+    }
+    let is_taken = |replay: &Replay| replay.state.name() == "delivered";
+    let is_done = failure.is_none() && replays.all().all(is_taken);
+    Ok(u8::from(!is_done))
 }
 
-/// What would be posted, a line each.
+/// The pair of the ledger: a URL takes a message once at a time.
+fn place(url: &Url) -> EndpointId {
+    EndpointId::new(&masked_url(url.as_str()))
+}
+
+/// What would become of each, a line each. The exit code that goes with it.
 fn print_planned(
     out: &mut Output,
     args: &ReplayArgs,
     (held, warnings): (&[Held], &Warnings),
     url: &Url,
-) -> io::Result<()> {
+    stages: &[(Stage, bool)],
+) -> io::Result<u8> {
     let mut replays = Replays::default();
     let now = Clock::new().now();
-    for (message, number) in held.iter().zip(1..) {
+    for ((message, (stage, _)), number) in held.iter().zip(stages).zip(1..) {
         let step = ReplayStep {
             replay: number,
             message: MessageId::new(&message.id),
-            endpoint: EndpointId::new(&masked_url(url.as_str())),
+            endpoint: place(url),
             route: Route::Local,
-            stage: Stage::Planned,
+            stage: stage.clone(),
         };
         replays.step(step, now);
         let Some(replay) = replays.get(number) else {
@@ -233,7 +236,12 @@ fn print_planned(
             out.line(&format!("  ! {words}"))?;
         }
     }
-    out.flush()
+    out.flush()?;
+    if stages.iter().any(|(_, is_unclear)| *is_unclear) {
+        return Ok(UNCLEAR);
+    }
+    let is_planned = |(stage, _): &(Stage, bool)| *stage == Stage::Planned;
+    Ok(u8::from(!stages.iter().all(is_planned)))
 }
 
 /// The warnings in the order of the messages.
@@ -244,6 +252,16 @@ fn warned<'a>(
     let of = |id: &'a MessageId| warnings.get(id).into_iter().flatten();
     ids.iter()
         .flat_map(move |id| of(id).map(move |words| (id, words)))
+}
+
+/// Says why nothing can be sent there, and how many are left for that.
+fn note_left(failure: &Failure, n_left: usize) {
+    if n_left > 0 {
+        note(&format!(
+            "left unposted: {n_left} more, as nothing can be sent there"
+        ));
+    }
+    note(&failure.to_string());
 }
 
 /// Says what ctrl-c leaves behind that may have arrived.
@@ -283,8 +301,7 @@ async fn post_all(
         let order = ReplayOrder {
             number,
             message,
-            // The pair of the ledger: a URL takes a message once at a time.
-            endpoint: EndpointId::new(&masked_url(parcel.url.as_str())),
+            endpoint: place(&parcel.url),
             route: Route::Local,
             grounds: Grounds::of_ledger(known),
         };

@@ -9,13 +9,17 @@ use crate::cli::args::{ReplayArgs, SourceArgs};
 use crate::cli::output::{Stop, note};
 use crate::cli::prompt::confirmed;
 use crate::cli::source;
-use crate::domain::{EndpointId, Failure, FailureKind, MessageId, Replay, masked_url};
+use crate::domain::{
+    EndpointId, Failure, FailureKind, MessageId, Replay, ReplayState, Replays, Stage, masked_url,
+};
 use crate::io::Clock;
 use crate::io::attempts::Attempts;
 use crate::io::client::Client;
 use crate::io::here::is_one_receiver;
-use crate::io::ledger::Ledger;
+use crate::io::ledger::{Ledger, Pair};
+use crate::io::post::Poster;
 use crate::io::receiver::Receiver;
+use crate::io::sender::kept_words;
 
 /// The receiver with this URL. Fails where a replay of one of these messages is open that may still
 /// arrive there; where that is not known, it is said, and confirmed. What begins later the ledger
@@ -62,6 +66,61 @@ pub(super) async fn receiver(
     Ok(Receiver::beside(url.clone(), elsewhere))
 }
 
+/// What would become of each message at once, and whether a replay of unknown outcome is in its way: by
+/// what the ledger and read-only mode refuse what is posted.
+pub(super) async fn stages(
+    ledger: &Ledger,
+    poster: &Poster,
+    ids: &[MessageId],
+    receiver: &Receiver,
+    at: &EndpointId,
+) -> Result<Vec<(Stage, bool)>, Failure> {
+    if let Err(refusal) = poster.gate() {
+        return Ok(vec![(Stage::Refused(refusal), false); ids.len()]);
+    }
+    let mut stages = Vec::new();
+    for id in ids {
+        let pair = (id.clone(), at.clone());
+        let rival = rival(ledger, &pair, receiver).await?;
+        stages.push(match rival {
+            Some(open) => {
+                let why = kept_words(&open, &pair.1);
+                (Stage::Cancelled(why), open.is_unclear())
+            }
+            None => (Stage::Planned, false),
+        });
+    }
+    Ok(stages)
+}
+
+async fn rival(
+    ledger: &Ledger,
+    pair: &Pair,
+    receiver: &Receiver,
+) -> Result<Option<Replay>, Failure> {
+    let (pair, receiver) = (pair.clone(), receiver.clone());
+    let now = Clock::new().now();
+    let rival = ledger.wait(move |ledger| ledger.rival(&pair, &receiver, now));
+    rival.await
+}
+
+/// Whether a replay of unknown outcome kept one of these from being posted.
+pub(super) async fn is_held_back(
+    ledger: &Ledger,
+    replays: &Replays,
+    receiver: &Receiver,
+) -> Result<bool, Failure> {
+    let is_cancelled = |replay: &&Replay| matches!(replay.state, ReplayState::Cancelled(_));
+    for replay in replays.all().filter(is_cancelled) {
+        let pair = (replay.message.clone(), replay.endpoint.clone());
+        let rival = rival(ledger, &pair, receiver).await?;
+        if rival.is_some_and(|open| open.is_unclear()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn refusal(replay: &Replay) -> Stop {
     let what = format!(
         "{} may still arrive there: this URL is that of {}, and {}",
@@ -69,11 +128,12 @@ fn refusal(replay: &Replay) -> Stop {
         replay.endpoint,
         replay.open_words()
     );
-    let hint = replay.closing_words();
-    let hint = hint
-        .as_deref()
-        .unwrap_or("reeltop replays tells how it ends");
-    Failure::new(FailureKind::Local, what, hint).into()
+    let failure = Failure::new(FailureKind::Local, what, replay.closing_hint());
+    if replay.is_unclear() {
+        Stop::Unclear(failure)
+    } else {
+        failure.into()
+    }
 }
 
 /// Has it confirmed that a replay whose URL is not known does not lead there.

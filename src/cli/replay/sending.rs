@@ -51,6 +51,8 @@ pub(super) struct Sending {
     pub clock: Clock,
     pub wait: Duration,
     pub is_json: bool,
+    /// Whether a replay of unknown outcome keeps something from being sent that was asked for.
+    pub is_held_back: bool,
     pub history: History,
     pub out: Output,
 }
@@ -63,6 +65,7 @@ pub(super) async fn send(by: Sending) -> Outcome {
         clock,
         wait,
         is_json,
+        is_held_back,
         mut history,
         mut out,
     } = by;
@@ -143,7 +146,7 @@ pub(super) async fn send(by: Sending) -> Outcome {
         return Ok(interrupted(&history));
     };
     hear(&book, &history, clock.now()).await;
-    let tally = Tally::of(&history, &left);
+    let tally = Tally::of(&history, &left, is_held_back);
     if let Some(words) = tally.words() {
         note(&words);
     }

@@ -5,10 +5,11 @@ use std::io;
 
 use serde_json::json;
 
-use crate::cli::output::{Output, note};
+use crate::cli::output::{Output, UNCLEAR, note};
 use crate::domain::bulk::{MANY, order_words, retried_words, tried_words};
 use crate::domain::{
-    History, Plan, PlanItem, Replay, ReplayState, Retry, Route, Time, Verdict, visible,
+    History, MessageId, OutcomeState, Plan, PlanItem, Replay, ReplayState, Retry, Route, Time,
+    Verdict, in_the_way, visible,
 };
 use crate::io::ledger::Pair;
 
@@ -50,19 +51,84 @@ pub fn plan_text(plans: &[Plan], rate: f64, is_bulk: bool, n_tried: usize, now: 
     text
 }
 
-/// Names the command that closes an open replay whose outcome nobody follows, wherever it keeps
-/// something from being sent.
-pub fn name_closing(plans: &mut [Plan], history: &History) {
+/// Names the way on wherever an earlier replay keeps something from being sent: the command that closes
+/// an open one whose outcome nobody follows, and the one that sends what is left out as its outcome is
+/// in doubt. `is_named` is whether that is this command already.
+pub fn name_ways_on(plans: &mut [Plan], history: &History, is_named: bool) {
     for plan in plans {
+        let message = &plan.message;
         for item in &mut plan.items {
-            let open = history.replays.open_of(&plan.message, &item.endpoint);
-            if let (Verdict::Refuse(why), Some(closing)) =
-                (&mut item.verdict, open.and_then(Replay::closing_words))
+            let way = match &item.verdict {
+                Verdict::Refuse(_) => {
+                    let open = in_the_way(history, message, &item.endpoint);
+                    open.and_then(Replay::closing_words)
+                }
+                Verdict::Skip(_) if !is_named => doubt(history, message, item).map(|_| {
+                    let endpoint = &item.endpoint;
+                    format!("reeltop replay {message} --endpoint {endpoint} sends it all the same")
+                }),
+                Verdict::Skip(_) | Verdict::Send => None,
+            };
+            if let (Verdict::Refuse(why) | Verdict::Skip(why), Some(way)) = (&mut item.verdict, way)
             {
                 why.push_str("; ");
-                why.push_str(&closing);
+                why.push_str(&way);
             }
         }
+    }
+}
+
+/// The latest replay there, if its outcome is in doubt. That of one that was found delivered is not.
+fn doubt<'a>(history: &'a History, message: &MessageId, item: &PlanItem) -> Option<&'a Replay> {
+    let doubt = history.replays.doubtful_of(message, &item.endpoint)?;
+    (!is_delivered(doubt)).then_some(doubt)
+}
+
+fn is_delivered(replay: &Replay) -> bool {
+    matches!(replay.state, ReplayState::Delivered { .. })
+}
+
+/// What an earlier replay keeps from being sent whose outcome is not known, and why, a line each. What
+/// its endpoint has got since wants nothing any more.
+pub fn held_back(plans: &[Plan], history: &History) -> Vec<String> {
+    let mut held = Vec::new();
+    for plan in plans {
+        let message = &plan.message;
+        for item in &plan.items {
+            let is_held = |_: &&String| match &item.verdict {
+                Verdict::Refuse(_) => {
+                    in_the_way(history, message, &item.endpoint).is_some_and(Replay::is_unclear)
+                }
+                _ => !has_got(history, message, item) && doubt(history, message, item).is_some(),
+            };
+            let why = match &item.verdict {
+                Verdict::Refuse(why) | Verdict::Skip(why) => Some(why),
+                Verdict::Send => None,
+            };
+            if let Some(why) = why.filter(is_held) {
+                let label = &item.label;
+                held.push(format!("nothing was sent of {message} to {label}: {why}"));
+            }
+        }
+    }
+    held
+}
+
+fn has_got(history: &History, message: &MessageId, item: &PlanItem) -> bool {
+    let delivery = history.deliveries.get(message);
+    let outcome = delivery.and_then(|delivery| delivery.outcome(&item.endpoint));
+    outcome.is_some_and(|outcome| outcome.state == OutcomeState::Delivered)
+}
+
+/// Says so many of the lines as anybody reads.
+pub fn note_some(lines: &[String], what: &str) {
+    for line in lines.iter().take(MANY) {
+        note(&visible(line));
+    }
+    if let Some(n_more) = lines.len().checked_sub(MANY).filter(|n| *n > 0) {
+        note(&format!(
+            "{n_more} more {what}; --dry-run instead of --yes prints them all and sends nothing"
+        ));
     }
 }
 
@@ -106,14 +172,7 @@ pub fn warn(plans: &[Plan], left: &[Retry], now: Time) {
             lines.extend(warnings.map(|why| format!("{message} → {label}: {why}")));
         }
     }
-    for line in lines.iter().take(MANY) {
-        note(&visible(line));
-    }
-    if let Some(n_more) = lines.len().checked_sub(MANY).filter(|n| *n > 0) {
-        note(&format!(
-            "{n_more} more warnings; --dry-run instead of --yes prints them all and sends nothing"
-        ));
-    }
+    note_some(&lines, "warnings");
     if let Some(words) = retry_words(plans, now) {
         note(&words);
     }
@@ -147,8 +206,8 @@ fn retry_words(plans: &[Plan], now: Time) -> Option<String> {
     }
 }
 
-/// 1 where something was refused, 3 where it is not known what came of an earlier replay, 0 where all of
-/// it is delivered or left to the service. `is_named` is whether the command names the endpoint. Of
+/// 3 where something is held back by a replay of unknown outcome, 1 where something was refused else, 0
+/// where all of it is delivered or left to the service. `is_named` is whether the command names the endpoint. Of
 /// `found` it is news how an earlier replay ended.
 pub fn nothing_to_send(
     plans: &[Plan],
@@ -156,7 +215,9 @@ pub fn nothing_to_send(
     n_left: usize,
     found: &[Pair],
     history: &History,
+    is_held_back: bool,
 ) -> u8 {
+    let code = if is_held_back { UNCLEAR } else { 0 };
     let items = || {
         plans
             .iter()
@@ -168,16 +229,10 @@ pub fn nothing_to_send(
     });
     let nothing = |why: &str| {
         note(&format!("nothing can be sent: {}", visible(why)));
-        1
+        code.max(1)
     };
     if let Some(why) = refusal {
-        let is_open = |(plan, item): (&Plan, &PlanItem)| {
-            let open = history.replays.open_of(&plan.message, &item.endpoint);
-            open.is_some_and(|replay| replay.by.as_ref().is_none_or(|who| !who.is_running))
-        };
-        let code = nothing(&why);
-        // Nobody who sends it knows what became of that one.
-        return if items().any(is_open) { 3 } else { code };
+        return nothing(&why);
     }
     if plans.is_empty() {
         return nothing("no message was found");
@@ -189,25 +244,20 @@ pub fn nothing_to_send(
             "no endpoint was sent it or wants it; name one with --endpoint"
         });
     }
-    let mut code = 0;
     let mut n_doubts = 0;
     for (plan, item) in items() {
         let (message, endpoint) = (&plan.message, &item.endpoint);
         let doubt = history.replays.doubtful_of(message, endpoint);
         // What turned out to be delivered is told once, and is delivered like any other then.
         let is_news = found.iter().any(|(of, at)| (of, at) == (message, endpoint));
-        let is_delivered = |it: &&Replay| matches!(it.state, ReplayState::Delivered { .. });
         let doubt = doubt.filter(|it| is_news || !is_delivered(it));
-        if let (Verdict::Skip(why), Some(replay)) = (&item.verdict, doubt) {
+        if let (Verdict::Skip(why), Some(_)) = (&item.verdict, doubt) {
             n_doubts += 1;
             if n_doubts <= MANY {
                 let label = &item.label;
                 note(&visible(&format!(
                     "nothing was sent of {message} to {label}: {why}"
                 )));
-            }
-            if !is_delivered(&replay) {
-                code = 3;
             }
         }
     }

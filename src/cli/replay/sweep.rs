@@ -6,13 +6,12 @@ use std::io::{self, Write};
 
 use super::earlier::Earlier;
 use super::select::Since;
-use super::shown::{name_closing, print_plan_lines};
-use super::{Ready, Sending, Work, gather, meant, select};
+use super::shown::{held_back, name_ways_on, print_plan_lines};
+use super::{Ready, Sending, Work, agreed, gather, meant, select};
 use crate::cli::args::{ReplayArgs, SourceArgs, StatusArg};
-use crate::cli::output::{Output, Stop, note, usage};
-use crate::cli::prompt::{confirmed, counted};
+use crate::cli::output::{Output, Stop, UNCLEAR, note, usage};
 use crate::cli::{journal, source};
-use crate::domain::bulk::{MANY, RECOVERED, Sweep, Takes, Tried, oldest_first, plan_of_many};
+use crate::domain::bulk::{RECOVERED, Sweep, Takes, Tried, oldest_first, plan_of_many};
 use crate::domain::time::{duration_words, micros};
 use crate::domain::{
     Ability, EndpointDraft, Grounds, History, MessageId, OutcomeState, Plan, PlanItem, Route, Time,
@@ -52,7 +51,7 @@ pub(super) fn takes(args: &ReplayArgs) -> Result<Option<Takes>, Stop> {
 }
 
 /// Plans and confirms one request for many. Ends with 1 where it is refused, declined or not
-/// offered, with 2 where it reaches too far back or nobody could be asked.
+/// offered, with 3 where a replay of unknown outcome is in the way, with 2 where it reaches too far back or nobody could be asked.
 pub(super) async fn prepare(
     takes: Takes,
     args: &ReplayArgs,
@@ -95,7 +94,7 @@ pub(super) async fn prepare(
         takes,
     };
     let mut plans = asked.plans(&history, &messages, source.read_only, now);
-    name_closing(&mut plans, &history);
+    name_ways_on(&mut plans, &history, true);
     let n_skipped = skipped(&history, &asked, &plans, source.read_only, now);
     let route = asked.takes.route();
     let mut out = Output::new();
@@ -105,7 +104,8 @@ pub(super) async fn prepare(
     if let Some(why) = refusal(&asked.takes, &plans) {
         note(&why);
         out.flush()?;
-        return Ok(Ready::Ended(1));
+        let is_held_back = !held_back(&plans, &history).is_empty();
+        return Ok(Ready::Ended(if is_held_back { UNCLEAR } else { 1 }));
     }
     if plans.is_empty() {
         note(nothing(&asked.takes));
@@ -131,14 +131,7 @@ pub(super) async fn prepare(
         Takes::Failed => format!("Recover {n}?"),
         Takes::Missing | Takes::Tried { .. } => format!("Send {n}?"),
     };
-    if !args.yes {
-        let reply = if n > MANY {
-            counted(n).await?
-        } else {
-            confirmed(&question).await?
-        };
-        reply.or_stop("nothing was sent")?;
-    }
+    agreed(args, n, &question).await?;
     let order = |(number, plan): (u64, &Plan)| ReplayOrder {
         number,
         message: plan.message.clone(),
@@ -155,6 +148,7 @@ pub(super) async fn prepare(
         clock,
         wait: args.wait,
         is_json: args.json,
+        is_held_back: false,
         history,
         out,
     })))

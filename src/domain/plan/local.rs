@@ -3,13 +3,12 @@
 use core::net::IpAddr;
 use std::sync::Arc;
 
-use super::verdict::{MAY_END, open_at_its_url, posted_there, weigh};
+use super::verdict::{MAY_END, in_the_way, posted_there, weigh};
 use super::{Plan, PlanItem, Verdict, candidates, tried};
 use crate::domain::history::History;
 use crate::domain::id::{EndpointId, MessageId};
 use crate::domain::mask::MASK;
 use crate::domain::message::Payload;
-use crate::domain::replay::Replay;
 use crate::domain::time::Time;
 
 /// What would be posted.
@@ -106,8 +105,7 @@ fn plan_at(
         let refusal = general
             .map(str::to_owned)
             .or_else(|| refusal_there(history, id))
-            .or_else(|| history.replays.open_of(message, id).map(Replay::open_words))
-            .or_else(|| open_at_its_url(history, message, id));
+            .or_else(|| in_the_way(history, message, id).map(|open| open.rival_words(id)));
         item(history, message, id, is_named, refusal, now)
     });
     Plan {

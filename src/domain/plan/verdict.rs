@@ -80,8 +80,7 @@ pub(super) fn item(
     let refusal = general
         .map(str::to_owned)
         .or_else(|| endpoint_refusal(history, id))
-        .or_else(|| history.replays.open_of(message, id).map(Replay::open_words))
-        .or_else(|| open_at_its_url(history, message, id));
+        .or_else(|| in_the_way(history, message, id).map(|open| open.rival_words(id)));
     let (verdict, mut warnings) = match refusal {
         Some(why) => (Verdict::Refuse(why), Vec::new()),
         None => weigh(history, delivery, id, is_named, now),
@@ -110,12 +109,16 @@ fn next_retry(history: &History, delivery: &Delivery, endpoint: &EndpointId) -> 
     }
 }
 
-/// Why one must not be sent to an endpoint whose URL it was posted to: it may have arrived there.
-pub(super) fn open_at_its_url(
-    history: &History,
+/// The open replay that keeps a message from being sent to an endpoint: of the pair itself, or posted
+/// to the endpoint's URL, where it may have arrived.
+pub fn in_the_way<'a>(
+    history: &'a History,
     message: &MessageId,
     id: &EndpointId,
-) -> Option<String> {
+) -> Option<&'a Replay> {
+    if let Some(open) = history.replays.open_of(message, id) {
+        return Some(open);
+    }
     let url = &history.endpoints.get(id)?.url;
     let is_there = |replay: &&Replay| {
         replay.state.is_open()
@@ -124,7 +127,7 @@ pub(super) fn open_at_its_url(
                 .is_some_and(|posted| is_one_receiver(&posted, url))
     };
     let mut replays = history.replays.of_message(message);
-    replays.find(is_there).map(Replay::open_words)
+    replays.find(is_there)
 }
 
 /// What is to be known of a post from here to the receiver of an endpoint, the latest that was made:

@@ -245,11 +245,7 @@ impl File {
         let transaction = self.db.transaction_with_behavior(behavior)?;
         for (at, (id, replay)) in rows.iter().enumerate() {
             let scope = self.service.scope(&replay.message);
-            let is_rival = |other: &Replay| {
-                let is_pair = other.endpoint == replay.endpoint;
-                let may_arrive = || receiver.is_some_and(|receiver| receiver.may_get(other));
-                other.state.is_open() && (is_pair || may_arrive())
-            };
+            let is_rival = |other: &Replay| Receiver::is_rival(other, &replay.endpoint, receiver);
             let has_got = |held: &Held| {
                 *held.owner != *owner.id
                     && receiver.is_some_and(|it| it.has_got(&held.replay, &replay.endpoint))

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::ReplayOrder;
-use crate::domain::{ChangeKind, Failure, Origin, ReplayStep, Route, Stage};
+use crate::domain::{ChangeKind, EndpointId, Failure, Origin, Replay, ReplayStep, Route, Stage};
 use crate::io::clock::Clock;
 use crate::io::ledger::{Ledger, PlannedAll};
 use crate::io::outlet::{Draft, Outlet};
@@ -105,18 +105,10 @@ impl Written {
                     let why = open.meanwhile_words();
                     return Err((Some(at), Stage::Cancelled(why)));
                 }
-                let why = match orders.get(at) {
-                    Some(order) if order.endpoint != open.endpoint => {
-                        let (at, how) = (&open.endpoint, open.open_words());
-                        format!("it may still arrive there by {at}: {how}")
-                    }
-                    _ => open.open_words(),
-                };
-                let hint = open.closing_words();
-                let hint = hint
-                    .as_deref()
-                    .unwrap_or("reeltop replays tells how it ends");
-                Err((Some(at), Stage::Cancelled(format!("{why}; {hint}"))))
+                let to = orders
+                    .get(at)
+                    .map_or(&open.endpoint, |order| &order.endpoint);
+                Err((Some(at), Stage::Cancelled(kept_words(&open, to))))
             }
             Err(failure) => Err((None, Stage::Refused(failure))),
         }
@@ -192,6 +184,11 @@ impl Written {
     fn draft(&self, stage: Stage) -> Draft {
         draft(&self.outlet, &self.order, stage)
     }
+}
+
+/// Why nothing is sent to this endpoint while another replay is open, and what to do.
+pub fn kept_words(open: &Replay, to: &EndpointId) -> String {
+    format!("{}; {}", open.rival_words(to), open.closing_hint())
 }
 
 fn first(written: Result<Vec<Written>, (Option<usize>, Stage)>) -> Result<Written, Stage> {

@@ -96,10 +96,14 @@ async fn what_is_given_up_stays_listed_and_may_be_sent_again_by_name() {
         "{said}"
     );
 
-    // A plan warns and leaves it out; by name it is sent.
+    // A plan warns and leaves it out, and says how it is sent; by name it is.
+    let by_name = "reeltop replay msg_1 --endpoint ep_1 sends it all the same";
     let (_, plan, said) = run(&service, state, &["replay", "msg_1", "--dry-run"]);
     let is_warned = plan.contains("skip") && plan.contains("given up by ann");
-    assert!(is_warned, "{plan} {said}");
+    assert!(is_warned && plan.contains(by_name), "{plan} {said}");
+    let (code, plan, said) = run(&service, state, &["replay", "msg_1", "--yes"]);
+    assert_eq!(code, Some(3), "{plan} {said}");
+    assert!(said.contains(by_name), "{plan} {said}");
     assert_eq!(service.n_posts.swap(0, Ordering::SeqCst), 1);
     service.is_open.store(true, Ordering::SeqCst);
     let arguments = [

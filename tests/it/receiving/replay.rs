@@ -203,7 +203,7 @@ async fn what_was_answered_by_no_http_may_have_arrived_all_the_same() {
     let first = run(&state, &arguments, &[]).await;
     let last = states(&first).pop().unwrap();
     assert_eq!((first.code, &last["state"]), (3, &"unknown".into()));
-    assert_eq!(run(&state, &arguments, &[]).await.code, 1);
+    assert_eq!(run(&state, &arguments, &[]).await.code, 3);
     assert_eq!(seen.load(Ordering::SeqCst), 1, "it was sent once");
 }
 
@@ -287,10 +287,28 @@ async fn a_cut_answer_is_unknown_and_never_sent_again_until_it_is_given_up() {
     let again = run(&state, &arguments, &[]).await;
     assert_eq!(
         (again.code, names(&again)),
-        (1, vec!["cancelled".to_owned()])
+        (3, vec!["cancelled".to_owned()])
     );
     let reason = states(&again)[0]["reason"].as_str().unwrap().to_owned();
     assert!(reason.contains("is open: unknown"), "{reason}");
+    assert!(reason.contains("reeltop replays --give-up "), "{reason}");
+    // A dry run says the same, and by another name of the receiver it is no other.
+    let dry = [&arguments[..], &["--dry-run"]].concat();
+    let planned = run(&state, &dry, &[]).await;
+    assert_eq!(planned.code, 3, "{}", planned.stderr);
+    let line = &states(&planned)[0];
+    assert_eq!(
+        (&line["state"], &line["reason"]),
+        (&"cancelled".into(), &reason.into())
+    );
+    let other = url.replace("127.0.0.1", "localhost");
+    let other = [&["replay", ID, "--to", &other][..], &rest].concat();
+    let refused = run(&state, &other, &[]).await;
+    assert_eq!(refused.code, 3, "{}", refused.stderr);
+    assert!(refused.stderr.contains("--give-up "), "{}", refused.stderr);
+    let read_only = run(&state, &[&dry[..], &["--read-only"]].concat(), &[]).await;
+    let line = &states(&read_only)[0];
+    assert_eq!((read_only.code, &line["state"]), (1, &"refused".into()));
     assert_eq!(seen.load(Ordering::SeqCst), 1, "it was sent once");
     let ledger = std::fs::read(state.path().join("reeltop/replays.db")).unwrap();
     let holds = |text: &str| {

@@ -459,7 +459,7 @@ async fn control_c_while_they_are_followed_leaves_each_open_and_says_so() {
         "--yes",
     ];
     let (code, _, said) = reeltop(&state, &url, &key, &[&["replay"], &again[..]].concat()).await;
-    assert!(code == 1 && said.contains("open"), "{code} {said}");
+    assert!(code == 3 && said.contains("open"), "{code} {said}");
     for _ in 0..3 {
         failed.receiver.next().await;
     }
