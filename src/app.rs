@@ -449,6 +449,17 @@ impl State {
         (left > 0).then(|| self.now.wall.plus(left))
     }
 
+    /// The same by the clock of the service that delivers: what its messages and attempts are
+    /// measured by, …
+    pub fn deliveries_at(&self) -> Time {
+        self.history.service_time(self.shown_at().wall)
+    }
+
+    /// … and by that of the service that tells of tasks and events.
+    pub fn tasks_at(&self) -> Time {
+        self.history.task_time(self.shown_at().wall)
+    }
+
     /// A time of day where it is today, else with its day.
     pub fn clock(&self, time: Time) -> String {
         time.day_clock(self.now.wall, self.session.utc_offset)

@@ -383,8 +383,8 @@ impl BulkOverlay {
     }
 
     /// Leaves what the service tries again by itself to it, or takes that back. Gives how many.
-    fn toggle_waits(&mut self) -> usize {
-        let may_wait = |row: &BulkRow| row.item.is_chosen && row.item.retry.is_some();
+    fn toggle_waits(&mut self, now: Time) -> usize {
+        let may_wait = |row: &BulkRow| row.item.has_retry(now);
         let n = self.rows.iter().filter(|row| may_wait(row)).count();
         for row in &mut self.rows {
             if may_wait(row) {
@@ -478,7 +478,8 @@ impl State {
             Some(Overlay::Bulk(_)) if is_asking => return self.say_asking(),
             Some(Overlay::Bulk(overlay)) => {
                 let had_any = overlay.rows.iter().any(BulkRow::is_waiting);
-                match (overlay.toggle_waits(), had_any) {
+                let now = self.history.service_time(self.now.wall);
+                match (overlay.toggle_waits(now), had_any) {
                     (0, false) => Some("the service tries none of them again by itself"),
                     (0, true) => Some("they are to be sent again, not waited for"),
                     _ => None,

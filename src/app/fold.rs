@@ -315,6 +315,7 @@ fn holds_back(kind: &ChangeKind) -> bool {
         ChangeKind::Link(_)
             | ChangeKind::Counters(_)
             | ChangeKind::ServiceAhead(_)
+            | ChangeKind::TasksAhead(_)
             | ChangeKind::Abilities(_)
             | ChangeKind::Proof(_)
             | ChangeKind::Polled(_)

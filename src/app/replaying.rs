@@ -413,9 +413,10 @@ impl State {
         if !overlay.is_planning() || self.leaving.is_some() {
             return self.say_not_planning();
         }
+        let now = self.history.service_time(self.now.wall);
         let items = overlay.plan.items.iter_mut();
         let mut left = Vec::new();
-        for item in items.filter(|item| item.is_chosen) {
+        for item in items.filter(|item| item.has_retry(now)) {
             if let Some(retry) = item.retry {
                 item.is_chosen = false;
                 overlay.choices.insert(item.endpoint.clone(), false);

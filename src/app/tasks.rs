@@ -135,9 +135,10 @@ impl Listed for TaskList {
                     })
             }
         };
-        let window = history
-            .tasks
-            .window(&filter, self.order, anchor, height, now);
+        let window =
+            history
+                .tasks
+                .window(&filter, self.order, anchor, height, history.task_time(now));
         Slice {
             keys: window
                 .places

@@ -264,7 +264,8 @@ impl<'a> Lens<'a> {
                 endpoints.len()
             ));
         }
-        let (client, began) = (self.client, self.clock.now().wall);
+        let began = self.service_now();
+        let client = self.client;
         let asked = endpoints
             .iter()
             .take(MAX_FARING)
@@ -303,7 +304,7 @@ impl<'a> Lens<'a> {
             })));
         }
         // What began while it was read counts as well.
-        let now = self.clock.now().wall;
+        let now = self.service_now();
         let health = |endpoint: &Endpoint| Health::of(&self.history, endpoint, now);
         let found = found.into_iter();
         found
@@ -494,6 +495,18 @@ impl<'a> Lens<'a> {
                 why: Some(why.into()),
             },
         });
+    }
+
+    /// Now by the clock of the service that delivers, as far as its answers so far tell that.
+    pub fn service_now(&mut self) -> Time {
+        let clocks = [
+            self.client.deliveries_ahead().map(ChangeKind::ServiceAhead),
+            self.client.tasks_ahead().map(ChangeKind::TasksAhead),
+        ];
+        for clock in clocks.into_iter().flatten() {
+            self.fold(clock);
+        }
+        self.history.service_time(self.clock.now().wall)
     }
 
     fn note_failure(&mut self, failure: Failure) {

@@ -188,6 +188,6 @@ pub fn endpoints(args: &EndpointsArgs, from: &SourceArgs) -> Outcome {
     let health = (history.endpoints.values())
         .map(|endpoint| (endpoint.id.clone(), Health::of(&history, endpoint, now)))
         .collect();
-    print_endpoints(&rows, &health, args.json)?;
+    print_endpoints(&rows, &health, now, args.json)?;
     Ok(0)
 }

@@ -155,7 +155,7 @@ impl Recovery {
         } else {
             Takes::Failed
         };
-        if takes == Takes::Failed && now.since(since) > RECOVERED {
+        if takes == Takes::Failed && history.service_time(now).since(since) > RECOVERED {
             return Err("it goes back 14 days, and the oldest of these is older".into());
         }
         let asked = Sweep {

@@ -106,6 +106,9 @@ pub enum ChangeKind {
     Counters(Box<LinkCounters>),
     /// So many microseconds the clock of the service that delivers is ahead of ours.
     ServiceAhead(i64),
+    /// So many the clock of the service whose tasks they are is ahead of ours: the same, but where a
+    /// Svix server delivers beside it.
+    TasksAhead(i64),
     Proof(Box<Proof>),
     Abilities(Box<Abilities>),
     /// Something came that could not be read, or was passed over; it is counted and kept.

@@ -4,6 +4,7 @@ mod age;
 mod broken;
 mod by_time;
 mod causes;
+mod clocks;
 mod deliveries;
 mod delivery;
 mod events;
@@ -101,6 +102,8 @@ pub struct History {
     pub counters: LinkCounters,
     /// How far the clock of the service that delivers is ahead of ours, in microseconds.
     ahead: i64,
+    /// The same of the service that tells of tasks.
+    tasks_ahead: i64,
     /// The comparisons after reconnects.
     pub proofs: Kept<Proof>,
     pub abilities: Abilities,
@@ -164,6 +167,7 @@ impl History {
             link_since: Moment::default(),
             counters: LinkCounters::default(),
             ahead: 0,
+            tasks_ahead: 0,
             proofs: Kept::new(MAX_PROOFS),
             abilities: Abilities::default(),
             restored_abilities: RestoredAbilities::default(),
@@ -238,6 +242,7 @@ impl History {
             ChangeKind::Link(state) => self.take_link(*state, received),
             ChangeKind::Counters(counters) => self.counters = *counters,
             ChangeKind::ServiceAhead(ahead) => self.ahead = ahead,
+            ChangeKind::TasksAhead(ahead) => self.tasks_ahead = ahead,
             ChangeKind::Proof(proof) => self.take_proof(*proof, origin),
             ChangeKind::Abilities(abilities) => self.take_abilities(*abilities, origin),
             ChangeKind::Hole(hole) => self.events.push_hole(*hole),

@@ -49,8 +49,8 @@ fn answered(attempt: &Attempt) -> Time {
     attempt.started.plus(took * 1000)
 }
 
-/// When the state changed of which each message of a task tells: as the event says, else when the
-/// message was accepted. Newest message first.
+/// When the state changed of which each message of a task tells, by the clock of the service that
+/// delivers: as the event says, else when the message was accepted. Newest message first.
 pub fn told_changes<'a>(history: &'a History, task: &'a TaskId) -> Vec<(Time, &'a Delivery)> {
     let sights: HashMap<&EventId, Time> = history
         .events_of(task)
@@ -67,7 +67,8 @@ pub fn told_changes<'a>(history: &'a History, task: &'a TaskId) -> Vec<(Time, &'
                 .message
                 .as_ref()
                 .and_then(|message| message.event.as_ref());
-            let changed = event.and_then(|event| sights.get(event)).copied();
+            let changed = event.and_then(|event| sights.get(event));
+            let changed = changed.map(|changed| history.delivery_time(*changed));
             (changed.unwrap_or_else(|| delivery.time()), delivery)
         })
         .collect()
@@ -82,7 +83,8 @@ pub struct Notified<'a> {
     pub latest: Option<(&'a Delivery, Lag)>,
 }
 
-/// How each endpoint that was tried was told of a task's changes, of which the newest comes first.
+/// How each endpoint that was tried was told of a task's changes, of which the newest comes first;
+/// `now` is by the clock of the service that delivers.
 pub fn notified<'a>(
     told: &[(Time, &'a Delivery)],
     now: Time,

@@ -85,6 +85,11 @@ impl Client {
         }
     }
 
+    /// The same of the service that tells of tasks.
+    pub fn tasks_ahead(&self) -> Option<i64> {
+        self.http.ahead()
+    }
+
     /// How long the service still asks to be left alone, by the last 429 of it.
     pub fn pause(&self) -> Duration {
         let of_svix = self.svix.as_ref().map(|svix| svix.http.pause.left());

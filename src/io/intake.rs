@@ -205,7 +205,9 @@ async fn tell_counters(outlet: Outlet, client: Client) {
     let mut ticks = interval(COUNTED_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut told = None;
-    let mut told_ahead = 0_i64;
+    let (mut told_ahead, mut told_of_tasks) = (0_i64, 0_i64);
+    let has_moved =
+        |told: i64, ahead: i64| ahead.saturating_sub(told).saturating_abs() >= LEAST_APART;
     loop {
         ticks.tick().await;
         let counters = outlet.counters();
@@ -216,10 +218,17 @@ async fn tell_counters(outlet: Outlet, client: Client) {
                 .await;
         }
         let ahead = client.deliveries_ahead().unwrap_or(0);
-        if ahead.saturating_sub(told_ahead).saturating_abs() >= LEAST_APART {
+        if has_moved(told_ahead, ahead) {
             told_ahead = ahead;
             outlet
                 .tell(Origin::Inference, ChangeKind::ServiceAhead(ahead))
+                .await;
+        }
+        let of_tasks = client.tasks_ahead().unwrap_or(0);
+        if has_moved(told_of_tasks, of_tasks) {
+            told_of_tasks = of_tasks;
+            outlet
+                .tell(Origin::Inference, ChangeKind::TasksAhead(of_tasks))
                 .await;
         }
     }

@@ -112,7 +112,7 @@ fn facts(
             dim(format!(
                 " · {number} · {} ({})",
                 attempt.started.date_clock(offset),
-                ago(state.shown_at().wall, attempt.started)
+                ago(state.deliveries_at(), attempt.started)
             )),
         ],
         fact(

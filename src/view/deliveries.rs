@@ -131,7 +131,10 @@ fn cells(
     let next = vec![piece(next_tone, next)];
     // A blank keeps it apart from the user's mark.
     let room = layout.columns.width(0).saturating_sub(1);
-    let when = vec![plain(" "), dim(ago_in_column(now, row.time(), room))];
+    let when = vec![
+        plain(" "),
+        dim(ago_in_column(state.deliveries_at(), row.time(), room)),
+    ];
     match layout.titles.len() {
         2 => vec![kind, outcomes],
         4 => vec![when, kind, outcomes, next],

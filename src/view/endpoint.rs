@@ -95,7 +95,7 @@ fn counted_words(counted: &Told<Stats>) -> Vec<Said> {
 const SLICES: usize = 60;
 
 fn facts(state: &State, endpoint: &Endpoint, counted: &Told<Stats>) -> Vec<Pieces<'static>> {
-    let (history, now) = (&state.history, state.shown_at().wall);
+    let (history, now) = (&state.history, state.deliveries_at());
     let offset = state.session.utc_offset;
     let standing = history.deliveries.standing(&endpoint.id);
     let health = Health::of(history, endpoint, now);

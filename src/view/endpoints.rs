@@ -192,7 +192,7 @@ fn needed(state: &State, column: Shown) -> u16 {
     if endpoints.len() > LOOKED_AT {
         return most;
     }
-    let now = state.shown_at().wall;
+    let now = state.deliveries_at();
     let needs = |endpoint: &Endpoint| match column {
         Shown::Name => cells_of(endpoint.label()),
         Shown::Events => cells_of(&types_words(endpoint)),
@@ -260,7 +260,7 @@ fn cells(
     endpoint: &Endpoint,
     is_selected: bool,
 ) -> Vec<Pieces<'static>> {
-    let (history, now) = (&state.history, state.shown_at().wall);
+    let (history, now) = (&state.history, state.deliveries_at());
     let standing = history.deliveries.standing(&endpoint.id);
     let health = Health::of(history, endpoint, now);
     let not_read = history.attempts_not_read(&endpoint.id);
@@ -335,7 +335,7 @@ fn last_attempt(state: &State, endpoint: &Endpoint, room: usize) -> Pieces<'stat
         piece(tone, glyph),
         plain(format!(" {}", attempt.outcome_words())),
     ];
-    let when = dim(format!("  {}", ago(state.shown_at().wall, attempt.started)));
+    let when = dim(format!("  {}", ago(state.deliveries_at(), attempt.started)));
     if pieces_width(&words) + width(&when.text) <= room {
         words.push(when);
     }

@@ -81,8 +81,8 @@ fn cells(
         _ => (3, 0),
     };
     let age = ago_in_column(
-        state.shown_at().wall,
-        entry.time(),
+        state.tasks_at(),
+        history.event_time(entry),
         columns.width(when_column),
     );
     let when: Pieces<'static> = vec![dim(age)];

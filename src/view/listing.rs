@@ -280,9 +280,14 @@ fn cells(
     })
 }
 
-/// How long ago it was, in its column.
+/// How long ago it was by our clock, in its column.
 fn age(state: &State, then: Time) -> Piece<'static> {
     dim(ago_in_column(state.shown_at().wall, then, usize::from(AGE)))
+}
+
+/// The same of what the service that delivers tells, by its clock.
+fn age_there(state: &State, then: Time) -> Piece<'static> {
+    dim(ago_in_column(state.deliveries_at(), then, usize::from(AGE)))
 }
 
 fn replay_cells(

@@ -128,14 +128,15 @@ pub struct TaskLine {
     pub is_gone: bool,
 }
 
-/// A row of the task list, as things stand at a time.
-pub fn task_line(history: &History, row: TaskRow<'_>, now: Time) -> TaskLine {
+/// A row of the task list, as things stand at a time of ours.
+pub fn task_line(history: &History, row: TaskRow<'_>, ours: Time) -> TaskLine {
+    let now = history.task_time(ours);
     let features = row.features();
     let tally = features.tally();
     let asset_id = row.asset();
     let is_running = tally.unfinished > 0;
     let task = row.id();
-    let (last_change, fresh) = last_change(history, &row, &task, now);
+    let (last_change, fresh) = last_change(history, &row, &task, ours);
     let took = if is_running {
         format!("{}…", duration_words(now.since(row.created())))
     } else {
@@ -161,15 +162,17 @@ fn last_change(
     history: &History,
     row: &TaskRow<'_>,
     task: &TaskId,
-    now: Time,
+    ours: Time,
 ) -> (Vec<Said>, Option<Feature>) {
+    let now = history.task_time(ours);
     let newest = history.events_of(task).next();
     let Some(newest) = newest else {
         let ago = duration_words(now.since(row.updated()));
         return (vec![(Tone::Dim, format!("updated {ago}"))], None);
     };
-    let ago = duration_words(now.since(newest.time()));
-    let is_fresh = now.since(newest.received.wall) < FRESH;
+    let happened = history.event_time(newest);
+    let ago = duration_words(now.since(happened));
+    let is_fresh = ours.since(newest.received.wall) < FRESH;
     match changed(history, newest).into_iter().next() {
         Some((feature, _, after)) => {
             let (glyph, tone) = feature_glyph(Some(&after));
@@ -180,7 +183,7 @@ fn last_change(
             ];
             (words, is_fresh.then_some(feature))
         }
-        None if newest.time().since(row.created()) < 2 * SECOND => {
+        None if happened.since(row.created()) < 2 * SECOND => {
             (vec![(Tone::Dim, format!("created {ago}"))], None)
         }
         None => (vec![(Tone::Dim, format!("seen {ago}"))], None),

@@ -28,8 +28,8 @@ pub fn draw(
         canvas.line(table::indented(area), 1, &[dim(words)]);
         return 1;
     };
-    let now = state.shown_at().wall;
-    let mut top = heading(canvas, area, state, row, now, has_focus);
+    let now = state.tasks_at();
+    let mut top = heading(canvas, area, state, row, has_focus);
     let rows = tracks(&state.history, row);
     let span = span(state, &rows, row, now);
     let budget = usize::from(area.height.saturating_sub(top + 6)).max(2);
@@ -47,7 +47,6 @@ fn heading(
     area: Rect,
     state: &State,
     row: TaskRow<'_>,
-    now: Time,
     has_focus: bool,
 ) -> u16 {
     let (glyph, tone) = task_glyph(row.state());
@@ -59,7 +58,7 @@ fn heading(
     if row.is_gone() {
         pieces.push(piece(Tone::Warn, " · the service no longer knows it"));
     }
-    let told = provenance::words(row.origin(), row.received(), now);
+    let told = provenance::words(row.origin(), row.received(), state.shown_at().wall);
     match provenance::of_task(state, row) {
         Some(mark) => pieces.push(piece(Tone::Warn, format!(" · {} {told}", mark.glyph().0))),
         None => pieces.push(dim(format!(" · {told}"))),
@@ -68,7 +67,7 @@ fn heading(
         dim(format!(
             " · created {} ({})",
             state.clock(row.created()),
-            ago(now, row.created())
+            ago(state.tasks_at(), row.created())
         )),
         dim(format!(" · task {}", row.id().short(13))),
         dim(format!(" · asset {}", row.asset().short(13))),
@@ -96,7 +95,7 @@ fn span(state: &State, rows: &[Track], row: TaskRow<'_>, now: Time) -> (Time, Ti
     let attempts = state.history.deliveries.of_task(&task);
     let last = attempts
         .flat_map(Delivery::attempts)
-        .map(|attempt| attempt.started)
+        .map(|attempt| state.history.on_task_clock(attempt.started))
         .max();
     let most = end.plus(end.since(from));
     (from, last.map_or(end, |last| last.clamp(end, most)))
@@ -143,7 +142,7 @@ fn features(
         &["FEATURE", "STATE", "SINCE", "TOOK"],
     );
     if let Some(bars) = bar_area(area) {
-        axis(canvas, bars, span, now);
+        axis(canvas, bars, span);
     }
     let n_shown = rows.len().min(budget.saturating_sub(1));
     for (at, track) in rows.iter().take(n_shown).enumerate() {
@@ -192,7 +191,7 @@ fn features(
 }
 
 /// Offsets from the creation, at every quarter.
-fn axis(canvas: &mut Canvas<'_>, bars: Rect, span: (Time, Time), _now: Time) {
+fn axis(canvas: &mut Canvas<'_>, bars: Rect, span: (Time, Time)) {
     let length = span.1.since(span.0);
     for quarter in 0..4 {
         let shift = bars.width * quarter / 4;

@@ -1,6 +1,7 @@
 //! The dashboard's mind in scenes: messages in, effects out, and what the screen says.
 
 mod bulk;
+mod clocks;
 mod marks;
 mod notices;
 mod replays;

@@ -10,7 +10,6 @@ use crate::cli::output::{Outcome, Output, note};
 use crate::cli::reading::{is_unlisted, say_unreadable, unlisted_words};
 use crate::cli::source;
 use crate::domain::{Endpoint, EndpointId, Failure, FailureKind, Health, Time};
-use crate::io::Clock;
 use crate::io::attempts::Attempts;
 use crate::io::client::Client;
 use crate::view::model::{Said, fare};
@@ -47,15 +46,18 @@ pub async fn endpoints(args: EndpointsArgs, from: SourceArgs) -> Outcome {
     rows.retain(|(endpoint, _)| lens.shows_endpoint(endpoint));
     let shown: Vec<&Endpoint> = rows.iter().map(|(endpoint, _)| endpoint).collect();
     let health = lens.read_health(&shown).await;
+    let now = lens.service_now();
     let code = u8::from(!(lens.end() && is_whole));
-    print_endpoints(&rows, &health, args.json)?;
+    print_endpoints(&rows, &health, now, args.json)?;
     Ok(code)
 }
 
-/// Prints endpoints as a table or as JSON lines, with how they fare where that is known.
+/// Prints endpoints as a table or as JSON lines, with how they fare where that is known, as things
+/// stand at a time of the service that delivers.
 pub fn print_endpoints(
     rows: &[ListedEndpoint],
     health: &HashMap<EndpointId, Health>,
+    now: Time,
     is_json: bool,
 ) -> io::Result<()> {
     let mut out = Output::new();
@@ -65,7 +67,6 @@ pub fn print_endpoints(
             out.line(&line.to_string())?;
         }
     } else {
-        let now = Clock::new().now().wall;
         let cells: Vec<Vec<String>> = rows
             .iter()
             .map(|(endpoint, _)| endpoint_cells(endpoint, health.get(&endpoint.id), now))

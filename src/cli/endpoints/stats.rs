@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::cli::args::StatsArgs;
 use crate::cli::output::{Outcome, Output, note, usage};
+use crate::domain::time::micros;
 use crate::domain::{COUNTED_DAYS, EndpointId, Time};
 use crate::io::client::Client;
 use crate::io::clock::Clock;
@@ -18,11 +19,11 @@ pub async fn run(args: &StatsArgs, client: &Client) -> Outcome {
     if args.since.is_some_and(|ago| ago > COUNTED) {
         return Err(usage("--since", "Svix counts over 28 days at most"));
     }
-    let since = args.since.map(|ago| {
-        let ago = i64::try_from(ago.as_micros()).unwrap_or(i64::MAX);
-        Time(Clock::new().now().wall.0.saturating_sub(ago))
-    });
     let id = EndpointId::new(&args.id);
+    let since = match args.since {
+        Some(ago) => Some(service_now(client, &id).await.plus(-micros(ago))),
+        None => None,
+    };
     let counted = client.endpoint_stats(&id, since).await?;
     let rows = [
         ("success", counted.success),
@@ -48,4 +49,14 @@ pub async fn run(args: &StatsArgs, client: &Client) -> Outcome {
     }
     out.flush()?;
     Ok(0)
+}
+
+/// Now by the clock of the service, as its answer tells it: what it says of the endpoint is of no
+/// matter here.
+async fn service_now(client: &Client, id: &EndpointId) -> Time {
+    if let Some(svix) = &client.svix {
+        let _ = svix.endpoint(&id.to_string()).await;
+    }
+    let ahead = client.deliveries_ahead().unwrap_or(0);
+    Clock::new().now().wall.plus(ahead)
 }

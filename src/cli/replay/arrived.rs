@@ -76,7 +76,8 @@ pub(super) async fn warnings(
         let mut attempts = attempts.into_iter().map(|row| row.value);
         if let Some(attempt) = attempts.find(|attempt| is_delivered(attempt, url)) {
             let what = format!("delivered there by the service, to {},", attempt.endpoint);
-            let words = already(&what, attempt.started, now.wall);
+            let ahead = client.deliveries_ahead().unwrap_or(0);
+            let words = already(&what, attempt.started, now.wall.plus(ahead));
             found.entry(attempt.message).or_default().push(words);
         }
     }

@@ -10,7 +10,6 @@ use crate::domain::{
     AssetId, EndpointId, Failure, History, Lag, Notified, Observation, Query, TaskId, Time,
     notified, told_changes,
 };
-use crate::io::Clock;
 use crate::io::client::{Client, FULL_PAGE};
 use crate::view::model::timeline::lag_words;
 use crate::wire::normal;
@@ -32,7 +31,7 @@ pub async fn print<'a>(
     let query = Query::default();
     let mut lens = Lens::new(&query, client, told.len()).with_answers();
     lens.take_told(&told).await;
-    let now = Clock::new().now().wall;
+    let now = lens.service_now();
     let mut out = Output::new();
     for row in rows {
         let asset = name(&row.value.asset);

@@ -431,11 +431,6 @@ impl EventEntry {
             previous: 0,
         }
     }
-
-    /// When it happened: as published, else as received.
-    pub fn time(&self) -> Time {
-        self.published.unwrap_or(self.received.wall)
-    }
 }
 
 #[cfg(test)]

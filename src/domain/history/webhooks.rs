@@ -10,7 +10,6 @@ use super::super::id::{AttemptId, EndpointId};
 use super::super::link::Ability;
 use super::super::message::{Log, Message, NotRead};
 use super::super::schedule::Forecast;
-use super::super::time::Time;
 use super::super::unread::digest;
 use super::super::words::WordKind;
 use super::delivery::Delivery;
@@ -115,11 +114,6 @@ impl History {
         self.listed
             .as_ref()
             .is_some_and(|listed| !listed.contains(id))
-    }
-
-    /// A time of ours as the service's clock has it, by which its attempts and retries are told.
-    pub fn service_time(&self, ours: Time) -> Time {
-        ours.plus(self.ahead)
     }
 
     /// What the service will do by itself for a message at an endpoint. Where that is disabled or

@@ -135,7 +135,7 @@ impl Poller {
     /// Whether the next look should come soon. What has been pending for long is looked at as
     /// well, but at the ordinary pace.
     pub(super) fn is_pending(&self) -> bool {
-        let now = self.outlet.clock().now().wall;
+        let now = self.held.service_time(self.outlet.clock().now().wall);
         let service_now = self.service_now();
         self.is_awaited()
             || self.is_reading_back()
@@ -147,6 +147,7 @@ impl Poller {
             })
     }
 
+    /// Whether the service may try it again any moment; `now` is by its clock.
     pub(super) fn is_retry_near(&self, held: &Delivery, now: Time) -> bool {
         held.outcomes
             .iter()

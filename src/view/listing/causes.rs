@@ -5,7 +5,7 @@ use super::super::model::{AGE, delivery, unread};
 use super::super::paint::{Columns, Pieces, Side, dim, piece, plain, role};
 use super::super::text::{cut_middle, wrap};
 use super::super::theme::Role;
-use super::age;
+use super::age_there;
 use crate::app::{State, Tone};
 use crate::domain::{CauseId, visible};
 
@@ -107,7 +107,7 @@ pub fn cells(
         why.push(dim(format!("  “{pattern}”")));
     }
     let messages = vec![plain(format!("{}{more}", sum.n_messages))];
-    let last = vec![age(state, sum.last)];
+    let last = vec![age_there(state, sum.last)];
     Some(match n_columns {
         3 => vec![broken, endpoint, why],
         5 => vec![broken, messages, endpoint, why, last],
@@ -117,7 +117,7 @@ pub fn cells(
             vec![plain(format!("{}{more}", sum.n_tasks))],
             endpoint,
             why,
-            vec![age(state, sum.first)],
+            vec![age_there(state, sum.first)],
             last,
         ],
     })

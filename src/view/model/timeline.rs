@@ -41,7 +41,7 @@ pub fn tracks(history: &History, row: TaskRow<'_>) -> Vec<Track> {
         .events_of(&task)
         .filter_map(|entry| {
             let sight = entry.task.as_ref()?;
-            Some((entry.time(), &sight.features))
+            Some((history.event_time(entry), &sight.features))
         })
         .collect();
     sights.sort_by_key(|(time, _)| *time);

@@ -61,7 +61,7 @@ fn events(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &TaskPage, h
         |position, _| {
             let entry = state.history.events.get(*position)?;
             let (glyph, tone) = event_glyph(&entry.kind);
-            let clock = state.clock(entry.time());
+            let clock = state.clock(state.history.event_time(entry));
             let (mark, mark_tone) = match provenance::of_event(entry.origin) {
                 Some(mark) => mark.glyph(),
                 None => (" ", Tone::Dim),

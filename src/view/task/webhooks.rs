@@ -42,7 +42,10 @@ pub fn draw(
     task: &TaskId,
     span: (Time, Time),
 ) -> u16 {
-    let now = state.shown_at().wall;
+    // All of it is by the clock of the service that delivers, the axis too.
+    let now = state.deliveries_at();
+    let there = |time| state.history.delivery_time(time);
+    let span = (there(span.0), there(span.1));
     let told = told_changes(&state.history, task);
     let lines = lines(state, &told, now);
     if lines.is_empty() {

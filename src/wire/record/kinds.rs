@@ -38,12 +38,13 @@ const NEW_WORD: u8 = 16;
 pub fn is_kept(kind: &ChangeKind) -> bool {
     use ChangeKind::{
         AttemptsFrom, AttemptsRead, Counters, Hole, Journal, Judged, Ledger, LedgerTrouble,
-        MessagesRead, NextTry, Polled, Received, ServiceAhead, TurnedAway, Unread,
+        MessagesRead, NextTry, Polled, Received, ServiceAhead, TasksAhead, TurnedAway, Unread,
     };
     !matches!(
         kind,
         Counters(_)
             | ServiceAhead(_)
+            | TasksAhead(_)
             | Polled(None)
             | NextTry(_)
             | AttemptsFrom { .. }
@@ -127,6 +128,7 @@ pub(super) fn write(kind: &ChangeKind, to: &mut Writer) -> Option<u8> {
         ChangeKind::Polled(None)
         | ChangeKind::Counters(_)
         | ChangeKind::ServiceAhead(_)
+        | ChangeKind::TasksAhead(_)
         | ChangeKind::NextTry(_)
         | ChangeKind::AttemptsFrom { .. }
         | ChangeKind::AttemptsRead(_)

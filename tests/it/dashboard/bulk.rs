@@ -404,6 +404,33 @@ fn what_the_service_tries_again_can_be_left_to_it() {
     assert!(shown.contains("failed again; it is marked"), "{shown}");
 }
 
+#[test]
+fn a_retry_that_did_not_come_in_an_hour_is_no_retry_to_leave_it_to() {
+    let mut state = failing(0);
+    pass(&mut state, 3 * 3600 * SECONDS);
+    let said = |state: &State| state.toasts.back().map(|toast| toast.text.clone());
+    press(&mut state, "R a");
+    let shown = picture(&mut state, 120, 36);
+    assert!(
+        shown.contains("retry overdue") && !shown.contains("WAIT"),
+        "{shown}"
+    );
+    let words = "the service tries none of them again by itself";
+    assert_eq!(said(&state).as_deref(), Some(words));
+    press(&mut state, "esc 3 / m s g _ f enter g r a");
+    assert!(
+        said(&state)
+            .unwrap()
+            .contains("tries nothing of what is chosen")
+    );
+    assert!(state.waits.is_empty());
+    // By the service's clock it is still to come.
+    let behind = ChangeKind::ServiceAhead(-3 * 3600 * SECONDS);
+    update(&mut state, Msg::Changed(vec![change(0, behind)]));
+    press(&mut state, "a");
+    assert_eq!(state.waits.len(), 1, "{:?}", said(&state));
+}
+
 /// A world that waits for one retry, which is to be ended.
 fn waiting() -> State {
     let mut state = failing(0);

@@ -6,7 +6,9 @@ use reeltop::domain::Time;
 use reeltop::domain::time::SECOND;
 use reeltop::io::Clock;
 
-use super::recover::replay;
+use super::alone;
+use super::recover::{reeltop, replay};
+use crate::client::intake::Watcher;
 use crate::scripted::{Reply, Scripted, answer};
 use crate::server::support::{self, Receiver};
 
@@ -61,6 +63,10 @@ async fn server(ahead: i64, posted: String) -> Scripted {
             ["endpoint", "ep_a"] => ok(endpoint),
             ["msg"] => page(&AGES.map(|(id, age)| message(id, at(age)))),
             ["msg", id] if let Some((id, age)) = known(id) => ok(&message(id, at(*age))),
+            ["endpoint", "ep_a", "stats"] => {
+                ok(r#"{"success":0,"pending":0,"sending":0,"fail":2}"#)
+            }
+            ["attempt", "endpoint", "ep_a"] => page(&AGES.map(|(id, age)| attempt(id, at(age)))),
             ["attempt", "msg", id] if let Some((id, age)) = known(id) => {
                 page(&[attempt(id, at(*age))])
             }
@@ -105,4 +111,47 @@ async fn since_counts_from_the_clock_of_the_service() {
         let off = since.timestamp_micros() - asked.0;
         assert!(off.abs() < MINUTE, "{ahead}: {body}, {off}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_counted_of_an_endpoint_is_counted_by_the_clock_of_the_service() {
+    for ahead in [-HOURS, HOURS] {
+        let server = server(ahead, String::new()).await;
+        let run = async |args: &[&str]| {
+            let state = tempfile::tempdir().unwrap();
+            reeltop(&state, &server.url, "testsk_x", args).await
+        };
+        let asked = Clock::new().now().wall.plus(ahead - 30 * MINUTE);
+        let (code, lines, said) = run(&["endpoints", "stats", "ep_a", "--since", "30m"]).await;
+        assert_eq!(code, 0, "{ahead}: {lines:?} {said}");
+        let requests = server.requests();
+        let stats = requests.iter().find(|head| head.contains("/stats?since="));
+        let since = stats.unwrap().split(['=', ' ']).nth(2).unwrap();
+        let since = since.replace("%3a", ":").to_uppercase();
+        let off = Time::parse(&since).unwrap().since(asked);
+        assert!(off.abs() < MINUTE, "{ahead}: {since}");
+
+        let (code, lines, said) = run(&["endpoints", "--json"]).await;
+        assert_eq!((code, lines.len()), (0, 1), "{ahead}: {lines:?} {said}");
+        let line: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
+        let health = &line["health"];
+        assert_eq!(health["last_hour"]["failed"], 2, "{ahead}: {health}");
+        let (_, lines, _) = run(&["endpoints"]).await;
+        // Since the oldest failed, eight hours ago by its clock.
+        assert!(lines[1].contains("8h0"), "{ahead}: {lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn how_far_the_clocks_are_apart_is_told() {
+    let server = server(HOURS, String::new()).await;
+    let mut watcher = Watcher::open(alone(&server.url, "testsk_x"));
+    let is_near = |time: Time| (time.0 - HOURS).abs() < MINUTE;
+    watcher
+        .until("both clocks", |history| {
+            let ours = Time(0);
+            is_near(history.service_time(ours)) && is_near(history.task_time(ours))
+        })
+        .await;
+    watcher.hose.close().await;
 }

@@ -2,11 +2,11 @@
 
 use reeltop::app::{Effect, Msg, State, SweepRequest, update};
 use reeltop::domain::bulk::{Takes, Tried};
-use reeltop::domain::{Ability, EndpointId, Offer, Route};
+use reeltop::domain::{Ability, ChangeKind, EndpointId, Offer, Route};
 
 use super::routes::{failing_here, leaving, offering_all};
 use super::{SECONDS, end};
-use crate::support::{attempt, message, picture, press};
+use crate::support::{attempt, change, message, picture, press};
 
 const DAY: i64 = 24 * 3600 * SECONDS;
 
@@ -106,6 +106,18 @@ fn it_goes_further_back_than_recover_which_is_passed_by_with_the_reason() {
     assert!(plan.contains("Svix's bulk-replay, one request"), "{plan}");
     press(&mut state, "p");
     assert!(picture(&mut state, 120, 36).contains("by the server's resend"));
+}
+
+#[test]
+fn how_far_back_recover_goes_is_by_the_clock_of_the_service() {
+    let mut state = failing_of_two_types(3, offered());
+    let behind = ChangeKind::ServiceAhead(-2 * DAY);
+    update(&mut state, Msg::Changed(vec![change(0, behind)]));
+    leaving(&mut state, 15 * DAY);
+    press(&mut state, "R p p");
+    let plan = picture(&mut state, 120, 36);
+    assert!(!plan.contains("goes back 14 days"), "{plan}");
+    assert!(plan.contains("Svix's recover, one request"), "{plan}");
 }
 
 #[test]
