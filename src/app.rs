@@ -186,6 +186,8 @@ pub enum Effect {
     GiveUp(u64),
     /// Read one thing now; what is found comes as changes, or as [`Msg::Told`].
     Look(Sight),
+    /// Read all attempts of a message that a plan rests on, once the service is not left alone.
+    LookInTurn(MessageId),
     /// Change an endpoint once, or read its secret; what came of it is [`Msg::Managed`].
     Manage(EndpointRequest),
     /// Save a secret beside the configuration.

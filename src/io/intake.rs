@@ -311,6 +311,34 @@ impl Hose {
         });
     }
 
+    /// The same of one among many that a plan rests on: as long as the service asks to be left alone
+    /// (429) it waits, as the poller does.
+    pub fn look_in_turn(&self, what: Look) {
+        let Some(client) = self.inner.client.clone() else {
+            return;
+        };
+        let (outlet, looks) = (self.inner.outlet.clone(), self.inner.looks.clone());
+        self.inner.spawn(async move {
+            let mut most = client.http.waits.max_retry_after;
+            loop {
+                let Ok(slot) = looks.acquire().await else {
+                    return;
+                };
+                let left = client.pause().min(most);
+                if left.is_zero() {
+                    if let Err(failure) = looks::look(&client, &outlet, what).await {
+                        outlet.tell_polled(Some(failure)).await;
+                    }
+                    return;
+                }
+                // Others are looked at meanwhile, as somebody opened them.
+                drop(slot);
+                tokio::time::sleep(left).await;
+                most = most.saturating_sub(left);
+            }
+        });
+    }
+
     /// Asks when a message is tried again; what is said of that comes as changes before this ends.
     pub async fn ask_next(&self, client: &Client, asked: &NextAsked) -> Result<(), Failure> {
         looks::ask_next(client, &self.inner.outlet, asked).await

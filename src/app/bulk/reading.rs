@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::BulkOverlay;
-use crate::app::{Effect, Overlay, Sight, State};
+use crate::app::{Effect, Overlay, State};
 use crate::domain::{History, Log, MessageId};
 
 /// Messages read at once as a plan opens, …
@@ -50,7 +50,7 @@ impl Reading {
                 break;
             }
             if self.asked.insert(id.clone()) {
-                next.push(Effect::Look(Sight::Attempts(id.clone())));
+                next.push(Effect::LookInTurn(id.clone()));
             }
         }
         next

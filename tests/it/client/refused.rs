@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use reeltop::domain::{Ability, EndpointId, History, LinkState, NotRead};
+use reeltop::domain::{Ability, EndpointId, History, LinkState, Log, MessageId, NotRead};
+use reeltop::io::intake::Look;
 
 use super::intake::Watcher;
 use super::source;
@@ -91,6 +92,49 @@ async fn a_log_that_is_refused_for_now_keeps_the_others_from_nothing_but_this_ro
         .await;
     let asked = asked(&server);
     assert!(asked.starts_with("|a|bca"), "{asked}");
+    watcher.hose.close().await;
+}
+
+#[tokio::test]
+async fn what_is_read_for_a_plan_waits_as_long_as_the_service_is_left_alone() {
+    let server = Scripted::start(|_, request| {
+        if request.contains("message_id=") {
+            let body = r#"{"detail":"slow down"}"#;
+            answer("429 Too Many Requests", "retry-after: 3600\r\n", body)
+        } else if request.starts_with("get /events") {
+            Reply::Hold(stream(": hello\n\n"))
+        } else if request.starts_with("get /webhooks/") {
+            json(r#"{"data":[],"done":true}"#)
+        } else {
+            json("[]")
+        }
+    })
+    .await;
+    let mut watcher = Watcher::open(source(&server.url));
+    let message = |n: usize| MessageId::new(&format!("msg_{n}"));
+    for n in 0..40 {
+        watcher.hose.look_in_turn(Look::Attempts(message(n)));
+    }
+    let is_refused = |history: &History, n: usize| {
+        let log = Log::AttemptsOf(message(n));
+        history.deliveries.why_unread(&log).is_some()
+    };
+    watcher
+        .until("a refusal", |history| {
+            (0..40).any(|n| is_refused(history, n))
+        })
+        .await;
+    // What somebody opens is asked for all the same, and has its turn after those before it.
+    watcher.hose.look(Look::Attempts(message(99)));
+    watcher
+        .until("the last", |history| is_refused(history, 99))
+        .await;
+    let requests = server.requests();
+    let n_asked = requests
+        .iter()
+        .filter(|it| it.contains("message_id="))
+        .count();
+    assert!(n_asked <= 9, "{n_asked}: {requests:?}");
     watcher.hose.close().await;
 }
 

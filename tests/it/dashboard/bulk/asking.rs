@@ -186,7 +186,7 @@ fn what_is_read_while_the_plan_is_open_is_asked_about_too() {
     ];
     update(&mut state, Msg::Changed(new));
     let id = MessageId::new("msg_0_part");
-    let look = Effect::Look(Sight::Attempts(id.clone()));
+    let look = Effect::LookInTurn(id.clone());
     let effects = press(&mut state, "R");
     assert!(effects.contains(&look), "{effects:?}");
     let is_next =

@@ -2,7 +2,7 @@
 
 use super::{failing, press};
 use crate::support::{attempt, change, endpoint, message, messages_read, picture, read_from};
-use reeltop::app::{Effect, Msg, Sight, State, update};
+use reeltop::app::{Effect, Msg, State, update};
 use reeltop::domain::{
     Abilities, Ability, Change, ChangeKind, EndpointId, Failure, FailureKind, Log, LogReach,
     MessageId,
@@ -28,7 +28,7 @@ fn what_is_not_read_is_counted_apart_and_read() {
     assert!(shown.contains("attempts before "), "{shown}");
     assert!(shown.contains("still broken"), "{shown}");
     let looked: Vec<Effect> = press(&mut state, "/ i d : m s g _ enter R");
-    let of_old = |id: &str| Effect::Look(Sight::Attempts(MessageId::new(id)));
+    let of_old = |id: &str| Effect::LookInTurn(MessageId::new(id));
     assert_eq!(looked, [of_old("msg_old_2"), of_old("msg_old_1")]);
     let plan = picture(&mut state, 120, 36);
     assert!(
@@ -102,7 +102,7 @@ fn all_that_is_not_read_is_read_a_few_at_a_time_and_not_while_the_service_is_lef
     let words = "what is not read is asked of the service: it asks to be left alone (429)";
     assert!(plan.contains(words), "{plan}");
     // The one that was refused is asked for again.
-    let again = Effect::Look(Sight::Attempts(MessageId::new("msg_old_74")));
+    let again = Effect::LookInTurn(MessageId::new("msg_old_74"));
     let more = later(&mut state, 31);
     assert!(more.len() == 10 && more.contains(&again), "{more:?}");
     assert_eq!(later(&mut state, 1).len(), 6);
