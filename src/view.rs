@@ -53,7 +53,7 @@ pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Viewport {
         selected: None,
     };
     let regions = chrome::draw(&mut canvas, area, state);
-    let mut viewport = draw_noticed(&mut canvas, regions.body, state);
+    let (mut viewport, notices) = draw_noticed(&mut canvas, regions.body, state);
     chrome::finish(&mut canvas, area, &regions, state, viewport.matching);
     // The header and the footer stay in sight: they tell how far the screen can be trusted, and
     // what can be done.
@@ -66,36 +66,67 @@ pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer) -> Viewport {
     } else {
         regions.body
     };
-    match &state.overlay {
-        Some(Overlay::Help { top, below }) => {
-            let mode = state.mode_under(below.as_deref());
-            viewport.max_scroll = help::draw(&mut canvas, inside, state, mode, *top);
-        }
-        Some(Overlay::Replay(overlay)) => {
-            viewport.plan = plan::draw(&mut canvas, inside, state, overlay);
-        }
-        Some(Overlay::Bulk(overlay)) => {
-            viewport.bulk = bulk::draw(&mut canvas, inside, state, overlay);
-        }
-        Some(Overlay::Run(view)) => {
-            viewport.bulk = bulk::run::draw(&mut canvas, inside, state, *view);
-        }
-        Some(Overlay::Manage(manage)) => {
-            viewport.max_scroll = manage::draw(&mut canvas, inside, state, manage);
-        }
-        Some(Overlay::Palette(palette)) => palette::draw(&mut canvas, inside, state, palette),
-        None => {}
-    }
+    draw_over(&mut canvas, inside, notices, state, &mut viewport);
     if theme.is_ascii {
         ascii::plain(canvas.buffer);
     }
     viewport
 }
 
+/// Lines that a box keeps, however many notices there are.
+const LEAST_OF_BOX: u16 = 8;
+
+/// Paints what stands over the screen; where it would cover the notices, above them.
+fn draw_over(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    notices: Rect,
+    state: &State,
+    viewport: &mut Viewport,
+) {
+    if notices.is_empty() || state.overlay.is_none() {
+        return draw_overlay(canvas, area, state, viewport);
+    }
+    let before = canvas.buffer.clone();
+    draw_overlay(canvas, area, state, viewport);
+    let is_same = |at| canvas.buffer.cell(at) == before.cell(at);
+    let above = Rect {
+        height: notices.y.saturating_sub(area.y),
+        ..area
+    };
+    if above.height >= LEAST_OF_BOX && !notices.positions().all(is_same) {
+        *canvas.buffer = before;
+        draw_overlay(canvas, above, state, viewport);
+    }
+}
+
+fn draw_overlay(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut Viewport) {
+    match &state.overlay {
+        Some(Overlay::Help { top, below }) => {
+            let mode = state.mode_under(below.as_deref());
+            viewport.max_scroll = help::draw(canvas, area, state, mode, *top);
+        }
+        Some(Overlay::Replay(overlay)) => {
+            viewport.plan = plan::draw(canvas, area, state, overlay);
+        }
+        Some(Overlay::Bulk(overlay)) => {
+            viewport.bulk = bulk::draw(canvas, area, state, overlay);
+        }
+        Some(Overlay::Run(view)) => {
+            viewport.bulk = bulk::run::draw(canvas, area, state, *view);
+        }
+        Some(Overlay::Manage(manage)) => {
+            viewport.max_scroll = manage::draw(canvas, area, state, manage);
+        }
+        Some(Overlay::Palette(palette)) => palette::draw(canvas, area, state, palette),
+        None => {}
+    }
+}
+
 /// Paints the body, and notices over its last lines. Where the selected row would be under them, the
 /// body ends above them, and with it the list scrolls; where it has no room for the row then, they
-/// stand over its first lines instead.
-fn draw_noticed(canvas: &mut Canvas<'_>, body: Rect, state: &State) -> Viewport {
+/// stand over its first lines instead. Gives where they stand, if below it.
+fn draw_noticed(canvas: &mut Canvas<'_>, body: Rect, state: &State) -> (Viewport, Rect) {
     let viewport = draw_body(canvas, body, state);
     let lines = toasts::lines(state, body.width, body.height.div_ceil(2));
     let free = body.height.saturating_sub(lines.len() as u16);
@@ -103,7 +134,7 @@ fn draw_noticed(canvas: &mut Canvas<'_>, body: Rect, state: &State) -> Viewport 
     let selected = canvas.selected.filter(|row| *row >= below.y);
     let Some(selected) = selected.filter(|_| !lines.is_empty()) else {
         toasts::draw(canvas, below, &lines);
-        return viewport;
+        return (viewport, below);
     };
     canvas.clear(body);
     canvas.selected = None;
@@ -114,14 +145,15 @@ fn draw_noticed(canvas: &mut Canvas<'_>, body: Rect, state: &State) -> Viewport 
     let scrolled = draw_body(canvas, above, state);
     if canvas.selected.is_some() {
         toasts::draw(canvas, below, &lines);
-        return scrolled;
+        return (scrolled, below);
     }
     canvas.clear(body);
     let viewport = draw_body(canvas, body, state);
     // A body of one line has no other place for them.
     let most = (selected - body.y).clamp(1, lines.len() as u16);
     toasts::draw(canvas, body, &toasts::lines(state, body.width, most));
-    viewport
+    // They stand above, where a box would leave no room below them.
+    (viewport, Rect::ZERO)
 }
 
 fn draw_body(canvas: &mut Canvas<'_>, area: Rect, state: &State) -> Viewport {

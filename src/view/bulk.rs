@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 
 use super::help::centered;
 use super::list;
-use super::model::{CLOCK, asset_label};
+use super::model::{CLOCK, asset_label, clock_in_column};
 use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role};
 use super::text::{cut_middle, hints, wrap};
 use super::theme::Role;
@@ -22,6 +22,8 @@ use crate::domain::{History, MessageId, Retry, Time, Verdict, visible};
 const WIDTH: u16 = 124;
 /// Lines below the box, where short notes stand.
 const NOTES: u16 = 2;
+/// Cells inside it from which on each row has its time, and a retry on another day is still whole.
+const WIDE: u16 = 101;
 /// Of a row that was left to the service's own retry.
 const NO_RETRY: &str = "! no retry comes after all";
 /// Lines below the rows: what is known of the picked one, and the foot.
@@ -144,7 +146,7 @@ fn layout(width: u16) -> list::Layout {
             &[(3, Left), (14, Left), (10, Left), (6, Left), (0, Left)],
             4,
         ),
-        60..96 => Columns::new(
+        60..WIDE => Columns::new(
             width,
             &[
                 (3, Left),
@@ -162,7 +164,8 @@ fn layout(width: u16) -> list::Layout {
                 (3, Left),
                 (CLOCK, Left),
                 (14, Left),
-                (24, Left),
+                // A retry on another day is told whole.
+                ((width - (WIDE - 12)).min(24), Left),
                 (14, Left),
                 (6, Left),
                 (0, Left),
@@ -197,7 +200,7 @@ fn cells(
     let why = match (&item.verdict, item.retry) {
         (Verdict::Refuse(why), _) => dim(visible(why).into_owned()),
         (_, Some(retry)) if row.is_waiting() => dim(format!(
-            "for the service's retry, {}{}",
+            "for its retry {}{}",
             retry.about(),
             state.clock(retry.at)
         )),
@@ -235,7 +238,7 @@ fn cells(
     if n_columns == 7 {
         cells.push(vec![dim(names
             .when
-            .map_or_else(String::new, |at| state.clock(at)))]);
+            .map_or_else(String::new, |at| clock_in_column(state, at)))]);
     }
     cells.push(vec![role(kind_role, names.kind)]);
     if n_columns >= 6 {

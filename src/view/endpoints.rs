@@ -8,7 +8,7 @@ use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, pieces_width, plai
 use super::text::{cut_middle, width};
 use super::theme::Role;
 use crate::app::{RowKey, State, Tone, Viewport};
-use crate::domain::{Endpoint, EventType, Health, visible};
+use crate::domain::{Endpoint, EventType, Health, plural, visible};
 
 /// Paints the list of endpoints.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut Viewport) {
@@ -206,6 +206,13 @@ fn needed(state: &State, column: Shown) -> u16 {
     needed.max(cells_of(column.title())).min(most)
 }
 
+/// Cells that all event types of the endpoints take.
+fn types_needed(state: &State) -> u16 {
+    let endpoints = state.history.endpoints.values().take(LOOKED_AT);
+    let types = endpoints.map(|endpoint| cells_of(&types_words(endpoint)));
+    types.max().unwrap_or(0)
+}
+
 fn cells_of(text: &str) -> u16 {
     u16::try_from(width(&visible(text))).unwrap_or(u16::MAX)
 }
@@ -227,12 +234,13 @@ fn layout(state: &State, width: u16) -> list::Layout {
         let urls = state.history.endpoints.values().take(LOOKED_AT);
         let wanted = urls.map(|endpoint| cells_of(&endpoint.url)).max();
         let taken: u16 = widths.iter().map(|(width, _)| width + 1).sum();
-        let lacking = wanted
-            .unwrap_or(0)
-            .saturating_sub(width.saturating_sub(taken));
+        let (wanted, room) = (wanted.unwrap_or(0), width.saturating_sub(taken));
         if let Some((events, _)) = widths.last_mut() {
-            // A URL is worth more than the last of its event types.
+            // A URL is worth more than the last of its event types, which have what it leaves.
+            let lacking = wanted.saturating_sub(room);
             *events -= lacking.min(events.saturating_sub(LEAST_EVENTS));
+            let more = types_needed(state).saturating_sub(*events);
+            *events += more.min(room.saturating_sub(wanted));
         }
     }
     list::Layout {
@@ -252,6 +260,22 @@ pub fn types_words(endpoint: &Endpoint) -> String {
             .collect::<Vec<_>>()
             .join(" "),
     }
+}
+
+/// The same where there is so much room: whole names, and how many more there are.
+fn types_in(endpoint: &Endpoint, room: usize) -> String {
+    let whole = types_words(endpoint);
+    let names: Vec<&str> = whole.split(' ').collect();
+    let fits = |words: &str| width(words) <= room;
+    if endpoint.event_types.is_none() || fits(&whole) {
+        return whole;
+    }
+    let some = (1..names.len()).rev().map(|n| {
+        let shown = names.get(..n).unwrap_or_default().join(" ");
+        format!("{shown} +{}", names.len() - n)
+    });
+    let fitting = some.into_iter().find(|words| fits(words));
+    fitting.unwrap_or_else(|| plural(names.len(), "type", "types"))
 }
 
 fn cells(
@@ -311,7 +335,7 @@ fn cells(
             }
             Shown::LastAttempt => last_attempt(state, endpoint, layout.columns.width(at)),
             Shown::FailingSince => known(fare::failing(health.failing, now)),
-            Shown::Events => vec![dim(types_words(endpoint))],
+            Shown::Events => vec![dim(types_in(endpoint, layout.columns.width(at)))],
         }
     };
     let n_columns = layout.titles.len();

@@ -6,7 +6,8 @@ use ratatui::layout::Rect;
 
 use super::list::{self, Layout, Line};
 use super::model::{
-    AGE, CLOCK, ago, ago_in_column, delivery, proof, task_glyph, task_label, unread,
+    AGE, CLOCK, ago, ago_in_column, clock_in_column, delivery, proof, task_glyph, task_label,
+    unread,
 };
 use super::paint::{Canvas, Columns, Piece, Pieces, Side, dim, piece, plain, role};
 use super::table;
@@ -315,7 +316,7 @@ fn replay_cells(
     }
     let is_wide = layout.titles.len() > 3;
     let when = if is_wide {
-        dim(state.clock(replay.planned.wall))
+        dim(clock_in_column(state, replay.planned.wall))
     } else {
         age(state, replay.planned.wall)
     };

@@ -10,7 +10,7 @@ use super::theme::Role;
 use crate::app::manage::{CHOICES, Choice, Field, Form, Grave, HeadersForm, Manage, Stage};
 use crate::app::prompt::Prompt;
 use crate::app::{State, Tone};
-use crate::domain::{Endpoint, EndpointId, visible};
+use crate::domain::{Endpoint, EndpointId, plural, visible};
 
 const WIDTH: u16 = 84;
 /// Cells of a field's name.
@@ -58,11 +58,12 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, manage: &Manage)
 
 /// How much is not in sight, and how to see it.
 pub(super) fn out_of_sight(above: usize, below: usize) -> String {
+    let lines = |n: usize| plural(n, "line", "lines");
     match (above, below) {
         (0, 0) => String::new(),
-        (0, below) => format!("… {below} more below · PgDn"),
-        (above, 0) => format!("… {above} more above · PgUp"),
-        _ => format!("… {above} above, {below} below · PgUp PgDn"),
+        (0, below) => format!("… {} below · PgDn", lines(below)),
+        (above, 0) => format!("… {} above · PgUp", lines(above)),
+        _ => format!("… {} above, {below} below · PgUp PgDn", lines(above)),
     }
 }
 

@@ -11,7 +11,7 @@ pub mod sending;
 pub mod timeline;
 pub mod unread;
 
-use crate::app::Tone;
+use crate::app::{State, Tone};
 use crate::domain::time::{SECOND, duration_words};
 use crate::domain::{
     AssetId, Bound, EventEntry, EventType, Feature, FeatureState, Features, History, OutcomeState,
@@ -261,6 +261,17 @@ pub const AGE: u16 = 9;
 
 /// Cells of a column of times, `11-21 14:02:25`.
 pub const CLOCK: u16 = 14;
+
+/// A time in a column of [`CLOCK`] cells: of another year its day alone.
+pub fn clock_in_column(state: &State, at: Time) -> String {
+    let mut words = state.clock(at);
+    if words.len() > usize::from(CLOCK)
+        && let Some(end) = words.find(' ')
+    {
+        words.truncate(end);
+    }
+    words
+}
 
 /// How long ago it was, as exactly as a column of so many cells has room for, and never cut:
 /// `9m59s ago`, then `10m ago`, and `10m` where that is too long.

@@ -25,6 +25,26 @@ fn toasts_leave_half_of_a_small_screen() {
 }
 
 #[test]
+fn a_notice_stands_in_sight_whatever_stands_over_the_screen() {
+    for (keys, box_of) in [
+        ("?", "Keys"),
+        ("4 m", "Send an example"),
+        ("3 g j R", "Replay many"),
+    ] {
+        for height in [16, 24, 36] {
+            let mut state = told();
+            press(&mut state, keys);
+            state.toasts.clear();
+            press(&mut state, "@");
+            let words = state.toasts.back().map(|toast| toast.text.clone()).unwrap();
+            let shown = picture(&mut state, 100, height);
+            assert!(shown.contains(&words), "{keys} {height}: {words}\n{shown}");
+            assert!(state.overlay.is_some() && !box_of.is_empty(), "{shown}");
+        }
+    }
+}
+
+#[test]
 fn what_is_said_again_stands_once_and_anew() {
     let mut state = told();
     press(&mut state, "esc");

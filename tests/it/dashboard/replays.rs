@@ -161,12 +161,12 @@ fn a_plan_of_more_endpoints_than_lines_keeps_its_head_and_says_what_is_out_of_si
         "by the server's resend, one try",
     ];
     let shown = picture(&mut state, 100, 24);
-    for words in head.into_iter().chain(["more below · PgDn"]) {
+    for words in head.into_iter().chain(["lines below · PgDn"]) {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     press(&mut state, "G");
     let shown = picture(&mut state, 100, 24);
-    for words in head.into_iter().chain(["more above · PgUp", "▌ [x] z29"]) {
+    for words in head.into_iter().chain(["lines above · PgUp", "▌ [x] z29"]) {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     // What is to be known of the picked one is not cut.

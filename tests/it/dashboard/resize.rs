@@ -4,7 +4,7 @@ use reeltop::app::{Msg, RowKey, State, update};
 use reeltop::domain::{ChangeKind, Finding, Received};
 
 use super::ALL_QUEUED;
-use crate::support::{change, event, fresh, message, picture, press, seen};
+use crate::support::{change, event, fresh, message, picture, press, seen, told};
 
 /// Thirty tasks, events, messages and requests.
 pub fn many() -> State {
@@ -41,6 +41,17 @@ fn selected(state: &mut State, width: u16, height: u16) -> Option<RowKey> {
     let n_marked = shown.lines().filter(|line| line.contains('▌')).count();
     assert_eq!(n_marked, 1, "{shown}");
     state.viewport.selected.clone()
+}
+
+#[test]
+fn event_types_are_whole_and_what_has_no_room_is_counted() {
+    let mut state = told();
+    press(&mut state, "4");
+    let types = "task.completed task.failed task.progress";
+    for (width, types) in [(195, " 3 types"), (200, "task.completed +2"), (240, types)] {
+        let shown = picture(&mut state, width, 60);
+        assert_eq!(shown.matches(types).count(), 3, "{width}: {shown}");
+    }
 }
 
 #[test]

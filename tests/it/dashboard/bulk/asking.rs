@@ -223,6 +223,43 @@ fn what_is_read_while_the_plan_is_open_is_asked_about_too() {
 }
 
 #[test]
+fn when_a_retry_and_a_message_are_of_another_day_is_told_whole() {
+    let mut state = told_by_svix(1);
+    press(&mut state, "esc");
+    let last_year = 400 * 86_400;
+    let new = vec![
+        message("msg_year", 900, "task.progress", 5, last_year, "{}"),
+        attempt(
+            "year_1",
+            "msg_year",
+            "ep_staging",
+            last_year,
+            (500, "no"),
+            false,
+        ),
+    ];
+    update(&mut state, Msg::Changed(new));
+    let open = asked(press(&mut state, "R"));
+    let one = open
+        .iter()
+        .find(|one| one.message == MessageId::new("msg_000"));
+    let tomorrow = state.now.wall.plus(86_400 * SECONDS);
+    says(&mut state, one.unwrap(), Some(tomorrow));
+    pass(&mut state, SECONDS);
+    for width in 90..=160 {
+        let plan = picture(&mut state, width, 40);
+        let retry = "! retry due 11-23 14:02:37";
+        assert!(plan.contains(retry), "{width}: {plan}");
+        assert!(!plan.contains("2025-10-18 1"), "{width}: {plan}");
+        assert_eq!(
+            plan.contains(" 2025-10-18  "),
+            width >= 109,
+            "{width}: {plan}"
+        );
+    }
+}
+
+#[test]
 fn a_retry_that_does_not_come_after_all_is_said_of_what_was_left_to_it() {
     let mut state = told_by_svix(2);
     let mut open = asked(press(&mut state, "R"));
