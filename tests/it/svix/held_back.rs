@@ -54,7 +54,10 @@ async fn a_cut_post_from_here_holds_every_route_back_until_it_is_given_up() {
     assert_eq!(code, 3, "{lines:?} {said}");
     let held = format!("nothing was sent of {message} to ");
     assert!(said.contains(&held) && said.contains(&closing), "{said}");
-    let n_sent = lines.iter().filter(|line| line.ends_with("sending")).count();
+    let n_sent = lines
+        .iter()
+        .filter(|line| line.ends_with("sending"))
+        .count();
     assert_eq!(n_sent, 2, "{lines:?} {said}");
 
     let give_up = ["replays", "--give-up", &id, "--yes"];
