@@ -61,6 +61,8 @@ pub enum EndpointAnswer {
     Fault(FieldFault),
     /// Somebody else changed the same meanwhile: nothing was sent. The endpoint as it is now.
     Overtaken(Box<Endpoint>),
+    /// The same of headers, as they are now.
+    HeadersOvertaken(OwnHeaders),
     /// It is not known whether it was done, and why not.
     Unknown(String),
 }

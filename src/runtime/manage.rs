@@ -59,9 +59,15 @@ pub async fn run(client: &Client, request: &EndpointRequest) -> Result<EndpointA
             let own = client.headers_to_edit(&route, id).await?;
             Ok(EndpointAnswer::Headers(own))
         }
-        EndpointAction::SetHeaders(id, headers, _) => {
-            let route = client.endpoint_routes().await?.set_headers;
-            let route = offered(route, "setting headers")?;
+        EndpointAction::SetHeaders(id, headers, form) => {
+            let routes = client.endpoint_routes().await?;
+            let route = offered(routes.set_headers, "setting headers")?;
+            if let Some(reading) = &routes.headers {
+                let now = client.headers_to_edit(reading, id).await?;
+                if !form.overtaken(headers, &now).is_empty() {
+                    return Ok(EndpointAnswer::HeadersOvertaken(now));
+                }
+            }
             done(client.set_endpoint_headers(&route, id, headers).await)
         }
         EndpointAction::Example(id) => {

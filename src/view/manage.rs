@@ -71,9 +71,14 @@ type Line = (Pieces<'static>, bool);
 
 fn title(state: &State, manage: &Manage) -> String {
     let name = |id: &EndpointId| visible(&label(&state.history, id)).into_owned();
+    // As it is called now, where it is listed by now.
+    let called = |then: &str| match &manage.endpoint {
+        Some(id) if state.history.endpoints.contains_key(id) => name(id),
+        _ => visible(then).into_owned(),
+    };
     match (&manage.endpoint, &manage.stage) {
-        (_, Stage::Secret { name, .. }) => format!("Signing secret of {}", visible(name)),
-        (_, Stage::Told { name, .. }) => visible(name).into_owned(),
+        (_, Stage::Secret { name, .. }) => format!("Signing secret of {}", called(name)),
+        (_, Stage::Told { name, .. }) => called(name),
         (None, _) => "New endpoint".to_owned(),
         (Some(id), Stage::Headers(_)) => format!("Headers of {}", name(id)),
         (Some(id), Stage::Confirm(Grave::Delete, _)) => format!("Delete {}", name(id)),

@@ -7,7 +7,7 @@ use reeltop::app::{Effect, Msg, Overlay, Sight, Sighted, State, update};
 use reeltop::domain::time::SECOND;
 use reeltop::domain::{
     Abilities, Ability, AttemptHeaders, ChangeKind, EndpointEdit, EndpointId, Failure, FailureKind,
-    FieldFault, Headers, Hidden, Moment, Offer, OwnHeaders, Stats,
+    FieldFault, Headers, Hidden, Moment, Offer, OwnHeaders, OwnValue, Stats,
 };
 use reeltop::io::client::Client;
 use reeltop::server::Options;
@@ -468,6 +468,75 @@ async fn a_change_that_somebody_else_made_meanwhile_is_told_and_replaced_by_a_se
             assert!(Instant::now() < until, "a second Enter sends it");
         }
         assert_eq!(description(), "testmine");
+        pty.keys("\x03");
+        pty.end();
+    });
+    watched.await.unwrap();
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_that_somebody_else_changed_meanwhile_are_told_and_replaced_by_a_second_enter() {
+    let server = start(Options::default()).await;
+    let id = create_endpoint(&server, "http://127.0.0.1:9/hooks", &["task.*"])
+        .await
+        .id;
+    let (url, key) = (server.url(), server.api_key().to_owned());
+    let client = Client::new(&source_of(&server, &url)).unwrap();
+    let routes = client.endpoint_routes().await.unwrap();
+    let (read, set) = (routes.headers.unwrap(), routes.set_headers.unwrap());
+    let runtime = tokio::runtime::Handle::current();
+    let watched = tokio::task::spawn_blocking(move || {
+        let id = EndpointId::new(&id);
+        let environment = [
+            ("ASPECT_BASE_URL", url.as_str()),
+            ("ASPECT_API_KEY", key.as_str()),
+        ];
+        let names = || {
+            let now = runtime.block_on(client.endpoint_headers(&read, &id));
+            now.unwrap().headers.into_keys().collect::<Vec<_>>()
+        };
+        let mut pty = Pty::start(&[], &environment, 120, 36);
+        pty.keys("4");
+        pty.sees("1 endpoint ");
+        pty.keys("m");
+        pty.sees("sent with every request");
+        pty.keys("jj\r");
+        pty.sees("Name: value");
+        // A key that may have been meant for what stood there before does nothing.
+        let until = Instant::now() + PATIENCE;
+        let is_taken = |screen: &str| screen.contains("▌ x") || screen.contains("came only now");
+        loop {
+            pty.keys("x");
+            if pty.wait("the key", is_taken).contains("▌ x") {
+                break;
+            }
+            assert!(Instant::now() < until, "a second key is taken");
+        }
+        pty.keys("-mine: 1");
+        pty.sees("-mine: 1");
+        let theirs = [("x-theirs".to_owned(), OwnValue::text("2"))].into();
+        let done = runtime.block_on(client.set_endpoint_headers(&set, &id, &theirs));
+        assert!(done.is_ok());
+        pty.keys("\r");
+        pty.sees("somebody else changed x-theirs since you began");
+        assert_eq!(names(), ["x-theirs"], "nothing was sent");
+        let until = Instant::now() + PATIENCE;
+        let is_answered = |screen: &str| {
+            screen.contains("has 1 header of its own") || screen.contains("this came only now")
+        };
+        loop {
+            pty.keys("\r");
+            if pty.wait("an answer", is_answered).contains("has 1 header") {
+                break;
+            }
+            assert!(Instant::now() < until, "a second Enter sends it");
+        }
+        let names = names();
+        assert!(
+            matches!(&*names, [one] if one.ends_with("-mine")),
+            "{names:?}"
+        );
         pty.keys("\x03");
         pty.end();
     });

@@ -5,7 +5,8 @@ use super::{
 };
 use crate::app::{Effect, State, Tone};
 use crate::domain::{
-    Endpoint, EndpointEdit, EndpointId, Failure, FieldFault, Hidden, refused_field, visible,
+    Endpoint, EndpointEdit, EndpointId, Failure, FieldFault, Hidden, OwnHeaders, refused_field,
+    visible,
 };
 
 /// An endpoint that has neither a name nor an id yet.
@@ -37,6 +38,11 @@ impl State {
                 let left = self.overtaken(request, &now);
                 self.settle_change(request.number, left);
                 return vec![Effect::Refresh];
+            }
+            Ok(EndpointAnswer::HeadersOvertaken(now)) => {
+                let left = self.headers_overtaken(request, &now);
+                self.settle_change(request.number, left);
+                return Vec::new();
             }
             Ok(EndpointAnswer::Headers(own)) => {
                 // Nobody waits for them any more where the overlay was closed.
@@ -141,12 +147,27 @@ impl State {
         let (EndpointAction::Edit(_, edit), Some(form)) = (&request.action, &request.form) else {
             return None;
         };
+        self.say_overtaken(request);
+        Some(typed_form(&request.action, form.over(edit, now)))
+    }
+
+    /// The same of headers.
+    fn headers_overtaken(&mut self, request: &EndpointRequest, now: &OwnHeaders) -> Option<Manage> {
+        let EndpointAction::SetHeaders(_, typed, form) = &request.action else {
+            return None;
+        };
+        self.say_overtaken(request);
+        let form = form.over(&form.overtaken(typed, now), now);
+        Some(headers_form(&request.action, form))
+    }
+
+    /// Says that nothing was sent, where nobody waits for it.
+    fn say_overtaken(&mut self, request: &EndpointRequest) {
         if !self.is_asked(request.number) {
             let name = self.managed_name(&request.action);
             let words = "nothing was sent: somebody else changed the same meanwhile";
             self.say(Tone::Bad, format!("{name}: {words}"));
         }
-        Some(typed_form(&request.action, form.over(edit, now)))
     }
 
     /// What was asked for.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crossterm::event::KeyEvent;
 
 use crate::app::prompt::{Prompt, lines};
-use crate::domain::{Hidden, MASK, OwnHeaders, OwnValue, header_fault};
+use crate::domain::{Hidden, MASK, OwnHeaders, OwnValue, header_fault, visible};
 
 /// Most headers that a service takes (Svix); where it has more, they all stand there.
 const MOST: usize = 50;
@@ -81,6 +81,8 @@ pub struct HeadersForm {
     pub sensitive: Vec<String>,
     /// Those that go back as they were told while they stand there unchanged.
     held: BTreeMap<String, Held>,
+    /// What was there when the form was opened, or was last told to have changed.
+    began: OwnHeaders,
     /// The words of the service that refused them last.
     pub refusal: Option<String>,
 }
@@ -102,10 +104,36 @@ impl HeadersForm {
             at: 0,
             sensitive: own.sensitive.clone(),
             held: Held::of(own),
+            began: own.clone(),
             refusal: None,
         };
         form.keep_room();
         form
+    }
+
+    /// Names of what somebody else changed since the form was opened, so that sending these would take
+    /// that back without a word. What the service does not tell may have changed unseen.
+    pub fn overtaken(&self, typed: &BTreeMap<String, OwnValue>, now: &OwnHeaders) -> Vec<String> {
+        let is_as_wanted =
+            |name: &String| now.stands_so(name, typed.get(name).map(OwnValue::reveal));
+        let changed = now.changed_since(&self.began).into_iter();
+        changed.filter(|name| !is_as_wanted(name)).collect()
+    }
+
+    /// The same as it was typed, where somebody else changed these: sent once more it replaces what is
+    /// there now.
+    #[must_use]
+    pub fn over(&self, names: &[String], now: &OwnHeaders) -> Self {
+        let names = names.join(", ");
+        let words = format!(
+            "somebody else changed {names} since you began, and nothing was sent; Enter again \
+             replaces what is there now, Esc and m reads it"
+        );
+        Self {
+            began: now.clone(),
+            refusal: Some(visible(&words).into_owned()),
+            ..self.clone()
+        }
     }
 
     /// There is always a line to type one more header.
@@ -255,6 +283,35 @@ mod tests {
         form.lines[1] = HeaderLine::default();
         assert_eq!(form.headers().unwrap().len(), 1);
         assert!(!format!("{form:?}").contains("media"));
+    }
+
+    #[test]
+    fn what_somebody_else_changed_is_named_unless_the_same_is_wanted() {
+        let own = |told: &[(&str, &str)], sensitive: &[&str]| OwnHeaders {
+            told: (told.iter())
+                .map(|(name, text)| ((*name).to_owned(), Hidden::new(text)))
+                .collect(),
+            sensitive: sensitive.iter().map(ToString::to_string).collect(),
+            ..OwnHeaders::default()
+        };
+        let began = own(&[("x-a", "1"), ("x-b", "2")], &[]);
+        let form = HeadersForm::of(&began);
+        let typed = BTreeMap::from([("x-a", "3"), ("x-c", "4")]);
+        let typed = typed
+            .into_iter()
+            .map(|(name, text)| (name.to_owned(), OwnValue::text(text)))
+            .collect();
+        let overtaken = |now: &OwnHeaders| form.overtaken(&typed, now);
+        assert_eq!(overtaken(&began), [""; 0]);
+        // They did the same.
+        assert_eq!(overtaken(&own(&[("x-a", "3"), ("x-c", "4")], &[])), [""; 0]);
+        let now = own(&[("x-a", "9"), ("x-b", "2"), ("x-d", "5")], &["x-e"]);
+        let names = overtaken(&now);
+        assert_eq!(names, ["x-a", "x-d", "x-e"]);
+        let again = form.over(&names, &now);
+        assert_eq!(again.overtaken(&typed, &now), [""; 0]);
+        assert!(again.refusal.is_some_and(|it| it.contains("x-a, x-d, x-e")));
+        assert_eq!(again.lines, form.lines);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Headers: what the service sends with every request to an endpoint, and what an attempt carried.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::hidden::Hidden;
 
@@ -25,6 +25,35 @@ pub struct OwnHeaders {
     pub odd: BTreeMap<String, OddValue>,
     /// Names of those whose values the service does not tell.
     pub sensitive: Vec<String>,
+}
+
+impl OwnHeaders {
+    /// Names of those that differ from these of an earlier look. Of what is not told only whether it is
+    /// there.
+    pub fn changed_since(&self, before: &Self) -> BTreeSet<String> {
+        let (now, before) = (self.all(), before.all());
+        let names = now.keys().chain(before.keys());
+        let differs = |name: &&&str| now.get(**name) != before.get(**name);
+        names
+            .filter(differs)
+            .map(|name| (*name).to_owned())
+            .collect()
+    }
+
+    /// Whether it would make no difference to one to be sent so, or not to be sent.
+    pub fn stands_so(&self, name: &str, sent: Option<&str>) -> bool {
+        let now = self.all().remove(name).map(|(_, value)| value);
+        now == sent.map(Some)
+    }
+
+    fn all(&self) -> BTreeMap<&str, (bool, Option<&str>)> {
+        let texts = self.told.iter().chain(&self.masked);
+        let texts = texts.map(|(name, text)| (&**name, (true, Some(text.reveal()))));
+        let odd = self.odd.iter();
+        let odd = odd.map(|(name, odd)| (&**name, (false, Some(odd.raw.reveal()))));
+        let hidden = self.sensitive.iter().map(|name| (&**name, (true, None)));
+        texts.chain(odd).chain(hidden).collect()
+    }
 }
 
 /// A header's value that is a list, a number or the like, in JSON.
