@@ -107,6 +107,17 @@ fn health() {
     snapshots("unreadable", &mut state);
 }
 
+/// What comes right after a failure shares its place on the axis.
+#[test]
+fn an_event_hides_no_failure_and_none_goes_uncounted() {
+    let mut state = told();
+    press(&mut state, "G k enter");
+    let later = [11, 12].map(|n| message(&format!("msg_{n}"), n, "task.progress", 1, 11, "{}"));
+    update(&mut state, Msg::Changed(later.into()));
+    let shown = picture(&mut state, 120, 36);
+    assert!(shown.contains("failed ×3 ▲"), "{shown}");
+}
+
 #[test]
 fn details() {
     let mut state = told();

@@ -167,29 +167,66 @@ fn cell(time: Time, bars: Rect, span: (Time, Time)) -> u16 {
     at.min(width - 1).max(0) as u16
 }
 
+/// Messages that share a cell of the axis.
+struct Mark<'a> {
+    /// The newest of those that need attention, else of all.
+    shown: &'a Delivery,
+    n: usize,
+}
+
+impl<'a> Mark<'a> {
+    /// By their cells; what was told first is the newest.
+    fn all(told: &Told<'a>, bars: Rect, span: (Time, Time)) -> BTreeMap<u16, Self> {
+        let mut marks: BTreeMap<u16, Self> = BTreeMap::new();
+        for (changed, message) in told {
+            let new = Self {
+                shown: message,
+                n: 0,
+            };
+            let mark = marks.entry(cell(*changed, bars, span)).or_insert(new);
+            mark.n += 1;
+            if tone_of(message) == Tone::Bad && tone_of(mark.shown) != Tone::Bad {
+                mark.shown = message;
+            }
+        }
+        marks
+    }
+
+    /// `failed`, or `failed ×3`.
+    fn name(&self) -> String {
+        let name = event_word(self.shown);
+        match self.n {
+            1 => name,
+            n => format!("{name} ×{n}"),
+        }
+    }
+}
+
+fn tone_of(message: &Delivery) -> Tone {
+    let kind = message.message.as_ref().map(|message| &message.kind);
+    kind.map_or(Tone::Dim, |kind| event_glyph(kind).1)
+}
+
 /// What was published when, above the attempts: `▲ progress`, the newest named first where names
-/// would meet.
+/// would meet. No name hides a mark.
 fn events(canvas: &mut Canvas<'_>, bars: Rect, told: &Told<'_>, span: (Time, Time)) {
     let mut free_until = bars.width;
-    for (changed, message) in told {
-        let at = cell(*changed, bars, span);
-        if at >= free_until {
-            continue;
-        }
+    let mut marks = Mark::all(told, bars, span).into_iter().rev().peekable();
+    while let Some((at, these)) = marks.next() {
         let place = Rect {
             x: bars.x + at,
-            width: free_until - at,
+            width: free_until.saturating_sub(at),
             ..bars
         };
-        let kind = message.message.as_ref().map(|message| &message.kind);
-        let tone = kind.map_or(Tone::Dim, |kind| event_glyph(kind).1);
-        let name = event_word(message);
-        let mark = piece(tone, "▲");
+        let mark = piece(tone_of(these.shown), "▲");
+        let name = these.name();
         let room = width(&name) as u16 + 1;
+        let older = marks.peek().map(|(older, _)| *older);
+        let is_free = |from: u16| older.is_none_or(|older| older < from);
         free_until = at;
         if room + 2 <= place.width {
             canvas.line(place, 0, &[mark, dim(format!(" {name}"))]);
-        } else if place.width < room && at > room {
+        } else if place.width < room && at > room && is_free(at - room) {
             // At the end of the axis the name stands before the mark.
             free_until = at - room;
             let place = Rect {
@@ -200,6 +237,15 @@ fn events(canvas: &mut Canvas<'_>, bars: Rect, told: &Told<'_>, span: (Time, Tim
             canvas.line(place, 0, &[dim(format!("{name} ")), mark]);
         } else {
             canvas.line(place, 0, &[mark]);
+            let count = format!("×{}", these.n);
+            if these.n > 1 && width(&count) as u16 + 2 <= place.width {
+                let place = Rect {
+                    x: place.x + 1,
+                    width: place.width - 1,
+                    ..place
+                };
+                canvas.line(place, 0, &[dim(count)]);
+            }
         }
     }
 }
