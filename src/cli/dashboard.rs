@@ -16,7 +16,7 @@ use crate::io::client::Client;
 use crate::io::config::{Source, secrets};
 use crate::io::journal::Settings;
 use crate::io::ledger::Ledger;
-use crate::io::{Clock, intake};
+use crate::io::{Clock, intake, terminal};
 use crate::runtime;
 use crate::server::chaos::Choice;
 use crate::view::theme::ThemeName;
@@ -28,6 +28,9 @@ pub async fn run(args: SourceArgs, listen: Option<SocketAddr>) -> ExitCode {
         Ok(source) => source,
         Err(stop) => return conclude(Err(stop)),
     };
+    if let Err(error) = terminal::check() {
+        return end(Err(error.into()));
+    }
     let mut receiver = None;
     if let Some(addr) = listen {
         let opened = async {
@@ -50,6 +53,9 @@ pub async fn demo(args: DemoArgs, given: SourceArgs) -> ExitCode {
         Ok(chaos) => chaos,
         Err(error) => return conclude(Err(usage("--chaos", error))),
     };
+    if let Err(error) = terminal::check() {
+        return end(Err(error.into()));
+    }
     let beside = match args.listen {
         Some(addr) => match Beside::open(addr).await {
             Ok(beside) => Some(beside),

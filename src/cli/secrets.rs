@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::args::{SecretArgs, SourceArgs};
 use super::output::{Stop, note, usage};
-use crate::io::config::{self, WebhookSecret, from_home, open_to_others};
+use crate::io::config::{self, Source, WebhookSecret, from_home, open_to_others};
 use crate::wire::signature::doctor::{Held, Holder};
 use crate::wire::signature::key::Key;
 
@@ -21,7 +21,7 @@ pub fn receivers(args: &SecretArgs, source: &SourceArgs) -> Result<Vec<Held>, St
     let given = given(args, source)?;
     if given.is_empty() {
         return Err(Stop::Usage(
-            "a webhook secret is needed: --secret-file FILE, --secret-env VARIABLE, webhook_secret_file in the profile, or one that was saved with it (reeltop endpoints secret ID --save)".to_owned(),
+            "a webhook secret is needed: --secret-file FILE, --secret-env VARIABLE, webhook_secret_file in the profile, or one that was saved with the profile or for the server (reeltop endpoints secret ID --save)".to_owned(),
         ));
     }
     Ok(given.into_iter().map(|(_, held)| held).collect())
@@ -42,8 +42,8 @@ pub fn usable(args: &SecretArgs, source: &SourceArgs) -> Result<Vec<Held>, Stop>
     Ok(given.into_iter().map(|(_, held)| held).collect())
 }
 
-/// The secrets that are named, else the profile's, else those that were saved with it, each by its
-/// option.
+/// The secrets that are named, else the profile's, else those that were saved with it or for the
+/// server, each by its option.
 fn given(args: &SecretArgs, source: &SourceArgs) -> Result<Vec<(String, Held)>, Stop> {
     let mut given = Vec::new();
     for path in &args.secret_file {
@@ -59,19 +59,32 @@ fn given(args: &SecretArgs, source: &SourceArgs) -> Result<Vec<(String, Held)>, 
         given.extend(from_profile(source)?);
     }
     if given.is_empty() {
-        given.extend(saved_with_profile(source)?);
+        given.extend(saved_with(source)?);
     }
     Ok(given)
 }
 
-/// The secrets of endpoints that were saved with the profile in use, which is said: whoever saved
-/// them there has deliveries signed with one of them.
-fn saved_with_profile(source: &SourceArgs) -> Result<Vec<(String, Held)>, Stop> {
-    let profile = config::profile_in_use(&super::source::flags(source));
-    let Some(profile) = profile.map_err(|error| Stop::Usage(error.to_string()))? else {
-        return Ok(Vec::new());
+/// The secrets of endpoints that were saved with the profile in use, or without one for the server
+/// in use, which is said: whoever saved them there has deliveries signed with one of them.
+fn saved_with(source: &SourceArgs) -> Result<Vec<(String, Held)>, Stop> {
+    let flags = super::source::flags(source);
+    let config = source.config.as_deref();
+    let profile = config::profile_in_use(&flags);
+    let (whose, saved) = match profile.map_err(|error| Stop::Usage(error.to_string()))? {
+        Some(profile) => {
+            let saved = config::secrets::of_profile(&profile, config);
+            (format!("profile {profile}"), saved)
+        }
+        None => match Source::configured(&flags) {
+            Ok(Some((source, _))) => {
+                let folder = config::secrets::folder(&source, config);
+                let saved = folder.map(|folder| config::secrets::saved(&folder));
+                (source.name, saved.unwrap_or_default())
+            }
+            // A secret needs no server.
+            Ok(None) | Err(_) => return Ok(Vec::new()),
+        },
     };
-    let saved = config::secrets::of_profile(&profile, source.config.as_deref());
     let n = saved.len();
     if let Some((first, _)) = saved.first() {
         let more = match n {
@@ -79,13 +92,12 @@ fn saved_with_profile(source: &SourceArgs) -> Result<Vec<(String, Held)>, Stop> 
             n => format!(" and {} more", n - 1),
         };
         note(&format!(
-            "no secret is named: what was saved with profile {profile} is used, of {first}{more}"
+            "no secret is named: what was saved with {whose} is used, of {first}{more}"
         ));
     }
-    let option = format!("profile {profile}");
     let all = saved.into_iter();
     Ok(all
-        .map(|(id, secret)| (option.clone(), of_endpoint(&id, &secret, Holder::Receiver)))
+        .map(|(id, secret)| (whose.clone(), of_endpoint(&id, &secret, Holder::Receiver)))
         .collect())
 }
 

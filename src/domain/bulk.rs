@@ -280,12 +280,18 @@ pub fn n_tried<'a, T: Pair + 'a>(pairs: impl Iterator<Item = &'a T>, history: &H
 
 /// That so many were tried before, where any were.
 pub fn tried_words(n_tried: usize) -> Option<String> {
-    (n_tried > 0).then(|| {
-        format!(
-            "{n_tried} of them were replayed before: they go last, and with them what else their \
-             tasks have"
-        )
-    })
+    match n_tried {
+        0 => None,
+        1 => Some(
+            "1 of them was tried by an earlier replay: it goes last, and with it what else its \
+             task has"
+                .to_owned(),
+        ),
+        n => Some(format!(
+            "{n} of them were tried by an earlier replay: they go last, and with them what else \
+             their tasks have"
+        )),
+    }
 }
 
 /// That the service tries so many of them again by itself, so many of these by estimate alone.

@@ -13,7 +13,10 @@
 //! cause:3f0a             a message that failed by this cause
 //! keynote                ids and names hold the text
 //! "failed"               the same for a word that would be a state
+//! endpoint:"no body"     quotes hold words together, for a field as well
 //! ```
+
+use std::borrow::Cow;
 
 use super::feature::{Feature, FeatureState};
 use super::task::TaskState;
@@ -128,7 +131,7 @@ impl Query {
             let tested = if is_quoted {
                 Test::Text(text.to_lowercase())
             } else {
-                meaning(text)?
+                meaning(&text)?
             };
             terms.push(Term {
                 is_negated,
@@ -160,7 +163,7 @@ impl Query {
                     .bytes()
                     .all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
             let is_url = value.starts_with("//");
-            if is_name && !is_url && matches!(meaning(word.text)?, Test::Text(_)) {
+            if is_name && !is_url && matches!(meaning(&word.text)?, Test::Text(_)) {
                 let known: Vec<&str> = FIELDS.iter().map(|(known, _)| *known).collect();
                 return Err(format!(
                     "{name:?} is no field; fields are {}, state and the features; \"{}\" in double quotes is text",
@@ -244,8 +247,9 @@ pub fn holds_text(value: &str, needle: &str) -> bool {
 
 struct Word<'a> {
     is_negated: bool,
+    /// Whether all of it was quoted, so that it is a text whatever it says.
     is_quoted: bool,
-    text: &'a str,
+    text: Cow<'a, str>,
 }
 
 fn words(text: &str) -> Result<Vec<Word<'_>>, String> {
@@ -254,27 +258,41 @@ fn words(text: &str) -> Result<Vec<Word<'_>>, String> {
     while !rest.is_empty() {
         let after = rest.strip_prefix('!');
         let (is_negated, body) = (after.is_some(), after.unwrap_or(rest));
-        if let Some(quoted) = body.strip_prefix('"') {
-            let Some((text, tail)) = quoted.split_once('"') else {
+        let (name, quoted) = quoted_value(body);
+        let (text, tail) = if let Some(quoted) = quoted {
+            let Some((value, tail)) = quoted.split_once('"') else {
                 return Err(format!("the quote before {quoted:?} is not closed"));
             };
-            found.push(Word {
-                is_negated,
-                is_quoted: true,
-                text,
-            });
-            rest = tail.trim_start();
+            (Cow::Owned(format!("{name}{value}")), tail)
         } else {
             let end = body.find(char::is_whitespace).unwrap_or(body.len());
-            found.push(Word {
-                is_negated,
-                is_quoted: false,
-                text: &body[..end],
-            });
-            rest = body[end..].trim_start();
-        }
+            (Cow::Borrowed(&body[..end]), &body[end..])
+        };
+        found.push(Word {
+            is_negated,
+            is_quoted: quoted.is_some() && name.is_empty(),
+            text,
+        });
+        rest = tail.trim_start();
     }
     Ok(found)
+}
+
+/// What stands behind the quote of `"…` or `name:"…`, and the name with its colon; `None` where no
+/// quote begins there.
+fn quoted_value(body: &str) -> (&str, Option<&str>) {
+    let Some((name, quoted)) = body.split_once('"') else {
+        return ("", None);
+    };
+    let is_name = |name: &str| {
+        name.bytes()
+            .all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+    };
+    match name.strip_suffix(':') {
+        Some(bare) if !bare.is_empty() && is_name(bare) => (name, Some(quoted)),
+        None if name.is_empty() => ("", Some(quoted)),
+        _ => ("", None),
+    }
 }
 
 fn meaning(word: &str) -> Result<Test, String> {
@@ -410,6 +428,12 @@ mod tests {
         assert_eq!(one("!failed"), (true, Test::State(TaskState::Failed)));
         assert_eq!(one("\"failed\""), (false, Test::Text("failed".into())));
         assert_eq!(one("!\"failed\""), (true, Test::Text("failed".into())));
+        let named = Test::Field(Field::Endpoint, "no body 'x'".into());
+        assert_eq!(one("!Endpoint:\"No body 'x'\""), (true, named));
+        // Quotes that begin nothing are letters.
+        assert_eq!(one("5\"disk"), (false, Test::Text("5\"disk".into())));
+        assert!(Query::parse("endpoint:\"no body").is_err());
+        assert!(Query::parse_strictly("endpiont:\"no body\"").is_err());
         assert_eq!(
             one("visual:processing"),
             (

@@ -135,7 +135,7 @@ impl Ledger {
     /// Whether the file that is open is the one that others find.
     fn is_same(&self, inner: &Inner) -> bool {
         self.path()
-            .is_none_or(|path| identity(path) == inner.opened)
+            .is_none_or(|path| identity(path).is_ok_and(|there| there == inner.opened))
     }
 
     /// Takes note of the attempts among what was found. Never waits for the disk.
@@ -339,7 +339,8 @@ impl Ledger {
             Place::Nowhere(why) if to_write => return Err(self.unwritable(why)),
             Place::Nowhere(_) => return Ok(false),
         };
-        let there = identity(path);
+        let failed = |error: std::io::Error| self.unwritable(&error.to_string());
+        let there = identity(path).map_err(failed)?;
         if there.is_none() || there != inner.opened {
             inner.close();
         }
@@ -349,7 +350,6 @@ impl Ledger {
         if there.is_none() && !to_write && inner.older.is_empty() {
             return Ok(false);
         }
-        let failed = |error: std::io::Error| self.unwritable(&error.to_string());
         if there.is_none() {
             if let Some(folder) = path.parent() {
                 journal::make_folder(folder).map_err(failed)?;
@@ -358,9 +358,9 @@ impl Ledger {
         }
         let is_fresh = inner.file.is_none();
         if is_fresh {
-            let before = identity(path);
+            let before = identity(path).map_err(failed)?;
             let file = File::open(path, &self.service).map_err(|error| self.failed(&error))?;
-            if before.is_none() || identity(path) != before {
+            if before.is_none() || identity(path).map_err(failed)? != before {
                 return Err(self.unwritable("it was replaced while it was being opened"));
             }
             inner.file = Some(file);

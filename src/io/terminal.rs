@@ -59,21 +59,27 @@ pub enum Asked {
     Continue,
 }
 
+/// Refuses, in a sentence, where input or output is no terminal. Nothing needs to be begun, and
+/// left half done, for a dashboard that cannot be.
+pub fn check() -> io::Result<()> {
+    let is_terminal = [
+        (io::stdin().is_terminal(), "stdin"),
+        (io::stdout().is_terminal(), "stdout"),
+    ];
+    match is_terminal.iter().find(|(is_terminal, _)| !is_terminal) {
+        None => Ok(()),
+        Some((_, name)) => Err(io::Error::other(format!(
+            "the dashboard needs a terminal, and {name} is none; in scripts and pipes \
+             take reeltop tail, tasks, messages or attempts"
+        ))),
+    }
+}
+
 impl Terminal {
     /// Takes the terminal: raw mode, alternate screen, no cursor. Refuses, in a sentence, where
     /// input or output is no terminal.
     pub fn enter() -> io::Result<Self> {
-        for (is_terminal, name) in [
-            (io::stdin().is_terminal(), "stdin"),
-            (io::stdout().is_terminal(), "stdout"),
-        ] {
-            if !is_terminal {
-                return Err(io::Error::other(format!(
-                    "the dashboard needs a terminal, and {name} is none; in scripts and pipes \
-                     take reeltop tail, tasks, messages or attempts"
-                )));
-            }
-        }
+        check()?;
         set_panic_hook();
         enter()?;
         Ok(Self {

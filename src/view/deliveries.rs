@@ -111,7 +111,7 @@ fn cells(
     let message = row.message.as_ref();
     let (glyph, tone) = delivery::worst(history, row);
     let kind_name = message.map_or_else(
-        || unread::kind_words(history, row),
+        || unread::kind_words(history, row, now),
         |message| message.kind.name(),
     );
     let kind = vec![

@@ -185,7 +185,8 @@ fn unknown(state: &State, page: &DiffPage) -> String {
     };
     let is_told = state.session.deliveries_from.is_some();
     let unread = ids.iter().find(|id| !is_read(id)).map(|id| {
-        let words = unread::message_words(&state.history, id, is_told);
+        let now = state.shown_at().wall;
+        let words = unread::message_words(&state.history, id, is_told, now);
         format!("one of the payloads is {words}; ctrl-r reads again")
     });
     unread.unwrap_or_else(|| "one of the messages is no longer in memory".to_owned())

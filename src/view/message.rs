@@ -252,7 +252,8 @@ fn payload(
     };
     let unread = || {
         let is_told = state.session.deliveries_from.is_some();
-        unread::message_words(&state.history, &page.message, is_told)
+        let now = state.shown_at().wall;
+        unread::message_words(&state.history, &page.message, is_told, now)
     };
     let missing = match payload {
         Some(Payload::Json(_)) => {

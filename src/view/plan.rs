@@ -50,10 +50,7 @@ pub fn draw(
         };
         (plan_lines(overlay, inner_width), foot)
     } else {
-        let foot = hints(
-            &["Esc closes this; it is followed all the same"],
-            inner_width,
-        );
+        let foot = hints(&[sent_foot(state, overlay)], inner_width);
         (sent_lines(state, overlay, inner_width), foot)
     };
     let n_lines = (head.len() + lines.len()).min(usize::from(u16::MAX / 2)) as u16;
@@ -205,6 +202,16 @@ fn leaving_foot(state: &State, until: i64, room: usize) -> String {
     hints(&[leaving.as_str(), "Enter now", "u takes it back"], room)
 }
 
+/// What closing it means: what has ended needs nobody to follow it.
+fn sent_foot(state: &State, overlay: &ReplayOverlay) -> &'static str {
+    let mut replays = (overlay.sent.iter()).filter_map(|number| state.history.replays.get(*number));
+    if replays.any(|replay| replay.state.is_open()) {
+        "Esc closes this; it is followed all the same"
+    } else {
+        "Esc closes this"
+    }
+}
+
 fn sent_lines(state: &State, overlay: &ReplayOverlay, width: usize) -> Vec<Line> {
     let mut lines = Vec::new();
     for number in &overlay.sent {
@@ -237,7 +244,8 @@ fn sent_words(state: &State, replay: &Replay) -> String {
             replay.state.name(),
             ago(state.now.wall, replay.since.wall)
         ),
-        None => "  not sent yet".to_owned(),
+        None if replay.state.is_open() => "  not sent yet".to_owned(),
+        None => "  not sent".to_owned(),
     }
 }
 

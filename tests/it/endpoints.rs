@@ -275,6 +275,24 @@ async fn secrets_are_rotated_saved_and_printed() {
     );
     assert_ne!(saved.trim(), created.secret);
     assert!(!words.contains(saved.trim()));
+    // It is used where none is named, as is said.
+    let receiver = Receiver::always(204).await;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reeltop"));
+    command.env_clear().env("HOME", shop.home.path());
+    command.env("ASPECT_BASE_URL", shop.server.url());
+    command.env("ASPECT_API_KEY", shop.server.api_key());
+    command.args(["send", "task.failed", "--to", &receiver.url]);
+    let sent = tokio::task::spawn_blocking(move || command.output().unwrap());
+    let (code, _, said) = told(sent.await.unwrap());
+    let used = format!("is used, of {}", created.id);
+    assert!(code == 0 && said.contains(&used), "{said}");
+    assert!(
+        receiver
+            .next()
+            .await
+            .header("svix-signature")
+            .starts_with("v1,")
+    );
     // What is saved is never the secret before.
     let (code, _, words) = shop.run(&["rotate", &created.id, "--yes"], "").await;
     assert_eq!(code, 0, "{words}");

@@ -258,7 +258,22 @@ async fn without_a_ledger_nothing_is_sent_and_it_says_why() {
     std::fs::write(state.path().join("reeltop"), "x").unwrap();
     let (code, states, said) = end(service.replay(state.path())).await;
     assert_eq!((code, service.n_posts()), (Some(1), 0), "{states:?} {said}");
-    assert_eq!(states, ["refused"], "{said}");
+    assert!(
+        states.is_empty() && said.contains("replays.db cannot be used: "),
+        "{states:?} {said}"
+    );
+    // A folder that cannot be looked into may hold replays: it is no empty ledger.
+    for args in [
+        &["replays"][..],
+        &["replays", "--json"],
+        &["replays", "--give-up", "1fc1"],
+    ] {
+        let listed = service.command(state.path(), args).spawn().unwrap();
+        let (code, printed, said) = end(listed).await;
+        assert_eq!((code, printed.len()), (Some(1), 0), "{said}");
+        assert!(said.contains("replays.db cannot be used: "), "{said}");
+        assert!(!said.contains("no replay"), "{said}");
+    }
 
     let state = tempfile::tempdir().unwrap();
     let (code, ..) = end(service.replay(state.path())).await;

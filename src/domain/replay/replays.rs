@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use self::rows::Rows;
 use super::{LedgerRow, Replay, ReplayState, ReplayStep, Route};
+use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::id::{AttemptId, EndpointId, MessageId};
 use crate::domain::time::Moment;
 
@@ -120,11 +121,17 @@ impl Replays {
     }
 
     /// Where in the ledger the latest replay of this pair stands that was neither taken back before its
-    /// request nor put off by the service (429), however it ended; `None` if there is none.
+    /// request, nor refused here, nor put off by the service (429), however it ended; `None` if there
+    /// is none.
     pub fn tried(&self, message: &MessageId, endpoint: &EndpointId) -> Option<LedgerRow> {
         let mut newest = self.of(message, endpoint).rev();
         let is_try = |replay: &&Replay| {
-            !matches!(replay.state, ReplayState::Cancelled(_)) && !replay.state.is_put_off()
+            let is_ours = |why: &Failure| why.kind == FailureKind::Local;
+            match &replay.state {
+                ReplayState::Cancelled(_) => false,
+                ReplayState::Refused(why) => !is_ours(why) && !replay.state.is_put_off(),
+                _ => true,
+            }
         };
         let latest = newest.find(is_try)?;
         // What the ledger has not told of yet is the last.

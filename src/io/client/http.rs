@@ -249,9 +249,13 @@ impl Http {
             // Another read may have been told to wait.
             tokio::time::sleep(self.pause.left()).await;
             match self.get_once(url, within, with_key).await {
-                Err(failed)
-                    if failed.failure.kind == FailureKind::RateLimited
-                        && patience.refused(self.pause.left()) => {}
+                Err(mut failed) if failed.failure.kind == FailureKind::RateLimited => {
+                    if !patience.refused(self.pause.left()) {
+                        let waited = patience.waited().map(|waited| format!("; {waited}"));
+                        failed.failure.what += &waited.unwrap_or_default();
+                        return Err(failed);
+                    }
+                }
                 read => {
                     if read.is_ok() {
                         patience.answered();

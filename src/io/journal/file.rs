@@ -167,7 +167,7 @@ impl File {
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) => {
                 immutable(path)?
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => after_a_kill(path, flags, error)?,
         };
         let version = version(&db)?;
         if version > STEPS.len() {
@@ -374,12 +374,34 @@ fn check_header(path: &Path) -> Result<(), Trouble> {
 /// Whether the file is ours all the same: another reeltop is making it, or had begun to.
 fn is_being_made(path: &Path) -> Result<bool, Trouble> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, flags)?;
+    let mut db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(std::time::Duration::from_secs(1))?;
+    if let Err(error) = version(&db) {
+        db = after_a_kill(path, flags, error)?;
+    }
     let application: i64 = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let n_tables = "SELECT count(*) FROM sqlite_schema";
     let n_tables: i64 = db.query_row(n_tables, [], |row| row.get(0))?;
     Ok(application == i64::from(APPLICATION) || application == 0 && n_tables == 0)
+}
+
+/// Opens a file again that could not be read as a write to it was broken off half way, as a kill
+/// does: who only reads may not take that write back, who may write does so by looking.
+fn after_a_kill(
+    path: &Path,
+    flags: OpenFlags,
+    error: rusqlite::Error,
+) -> Result<Connection, Trouble> {
+    if error.sqlite_error_code() != Some(ErrorCode::ReadOnly) {
+        return Err(error.into());
+    }
+    let writing = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, writing)?;
+    db.busy_timeout(std::time::Duration::from_secs(1))?;
+    version(&db)?;
+    let db = Connection::open_with_flags(path, flags)?;
+    db.busy_timeout(std::time::Duration::from_secs(1))?;
+    Ok(db)
 }
 
 /// A count or size of a row; what is negative in a damaged file counts as none.
@@ -485,6 +507,43 @@ mod tests {
         drop(file);
         let again = File::open(&folder.path().join("full.db")).unwrap();
         assert_eq!(all(&again), n_done + 5000);
+    }
+
+    /// A file as a kill leaves it while it is being made: a page that was not committed, and what
+    /// takes it back.
+    fn half_made(path: &Path) {
+        let made = path.with_extension("made");
+        let db = Connection::open(&made).unwrap();
+        db.pragma_update(None, "auto_vacuum", "INCREMENTAL")
+            .unwrap();
+        // A page in memory is all that it may keep, so that it writes before it commits.
+        db.pragma_update(None, "cache_size", 1).unwrap();
+        db.execute_batch("BEGIN IMMEDIATE").unwrap();
+        for at in 0..40 {
+            let table = format!("CREATE TABLE t{at} (a, b, c, d)");
+            db.execute_batch(&table).unwrap();
+        }
+        let journal = |path: &Path| place::beside(path, "-journal");
+        fs::copy(&made, path).unwrap();
+        fs::copy(journal(&made), journal(path)).unwrap();
+        assert!(fs::metadata(path).unwrap().len() > 0);
+    }
+
+    #[test]
+    fn a_file_whose_making_was_killed_is_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("killed.db");
+        half_made(&path);
+        let reading = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        let code = version(&reading).unwrap_err().sqlite_error_code();
+        assert_eq!(code, Some(ErrorCode::ReadOnly), "nothing was broken off");
+        drop(reading);
+        let to_read = File::open_to_read(&path).unwrap();
+        assert!(to_read.is_none(), "nothing was recorded in it");
+        half_made(&path);
+        let mut file = File::open(&path).unwrap();
+        append(&mut file, &names(10)).unwrap();
+        assert_eq!(all(&file), 10);
     }
 
     #[test]

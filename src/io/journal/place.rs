@@ -111,7 +111,11 @@ pub fn set_aside_before(path: &Path) -> Vec<String> {
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
     let mut names: Vec<String> = names
         .filter(|name| name.starts_with(&start))
-        .filter(|name| !name.ends_with("-wal") && !name.ends_with("-shm"))
+        .filter(|name| {
+            !["-wal", "-shm", "-journal"]
+                .iter()
+                .any(|part| name.ends_with(part))
+        })
         .collect();
     names.sort();
     names
@@ -132,10 +136,9 @@ pub(super) fn set_aside(path: &Path, stamp: &str) -> io::Result<String> {
         number += 1;
     };
     fs::rename(path, &aside)?;
-    let [_, wal, shm] = parts(path);
-    let [_, wal_aside, shm_aside] = parts(&aside);
-    for (from, to) in [(wal, wal_aside), (shm, shm_aside)] {
-        match fs::rename(from, to) {
+    // One that was left beside the new file would be taken for its own.
+    for ending in ["-wal", "-shm", "-journal"] {
+        match fs::rename(beside(path, ending), beside(&aside, ending)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }

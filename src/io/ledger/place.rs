@@ -2,6 +2,7 @@
 //! open.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::domain::MessageId;
@@ -119,18 +120,22 @@ pub(super) fn older(path: &Path) -> Vec<PathBuf> {
 /// Which file stands at the path, so that another one there is told from the one that is open.
 pub(super) type Identity = (u64, u64);
 
-/// `None` where there is none.
-pub(super) fn identity(path: &Path) -> Option<Identity> {
-    let meta = fs::metadata(path).ok()?;
+/// `None` where there is none for certain; a folder that cannot be looked into may hold one.
+pub(super) fn identity(path: &Path) -> io::Result<Option<Identity>> {
+    let meta = match fs::metadata(path) {
+        Ok(meta) => meta,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        Some((meta.dev(), meta.ino()))
+        Ok(Some((meta.dev(), meta.ino())))
     }
     #[cfg(not(unix))]
     {
         let _ = meta;
-        Some((0, 0))
+        Ok(Some((0, 0)))
     }
 }
 

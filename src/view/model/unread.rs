@@ -165,11 +165,21 @@ pub fn failing_words(history: &History) -> Option<String> {
     Some(format!("attempts at {whose} {why}"))
 }
 
+/// How long an attempt may be known before the message that it is of, as each is read in its turn,
+/// in microseconds.
+const READ_IN_TURN: i64 = 15_000_000;
+
+/// Whether a message may have come into the log after that was read last.
+fn may_be_newer(history: &History, delivery: &Delivery, now: Time) -> bool {
+    history.service_time(now).since(delivery.time()) < READ_IN_TURN
+}
+
 /// What stands for the event of a message of which only attempts were seen.
-pub fn kind_words(history: &History, delivery: &Delivery) -> &'static str {
+pub fn kind_words(history: &History, delivery: &Delivery, now: Time) -> &'static str {
     let log = Log::Message(delivery.id.clone());
     match history.messages_unread_before() {
         _ if history.deliveries.why_unread(&log).is_some() => "not known",
+        None if may_be_newer(history, delivery, now) => "not read yet",
         None => "not in the log",
         Some(_) if history.why_messages_unread().is_some() => "not known",
         Some(_) => "not read yet",
@@ -178,9 +188,10 @@ pub fn kind_words(history: &History, delivery: &Delivery) -> &'static str {
 
 /// Why a message is not known of which only attempts were seen, or its payload. `is_told`: whether
 /// the server tells a message by its id.
-pub fn message_words(history: &History, id: &MessageId, is_told: bool) -> String {
+pub fn message_words(history: &History, id: &MessageId, is_told: bool, now: Time) -> String {
     const NONE_BY_ID: &str = "this server tells no message by its id";
     let why = history.deliveries.why_unread(&Log::Message(id.clone()));
+    let delivery = history.deliveries.get(id);
     match (
         why,
         history.messages_unread_before(),
@@ -188,7 +199,10 @@ pub fn message_words(history: &History, id: &MessageId, is_told: bool) -> String
     ) {
         (Some(why), ..) => format!("not known: {}", visible(why)),
         (None, ..) if is_told => "not read yet".to_owned(),
-        _ if (history.deliveries.get(id)).is_some_and(|it| it.message.is_some()) => {
+        (None, None, _) if delivery.is_some_and(|it| may_be_newer(history, it, now)) => {
+            "not read yet".to_owned()
+        }
+        _ if delivery.is_some_and(|it| it.message.is_some()) => {
             format!("not known: the log does not hold it, and {NONE_BY_ID}")
         }
         (None, None, _) => {

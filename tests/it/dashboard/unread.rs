@@ -1,8 +1,8 @@
 //! What is not read: none of it is said to be none.
 
 use crate::support::{
-    abilities, attempt, change, endpoint, event, fresh, message, messages_read, picture, press,
-    read_from, seen, told as world,
+    abilities, attempt, before, change, endpoint, event, fresh, message, messages_read, picture,
+    press, read_from, seen, told as world,
 };
 use reeltop::app::{Effect, Msg, Sight, State, update};
 use reeltop::domain::{
@@ -37,6 +37,7 @@ fn why_a_message_is_known_by_its_attempts_alone() {
     );
     assert!(shown.contains("no more than 500 are kept"), "{shown}");
 
+    update(&mut state, Msg::Tick(before(-20)));
     let whole = vec![messages_read(None), read_from("ep_shop", None)];
     let shown = told(&mut state, whole);
     let words = "is not known: it was not in the log as";
@@ -45,6 +46,17 @@ fn why_a_message_is_known_by_its_attempts_alone() {
     let listed = told(&mut state, Vec::new());
     assert!(listed.contains("not in the log"), "{listed}");
     assert!(!listed.contains("not read yet"), "{listed}");
+
+    // One that was just tried may have come into the log since that was read.
+    let newer = attempt("newer", "msg_newer", "ep_shop", -19, (500, "no"), false);
+    let listed = told(&mut state, vec![newer]);
+    assert!(listed.contains("not read yet"), "{listed}");
+    press(&mut state, "g enter tab");
+    let shown = told(&mut state, Vec::new());
+    assert!(
+        shown.contains("the message itself is not read yet"),
+        "{shown}"
+    );
 }
 
 #[test]

@@ -130,3 +130,24 @@ async fn reading_does_not_wait_longer_than_it_was_told() {
     assert!(said.contains("slow down"), "{said}");
     assert!(!said.contains("then this goes on"), "{said}");
 }
+
+/// A service that asks for a second, again and again, is waited for without a line for each.
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_in_vain_is_said_shortly_and_in_the_end() {
+    let server = Scripted::start(|_, request| {
+        let is_log = request.starts_with("get /webhooks/messages");
+        let code = if is_log {
+            "429 Too Many Requests"
+        } else {
+            "404 Not Found"
+        };
+        answer(code, "retry-after: 1\r\n", r#"{"detail":"slow down"}"#)
+    })
+    .await;
+    let (code, text, said) = replay(&server, "msg_old --dry-run --wait 4s").await;
+    assert_eq!(code, Some(1), "{text}{said}");
+    let n_told = said.matches("then this goes on").count();
+    assert!((1..=3).contains(&n_told), "{said}");
+    let waited = ["3s", "4s"].map(|it| format!("slow down; it was waited for, {it} in all"));
+    assert!(waited.iter().any(|it| said.contains(it)), "{said}");
+}

@@ -37,7 +37,7 @@ async fn each_run_begins_with_what_was_not_tried() {
     let mut tried: HashSet<String> = HashSet::new();
     for (n_new, n_tried) in [(5, 0), (5, 5), (2, 10)] {
         let (plan, _) = run("--dry-run").await;
-        let words = format!("{n_tried} of them were replayed before: they go last");
+        let words = format!("{n_tried} of them were tried by an earlier replay: they go last");
         assert_eq!(plan.contains(&words), n_tried > 0, "{plan}");
         let (text, said) = run("--yes --json").await;
         let failed: HashSet<String> = (text.lines())

@@ -173,7 +173,7 @@ async fn what_was_put_off_was_not_tried() {
     assert!(text.contains("not sent: 429"), "{text}{said}");
     let (_, text, said) = replay_of(&folder, &server, "--query failed --dry-run").await;
     assert!(text.contains("\n  send "), "{text}{said}");
-    assert!(!text.contains("replayed before"), "{text}{said}");
+    assert!(!text.contains("by an earlier replay"), "{text}{said}");
 }
 
 /// The pause is known by a look before a request alone, and what it keeps back was never begun.

@@ -211,7 +211,7 @@ fn a_new_bulk_begins_with_what_was_not_tried_yet() {
     press(&mut state, "r");
     let plan = picture(&mut state, 120, 36);
     assert!(
-        plan.contains("5 of them were replayed before: they go last"),
+        plan.contains("5 of them were tried by an earlier replay: they go last"),
         "{plan}"
     );
     press(&mut state, "enter");
