@@ -75,6 +75,11 @@ impl Failure {
         is_status.then_some((status, words))
     }
 
+    /// Whether there was no answer, which may have taken its time.
+    pub fn is_silent(&self) -> bool {
+        matches!(self.kind, FailureKind::Unreachable | FailureKind::Broken)
+    }
+
     /// The server does not offer something.
     pub fn absent(what: &str) -> Self {
         let what = format!("this server does not offer {what}");

@@ -416,11 +416,6 @@ fn is_of_rights(failure: &Failure) -> bool {
     )
 }
 
-/// Whether there was no answer, which may have taken its time.
-fn is_silent(failure: &Failure) -> bool {
-    matches!(failure.kind, FailureKind::Broken | FailureKind::Unreachable)
-}
-
 /// Whether a failure says that there is no such route. The endpoint list is not documented, so
 /// that any clear no counts but one to this key.
 fn is_absent(route: &'static str, failure: &Failure) -> bool {

@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::{Compared, SKEW};
-use crate::domain::{EndpointId, FailureKind, Time, plural};
+use crate::domain::{EndpointId, Failure, FailureKind, Time, plural};
 use crate::io::client::{Client, FULL_PAGE};
 
 /// Pages of attempts read in one comparison, over all endpoints.
 const MAX_PAGES: usize = 80;
+
+/// Logs that may get no answer: no other is asked for then.
+const MOST_SILENT: usize = 2;
 
 /// How the reading of one endpoint's log ended.
 enum End {
@@ -15,7 +18,7 @@ enum End {
     Whole,
     /// The bound was reached.
     Cut,
-    Failed(String),
+    Failed(Failure),
 }
 
 /// Reads the attempts since `from`, by the service's clock, at the endpoints that were known before
@@ -31,12 +34,19 @@ pub(super) async fn read_attempts(
         endpoints.extend(page.rows.into_iter().map(|row| row.value.id));
     }
     let mut left = MAX_PAGES;
-    let (mut n_cut, mut failed) = (0, None);
+    let (mut n_cut, mut n_silent, mut failed) = (0, 0, None);
     for endpoint in &endpoints {
         match read_log(client, endpoint, from.plus(-SKEW), &mut left, found).await {
             End::Whole => {}
             End::Cut => n_cut += 1,
-            End::Failed(why) => failed = Some(why),
+            End::Failed(failure) => {
+                n_silent += usize::from(failure.is_silent());
+                let is_end = failure.kind == FailureKind::RateLimited || n_silent == MOST_SILENT;
+                failed = Some(failure.what);
+                if is_end {
+                    break;
+                }
+            }
         }
     }
     if n_cut > 0 {
@@ -77,7 +87,7 @@ async fn read_log(
             {
                 return End::Whole;
             }
-            Err(failure) => return End::Failed(failure.what),
+            Err(failure) => return End::Failed(failure),
         };
         let oldest = page.rows.iter().map(|row| row.value.started).min();
         found.unreadable.extend(page.unreadable);

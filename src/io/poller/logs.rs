@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::reading::{Round, Sight};
-use super::{ATTEMPTS, ENDPOINTS, Poller, is_asked, is_silent};
+use super::{ATTEMPTS, ENDPOINTS, Poller, is_asked};
 use crate::domain::{
     Attempt, ChangeKind, Endpoint, EndpointId, Failure, FailureKind, Log, Time, Unreadable,
 };
@@ -77,7 +77,7 @@ impl Poller {
                 Err(failure) if failure.kind != FailureKind::NotFound => failure,
                 _ => continue,
             };
-            n_silent += usize::from(is_silent(&failure));
+            n_silent += usize::from(failure.is_silent());
             if is_asked(&failure) || n_silent == MOST_SILENT {
                 let label = self.held.endpoint_label(&endpoint);
                 self.put_off(&format!("the attempts at {label}"), &failure)
@@ -113,7 +113,7 @@ impl Poller {
     /// Tells why the attempts that were not read in this round are not, after a refusal or a silence
     /// (`at` what) that ends it.
     pub(super) async fn put_off(&mut self, at: &str, failure: &Failure) {
-        let told = if is_silent(failure) {
+        let told = if failure.is_silent() {
             "there was no answer to"
         } else {
             "the service refused"

@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::logs::MOST_SILENT;
-use super::{ATTEMPTS, Poller, is_asked, is_of_rights, is_silent};
+use super::{ATTEMPTS, Poller, is_asked, is_of_rights};
 use crate::domain::time::SECOND;
 use crate::domain::{
     Delivery, Endpoint, Failure, FailureKind, Forecast, MessageId, OutcomeState, Time,
@@ -61,7 +61,7 @@ impl Poller {
                 Ok(None) => {}
                 Err(failure) if failure.kind == FailureKind::NotFound => {}
                 Err(failure) => {
-                    n_silent += usize::from(is_silent(&failure));
+                    n_silent += usize::from(failure.is_silent());
                     // The others come first in the next round.
                     if is_asked(&failure) || is_of_rights(&failure) || n_silent == MOST_SILENT {
                         return Err(failure);
