@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use reeltop::domain::time::SECOND;
 use reeltop::domain::{Ability, EndpointId, History, LinkState, Log, MessageId, NotRead};
 use reeltop::io::Clock;
 use reeltop::io::client::Client;
@@ -14,6 +15,7 @@ use reeltop::io::known::Known;
 
 use super::intake::Watcher;
 use super::source;
+use crate::pty::Pty;
 use crate::scripted::{Reply, Scripted, answer, stream};
 
 fn json(body: &str) -> Reply {
@@ -295,4 +297,53 @@ async fn a_comparison_asks_for_no_more_where_the_service_asks_to_be_left_alone()
     let words = "attempts made in the gap were not all read (429 from";
     assert!(caveats.contains(words), "{caveats}");
     assert_eq!(asked(&server), "|a");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dashboard_says_what_a_refusal_keeps_from_being_read_by_a_clock_hours_ahead() {
+    let server = Scripted::start(|_, request| {
+        let now = Clock::new().now().wall.plus(5 * 3600 * SECOND);
+        let date = chrono::DateTime::from_timestamp_micros(now.0).unwrap();
+        let date = date.format("date: %a, %d %b %Y %H:%M:%S GMT\r\n");
+        let ok = |body: &str| {
+            let headers = format!("content-type: application/json\r\n{date}");
+            answer("200 OK", &headers, body)
+        };
+        if request.starts_with("get /events") {
+            Reply::Hold(stream(": hello\n\n"))
+        } else if request.starts_with("get /tasks/active") {
+            ok("[]")
+        } else if request.starts_with("get /webhooks/endpoints ") {
+            ok(ENDPOINTS)
+        } else if request.starts_with("get /webhooks/messages") {
+            let at = now.plus(-610 * SECOND).rfc3339();
+            ok(&format!(
+                r#"{{"data":[{{"id":"msg_1","eventType":"task.failed","timestamp":"{at}","payload":{{}}}}],"done":true}}"#
+            ))
+        } else if request.contains("endpoint_id=ep_a") {
+            answer("429 x", "retry-after: 300\r\n", r#"{"detail":"slow down"}"#)
+        } else {
+            answer("404 Not Found", "", r#"{"detail":"Not Found"}"#)
+        }
+    })
+    .await;
+    let url = server.url.clone();
+    let watched = tokio::task::spawn_blocking(move || {
+        let environment = [("ASPECT_BASE_URL", &*url), ("ASPECT_API_KEY", "sk_test")];
+        let mut pty = Pty::start(&[], &environment, 180, 40);
+        pty.keys("4");
+        pty.sees("attempts at 3 endpoints cannot be read: 429: slow down");
+        pty.wait("no endpoint is said to be unused", |screen| {
+            screen.matches("? not read").count() == 3
+        });
+        pty.keys("G\r");
+        pty.sees("not asked, as the service refused the attempts at a: 429: slow down");
+        pty.escape();
+        pty.sees("3 endpoints");
+        pty.keys("3");
+        pty.sees("10m");
+        pty.keys("\x03");
+        pty.end();
+    });
+    watched.await.unwrap();
 }
