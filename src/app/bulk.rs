@@ -23,7 +23,7 @@ use crate::domain::bulk::{
 };
 use crate::domain::{EndpointId, History, Job, MessageId, PlanItem, Route, TaskId, Time, Verdict};
 use kept::Kept;
-use route::{ALL_OR_NONE, FAILS_NO_MORE, gone};
+use route::{ALL_OR_NONE, FAILS_NO_MORE, gone, recovery_words};
 use run::RunRow;
 pub use scope::Scope;
 pub use unread::NotRead;
@@ -308,6 +308,12 @@ impl BulkOverlay {
     pub fn refresh(&mut self, history: &History, is_read_only: bool, now: Time) {
         let recovery = self.recovery.as_ref();
         self.against = recovery.and_then(|recovery| recovery.obstacle(history));
+        // An endpoint may have another name by now.
+        match recovery {
+            Some(recovery) => self.title = recovery_words(history, recovery),
+            None if self.scope.is_told(history) => self.title = self.scope.words(history),
+            None => {}
+        }
         self.look_for_failures(history);
         let n = self.rows.len();
         let near = self.at.saturating_sub(IN_SIGHT)..(self.at + IN_SIGHT).min(n);

@@ -6,7 +6,9 @@ use super::super::{Overlay, State, Tone};
 use super::kept::Kept;
 use super::{BulkOverlay, BulkRow, NotRead, Scope};
 use crate::domain::bulk::{Pair, Recovery, plan_of_many};
-use crate::domain::{EndpointId, History, MessageId, OutcomeState, PlanItem, Route, Time, Verdict};
+use crate::domain::{
+    EndpointId, History, MessageId, OutcomeState, PlanItem, Route, Time, Verdict, visible,
+};
 
 /// Why no row of a recovery can be left out.
 pub(super) const ALL_OR_NONE: &str =
@@ -25,6 +27,12 @@ pub(super) fn gone(history: &History, message: &MessageId, endpoint: &EndpointId
         _ => FAILS_NO_MORE,
     };
     why.to_owned()
+}
+
+/// What one request for many is asked for.
+pub(super) fn recovery_words(history: &History, recovery: &Recovery) -> String {
+    let label = history.endpoint_label(&recovery.asked.endpoint);
+    format!("everything that failed at {}", visible(&label))
 }
 
 impl BulkOverlay {
@@ -56,9 +64,8 @@ impl BulkOverlay {
             route = plan.route;
         }
         let against = recovery.obstacle(history);
-        let label = history.endpoint_label(&recovery.asked.endpoint);
         Self {
-            title: format!("everything that failed at {label}"),
+            title: recovery_words(history, &recovery),
             scope,
             by: recovery.asked.takes.route(),
             route,

@@ -85,6 +85,14 @@ impl Scope {
         }
     }
 
+    /// Whether what it is of is still known.
+    pub fn is_told(&self, history: &History) -> bool {
+        match self {
+            Self::Cause(id) => history.deliveries.cause(*id).is_some(),
+            Self::Marked(_) | Self::Listed(..) | Self::Endpoint(_) | Self::Task(_) => true,
+        }
+    }
+
     pub fn words(&self, history: &History) -> String {
         let words = match self {
             Self::Marked(marks) => marks.words(),

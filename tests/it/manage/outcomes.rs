@@ -51,6 +51,23 @@ fn what_nobody_knows_stays_until_it_is_closed_and_names_what_was_asked() {
 }
 
 #[test]
+fn a_secret_that_is_shown_names_its_endpoint_as_it_is_called_now() {
+    let mut state = told();
+    let asked = rotate(&mut state);
+    let secret = Hidden::new("whsec_new");
+    answer(&mut state, &asked, Ok(EndpointAnswer::Rotated(Ok(secret))));
+    let shown = picture(&mut state, 120, 36);
+    assert!(!shown.contains("Signing secret of renamed"), "{shown}");
+    let EndpointAction::Rotate(id) = &asked.action else {
+        panic!("{asked:?}")
+    };
+    let renamed = endpoint(&id.to_string(), "renamed", "http://127.0.0.1:1/", false);
+    update(&mut state, Msg::Changed(vec![renamed]));
+    let shown = picture(&mut state, 120, 36);
+    assert!(shown.contains("Signing secret of renamed"), "{shown}");
+}
+
+#[test]
 fn quitting_asks_while_a_change_is_under_way_and_says_what_is_not_known() {
     let mut state = told();
     let asked = rotate(&mut state);

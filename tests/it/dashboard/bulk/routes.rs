@@ -139,6 +139,12 @@ fn one_request_recovers_everything_that_failed_since_the_oldest() {
     let plan = picture(&mut state, 120, 36);
     assert!(plan.contains("everything that failed at staging"), "{plan}");
     assert!(plan.contains("Svix's recover, one request"), "{plan}");
+    // Somebody else gives the endpoint another name.
+    let renamed = endpoint("ep_staging", "stage2", HERE, false);
+    update(&mut state, Msg::Changed(vec![renamed]));
+    pass(&mut state, SECONDS);
+    let plan = picture(&mut state, 120, 36);
+    assert!(plan.contains("everything that failed at stage2"), "{plan}");
     let n = state.history.deliveries.newest().filter(|delivery| {
         let outcome = delivery.outcome(&EndpointId::new("ep_staging"));
         outcome.is_some_and(|outcome| outcome.state == reeltop::domain::OutcomeState::Failed)
