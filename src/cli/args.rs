@@ -22,7 +22,7 @@ pub use endpoints::{
 };
 pub use receiving::{ListenArgs, SecretArgs, SendArgs, VerifyArgs};
 
-use id::id;
+use id::{endpoint_id, id, message_id};
 use number::{ago, count, duration, event_bytes, per_second, seed, tasks_per_minute, time_scale};
 
 /// top for media-processing tasks and their webhooks
@@ -289,8 +289,11 @@ pub struct TailArgs {
     /// Only events that this query matches, e.g. `type:task.failed` or `!visual:processing`
     #[arg(value_name = "QUERY")]
     pub query: Vec<String>,
+    /// The same, as the other commands have it
+    #[arg(long = "query", value_name = "QUERY", conflicts_with = "query")]
+    pub as_option: Option<String>,
     /// Print raw SSE frames as {"event":…,"data":…,"id":…}
-    #[arg(long, conflicts_with = "query")]
+    #[arg(long, conflicts_with_all = ["query", "as_option"])]
     pub frames: bool,
     /// Print the envelopes on a terminal too
     #[arg(long)]
@@ -334,7 +337,7 @@ pub struct TasksArgs {
 #[derive(Debug, Clone, ClapArgs)]
 pub struct MessagesArgs {
     /// Messages to show; without any, the latest are listed
-    #[arg(value_name = "ID", value_parser = id)]
+    #[arg(value_name = "ID", value_parser = message_id)]
     pub ids: Vec<String>,
     /// Only messages that this query matches, e.g. `type:task.failed`
     #[arg(short, long, value_name = "QUERY")]
@@ -357,10 +360,10 @@ pub struct MessagesArgs {
 #[derive(Debug, Clone, ClapArgs)]
 pub struct AttemptsArgs {
     /// Attempts of this message
-    #[arg(long, value_name = "ID", conflicts_with = "endpoint", value_parser = id)]
+    #[arg(long, value_name = "ID", conflicts_with = "endpoint", value_parser = message_id)]
     pub message: Option<String>,
     /// Attempts at this endpoint
-    #[arg(long, value_name = "ID", value_parser = id)]
+    #[arg(long, value_name = "ID", value_parser = endpoint_id)]
     pub endpoint: Option<String>,
     /// Only attempts that this query matches, e.g. `failed` or `!endpoint:ep_…`
     #[arg(short, long, value_name = "QUERY")]
@@ -409,7 +412,7 @@ pub struct ConfigArgs {
 #[derive(Debug, Clone, ClapArgs)]
 pub struct ReplayArgs {
     /// Messages to replay
-    #[arg(required_unless_present_any = ["query", "since"], value_name = "MESSAGE", value_parser = id)]
+    #[arg(value_name = "MESSAGE", value_parser = message_id)]
     pub messages: Vec<String>,
     /// Instead of ids: every message that matches this query, where it failed; of the latest 10000, or
     /// of those that --since tells, 100000 at most
@@ -422,7 +425,7 @@ pub struct ReplayArgs {
     #[arg(long, default_value_t = crate::domain::bulk::PER_SECOND, value_parser = per_second, allow_negative_numbers = true, value_name = "N")]
     pub rate: f64,
     /// Only to this endpoint; of named messages whatever their last attempt was
-    #[arg(long, value_name = "ID", value_parser = id)]
+    #[arg(long, value_name = "ID", value_parser = endpoint_id)]
     pub endpoint: Option<String>,
     /// With --endpoint and --since: one request to Svix, which sends everything again that failed there
     #[arg(long, requires = "endpoint", requires = "since", conflicts_with_all = ["messages", "query", "to"])]

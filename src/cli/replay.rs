@@ -51,6 +51,13 @@ const LEAST_ANSWER: Duration = Duration::from_secs(1);
 
 /// Replays messages. 0 delivered, 1 failed, refused or declined, 2 nobody could be asked, 3 unknown.
 pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
+    if args.messages.is_empty() && args.query.is_none() && args.since.is_none() {
+        return Err(Stop::Usage(
+            "nothing to replay is named: give ids of messages (reeltop messages lists them), \
+             --query QUERY or --since TIME"
+                .to_owned(),
+        ));
+    }
     if args.is_local() {
         return local::run(args, from).await;
     }

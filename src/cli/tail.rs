@@ -23,7 +23,9 @@ use print::{Form, Printer};
 
 /// Follows the stream. 0 when it was asked to end, 1 when there is no stream.
 pub async fn run(args: TailArgs, from: SourceArgs) -> Outcome {
-    let query = Query::parse_strictly(&args.query.join(" ")).map_err(|why| usage("QUERY", why))?;
+    let query = args.as_option.clone();
+    let query = query.unwrap_or_else(|| args.query.join(" "));
+    let query = Query::parse_strictly(&query).map_err(|why| usage("QUERY", why))?;
     subject::check(&query).map_err(|why| usage("QUERY", why))?;
     let (source, client) = source::client(&from)?;
     let out = Output::new();

@@ -325,6 +325,13 @@ async fn tail_prints_data_unchanged_and_ends_as_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_replay_of_nothing_says_what_can_be_named() {
+    let (code, lines, said) = run(reeltop("http://127.0.0.1:9", "k", &["replay", "--yes"])).await;
+    assert_eq!((code, lines.len()), (2, 0), "{said}");
+    assert!(said.contains("--query QUERY or --since TIME"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tail_filters_polls_and_stops_on_ctrl_c() {
     let server = start_fast().await;
     let (task, url, key) = ("t", server.url(), server.api_key().to_owned());
@@ -332,7 +339,7 @@ async fn tail_filters_polls_and_stops_on_ctrl_c() {
     let following = tokio::spawn(run(reeltop(
         &url,
         &key,
-        &["tail", "--limit", "1", "type:task.completed"],
+        &["tail", "--limit", "1", "--query", "type:task.completed"],
     )));
     crate::server::support::eventually("a reader", || async {
         (crate::server::support::health(&server, "readers").await == 1).then_some(())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, Subcommand};
 
-use super::id::id;
+use super::id::endpoint_id;
 use super::number::{ago, grace, rate_limit};
 
 const CHANGED: &str = "Exit codes: 0 done, 1 refused, not offered or not known to be done, \
@@ -112,7 +112,7 @@ pub struct KeepArgs {
 #[derive(Debug, Clone, ClapArgs)]
 pub struct UpdateArgs {
     /// The endpoint
-    #[arg(value_name = "ID", value_parser = id)]
+    #[arg(value_name = "ID", value_parser = endpoint_id)]
     pub id: String,
     /// Where messages are sent; - reads it from standard input, as it may hold a password
     #[arg(long, value_name = "URL")]
@@ -138,14 +138,14 @@ pub struct RateLimit(pub Option<u64>);
 #[derive(Debug, Clone, ClapArgs)]
 pub struct OneArgs {
     /// The endpoint
-    #[arg(value_name = "ID", value_parser = id)]
+    #[arg(value_name = "ID", value_parser = endpoint_id)]
     pub id: String,
 }
 
 #[derive(Debug, Clone, ClapArgs)]
 pub struct DeleteArgs {
     /// The endpoint
-    #[arg(value_name = "ID", value_parser = id)]
+    #[arg(value_name = "ID", value_parser = endpoint_id)]
     pub id: String,
     /// Delete without asking
     #[arg(long)]
@@ -155,7 +155,7 @@ pub struct DeleteArgs {
 #[derive(Debug, Clone, ClapArgs)]
 pub struct RotateArgs {
     /// The endpoint
-    #[arg(value_name = "ID", value_parser = id)]
+    #[arg(value_name = "ID", value_parser = endpoint_id)]
     pub id: String,
     /// File with the new secret (whsec_…); the server makes one if this is left out
     #[arg(long, value_name = "FILE")]
@@ -171,7 +171,7 @@ pub struct RotateArgs {
 #[derive(Debug, Clone, ClapArgs)]
 pub struct TellArgs {
     /// The endpoint
-    #[arg(value_name = "ID", value_parser = id)]
+    #[arg(value_name = "ID", value_parser = endpoint_id)]
     pub id: String,
     #[command(flatten)]
     pub keep: KeepArgs,
@@ -180,7 +180,7 @@ pub struct TellArgs {
 #[derive(Debug, Clone, ClapArgs)]
 pub struct HeadersArgs {
     /// The endpoint
-    #[arg(value_name = "ID", value_parser = id)]
+    #[arg(value_name = "ID", value_parser = endpoint_id)]
     pub id: String,
     /// Replace them all by what this file holds, a `name: value` a line; - is standard input
     #[arg(long, value_name = "FILE")]
@@ -196,7 +196,7 @@ pub struct HeadersArgs {
 #[derive(Debug, Clone, ClapArgs)]
 pub struct ExampleArgs {
     /// The endpoint
-    #[arg(value_name = "ID", value_parser = id)]
+    #[arg(value_name = "ID", value_parser = endpoint_id)]
     pub id: String,
     /// The type of the event
     #[arg(value_name = "EVENT", default_value = "task.completed")]
@@ -206,7 +206,7 @@ pub struct ExampleArgs {
 #[derive(Debug, Clone, ClapArgs)]
 pub struct StatsArgs {
     /// The endpoint
-    #[arg(value_name = "ID", value_parser = id)]
+    #[arg(value_name = "ID", value_parser = endpoint_id)]
     pub id: String,
     /// Attempts since so long ago, as `2h` or `3d`; 28 days at most, which is also what is counted
     /// without it
