@@ -9,7 +9,7 @@ use ratatui::layout::Rect;
 use super::help::centered;
 use super::list;
 use super::model::{CLOCK, asset_label, clock_in_column};
-use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, plain, role};
+use super::paint::{Canvas, Columns, Piece, Pieces, Side, dim, piece, plain, role};
 use super::text::{cut_middle, hints, wrap};
 use super::theme::Role;
 use crate::app::bulk::{BulkOverlay, BulkRow, Choice, Counts, ShownBulk};
@@ -214,15 +214,7 @@ fn cells(
         (Verdict::Send, _) if !item.is_chosen => dim("left out by you"),
         (Verdict::Send, _) => plain(""),
     };
-    let mut why = vec![why];
-    if let Some(missing) = item.unread.as_ref().filter(|_| item.is_chosen) {
-        let start = match why.first() {
-            Some(first) if !first.text.is_empty() => " · ",
-            _ => "! ",
-        };
-        let words = visible(&missing.words);
-        why.push(piece(Tone::Warn, format!("{start}attempts {words}")));
-    }
+    let why = doubted(state, row, why);
     let names = names(&state.history, &row.message);
     let n_columns = match layout.columns.width(6) {
         0 if layout.columns.width(5) == 0 => 5,
@@ -251,6 +243,23 @@ fn cells(
     cells.push(vec![piece(tone, word)]);
     cells.push(why);
     cells
+}
+
+/// What is said of a row, and that not all of its attempts are read if it is to be sent all the same.
+fn doubted(state: &State, row: &BulkRow, why: Piece<'static>) -> Pieces<'static> {
+    let item = &row.item;
+    let Some(missing) = item.unread.as_ref().filter(|_| item.is_chosen) else {
+        return vec![why];
+    };
+    if let Some(retry) = item.retry.filter(|_| !row.is_unwanted) {
+        // In so few words that its time has room.
+        let words = retry_words(state, retry).replace("due about", "about");
+        let words = words.trim_start_matches("! ");
+        return vec![piece(Tone::Warn, format!("! unread, {words}"))];
+    }
+    let start = if why.text.is_empty() { "! " } else { " · " };
+    let words = format!("{start}attempts {}", visible(&missing.words));
+    vec![why, piece(Tone::Warn, words)]
 }
 
 /// When the service tries a row again that is to be sent.

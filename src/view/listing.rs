@@ -11,7 +11,7 @@ use super::model::{
 };
 use super::paint::{Canvas, Columns, Piece, Pieces, Side, dim, piece, plain, role};
 use super::table;
-use super::text::{cut_middle, wrap};
+use super::text::{cut, cut_middle, wrap};
 use super::theme::Role;
 use crate::app::listing::{Entry, ListPage, Listing, new_word};
 use crate::app::{State, Tone};
@@ -25,7 +25,15 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &ListPage)
     let room = usize::from(room);
     let inner = table::indented(area);
     let used = facts.len().min(room) as u16;
-    for (at, line) in facts.into_iter().take(room).enumerate() {
+    let n_facts = facts.len();
+    for (at, mut line) in facts.into_iter().take(room).enumerate() {
+        if at + 1 == room
+            && n_facts > room
+            && let Some(last) = line.last_mut()
+        {
+            let words = format!("{} …", last.text);
+            last.text = cut(&words, usize::from(inner.width)).into_owned().into();
+        }
         let mut pieces = line.into_iter();
         let head = pieces.by_ref().take(1).collect();
         canvas.whole(inner, at as u16, head, pieces);

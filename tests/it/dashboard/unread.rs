@@ -409,6 +409,16 @@ fn why_something_is_not_read_stands_there_at_every_width() {
             assert!(words.contains(why), "{keys} {width}x{height}: {shown}");
         }
     }
+    // What has no room is said to be missing.
+    let why = "503: down for the night, and the whole of the next day until somebody comes";
+    let log = Log::Attempts(EndpointId::new("ep_staging"));
+    update(&mut state, Msg::Changed(vec![unread(log, Some(why))]));
+    for place in ["the causes", "the list"] {
+        let shown = picture(&mut state, 40, 10);
+        let is_cut = |line: &str| line.contains("night,") && line.ends_with('…');
+        assert!(shown.lines().any(is_cut), "{place}: {shown}");
+        press(&mut state, "esc");
+    }
 }
 
 #[test]

@@ -125,7 +125,7 @@ fn what_cannot_be_read_is_said_to_be_so_with_the_reason() {
         "! attempts of 1 of them cannot be read: 503: down: whether it failed is not known",
         "(3: attempts not read)",
         "! attempts of 3 to send cannot be read: 503: down: they may have been delivered since",
-        "attempts cannot be read: 503: down",
+        "! unread, retry ",
         "it may have been delivered meanwhile: its attempts cannot be read: 503: down",
     ] {
         assert!(plan.contains(words), "{words}: {plan}");
