@@ -28,9 +28,6 @@ pub async fn run(args: SourceArgs, listen: Option<SocketAddr>) -> ExitCode {
         Ok(source) => source,
         Err(stop) => return conclude(Err(stop)),
     };
-    if let Err(error) = terminal::check() {
-        return end(Err(error.into()));
-    }
     let mut receiver = None;
     if let Some(addr) = listen {
         let opened = async {
@@ -41,6 +38,10 @@ pub async fn run(args: SourceArgs, listen: Option<SocketAddr>) -> ExitCode {
             Ok(opened) => receiver = Some(opened),
             Err(stop) => return conclude(Err(stop)),
         }
+    }
+    // What is wrong with the command is said before that.
+    if let Err(error) = terminal::check() {
+        return end(Err(error.into()));
     }
     let journal = journal::settings(&source, &args);
     let ledger = journal::ledger(&source);
@@ -53,9 +54,6 @@ pub async fn demo(args: DemoArgs, given: SourceArgs) -> ExitCode {
         Ok(chaos) => chaos,
         Err(error) => return conclude(Err(usage("--chaos", error))),
     };
-    if let Err(error) = terminal::check() {
-        return end(Err(error.into()));
-    }
     let beside = match args.listen {
         Some(addr) => match Beside::open(addr).await {
             Ok(beside) => Some(beside),
@@ -63,6 +61,9 @@ pub async fn demo(args: DemoArgs, given: SourceArgs) -> ExitCode {
         },
         None => None,
     };
+    if let Err(error) = terminal::check() {
+        return end(Err(error.into()));
+    }
     let url = beside.as_ref().map(|beside| beside.listening().url.clone());
     let stage = demo::stage(args.seed, args.rate, args.api_key, chaos, url).await;
     let stage = match stage {
