@@ -53,10 +53,10 @@ pub use health::{Answers, Beat, Failing, Health};
 pub use heartbeat::Heartbeat;
 pub use hidden::Hidden;
 pub use history::{
-    Anchor, Applied, BOUNDS, Bound, Bounds, ByTime, CauseSummary, Columns, Deliveries, Delivery,
-    Dropped, EndpointOutcome, EventEntry, EventRow, Events, Gap, GapFound, History, Kept, Losses,
-    NextAsked, OutcomeState, PARTS, Part, SortBy, Standing, TaskOrder, TaskRow, TaskSight, Tasks,
-    Tries, Window,
+    Anchor, Applied, BOUNDS, Bound, Bounds, ByTime, CauseSummary, Columns, Counted, Deliveries,
+    Delivery, Dropped, EndpointOutcome, EventEntry, EventRow, Events, Gap, GapFound, History, Kept,
+    Losses, NextAsked, OutcomeState, PARTS, Part, SortBy, Standing, TaskOrder, TaskRow, TaskSight,
+    Tasks, Tries, Window,
 };
 pub use id::{AssetId, AttemptId, EndpointId, EventId, Id, MessageId, TaskId, UserId};
 pub use journal::{Hole, Journal, Missing, NotRecording, Recording};

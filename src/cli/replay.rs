@@ -101,11 +101,7 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
         Some(name) => Some(meant(name, &mut history, &client, now).await?),
         None => None,
     };
-    let named = ids.iter().map(|id| MessageId::new(id));
-    let (messages, n_doubles) = oldest_first(&history, named);
-    if n_doubles > 0 {
-        note(&format!("{n_doubles} named again; each is replayed once"));
-    }
+    let messages = each_once(&history, &ids);
     let now = clock.now().wall;
     // What the query says of endpoints says where to.
     let meant = query(args.query.as_deref())?;
@@ -151,7 +147,13 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
         }
     }
     out.flush()?;
-    earlier.told(found.clone(), clock.now()).await?;
+    // A look alone tells nobody who sends: the run after it does what it said.
+    if !args.dry_run {
+        let all_said = !args.yes || held.len() <= MANY;
+        let more = all_said.then(|| earlier.held_back(&history, &plans));
+        let told = found.iter().cloned().chain(more.into_iter().flatten());
+        earlier.told(told.collect(), clock.now()).await?;
+    }
     if n_chosen == 0 {
         return Ok(Ready::Ended(nothing_to_send(
             &plans,
@@ -177,6 +179,16 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
         history,
         out,
     })))
+}
+
+/// The messages, oldest first.
+fn each_once(history: &History, ids: &[String]) -> Vec<MessageId> {
+    let named = ids.iter().map(|id| MessageId::new(id));
+    let (messages, n_doubles) = oldest_first(history, named);
+    if n_doubles > 0 {
+        note(&format!("{n_doubles} named again; each is replayed once"));
+    }
+    messages
 }
 
 /// Asks, unless `--yes` says it already. Of many the number is to be typed.

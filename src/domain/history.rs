@@ -35,6 +35,7 @@ pub use kept::Kept;
 pub use losses::{BOUNDS, Bound, Dropped, Losses, PARTS, Part};
 pub use nexts::NextAsked;
 pub use outcome::{EndpointOutcome, OutcomeState, Standing};
+pub use reach::Counted;
 pub use tasks::{Columns, Sighted, TaskRow, Tasks};
 pub use tries::Tries;
 pub use trust::RestoredAbilities;

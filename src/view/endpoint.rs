@@ -103,7 +103,7 @@ fn facts(state: &State, endpoint: &Endpoint, counted: &Told<Stats>) -> Vec<Piece
     let unknown = unread::attempts_unknown(history, &endpoint.id);
     let (glyph, word, tone) = fare::state(endpoint, standing, &health, not_read);
     let standing = standing.unwrap_or_default();
-    let more = unread::more(history);
+    let more = unread::more_at(history, &endpoint.id);
     let told = |name: &str, words: Vec<Said>| {
         let mut line = vec![dim(format!("{name:<11}"))];
         line.extend(said(words));

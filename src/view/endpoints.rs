@@ -295,7 +295,7 @@ fn cells(
         None => said(words),
     };
     let standing = standing.unwrap_or_default();
-    let more = unread::more(history);
+    let more = unread::more_at(history, &endpoint.id);
     let name_role = if is_selected {
         Role::Selected
     } else {

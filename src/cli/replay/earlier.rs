@@ -59,6 +59,20 @@ impl Earlier {
         found
     }
 
+    /// What such a replay keeps from being sent by the plan's own verdict, which says why.
+    pub fn held_back(&self, history: &History, plans: &[Plan]) -> Vec<Pair> {
+        let mut held = Vec::new();
+        for plan in plans {
+            let message = &plan.message;
+            for item in plan.items.iter().filter(|item| !item.is_chosen) {
+                if self.found(history, message, item).is_some() {
+                    held.push((message.clone(), item.endpoint.clone()));
+                }
+            }
+        }
+        held
+    }
+
     /// Takes note that whoever runs this command was told of these.
     pub async fn told(self, pairs: Vec<Pair>, now: Moment) -> Result<(), Stop> {
         let ledger = self.ledger.clone();

@@ -112,6 +112,11 @@ impl Deliveries {
         self.why_unread(&Log::Attempts(endpoint.clone()))
     }
 
+    /// Whether the newest attempts at an endpoint were read in this run.
+    fn was_followed(&self, endpoint: &EndpointId) -> bool {
+        self.reach.attempts.contains_key(endpoint)
+    }
+
     /// Before when attempts at an endpoint may be missing here, though messages of then are shown:
     /// its log was not read back as far, or not at all. Of what an earlier run left, nothing is read
     /// again.
@@ -129,6 +134,18 @@ impl Deliveries {
             None => all,
         }
     }
+}
+
+/// What is to be held of a count of messages or their failures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// All that there are.
+    Whole,
+    /// More may be there that are not read.
+    AtLeast,
+    /// As many as there were when it was read last: what is new cannot be read, so that it may be
+    /// more by now, or fewer.
+    AsRead,
 }
 
 impl History {
@@ -213,9 +230,32 @@ impl History {
         why.map(|why| &**why)
     }
 
-    /// Whether what is counted of messages and their failures may be too low.
-    pub fn is_counted_in_part(&self) -> bool {
-        self.messages_unread_before().is_some() || self.attempts_unread_before().is_some()
+    /// What is to be held of the counts of messages and their failures.
+    pub fn counted(&self) -> Counted {
+        let mut failing = self.failing_logs();
+        if failing.any(|(endpoint, _)| self.deliveries.was_followed(endpoint)) {
+            Counted::AsRead
+        } else if self.messages_unread_before().is_some() || self.attempts_unread_before().is_some()
+        {
+            Counted::AtLeast
+        } else {
+            Counted::Whole
+        }
+    }
+
+    /// The same of what is counted of one endpoint.
+    pub fn counted_at(&self, endpoint: &EndpointId) -> Counted {
+        let deliveries = &self.deliveries;
+        let is_failing = deliveries.why_attempts_unread(endpoint).is_some();
+        if is_failing && deliveries.was_followed(endpoint) {
+            Counted::AsRead
+        } else if self.messages_unread_before().is_some()
+            || deliveries.unread_before(endpoint).is_some()
+        {
+            Counted::AtLeast
+        } else {
+            Counted::Whole
+        }
     }
 }
 
@@ -247,7 +287,13 @@ mod tests {
                 why: why.map(Into::into),
             };
             told(&mut history, 0, why(Some("500")));
-            assert!(history.is_counted_in_part(), "{log:?}");
+            // What failed there may have been delivered since.
+            let counted = match log {
+                Log::Attempts(_) => Counted::AsRead,
+                _ => Counted::AtLeast,
+            };
+            assert_eq!(history.counted(), counted, "{log:?}");
+            assert_eq!(history.counted_at(&endpoint), counted, "{log:?}");
             let failed = Some(NotRead::Failed("500"));
             let is_of_messages = log == Log::Messages;
             assert_eq!(history.messages_not_read() == failed, is_of_messages);
@@ -256,7 +302,8 @@ mod tests {
                 !is_of_messages
             );
             told(&mut history, 0, why(None));
-            assert!(!history.is_counted_in_part(), "{log:?}");
+            assert_eq!(history.counted(), Counted::Whole, "{log:?}");
+            assert_eq!(history.counted_at(&endpoint), Counted::Whole);
         }
     }
 
@@ -289,7 +336,7 @@ mod tests {
         ] {
             told(&mut history, 0, ChangeKind::MessagesRead(reach));
             assert_eq!(history.messages_unread_before(), before);
-            assert_eq!(history.is_counted_in_part(), before.is_some());
+            assert_eq!(history.counted() == Counted::AtLeast, before.is_some());
             assert_eq!(history.why_messages_unread(), why);
         }
     }

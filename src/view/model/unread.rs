@@ -4,15 +4,24 @@
 use crate::app::subject::{DeliverySubject, TaskSubject};
 use crate::app::{Screen, State};
 use crate::domain::{
-    Ability, Delivery, EndpointId, History, Log, MessageId, NotRead, Time, plural, visible,
+    Ability, Counted, Delivery, EndpointId, History, Log, MessageId, NotRead, Time, plural, visible,
 };
 
-/// What stands behind a count that may be too low.
+/// What stands behind a count that may be too low, or is as it was before a log broke off.
 pub fn more(history: &History) -> &'static str {
-    if history.is_counted_in_part() {
-        "+"
-    } else {
-        ""
+    behind(history.counted())
+}
+
+/// The same behind a count of one endpoint.
+pub fn more_at(history: &History, endpoint: &EndpointId) -> &'static str {
+    behind(history.counted_at(endpoint))
+}
+
+fn behind(counted: Counted) -> &'static str {
+    match counted {
+        Counted::Whole => "",
+        Counted::AtLeast => "+",
+        Counted::AsRead => "?",
     }
 }
 

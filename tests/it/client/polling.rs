@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use reeltop::domain::{
-    Ability, ChangeKind, EndpointId, Grounds, History, LinkState, MessageId, NotRead, ReplayState,
-    Route, Stage,
+    Ability, ChangeKind, Counted, EndpointId, Grounds, History, LinkState, MessageId, NotRead,
+    ReplayState, Route, Stage,
 };
 use reeltop::io::config::Source;
 use reeltop::io::intake::ReplayOrder;
@@ -328,7 +328,7 @@ async fn logs_that_fail_are_told_with_the_reason_until_they_answer() {
         .until("both read", |history| {
             history.attempts_not_read(&endpoint).is_none()
                 && history.messages_not_read().is_none()
-                && !history.is_counted_in_part()
+                && history.counted() == Counted::Whole
         })
         .await;
     watcher.hose.close().await;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use reeltop::domain::{ChangeKind, History, LogReach, Time};
+use reeltop::domain::{ChangeKind, Counted, History, LogReach, Time};
 use reeltop::io::journal::Settings;
 
 use super::intake::Watcher;
@@ -107,7 +107,7 @@ async fn the_log_is_read_to_its_beginning_a_page_a_round_and_counts_are_in_part_
             history.messages_unread_before() == Some(before)
         })
         .await;
-    assert!(watcher.history.is_counted_in_part());
+    assert_ne!(watcher.history.counted(), Counted::Whole);
     let polls = watcher.history.counters.polls;
     watcher
         .until("more polls", |history| history.counters.polls > polls + 1)
@@ -117,7 +117,7 @@ async fn the_log_is_read_to_its_beginning_a_page_a_round_and_counts_are_in_part_
 
     is_open.store(true, Ordering::SeqCst);
     watcher
-        .until("all of it", |history| !history.is_counted_in_part())
+        .until("all of it", |history| history.counted() == Counted::Whole)
         .await;
     let deliveries = &watcher.history.deliveries;
     assert_eq!((deliveries.len(), n_broken(&watcher.history)), (N, N));
@@ -191,7 +191,7 @@ async fn what_a_journal_left_claims_no_more_than_was_read() {
     let mut watcher = Watcher::recording(source(&server.url), Some(journal()));
     watcher
         .until("all of it", |history| {
-            n_broken(history) == N && !history.is_counted_in_part()
+            n_broken(history) == N && history.counted() == Counted::Whole
         })
         .await;
     watcher.hose.close().await;
@@ -207,7 +207,7 @@ async fn what_a_journal_left_claims_no_more_than_was_read() {
         watcher.history.messages_unread_before(),
         Some(Time(i64::MAX))
     );
-    assert!(watcher.history.is_counted_in_part());
+    assert_ne!(watcher.history.counted(), Counted::Whole);
     watcher.hose.close().await;
 
     // What is read anew at each start is not written each time.
