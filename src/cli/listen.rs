@@ -8,7 +8,6 @@ mod endpoint;
 mod print;
 mod shelf;
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ use super::output::{Outcome, Output, Stop, note, usage, zone};
 use super::serve::unbound;
 use super::signals::Signals;
 use super::{hosts, secrets, source};
-use crate::domain::{Failure, FailureKind, Unfit};
+use crate::domain::{Failure, FailureKind, Time, Unfit, plural};
 use crate::io::Clock;
 use crate::io::config::is_read_only;
 use crate::io::post::Poster;
@@ -96,6 +95,11 @@ pub async fn run(args: ListenArgs, from: SourceArgs) -> Outcome {
         note(&format!(
             "{n_left} more had come by the end: answered with 503 and not looked at"
         ));
+    }
+    let n_unsaved = hall.shelf.as_ref().map_or(0, Shelf::left_out);
+    if n_unsaved > 0 {
+        let unsaved = plural(n_unsaved, "request", "requests");
+        note(&format!("--save: {unsaved} beyond those were not saved"));
     }
     if let Some(registered) = registered {
         registered.remove().await;
@@ -217,10 +221,7 @@ impl Hall {
             return printer.turned_away(&request, why, received);
         }
         let entry = self.book.enter(request.signature().id, &request.body);
-        let saved_as = self
-            .shelf
-            .as_mut()
-            .and_then(|shelf| kept(shelf.save(&request, received)));
+        let saved_as = (self.shelf.as_mut()).and_then(|shelf| kept(shelf, &request, received));
         let (desk, done) = (Arc::clone(&self.desk), self.done.clone());
         tokio::spawn(async move {
             let (mut delivery, answer) = desk.handle(request, received, entry, saved_as).await;
@@ -254,17 +255,14 @@ fn reason(why: Unfit) -> String {
     }
 }
 
-/// The file's path; what was not saved is said.
-fn kept(saved: io::Result<Option<std::path::PathBuf>>) -> Option<String> {
-    match saved {
-        Ok(Some(path)) => Some(path.display().to_string()),
-        Ok(None) => {
-            note("--save: 10,000 requests are saved, and no more");
-            None
-        }
-        Err(error) => {
-            note(&format!("--save: this request is not saved: {error}"));
-            None
-        }
+/// Saves a request, and gives the file's path. What was not saved is said; that there are too many
+/// once, and at the end how many those were.
+fn kept(shelf: &mut Shelf, request: &Saved, received: Time) -> Option<String> {
+    match shelf.save(request, received) {
+        Ok(Some(path)) => return Some(path.display().to_string()),
+        Ok(None) if shelf.left_out() == 1 => note("--save: 10,000 requests are saved, and no more"),
+        Ok(None) => {}
+        Err(error) => note(&format!("--save: this request is not saved: {error}")),
     }
+    None
 }

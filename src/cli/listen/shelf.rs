@@ -14,6 +14,7 @@ const MAX_FILES: usize = 10_000;
 pub struct Shelf {
     folder: PathBuf,
     n_saved: usize,
+    n_left_out: u64,
 }
 
 impl Shelf {
@@ -23,6 +24,7 @@ impl Shelf {
         let shelf = Self {
             folder: folder.to_owned(),
             n_saved: 0,
+            n_left_out: 0,
         };
         if folder.exists() && !folder.is_dir() {
             return Err(shelf.named(&"it is no folder"));
@@ -39,9 +41,15 @@ impl Shelf {
         io::Error::other(format!("{}: {why}", self.folder.display()))
     }
 
+    /// Requests that were not saved, as there were too many.
+    pub fn left_out(&self) -> u64 {
+        self.n_left_out
+    }
+
     /// Saves a request; its file appears whole or not at all. `None` once there are too many.
     pub fn save(&mut self, request: &Saved, received: Time) -> io::Result<Option<PathBuf>> {
         if self.n_saved >= MAX_FILES {
+            self.n_left_out += 1;
             return Ok(None);
         }
         self.n_saved += 1;
@@ -88,4 +96,31 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)?.write_all(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+
+    #[test]
+    fn a_full_shelf_counts_what_it_does_not_keep() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut shelf = Shelf::new(folder.path()).unwrap();
+        shelf.n_saved = MAX_FILES - 1;
+        let request = Saved {
+            method: "POST".to_owned(),
+            path: "/".to_owned(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        };
+        let mut is_saved = || {
+            let saved = shelf.save(&request, Time(0)).unwrap().is_some();
+            (saved, shelf.left_out())
+        };
+        assert_eq!(
+            [is_saved(), is_saved(), is_saved()],
+            [(true, 0), (false, 1), (false, 2)]
+        );
+    }
 }
