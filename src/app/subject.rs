@@ -274,8 +274,10 @@ fn delivery_has(history: &History, delivery: &Delivery, word: &str) -> bool {
                 )
             })
     };
-    // What was not sent as far as is known may have been sent all the same.
-    let is_unsent = || delivery.outcomes.is_empty() && !history.is_unread_somewhere(delivery);
+    // What was not sent as far as is known may have been sent all the same, and what was delivered
+    // wherever it is known may have failed elsewhere.
+    let is_all_known = || !history.is_unread_somewhere(delivery);
+    let is_unsent = || delivery.outcomes.is_empty() && is_all_known();
     match word {
         "failed" => any(OutcomeState::Failed),
         "delivered" | "completed" => {
@@ -284,6 +286,7 @@ fn delivery_has(history: &History, delivery: &Delivery, word: &str) -> bool {
                     .outcomes
                     .iter()
                     .all(|outcome| outcome.state == OutcomeState::Delivered)
+                && is_all_known()
         }
         "broken" => history.deliveries.broken().contains(&delivery.id),
         "superseded" => delivery.outcomes.iter().any(|outcome| {
@@ -310,7 +313,7 @@ fn delivery_has(history: &History, delivery: &Delivery, word: &str) -> bool {
                 .is_some_and(|endpoint| endpoint.disabled == (word == "disabled"))
         }),
         "replayed" => history.replays.of_message(&delivery.id).next().is_some(),
-        "done" => is_settled(),
+        "done" => is_settled() && is_all_known(),
         // Of what is not read nobody knows whether it is over.
         "active" => !is_settled() && (!delivery.outcomes.is_empty() || is_unsent()),
         _ => false,

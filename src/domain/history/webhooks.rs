@@ -19,6 +19,19 @@ use super::{Applied, History, OutcomeState, Told};
 /// Deleted endpoints whose names are kept.
 const MAX_DELETED: usize = 1000;
 
+/// Whether an endpoint wants messages of this type.
+fn wants(endpoint: &Endpoint, message: &Message) -> bool {
+    let types = endpoint.event_types.as_ref();
+    types.is_none_or(|types| types.contains(&message.kind))
+}
+
+/// Whether it may have wanted a message as that was sent: one that was changed since may have wanted
+/// other types then.
+fn may_have_wanted(endpoint: &Endpoint, message: &Message) -> bool {
+    let is_changed = endpoint.updated.is_some_and(|at| at > message.accepted);
+    is_changed || wants(endpoint, message)
+}
+
 impl History {
     /// The endpoint's name to show: its label, else its id shortened.
     pub fn endpoint_label(&self, id: &EndpointId) -> String {
@@ -31,14 +44,10 @@ impl History {
         let Some(message) = &delivery.message else {
             return Vec::new();
         };
-        let wants = |endpoint: &&Endpoint| {
-            let types = endpoint.event_types.as_ref();
-            types.is_none_or(|types| types.contains(&message.kind))
-        };
         self.endpoints
             .values()
             .filter(|endpoint| endpoint.disabled && delivery.outcome(&endpoint.id).is_none())
-            .filter(wants)
+            .filter(|endpoint| wants(endpoint, message))
             .map(|endpoint| endpoint.id.clone())
             .collect()
     }
@@ -82,14 +91,9 @@ impl History {
         }
         let deliveries = &self.deliveries;
         let of_it = deliveries.why_unread(&Log::AttemptsOf(delivery.id.clone()));
-        let mut endpoints = self.endpoints.keys();
-        let mut failing = || {
-            endpoints.find_map(|id| {
-                let why = deliveries.why_attempts_unread(id)?;
-                self.is_unread(delivery, id).then_some(why)
-            })
-        };
-        Some(self.not_read_for(of_it.or_else(&mut failing)))
+        let mut unread = self.unread_at(delivery);
+        let failing = || unread.find_map(|id| deliveries.why_attempts_unread(id));
+        Some(self.not_read_for(of_it.or_else(failing)))
     }
 
     /// What attempts are that are not read, for this reason if there is one.
@@ -101,12 +105,25 @@ impl History {
         }
     }
 
-    /// The same of any endpoint that is known; where none is and none are listed, of all that may be.
+    /// The endpoints that may have wanted a message, and of which it is not known here whether it
+    /// was sent there.
+    pub fn unread_at<'a>(
+        &'a self,
+        delivery: &'a Delivery,
+    ) -> impl Iterator<Item = &'a EndpointId> + 'a {
+        let message = delivery.message.as_ref();
+        let endpoints = self.endpoints.values();
+        endpoints
+            .filter(move |endpoint| message.is_none_or(|it| may_have_wanted(endpoint, it)))
+            .map(|endpoint| &endpoint.id)
+            .filter(move |id| self.is_unread(delivery, id))
+    }
+
+    /// Whether there is such an endpoint; where none is known and none are listed, any may be one.
     pub fn is_unread_somewhere(&self, delivery: &Delivery) -> bool {
-        let is_unread = |id: &EndpointId| self.is_unread(delivery, id);
         let is_nowhere_known = self.endpoints.is_empty() && self.listed.is_none();
         is_nowhere_known && !delivery.is_read && delivery.outcomes.is_empty()
-            || self.endpoints.keys().any(is_unread)
+            || self.unread_at(delivery).next().is_some()
     }
 
     /// Whether the service lists its endpoints and this one is not among them.

@@ -84,7 +84,7 @@ fn is_outcome_open(history: &History, delivery: &Delivery) -> bool {
 }
 
 /// Glyph and tone of a message's worst outcome: failed and no more tries, failed and retrying,
-/// under way, delivered.
+/// under way, not known somewhere, delivered.
 pub fn worst(history: &History, delivery: &Delivery) -> (&'static str, Tone) {
     let (glyph, tone, _) = ranked(history, delivery);
     (glyph, tone)
@@ -111,6 +111,9 @@ fn ranked(history: &History, delivery: &Delivery) -> (&'static str, Tone, u8) {
             found = next;
         }
     }
+    if found.2 == 0 && history.is_unread_somewhere(delivery) {
+        return ("?", Tone::Dim, 0);
+    }
     found
 }
 
@@ -119,7 +122,8 @@ pub fn forecast(history: &History, delivery: &Delivery, endpoint: &EndpointId) -
     history.forecast(delivery, endpoint)
 }
 
-/// The outcomes of a message in a row, those that went wrong first.
+/// The outcomes of a message in a row, those that went wrong first, then those that are not known,
+/// and what was delivered at last.
 pub fn outcomes(history: &History, delivery: &Delivery) -> Vec<Said> {
     let mut rows: Vec<&EndpointOutcome> = delivery.outcomes.iter().collect();
     rows.sort_by_cached_key(|outcome| {
@@ -128,27 +132,29 @@ pub fn outcomes(history: &History, delivery: &Delivery) -> Vec<Said> {
             history.endpoint_label(&outcome.endpoint),
         )
     });
-    let mut words = Vec::new();
-    for outcome in rows {
-        if !words.is_empty() {
-            words.push((Tone::Text, "   ".to_owned()));
-        }
-        let (glyph, tone) = outcome_glyph(outcome.state);
-        words.push((tone, format!("{glyph} ")));
-        words.push((Tone::Text, label(history, &outcome.endpoint)));
-        if outcome.state == OutcomeState::Failed
-            && let Some(last) = delivery.attempt(&outcome.last)
-        {
-            words.push((tone, format!(" {}", last.outcome_words())));
-            if outcome.n_attempts > 1 {
-                words.push((Tone::Dim, format!(" ×{}", outcome.n_attempts)));
-            }
-        }
+    let silent = never_sent(history, delivery);
+    let mut unread: Vec<String> = Vec::new();
+    // Where nothing is known, why it is not stands there alone.
+    if !rows.is_empty() || !silent.is_empty() {
+        let at = history.unread_at(delivery);
+        unread.extend(at.map(|endpoint| label(history, endpoint)));
+        unread.sort_unstable();
     }
-    for endpoint in never_sent(history, delivery) {
-        if !words.is_empty() {
-            words.push((Tone::Text, "   ".to_owned()));
-        }
+    let n_first = rows.partition_point(|it| it.state != OutcomeState::Delivered);
+    let (first, delivered) = rows.split_at(n_first);
+    let mut words = Vec::new();
+    for outcome in first {
+        outcome_words(&mut words, history, delivery, outcome);
+    }
+    for label in unread {
+        part(&mut words);
+        words.push((Tone::Dim, format!("? {label}")));
+    }
+    for outcome in delivered {
+        outcome_words(&mut words, history, delivery, outcome);
+    }
+    for endpoint in silent {
+        part(&mut words);
         words.push((
             Tone::Dim,
             format!("⊘ {} disabled", label(history, &endpoint)),
@@ -162,6 +168,34 @@ pub fn outcomes(history: &History, delivery: &Delivery) -> Vec<Said> {
         words.push((Tone::Dim, text));
     }
     words
+}
+
+/// Keeps what follows apart from what is there.
+fn part(words: &mut Vec<Said>) {
+    if !words.is_empty() {
+        words.push((Tone::Text, "   ".to_owned()));
+    }
+}
+
+/// How a message stands at one endpoint: `✗ shop 500 ×3`.
+fn outcome_words(
+    words: &mut Vec<Said>,
+    history: &History,
+    delivery: &Delivery,
+    outcome: &EndpointOutcome,
+) {
+    part(words);
+    let (glyph, tone) = outcome_glyph(outcome.state);
+    words.push((tone, format!("{glyph} ")));
+    words.push((Tone::Text, label(history, &outcome.endpoint)));
+    if outcome.state == OutcomeState::Failed
+        && let Some(last) = delivery.attempt(&outcome.last)
+    {
+        words.push((tone, format!(" {}", last.outcome_words())));
+        if outcome.n_attempts > 1 {
+            words.push((Tone::Dim, format!(" ×{}", outcome.n_attempts)));
+        }
+    }
 }
 
 /// Disabled endpoints that it was not sent to, as far as their attempts were read.
@@ -244,7 +278,9 @@ pub fn next(history: &History, delivery: &Delivery, now: Time) -> Said {
         }
         (None, Some(words)) => (Tone::Bad, words),
         (None, None)
-            if delivery.outcomes.is_empty() && !never_sent(history, delivery).is_empty() =>
+            if delivery.outcomes.is_empty()
+                && !history.is_unread_somewhere(delivery)
+                && !never_sent(history, delivery).is_empty() =>
         {
             (Tone::Dim, "never sent".to_owned())
         }

@@ -1,5 +1,7 @@
 //! What is not read: none of it is said to be none.
 
+mod outcomes;
+
 use crate::support::{
     abilities, attempt, before, change, endpoint, event, fresh, message, messages_read, picture,
     press, read_from, seen, told as world,

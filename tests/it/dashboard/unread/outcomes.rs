@@ -1,0 +1,148 @@
+//! How a message stands where not all of its attempts are read: what is not known is marked, and no
+//! match of what would have to be known.
+
+use super::{filter, listed, scan, unread};
+use crate::support::{
+    abilities, attempt, before, endpoint, event, fresh, message, messages_read, picture, press,
+    read_from, seen,
+};
+use reeltop::app::{Msg, State, update};
+use reeltop::domain::{Change, ChangeKind, Endpoint, EndpointId, EventType, Log};
+
+/// The same endpoint, changed.
+fn with(mut told: Change, change: impl FnOnce(&mut Endpoint)) -> Change {
+    if let ChangeKind::Endpoint(endpoint) = &mut told.kind {
+        change(endpoint);
+    }
+    told
+}
+
+/// One message of 12 s ago that one endpoint got, and another whose log is not read.
+fn half_read() -> State {
+    let mut state = fresh();
+    let failed = seen(1, 60, 12, &[("proxy", "failed")]);
+    let new = vec![
+        abilities(),
+        endpoint("ep_got", "got", "https://got.example", false),
+        endpoint("ep_late", "late", "https://late.example", false),
+        event(5, "task.failed", failed, "keynote.mp4", 12),
+        message("msg_new", 5, "task.failed", 1, 12, "{}"),
+        attempt("first", "msg_new", "ep_got", 11, (204, ""), false),
+        read_from("ep_got", None),
+        messages_read(None),
+        listed(&["ep_got", "ep_late"]),
+    ];
+    update(&mut state, Msg::Changed(new));
+    state
+}
+
+fn late() -> Log {
+    Log::Attempts(EndpointId::new("ep_late"))
+}
+
+/// The line of the only message in the list of them.
+fn row(state: &mut State) -> String {
+    let shown = picture(state, 160, 24);
+    let row = shown.lines().find(|line| line.contains("keynote"));
+    row.unwrap_or_else(|| panic!("{shown}")).to_owned()
+}
+
+#[test]
+fn an_endpoint_that_is_not_read_is_marked_in_a_messages_row_until_it_is() {
+    let mut state = half_read();
+    press(&mut state, "3");
+    for what in [vec![], vec![unread(late(), Some("429"))]] {
+        update(&mut state, Msg::Changed(what));
+        let row = row(&mut state);
+        assert!(row.contains("? task.failed"), "{row}");
+        assert!(row.contains("? late   ✓ got"), "{row}");
+    }
+    // What failed and what is under way says more than what is not known.
+    let failed = attempt("second", "msg_new", "ep_more", 10, (500, "no"), false);
+    let more = endpoint("ep_more", "more", "https://more.example", false);
+    let mut worse = half_read();
+    press(&mut worse, "3");
+    let read = read_from("ep_more", None);
+    update(&mut worse, Msg::Changed(vec![more, failed, read]));
+    let shown = row(&mut worse);
+    assert!(shown.contains("✗ more 500   ? late   ✓ got"), "{shown}");
+    assert!(shown.contains("↻ task.failed"), "{shown}");
+
+    let read = vec![unread(late(), None), read_from("ep_late", None)];
+    update(&mut state, Msg::Changed(read));
+    let row = row(&mut state);
+    assert!(row.contains("✓ task.failed"), "{row}");
+    assert!(row.contains("✓ got") && !row.contains("late"), "{row}");
+}
+
+#[test]
+fn an_endpoint_where_a_message_can_never_be_is_not_called_unread() {
+    let late = || endpoint("ep_late", "late", "https://late.example", false);
+    let completed = |it: &mut Endpoint| it.event_types = Some([EventType::TaskCompleted].into());
+    for (told, is_unread) in [
+        (with(late(), completed), false),
+        (with(late(), |it| it.created = Some(before(5).wall)), false),
+        // Which types it wanted before it was changed is not known.
+        (
+            with(late(), |it| {
+                completed(it);
+                it.updated = Some(before(5).wall);
+            }),
+            true,
+        ),
+        (with(late(), |it| it.event_types = None), true),
+        // It may have been tried before it was disabled.
+        (with(late(), |it| it.disabled = true), true),
+    ] {
+        let mut state = half_read();
+        press(&mut state, "3");
+        let words = format!("{:?}", told.kind);
+        update(&mut state, Msg::Changed(vec![told]));
+        let row = row(&mut state);
+        assert_eq!(row.contains("? late"), is_unread, "{words}: {row}");
+        assert_eq!(row.contains("? task.failed"), is_unread, "{words}: {row}");
+        assert_eq!(row.contains("✓ task.failed"), !is_unread, "{words}: {row}");
+    }
+}
+
+#[test]
+fn a_disabled_endpoint_that_was_not_tried_hides_none_that_is_not_read() {
+    let mut state = fresh();
+    let failed = seen(1, 60, 12, &[("proxy", "failed")]);
+    let new = vec![
+        abilities(),
+        endpoint("ep_off", "off", "https://off.example", true),
+        endpoint("ep_late", "late", "https://late.example", false),
+        event(5, "task.failed", failed, "keynote.mp4", 12),
+        message("msg_new", 5, "task.failed", 1, 12, "{}"),
+        read_from("ep_off", None),
+        messages_read(None),
+    ];
+    update(&mut state, Msg::Changed(new));
+    press(&mut state, "3");
+    let shown = row(&mut state);
+    assert!(shown.contains("? late   ⊘ off disabled"), "{shown}");
+    assert!(!shown.contains("never sent"), "{shown}");
+    update(&mut state, Msg::Changed(vec![read_from("ep_late", None)]));
+    let shown = row(&mut state);
+    assert!(
+        shown.contains("never sent") && !shown.contains("late"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn only_what_is_known_to_be_delivered_everywhere_is() {
+    for (screen, word) in [("1", "delivered"), ("3", "delivered"), ("3", "done")] {
+        let mut state = half_read();
+        press(&mut state, screen);
+        filter(&mut state, word);
+        let shown = picture(&mut state, 120, 24);
+        assert!(shown.contains("0+ of 1"), "{screen} {word}: {shown}");
+        assert!(shown.contains("Nothing that is read matches"), "{shown}");
+        update(&mut state, Msg::Changed(vec![read_from("ep_late", None)]));
+        scan(&mut state);
+        let shown = picture(&mut state, 120, 24);
+        assert!(shown.contains("1 of 1 "), "{screen} {word}: {shown}");
+    }
+}
