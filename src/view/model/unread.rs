@@ -4,7 +4,8 @@
 use crate::app::subject::{DeliverySubject, TaskSubject};
 use crate::app::{Screen, State};
 use crate::domain::{
-    Ability, Counted, Delivery, EndpointId, History, Log, MessageId, NotRead, Time, plural, visible,
+    Ability, Counted, Delivery, EndpointId, History, Log, MessageId, NotRead, TaskId, Time, plural,
+    visible,
 };
 
 /// What stands behind a count that may be too low, or is as it was before a log broke off.
@@ -32,6 +33,13 @@ pub fn more_messages(history: &History) -> &'static str {
     } else {
         ""
     }
+}
+
+/// Before when messages of a task may be missing, if they may.
+pub fn messages_before_of(history: &History, task: &TaskId) -> Option<Time> {
+    let made = history.tasks.get(task).map(|task| task.created());
+    let before = history.messages_unread_before();
+    before.filter(|before| made.is_none_or(|made| made < *before))
 }
 
 /// How many messages are known: `1 message`, `500+ messages`.

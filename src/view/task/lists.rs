@@ -81,9 +81,7 @@ fn events(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &TaskPage, h
 fn messages(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &TaskPage, has_focus: bool) {
     let rows = task_messages(&state.history, &page.task);
     let history = &state.history;
-    let made = history.tasks.get(&page.task).map(|task| task.created());
-    let unread = history.messages_unread_before();
-    let unread = unread.filter(|before| made.is_none_or(|made| made < *before));
+    let unread = unread::messages_before_of(history, &page.task);
     let more = unread.map_or("", |_| "+");
     let title = format!("MESSAGES {}{more}", rows.len());
     let nothing = unread.map_or_else(

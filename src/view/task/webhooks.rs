@@ -6,20 +6,29 @@ use std::collections::BTreeMap;
 use ratatui::layout::Rect;
 
 use super::super::model::timeline::{event_word, lag_words};
-use super::super::model::{delivery, event_glyph};
+use super::super::model::{delivery, event_glyph, unread};
 use super::super::paint::{Canvas, Columns, Pieces, Side, dim, piece, pieces_width, plain, said};
 use super::super::table;
-use super::super::text::{cut_middle, width};
+use super::super::text::{cut, cut_middle, width, wrap};
 use super::bar_area;
 use crate::app::{State, Tone};
 use crate::domain::time::rough_words;
 use crate::domain::{
-    Attempt, AttemptStatus, Delivery, EndpointId, Forecast, Lag, Notified, OutcomeState, TaskId,
-    Time, notified, told_changes,
+    Attempt, AttemptStatus, Delivery, EndpointId, Forecast, History, Lag, NotRead, Notified,
+    OutcomeState, TaskId, Time, notified, told_changes,
 };
 
 /// Endpoints shown at most.
 const MAX_LINES: usize = 6;
+
+/// Lines that say why attempts cannot be read, at most.
+const MAX_REASONS: usize = 2;
+
+/// Lines that these leave to the lists below, where there are so many.
+const LISTS: u16 = 5;
+
+/// Cells of the column of what an endpoint got, where its counts need no more.
+const GOT: u16 = 7;
 
 /// What became of a task's messages at one endpoint.
 #[derive(Default)]
@@ -29,6 +38,39 @@ struct Line<'a> {
     failing: Option<String>,
     /// When it is tried again, and whether the service says so.
     next: Option<(Time, bool)>,
+    /// Messages of which it is not known whether they were sent there.
+    n_unread: usize,
+    /// Why attempts there are not known, if some are not.
+    missing: Option<NotRead<'a>>,
+}
+
+impl Line<'_> {
+    /// How many messages it got of those that were sent there: `3 of 4`, `3+ of 4` where one of
+    /// these may have been delivered by an attempt that is not read, `?` where none is read.
+    fn got(&self, more_messages: &str) -> String {
+        let (got, of) = (self.notified.n_delivered, self.notified.n_messages);
+        if of == 0 {
+            return "?".to_owned();
+        }
+        let more = if self.n_unread > 0 {
+            "+"
+        } else {
+            more_messages
+        };
+        let is_open = !more.is_empty() || self.missing.is_some();
+        let more_got = if is_open { "+" } else { "" };
+        format!("{got}{more_got} of {of}{more}")
+    }
+
+    fn tone(&self) -> Tone {
+        if self.notified.n_delivered < self.notified.n_messages {
+            Tone::Bad
+        } else if self.n_unread > 0 {
+            Tone::Dim
+        } else {
+            Tone::Text
+        }
+    }
 }
 
 /// The messages of a task with the times of what they tell, newest first.
@@ -57,9 +99,19 @@ pub fn draw(
         width: bars.map_or(inner.width, |bars| bars.x - inner.x - 1),
         ..inner
     };
+    let before = unread::messages_before_of(&state.history, task);
+    let more_messages = before.map_or("", |_| "+");
+    let got: Vec<String> = (lines.values().take(MAX_LINES))
+        .map(|line| line.got(more_messages))
+        .collect();
+    let widest = got.iter().map(|words| width(words) as u16).max();
     let columns = Columns::new(
         left.width,
-        &[(11, Side::Left), (7, Side::Left), (0, Side::Left)],
+        &[
+            (11, Side::Left),
+            (widest.map_or(GOT, |widest| widest.max(GOT)), Side::Left),
+            (0, Side::Left),
+        ],
         2,
     );
     table::titles(canvas, left, &columns, &["WEBHOOKS", "GOT", "NOTIFIED"]);
@@ -67,20 +119,10 @@ pub fn draw(
         events(canvas, bars, &told, span);
     }
     let mut row = 1;
-    for (endpoint, line) in lines.iter().take(MAX_LINES) {
+    for ((endpoint, line), got) in lines.iter().zip(got) {
         let cells = [
             vec![plain(short_label(state, endpoint))],
-            vec![piece(
-                if line.notified.n_delivered < line.notified.n_messages {
-                    Tone::Bad
-                } else {
-                    Tone::Text
-                },
-                format!(
-                    "{} of {}",
-                    line.notified.n_delivered, line.notified.n_messages
-                ),
-            )],
+            vec![piece(line.tone(), got)],
             notified_words(line, now, columns.width(2)),
         ];
         columns.row(canvas, left, row, &cells);
@@ -90,11 +132,52 @@ pub fn draw(
         row += 1;
     }
     if lines.len() > MAX_LINES {
-        let words = format!("… {} more endpoints", lines.len() - MAX_LINES);
+        let hidden = lines.values().skip(MAX_LINES);
+        let n_unread = hidden.filter(|line| line.missing.is_some()).count();
+        let unread = match n_unread {
+            0 => String::new(),
+            n => format!(", {n} of them not read"),
+        };
+        let words = format!("… {} more endpoints{unread}", lines.len() - MAX_LINES);
         canvas.line(inner, row, &[dim(words)]);
         row += 1;
     }
+    // The lists below keep their room.
+    let room = usize::from(area.height.saturating_sub(row + LISTS));
+    for words in reasons(&state.history, &lines, inner.width)
+        .into_iter()
+        .take(room)
+    {
+        canvas.line(inner, row, &[piece(Tone::Warn, words)]);
+        row += 1;
+    }
     row
+}
+
+/// Why attempts cannot be read: `attempts at shop cannot be read: 429 …`.
+fn reasons(history: &History, lines: &BTreeMap<EndpointId, Line<'_>>, room: u16) -> Vec<String> {
+    let mut whose: BTreeMap<&str, Vec<&EndpointId>> = BTreeMap::new();
+    for (endpoint, line) in lines {
+        if let Some(NotRead::Failed(why)) = line.missing {
+            whose.entry(why).or_default().push(endpoint);
+        }
+    }
+    let mut words: Vec<String> = Vec::new();
+    for (why, endpoints) in whose {
+        let at = match endpoints[..] {
+            [endpoint] => delivery::label(history, endpoint),
+            _ => format!("{} endpoints", endpoints.len()),
+        };
+        let why = unread::sentence(NotRead::Failed(why));
+        words.extend(wrap(&format!("attempts at {at} {why}"), usize::from(room)));
+    }
+    if words.len() > MAX_REASONS {
+        words.truncate(MAX_REASONS);
+        if let Some(last) = words.last_mut() {
+            *last = cut(&format!("{last} …"), usize::from(room)).into_owned();
+        }
+    }
+    words
 }
 
 fn short_label(state: &State, endpoint: &EndpointId) -> String {
@@ -108,6 +191,14 @@ fn notified_words(line: &Line<'_>, now: Time, room: usize) -> Pieces<'static> {
     let latest = line.notified.latest;
     let mut words = said(latest.map_or_else(Vec::new, |(message, lag)| lag_words(message, lag)));
     let mut more: Pieces<'static> = Vec::new();
+    if let Some(why) = line.missing {
+        let words = unread::cell(why);
+        more.push(dim(match (latest, line.n_unread) {
+            (None, _) => format!("? {words}"),
+            (Some(_), 0) => format!(" · ? {words}"),
+            (Some(_), n) => format!(" · ? {n} {words}"),
+        }));
+    }
     if let Some((at, is_exact)) = line.next.filter(|(at, _)| *at > now) {
         let due = rough_words(at.since(now));
         let estimate = if is_exact { "" } else { " est." };
@@ -127,7 +218,7 @@ fn notified_words(line: &Line<'_>, now: Time, room: usize) -> Pieces<'static> {
     words
 }
 
-fn lines<'a>(state: &State, told: &Told<'a>, now: Time) -> BTreeMap<EndpointId, Line<'a>> {
+fn lines<'a>(state: &'a State, told: &Told<'a>, now: Time) -> BTreeMap<EndpointId, Line<'a>> {
     let history = &state.history;
     let notified = notified(told, now).into_iter();
     let mut lines: BTreeMap<EndpointId, Line<'a>> = notified
@@ -140,9 +231,18 @@ fn lines<'a>(state: &State, told: &Told<'a>, now: Time) -> BTreeMap<EndpointId, 
         })
         .collect();
     for (_, message) in told {
+        for endpoint in history.unread_at(message) {
+            let line = lines.entry(endpoint.clone()).or_default();
+            line.n_unread += 1;
+            line.missing = line.missing.or(history.attempts_missing(message, endpoint));
+        }
         for outcome in &message.outcomes {
             let line = lines.entry(outcome.endpoint.clone()).or_default();
             line.attempts.extend(message.attempts_at(&outcome.endpoint));
+            if outcome.state != OutcomeState::Delivered {
+                let missing = history.attempts_missing(message, &outcome.endpoint);
+                line.missing = line.missing.or(missing);
+            }
             if outcome.state == OutcomeState::Failed {
                 let last = message.attempt(&outcome.last);
                 let words = last.map_or_else(String::new, Attempt::outcome_words);

@@ -3,11 +3,11 @@
 
 use super::{filter, listed, scan, unread};
 use crate::support::{
-    abilities, attempt, before, endpoint, event, fresh, message, messages_read, picture, press,
-    read_from, seen,
+    abilities, attempt, before, change, endpoint, event, fresh, message, messages_read, picture,
+    press, read_from, seen,
 };
 use reeltop::app::{Msg, State, update};
-use reeltop::domain::{Change, ChangeKind, Endpoint, EndpointId, EventType, Log};
+use reeltop::domain::{Change, ChangeKind, Endpoint, EndpointId, EventType, Log, MessageId};
 
 /// The same endpoint, changed.
 fn with(mut told: Change, change: impl FnOnce(&mut Endpoint)) -> Change {
@@ -145,4 +145,87 @@ fn only_what_is_known_to_be_delivered_everywhere_is() {
         let shown = picture(&mut state, 120, 24);
         assert!(shown.contains("1 of 1 "), "{screen} {word}: {shown}");
     }
+}
+
+/// The lines of a task's page that say what its endpoints got, and why that is not known.
+fn webhooks(state: &mut State, width: u16) -> Vec<String> {
+    let shown = picture(state, width, 40);
+    let lines = shown.lines().skip_while(|line| !line.contains("WEBHOOKS"));
+    let lines: Vec<String> = lines
+        .take_while(|line| !line.contains("EVENTS"))
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    assert!(!lines.is_empty(), "{shown}");
+    lines
+}
+
+#[test]
+fn a_tasks_page_lists_the_endpoints_that_are_not_read_and_why() {
+    for width in [80, 150] {
+        let mut state = half_read();
+        press(&mut state, "1 enter");
+        let why = "429: too many requests";
+        let failing = unread(late(), Some(why));
+        for (what, late, reason) in [
+            (None, "late ? ? not read yet", None),
+            (
+                Some(failing),
+                "late ? ? cannot be read",
+                Some("attempts at late cannot be read: 429: too many requests"),
+            ),
+        ] {
+            update(&mut state, Msg::Changed(what.into_iter().collect()));
+            let lines = webhooks(&mut state, width);
+            let shown = lines.join("\n");
+            assert!(shown.contains("got 1 of 1"), "{width}: {shown}");
+            assert!(shown.contains(late), "{width}: {shown}");
+            let is_told = |words: &str| lines.iter().any(|line| line == words);
+            assert!(reason.is_none_or(is_told), "{width}: {shown}");
+        }
+        // Another message was read by its id: of that alone it is known how it stands there.
+        let failed = attempt("second", "msg_old", "ep_late", 21, (500, "no"), false);
+        let old = message("msg_old", 6, "task.progress", 1, 22, "{}");
+        let got = attempt("third", "msg_old", "ep_got", 21, (204, ""), false);
+        let all = ChangeKind::AttemptsRead(MessageId::new("msg_old"));
+        let read = vec![old, failed, got, change(0, all)];
+        update(&mut state, Msg::Changed(read));
+        let shown = webhooks(&mut state, width).join("\n");
+        assert!(shown.contains("late 0+ of 1+ not yet"), "{width}: {shown}");
+        assert!(shown.contains("got 2 of 2 "), "{width}: {shown}");
+        let whole = vec![unread(late(), None), read_from("ep_late", None)];
+        update(&mut state, Msg::Changed(whole));
+        let shown = webhooks(&mut state, width).join("\n");
+        assert!(shown.contains("late 0 of 1 not yet"), "{width}: {shown}");
+        assert!(
+            !shown.contains('?') && !shown.contains("attempts at"),
+            "{shown}"
+        );
+        // Messages that are not read may be of this task.
+        let whole = vec![messages_read(Some(5))];
+        update(&mut state, Msg::Changed(whole));
+        let shown = webhooks(&mut state, width).join("\n");
+        assert!(shown.contains("late 0+ of 1+ not yet"), "{width}: {shown}");
+    }
+}
+
+#[test]
+fn what_failed_where_the_log_broke_off_may_have_been_delivered_since() {
+    let mut state = half_read();
+    press(&mut state, "1 enter");
+    let failed = attempt("second", "msg_new", "ep_late", 11, (500, "no"), false);
+    let read = vec![failed, read_from("ep_late", None)];
+    update(&mut state, Msg::Changed(read));
+    let shown = webhooks(&mut state, 150).join("\n");
+    assert!(shown.contains("late 0 of 1 not yet"), "{shown}");
+    update(
+        &mut state,
+        Msg::Changed(vec![unread(late(), Some("500: down"))]),
+    );
+    let shown = webhooks(&mut state, 150).join("\n");
+    assert!(shown.contains("late 0+ of 1 not yet"), "{shown}");
+    assert!(
+        shown.contains("attempts at late cannot be read: 500: down"),
+        "{shown}"
+    );
+    assert!(shown.contains("got 1 of 1 "), "{shown}");
 }
