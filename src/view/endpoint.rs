@@ -125,7 +125,7 @@ fn facts(state: &State, endpoint: &Endpoint, counted: &Told<Stats>) -> Vec<Piece
         let words = match (why, unknown) {
             (NotRead::Failed(_), None) => {
                 format!(
-                    "{}; what stands here was read before",
+                    "{}; what stands here was read before, or with single messages",
                     unread::sentence(why)
                 )
             }
