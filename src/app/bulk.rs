@@ -240,7 +240,7 @@ impl BulkOverlay {
         let n_fine = without_rows.into_iter().filter(is_fine).count();
         untried_first(&mut rows, history);
         Self {
-            title: scope.words(history),
+            title: scope.words(history, not_read.is_part()),
             scope,
             by,
             route: route.unwrap_or_default(),
@@ -308,13 +308,17 @@ impl BulkOverlay {
     pub fn refresh(&mut self, history: &History, is_read_only: bool, now: Time) {
         let recovery = self.recovery.as_ref();
         self.against = recovery.and_then(|recovery| recovery.obstacle(history));
-        // An endpoint may have another name by now.
-        match recovery {
-            Some(recovery) => self.title = recovery_words(history, recovery),
-            None if self.scope.is_told(history) => self.title = self.scope.words(history),
+        let title = recovery.map(|recovery| recovery_words(history, recovery));
+        self.look_for_failures(history);
+        self.not_read.look_at_others(history, &self.scope);
+        // An endpoint may have another name by now, and more may be read.
+        match title {
+            Some(words) => self.title = words,
+            None if self.scope.is_told(history) => {
+                self.title = self.scope.words(history, self.not_read.is_part());
+            }
             None => {}
         }
-        self.look_for_failures(history);
         let n = self.rows.len();
         let near = self.at.saturating_sub(IN_SIGHT)..(self.at + IN_SIGHT).min(n);
         let next = self.next.min(n)..(self.next + WEIGHED).min(n);

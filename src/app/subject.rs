@@ -204,12 +204,17 @@ impl DeliverySubject<'_> {
     /// Whether what a query asks of messages is told by their attempts, so that what is not read of
     /// these may match.
     pub fn asks_attempts(query: &Query) -> bool {
-        let is_asked = |test: &Test| match test {
+        let mut terms = query.terms().iter();
+        terms.any(|term| Self::is_told_by_attempts(&term.test))
+    }
+
+    /// The same of one test.
+    pub fn is_told_by_attempts(test: &Test) -> bool {
+        match test {
             Test::State(_) | Test::Text(_) => true,
             Test::Outcome(word) => *word != "replayed",
-            _ => false,
-        };
-        !query.of_attempts().is_empty() || query.terms().iter().any(|term| is_asked(&term.test))
+            test => test.is_of_attempts(),
+        }
     }
 }
 

@@ -193,11 +193,15 @@ impl Query {
     /// The part that says which attempts of a message are meant, and so which endpoints.
     #[must_use]
     pub fn of_attempts(&self) -> Self {
-        const FIELDS: [Field; 4] = [Field::Endpoint, Field::Code, Field::Cause, Field::Trigger];
-        let is_of_attempts =
-            |term: &&Term| matches!(&term.test, Test::Field(field, _) if FIELDS.contains(field));
+        self.part(Test::is_of_attempts)
+    }
+
+    /// The terms of which this holds.
+    #[must_use]
+    pub fn part(&self, is_in: impl Fn(&Test) -> bool) -> Self {
+        let terms = self.terms.iter().filter(|term| is_in(&term.test));
         Self {
-            terms: self.terms.iter().filter(is_of_attempts).cloned().collect(),
+            terms: terms.cloned().collect(),
         }
     }
 
@@ -216,6 +220,12 @@ impl Query {
 }
 
 impl Test {
+    /// Whether it says which attempts are meant.
+    pub fn is_of_attempts(&self) -> bool {
+        const FIELDS: [Field; 4] = [Field::Endpoint, Field::Code, Field::Cause, Field::Trigger];
+        matches!(self, Self::Field(field, _) if FIELDS.contains(field))
+    }
+
     fn holds(&self, row: &impl Subject) -> bool {
         match self {
             // "failed" is a task's state and a delivery's; a row is of one kind, so either will do.

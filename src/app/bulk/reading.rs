@@ -59,7 +59,8 @@ impl Reading {
 
 impl BulkOverlay {
     /// Messages of which not all attempts are known that the plan rests on: those that are to be sent
-    /// first, then those that may have failed; the newest of each first.
+    /// first, then those that may have failed, then those that may be among what was asked for; the newest
+    /// of each first.
     fn missing(&self) -> impl Iterator<Item = &MessageId> {
         let rows = self.rows.iter().rev();
         let sent = rows.filter(|row| row.item.is_chosen && row.item.unread.is_some());

@@ -5,10 +5,12 @@ use super::super::filter::Filter;
 use super::super::listing::Entry;
 use super::super::marks::Marks;
 use super::super::page::{Page, task_messages};
-use super::super::subject::means_endpoint;
+use super::super::subject::{DeliverySubject, means_endpoint};
 use super::super::{Screen, State};
+use crate::domain::query::{Test, holds_text};
 use crate::domain::{
-    CauseId, Delivery, EndpointId, History, MessageId, OutcomeState, TaskId, visible,
+    CauseId, Delivery, Endpoint, EndpointId, History, MessageId, OutcomeState, Query, TaskId,
+    visible,
 };
 
 /// What is to be replayed.
@@ -30,15 +32,11 @@ pub struct Pairs {
 
 impl Scope {
     pub fn pairs(&self, history: &History) -> Pairs {
-        let failed_at = |endpoint: &EndpointId, also: &dyn Fn(&Delivery) -> bool| Pairs {
+        let failed_at = |endpoint: &EndpointId| Pairs {
             messages: history
                 .deliveries
                 .newest()
-                .filter(|delivery| {
-                    let outcome = delivery.outcome(endpoint);
-                    outcome.is_some_and(|outcome| outcome.state == OutcomeState::Failed)
-                        && also(delivery)
-                })
+                .filter(|delivery| self.takes(history, delivery, Some(endpoint)))
                 .map(|delivery| delivery.id.clone())
                 .collect(),
             endpoint: Some(endpoint.clone()),
@@ -51,14 +49,52 @@ impl Scope {
             Self::Marked(marks) => anywhere(marks.iter().cloned().collect()),
             Self::Listed(messages, _) => anywhere(messages.clone()),
             Self::Task(task) => anywhere(task_messages(history, task)),
-            Self::Endpoint(endpoint) => failed_at(endpoint, &|_| true),
+            Self::Endpoint(endpoint) => failed_at(endpoint),
             Self::Cause(id) => match history.deliveries.cause(*id) {
-                Some(sum) => failed_at(&sum.cause.endpoint, &|delivery| {
-                    last_cause(delivery, &sum.cause.endpoint) == Some(*id)
-                }),
+                Some(sum) => failed_at(&sum.cause.endpoint),
                 None => anywhere(Vec::new()),
             },
         }
+    }
+
+    /// Whether a message is asked for by what is known of it now, and not by its id. `endpoint`: the
+    /// only one that is meant, if one is.
+    pub fn takes(
+        &self,
+        history: &History,
+        delivery: &Delivery,
+        endpoint: Option<&EndpointId>,
+    ) -> bool {
+        let failed_at = || {
+            let endpoint = endpoint?;
+            let outcome = delivery.outcome(endpoint)?;
+            (outcome.state == OutcomeState::Failed).then_some(endpoint)
+        };
+        match self {
+            Self::Marked(_) | Self::Task(_) => false,
+            Self::Listed(_, filter) => filter.query.matches(&DeliverySubject { history, delivery }),
+            Self::Endpoint(_) => failed_at().is_some(),
+            Self::Cause(id) => failed_at().is_some_and(|at| last_cause(delivery, at) == Some(*id)),
+        }
+    }
+
+    /// What a message must match that attempts which are read later may bring among what is asked for;
+    /// `None` where they bring none.
+    pub fn may_take(&self, history: &History) -> Option<Query> {
+        match self {
+            Self::Marked(_) | Self::Task(_) => None,
+            Self::Listed(_, filter) => {
+                let settled = settled(history, &filter.query);
+                (settled != filter.query).then_some(settled)
+            }
+            Self::Endpoint(_) => Some(Query::default()),
+            Self::Cause(id) => history.deliveries.cause(*id).map(|_| Query::default()),
+        }
+    }
+
+    /// Whether it is what matches a filter.
+    pub fn is_filtered(&self) -> bool {
+        matches!(self, Self::Listed(_, filter) if filter.is_active())
     }
 
     /// Whether an endpoint of such a message is meant, by what was said of endpoints.
@@ -93,13 +129,19 @@ impl Scope {
         }
     }
 
-    pub fn words(&self, history: &History) -> String {
+    /// `is_part`: whether more may be asked for than is known.
+    pub fn words(&self, history: &History, is_part: bool) -> String {
+        let all = if is_part {
+            "of what is read, all"
+        } else {
+            "all"
+        };
         let words = match self {
             Self::Marked(marks) => marks.words(),
             Self::Listed(_, filter) if !filter.is_active() => {
                 "every message of the list".to_owned()
             }
-            Self::Listed(_, filter) => format!("all that match /{}", filter.text),
+            Self::Listed(_, filter) => format!("{all} that match /{}", filter.text),
             Self::Cause(id) => match history.deliveries.cause(*id) {
                 Some(sum) => format!(
                     "{} at {}",
@@ -109,12 +151,26 @@ impl Scope {
                 None => "a cause".to_owned(),
             },
             Self::Endpoint(endpoint) => {
-                format!("all that failed at {}", history.endpoint_label(endpoint))
+                format!("{all} that failed at {}", history.endpoint_label(endpoint))
             }
             Self::Task(task) => format!("the messages of task {}", task.short(16)),
         };
         visible(&words).into_owned()
     }
+}
+
+/// The part of a query that is as it is, whatever is read of attempts yet. A text is in it where no
+/// endpoint holds it that an attempt may turn out to have gone to.
+fn settled(history: &History, query: &Query) -> Query {
+    let is_called = |endpoint: &Endpoint, text: &str| {
+        holds_text(endpoint.id.0.as_text(&mut [0; 36]), text)
+            || holds_text(&endpoint.url, text)
+            || holds_text(&endpoint.description, text)
+    };
+    query.part(|test| match test {
+        Test::Text(text) => !history.endpoints.values().any(|it| is_called(it, text)),
+        test => !DeliverySubject::is_told_by_attempts(test),
+    })
 }
 
 /// The cause of the last attempt at an endpoint.

@@ -1,10 +1,14 @@
-//! What a plan of many does not know: messages that are not read yet, or whose attempts are not. Whether these failed,
-//! nobody knows, and what is read while the plan is open is not in it.
+//! What a plan of many does not know: messages that are not read yet, or whose attempts are not. Whether
+//! these failed, or match what was asked for, nobody knows, and what is read while the plan is open is not
+//! in it.
 
 use std::collections::HashSet;
 
 use super::{BulkOverlay, Scope};
-use crate::domain::{self, EndpointId, History, MessageId, OutcomeState, Time, visible};
+use crate::app::subject::DeliverySubject;
+use crate::domain::{
+    self, EndpointId, EndpointOutcome, History, MessageId, OutcomeState, Time, plural, visible,
+};
 
 /// Of more messages than these, the newest alone are looked at again: they are read first.
 const LOOKED_AT: usize = 2000;
@@ -20,9 +24,17 @@ pub struct NotRead {
     pub why: Option<String>,
     /// Pairs that turned out to have failed since the plan was made.
     pub n_found: usize,
-    /// Where only what is known to have failed was asked for: before when attempts may be missing;
-    /// the far future where none were read.
-    pub before: Option<Time>,
+    /// Messages that are not known to be asked for, and may turn out to be by attempts that are not
+    /// read; the oldest first.
+    others: Vec<MessageId>,
+    /// How many of them do not yet, …
+    pub n_others: usize,
+    /// … and why what they wait for is not read: `are not read yet`.
+    pub why_others: Option<String>,
+    /// Messages that turned out to be asked for since the plan was made, once all of them is read, …
+    more: Vec<MessageId>,
+    /// … and with those of the others that do by now.
+    pub n_more: usize,
     /// Before when messages may be missing, where more was asked for than is known: the far future
     /// where none were read.
     pub messages_before: Option<Time>,
@@ -35,22 +47,57 @@ impl NotRead {
         messages: &[MessageId],
         endpoint: Option<EndpointId>,
     ) -> Self {
-        let takes_failures = matches!(scope, Scope::Endpoint(_) | Scope::Cause(_));
-        let before = history.attempts_unread_before();
         let messages_before = history.messages_unread_before();
         let mut unread = messages.to_vec();
         unread.retain(|id| is_unread(history, id, endpoint.as_ref()));
         let mut not_read = Self {
             messages: unread,
+            others: others(history, scope, messages, endpoint.as_ref()),
             endpoint,
-            n_failed: 0,
-            why: None,
-            n_found: 0,
-            before: before.filter(|_| takes_failures),
             messages_before: messages_before.filter(|_| scope.takes_what_comes(history)),
+            ..Self::default()
         };
         not_read.note_failing(history);
+        not_read.look_at_others(history, scope);
         not_read
+    }
+
+    /// Looks again at messages that may turn out to be asked for.
+    pub(super) fn look_at_others(&mut self, history: &History, scope: &Scope) {
+        let endpoint = self.endpoint.as_ref();
+        let is_taken = |id: &MessageId| {
+            let delivery = history.deliveries.get(id);
+            delivery.is_some_and(|it| scope.takes(history, it, endpoint))
+        };
+        let n_passed_by = self.others.len().saturating_sub(LOOKED_AT);
+        let (mut n_taken, mut yet, mut failed) = (0, None, None);
+        for id in self.others.split_off(n_passed_by) {
+            match why_open(history, &id, endpoint) {
+                Some(why) => {
+                    match why {
+                        domain::NotRead::Failed(_) => failed = Some(why),
+                        domain::NotRead::Yet | domain::NotRead::Absent => yet = Some(why),
+                    }
+                    n_taken += usize::from(is_taken(&id));
+                    self.others.push(id);
+                }
+                None => self.more.push(id),
+            }
+        }
+        self.more.retain(is_taken);
+        self.n_more = self.more.len() + n_taken;
+        self.n_others = self.others.len() - n_taken;
+        self.why_others = failed.or(yet).map(words_of_many);
+    }
+
+    /// Whether more may be asked for than the plan holds.
+    pub fn is_part(&self) -> bool {
+        self.messages_before.is_some() || self.n_others + self.n_more > 0
+    }
+
+    /// Where alone attempts matter, if only one endpoint is meant.
+    pub fn endpoint(&self) -> Option<&EndpointId> {
+        self.endpoint.as_ref()
     }
 
     /// Takes note of those that cannot be read.
@@ -77,9 +124,9 @@ impl NotRead {
         is_unread(history, message, self.endpoint.as_ref())
     }
 
-    /// All of them, the newest first.
+    /// All of them, the newest first, and then those that may be asked for.
     pub(super) fn newest(&self) -> impl Iterator<Item = &MessageId> {
-        self.messages.iter().rev()
+        self.messages.iter().rev().chain(self.others.iter().rev())
     }
 
     /// Whether older messages were read since, which are not in the plan.
@@ -119,13 +166,83 @@ fn why_unread<'a>(
     }
 }
 
+/// Messages that are not among those that are asked for, and may be by attempts that are not read.
+fn others(
+    history: &History,
+    scope: &Scope,
+    messages: &[MessageId],
+    endpoint: Option<&EndpointId>,
+) -> Vec<MessageId> {
+    let Some(query) = scope.may_take(history) else {
+        return Vec::new();
+    };
+    let asked_for: HashSet<&MessageId> = messages.iter().collect();
+    let mut others: Vec<MessageId> = history
+        .deliveries
+        .newest()
+        .filter(|delivery| {
+            let delivery = *delivery;
+            !asked_for.contains(&delivery.id)
+                && query.matches(&DeliverySubject { history, delivery })
+                && why_open(history, &delivery.id, endpoint).is_some()
+        })
+        .map(|delivery| delivery.id.clone())
+        .collect();
+    others.reverse();
+    others
+}
+
+/// Why attempts of a message may be there that are not known here and tell more of it, if they may.
+/// Where it was delivered, none tells more.
+fn why_open<'a>(
+    history: &'a History,
+    id: &MessageId,
+    endpoint: Option<&EndpointId>,
+) -> Option<domain::NotRead<'a>> {
+    let delivery = history.deliveries.get(id)?;
+    let is_open = |outcome: &&EndpointOutcome| match endpoint {
+        Some(only) => {
+            let is_over = matches!(
+                outcome.state,
+                OutcomeState::Delivered | OutcomeState::Failed
+            );
+            outcome.endpoint == *only && !is_over
+        }
+        None => outcome.state != OutcomeState::Delivered,
+    };
+    let at_known = || {
+        let mut open = delivery.outcomes.iter().filter(is_open);
+        open.find_map(|outcome| history.attempts_missing(delivery, &outcome.endpoint))
+    };
+    why_unread(history, id, endpoint).or_else(at_known)
+}
+
+fn words_of_many(why: domain::NotRead<'_>) -> String {
+    match why {
+        domain::NotRead::Failed(_) => why.words(),
+        domain::NotRead::Yet | domain::NotRead::Absent => format!("are {}", why.words()),
+    }
+}
+
 impl BulkOverlay {
+    /// Whether it is of what matches a filter.
+    pub fn is_filtered(&self) -> bool {
+        self.scope.is_filtered()
+    }
+
     /// Why there is nothing to replay.
     pub(super) fn why_empty(&self) -> String {
         let takes_failures = matches!(self.scope, Scope::Endpoint(_) | Scope::Cause(_));
         match (self.n_messages, self.not_read.n()) {
-            _ if self.not_read.before.is_some() => {
-                "nothing is known to have failed, but not all attempts are read".to_owned()
+            _ if self.not_read.n_others > 0 => {
+                let n = plural(self.not_read.n_others, "message", "messages");
+                let why = visible(self.not_read.why_others.as_deref().unwrap_or_default());
+                format!(
+                    "nothing is known to have failed, but the attempts of {n} that may be among it {why}"
+                )
+            }
+            _ if self.not_read.n_more > 0 => {
+                "what was read just now is not in it; R again in a moment".to_owned()
             }
             _ if self.not_read.messages_before.is_some() => {
                 "nothing is known to have failed, but not all messages are read".to_owned()

@@ -23,7 +23,7 @@ pub fn lines(
         let wrapped = wrap(&visible(words), width).into_iter();
         lines.extend(wrapped.map(|text| vec![piece(tone, text)]));
     };
-    for words in not_read(&state.history, &overlay.not_read, offset) {
+    for words in not_read(&state.history, overlay, offset) {
         say(Tone::Warn, &words);
     }
     for words in unread(overlay, counts) {
@@ -69,7 +69,7 @@ pub fn lines(
 
 fn title(overlay: &BulkOverlay) -> Pieces<'static> {
     let mut title = vec![role(Role::Title, overlay.title.clone())];
-    let is_part = overlay.not_read.messages_before.is_some();
+    let is_part = overlay.not_read.is_part();
     title.push(dim(format!(" · {}", messages(overlay.n_messages, is_part))));
     if overlay.n_fine > 0 {
         title.push(dim(format!(
@@ -159,7 +159,8 @@ fn left_alone(state: &State) -> Option<String> {
 }
 
 /// What is not known of them, and what came to be known since.
-fn not_read(history: &History, not_read: &NotRead, offset: i32) -> Vec<String> {
+fn not_read(history: &History, overlay: &BulkOverlay, offset: i32) -> Vec<String> {
+    let not_read = &overlay.not_read;
     let n_yet = not_read.n().saturating_sub(not_read.n_failed);
     let they = |n: usize| if n == 1 { "it" } else { "they" };
     let mut lines = Vec::new();
@@ -184,17 +185,38 @@ fn not_read(history: &History, not_read: &NotRead, offset: i32) -> Vec<String> {
     if not_read.is_outrun(history) {
         lines.push("! older messages were read since; Esc, then R plans them too".to_owned());
     }
-    if let Some(before) = not_read.before {
-        let unread = attempts_words(history, before, offset);
-        lines.push(format!("! {unread}: what failed then is not in this plan"));
-    }
-    if not_read.n_found > 0 {
-        let n = not_read.n_found;
+    let is_filtered = overlay.is_filtered();
+    if not_read.n_others > 0 {
+        let unread = others_words(history, not_read, offset);
+        let n = plural(not_read.n_others, "more message", "more messages");
+        let may = if is_filtered {
+            "may match"
+        } else {
+            "may have failed there"
+        };
         lines.push(format!(
-            "! {n} more that failed were read since; Esc, then R plans them too"
+            "! {unread}: {n} {may}, and what failed of that is not in this plan"
         ));
     }
+    let more = if is_filtered { "match" } else { "failed there" };
+    for (n, what) in [(not_read.n_more, more), (not_read.n_found, "failed")] {
+        if n > 0 {
+            lines.push(format!(
+                "! {n} more that {what} were read since; Esc, then R plans them too"
+            ));
+        }
+    }
     lines
+}
+
+/// Which attempts are not read, and why, that may bring more among what was asked for.
+fn others_words(history: &History, not_read: &NotRead, offset: i32) -> String {
+    let why = not_read.why_others.as_deref().unwrap_or("are not read yet");
+    match (not_read.endpoint(), history.attempts_unread_before()) {
+        (Some(endpoint), _) => format!("attempts at {} {why}", history.endpoint_label(endpoint)),
+        (None, Some(before)) => attempts_words(history, before, offset),
+        (None, None) => format!("attempts of older messages {why}"),
+    }
 }
 
 /// What is not known of those that are to be sent: what is not read may have delivered them.
@@ -217,7 +239,8 @@ fn unread(overlay: &BulkOverlay, counts: Counts) -> Vec<String> {
 
 /// How much of what is not read is being read for this plan.
 fn reading(state: &State, overlay: &BulkOverlay, counts: Counts) -> Option<String> {
-    let n = counts.unread + overlay.not_read.n();
+    let not_read = &overlay.not_read;
+    let n = counts.unread + not_read.n() + not_read.n_others;
     if n == 0 {
         return None;
     }

@@ -64,6 +64,117 @@ fn what_is_not_read_is_counted_apart_and_read() {
     assert_ne!(n_to_send(&plan), before, "{plan}");
 }
 
+/// Two that failed at staging, and two older ones of which it is not read whether they failed.
+fn with_two_unread() -> State {
+    let mut state = failing(2);
+    let added = vec![
+        endpoint("ep_late", "late", "https://late.example", false),
+        untried("msg_old_1", 4, 3300),
+        untried("msg_old_2", 6, 3200),
+        read_from("ep_late", Some(3000)),
+    ];
+    update(&mut state, Msg::Changed(added));
+    state
+}
+
+/// How many messages the plan is of, and whether it says that these are all that match.
+fn title(plan: &str, query: &str) -> (String, bool) {
+    let all = format!("all that match /{query} · ");
+    let line = plan.lines().find(|line| line.contains(&all)).unwrap();
+    let (before, after) = line.split_once(&all).unwrap();
+    let n = after.split(" message").next().unwrap();
+    (n.to_owned(), !before.contains("of what is read, "))
+}
+
+#[test]
+fn what_may_match_a_filter_by_attempts_that_are_not_read_is_said_read_and_counted() {
+    let mut state = with_two_unread();
+    let looked = press(&mut state, "/ f a i l e d enter R");
+    let of_old = |id: &str| Effect::LookInTurn(MessageId::new(id));
+    assert_eq!(looked, [of_old("msg_old_2"), of_old("msg_old_1")]);
+    let plan = picture(&mut state, 130, 40);
+    let (n, is_all) = title(&plan, "failed");
+    assert!(n.ends_with('+') && !is_all, "{plan}");
+    for words in ["! attempts before ", ": 2 more messages may match, and"] {
+        assert!(plan.contains(words), "{words}: {plan}");
+    }
+
+    // One of them failed, at last: it comes into no row by itself.
+    let read = vec![
+        attempt("late_1", "msg_old_1", "ep_late", 3290, (500, "no"), false),
+        attempt("late_2", "msg_old_2", "ep_late", 3190, (204, ""), false),
+        read_from("ep_late", None),
+    ];
+    update(&mut state, Msg::Changed(read));
+    let now = state.now;
+    update(&mut state, Msg::Tick(now));
+    let plan = picture(&mut state, 130, 40);
+    let words = "! 1 more that match were read since; Esc, then R plans them too";
+    assert!(plan.contains(words), "{plan}");
+    assert!(!plan.contains("may match"), "{plan}");
+    assert_eq!(title(&plan, "failed"), (n.clone(), false), "{plan}");
+    press(&mut state, "esc R");
+    let plan = picture(&mut state, 130, 40);
+    let all: usize = n.trim_end_matches('+').parse().unwrap();
+    let whole = ((all + 1).to_string(), true);
+    assert_eq!(title(&plan, "failed"), whole, "{plan}");
+    assert!(!plan.contains("read since"), "{plan}");
+}
+
+#[test]
+fn what_is_read_and_does_not_match_leaves_the_plan_whole() {
+    let mut state = with_two_unread();
+    press(&mut state, "/ f a i l e d enter R");
+    let plan = picture(&mut state, 130, 40);
+    let (n, _) = title(&plan, "failed");
+    let read = ["msg_old_1", "msg_old_2"].map(|id| {
+        let id = MessageId::new(id);
+        change(0, ChangeKind::AttemptsRead(id))
+    });
+    update(&mut state, Msg::Changed(read.into()));
+    let now = state.now;
+    update(&mut state, Msg::Tick(now));
+    let plan = picture(&mut state, 130, 40);
+    let whole = (n.trim_end_matches('+').to_owned(), true);
+    assert_eq!(title(&plan, "failed"), whole, "{plan}");
+    assert!(!plan.contains("read since"), "{plan}");
+}
+
+#[test]
+fn why_more_may_match_a_filter_is_said() {
+    let mut state = with_two_unread();
+    let log = Log::Attempts(EndpointId::new("ep_late"));
+    let why = Some("429: busy".into());
+    let refused = change(0, ChangeKind::Unread { log, why });
+    update(&mut state, Msg::Changed(vec![refused]));
+    // What the attempts cannot change is matched by all of what matches.
+    press(&mut state, "/ f a i l e d space i d : m s g _ 0 enter R");
+    let plan = picture(&mut state, 130, 40);
+    let whole = ("2".to_owned(), true);
+    assert_eq!(title(&plan, "failed id:msg_0"), whole, "{plan}");
+    for query in ["failed", "broken", "failed endpoint:staging"] {
+        let keys = query
+            .replace(' ', "_")
+            .replace("", " ")
+            .replace('_', "space");
+        press(&mut state, &format!("esc / ctrl-u {keys} enter R"));
+        let plan = picture(&mut state, 130, 40);
+        let (n, is_all) = title(&plan, query);
+        assert!(n.ends_with('+') && !is_all, "{plan}");
+        let words = "! attempts at late cannot be read: 429: busy: ";
+        assert!(plan.contains(words), "{plan}");
+        assert!(plan.contains(" more messages may match, and"), "{plan}");
+    }
+    // Where nothing is known to match, that is not all there is to say.
+    press(
+        &mut state,
+        "esc / ctrl-u f a i l e d space i d : m s g _ o l d enter R",
+    );
+    let shown = picture(&mut state, 200, 40);
+    let words = "the attempts of 2 messages that may be among it cannot be read: 429: busy";
+    assert!(shown.contains(words), "{shown}");
+}
+
 #[test]
 fn all_that_is_not_read_is_read_a_few_at_a_time_and_not_while_the_service_is_left_alone() {
     let mut state = failing(2);
