@@ -8,7 +8,7 @@ use super::paint::{Canvas, Columns, Pieces, Side, dim, piece, pieces_width, plai
 use super::text::{cut_middle, width};
 use super::theme::Role;
 use crate::app::{RowKey, State, Tone, Viewport};
-use crate::domain::{Endpoint, EventType, Health, plural, visible};
+use crate::domain::{Counted, Endpoint, EventType, Health, plural, visible};
 
 /// Paints the list of endpoints.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, viewport: &mut Viewport) {
@@ -359,9 +359,15 @@ fn last_attempt(state: &State, endpoint: &Endpoint, room: usize) -> Pieces<'stat
         piece(tone, glyph),
         plain(format!(" {}", attempt.outcome_words())),
     ];
-    let when = dim(format!("  {}", ago(state.deliveries_at(), attempt.started)));
+    // Newer ones may be there that cannot be read.
+    let is_over = state.history.counted_at(&endpoint.id) == Counted::AsRead;
+    let newer = if is_over { " ?" } else { "" };
+    let when = ago(state.deliveries_at(), attempt.started);
+    let when = dim(format!("  {when}{newer}"));
     if pieces_width(&words) + width(&when.text) <= room {
         words.push(when);
+    } else if is_over {
+        words.push(dim(newer));
     }
     words
 }

@@ -4,8 +4,8 @@ use super::{Said, kept_of_answer, outcome_glyph, unread};
 use crate::app::{State, Tone};
 use crate::domain::time::{OVERDUE, SECOND, due_words, rough_words};
 use crate::domain::{
-    Attempt, AttemptStatus, Delivery, EndpointId, EndpointOutcome, Forecast, History, NotRead,
-    OutcomeState, Replay, ReplayState, TaskId, Time, answer,
+    Attempt, AttemptStatus, Counted, Delivery, EndpointId, EndpointOutcome, Forecast, History,
+    NotRead, OutcomeState, Replay, ReplayState, TaskId, Time, answer,
 };
 
 /// Longest label of an endpoint in a row, in cells.
@@ -177,7 +177,8 @@ fn part(words: &mut Vec<Said>) {
     }
 }
 
-/// How a message stands at one endpoint: `✗ shop 500 ×3`.
+/// How a message stands at one endpoint: `✗ shop 500 ×3`, and `?` where what came after that failure
+/// cannot be read.
 fn outcome_words(
     words: &mut Vec<Said>,
     history: &History,
@@ -194,6 +195,9 @@ fn outcome_words(
         words.push((tone, format!(" {}", last.outcome_words())));
         if outcome.n_attempts > 1 {
             words.push((Tone::Dim, format!(" ×{}", outcome.n_attempts)));
+        }
+        if history.counted_at(&outcome.endpoint) == Counted::AsRead {
+            words.push((Tone::Dim, " ?".to_owned()));
         }
     }
 }

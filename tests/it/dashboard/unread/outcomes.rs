@@ -48,6 +48,27 @@ fn row(state: &mut State) -> String {
 }
 
 #[test]
+fn what_failed_before_a_log_broke_off_need_not_be_the_last() {
+    let mut state = half_read();
+    let failed = attempt("late", "msg_new", "ep_late", 11, (500, "no"), false);
+    update(
+        &mut state,
+        Msg::Changed(vec![failed, read_from("ep_late", None)]),
+    );
+    for (why, mark) in [(None, ""), (Some("500: down"), " ?"), (None, "")] {
+        update(&mut state, Msg::Changed(vec![unread(late(), why)]));
+        press(&mut state, "3");
+        let row = row(&mut state);
+        assert!(row.contains(&format!("✗ late 500{mark}   ✓ got")), "{row}");
+        press(&mut state, "4");
+        let shown = picture(&mut state, 200, 24);
+        let last = shown.lines().find(|line| line.contains("late.example"));
+        let last = last.unwrap_or_else(|| panic!("{shown}"));
+        assert!(last.contains(&format!("✗ 500  11s ago{mark} ")), "{last}");
+    }
+}
+
+#[test]
 fn an_endpoint_that_is_not_read_is_marked_in_a_messages_row_until_it_is() {
     let mut state = half_read();
     press(&mut state, "3");
