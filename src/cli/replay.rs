@@ -19,7 +19,8 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 
-use self::earlier::Earlier;
+use self::earlier::{Earlier, Found, say_found};
+use self::ending::Withheld;
 use self::progress::Progress;
 use self::select::Since;
 use self::sending::{Sending, Work, end, send};
@@ -28,7 +29,7 @@ use self::shown::{
 };
 use super::args::{ReplayArgs, SourceArgs};
 use super::list::query;
-use super::output::{Outcome, Output, Stop, UNCLEAR, note};
+use super::output::{Outcome, Output, Stop, note};
 use super::prompt::{confirmed, counted};
 use super::reading::{find_messages, say_no_list};
 use super::{journal, source};
@@ -105,17 +106,12 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
     let now = clock.now().wall;
     // What the query says of endpoints says where to.
     let meant = query(args.query.as_deref())?;
-    let mut plans: Vec<Plan> = messages
-        .iter()
-        .map(|message| {
-            let (only, is_read_only) = (only.as_ref(), source.read_only);
-            if is_bulk {
-                one_of_many(&history, message, only, &meant, is_read_only, now)
-            } else {
-                one_named(&history, message, only, is_read_only, now)
-            }
-        })
-        .collect();
+    let (at, is_read_only) = (only.as_ref(), source.read_only);
+    let one = |message| match is_bulk.then_some(&meant) {
+        Some(meant) => one_of_many(&history, message, at, meant, is_read_only, now),
+        None => one_named(&history, message, at, is_read_only, now),
+    };
+    let mut plans: Vec<Plan> = messages.iter().map(one).collect();
     let found = earlier.leave_out_found(&history, &mut plans);
     name_ways_on(&mut plans, &history, only.is_some() && !is_bulk);
     let held = held_back(&plans, &history);
@@ -146,12 +142,17 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
             note_some(&held, "that are not sent");
         }
     }
+    if args.yes || args.json || n_chosen == 0 {
+        say_found(&found);
+    }
     out.flush()?;
     // A look alone tells nobody who sends: the run after it does what it said.
     if !args.dry_run {
         let all_said = !args.yes || held.len() <= MANY;
         let more = all_said.then(|| earlier.held_back(&history, &plans));
-        let told = found.iter().cloned().chain(more.into_iter().flatten());
+        let is_told = |found: &&Found| found.is_ended() || all_said;
+        let told = found.iter().filter(is_told).map(|it| it.pair.clone());
+        let told = told.chain(more.into_iter().flatten());
         earlier.told(told.collect(), clock.now()).await?;
     }
     if n_chosen == 0 {
@@ -164,8 +165,9 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
             !held.is_empty(),
         )));
     }
+    let withheld = Withheld::of(held.len(), &found);
     if args.dry_run {
-        return Ok(Ready::Ended(if held.is_empty() { 0 } else { UNCLEAR }));
+        return Ok(Ready::Ended(withheld.code()));
     }
     agreed(args, n_chosen, &format!("Send {n_chosen}?")).await?;
     Ok(Ready::Send(Box::new(Sending {
@@ -175,7 +177,7 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
         clock,
         wait: args.wait,
         is_json: args.json,
-        is_held_back: !held.is_empty(),
+        withheld,
         history,
         out,
     })))

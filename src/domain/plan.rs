@@ -537,11 +537,11 @@ mod tests {
     }
 
     #[test]
-    fn what_may_still_arrive_is_not_sent_again_unless_the_endpoint_is_named() {
-        // Ambiguous, and failed by an attempt that may be somebody else's.
-        for (late, words) in [
-            (None, "failed again, found later"),
-            (Some("a3"), "ambiguous"),
+    fn what_may_have_arrived_is_not_sent_again_unless_the_endpoint_is_named() {
+        // What is found failed has told its end: it is warned of, and keeps nothing back.
+        for (late, words, is_kept_back) in [
+            (None, "failed again, found later", false),
+            (Some("a3"), "ambiguous", true),
         ] {
             let mut history = history([
                 endpoint("ep_1", false),
@@ -555,18 +555,22 @@ mod tests {
             if let Some(late) = late {
                 history.apply(attempt(late, "ep_1", 1, 500, Trigger::Manual));
             }
-            let item = &planned(&history, None).items[0];
-            assert!(
-                matches!(&item.verdict, Verdict::Skip(why) if why.contains(words)),
-                "{item:?}"
+            let by_default = &planned(&history, None).items[0];
+            let is_skipped =
+                matches!(&by_default.verdict, Verdict::Skip(why) if why.contains(words));
+            assert_eq!(
+                (is_skipped, by_default.is_chosen),
+                (is_kept_back, !is_kept_back),
+                "{by_default:?}"
             );
-            assert!(!item.is_chosen);
-            let item = &planned(&history, Some("ep_1")).items[0];
-            assert_eq!(item.verdict, Verdict::Send);
-            assert!(
-                item.warnings.iter().any(|why| why.contains(words)),
-                "{item:?}"
-            );
+            let named = &planned(&history, Some("ep_1")).items[0];
+            assert_eq!(named.verdict, Verdict::Send);
+            for item in [by_default, named] {
+                assert!(
+                    item.warnings.iter().any(|why| why.contains(words)),
+                    "{item:?}"
+                );
+            }
         }
     }
 }

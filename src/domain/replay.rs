@@ -250,6 +250,12 @@ impl ReplayState {
         )
     }
 
+    /// Whether it ended and may have arrived, though nobody can say so for certain. One that was
+    /// found failed delivered nothing: whoever was told of it may send another.
+    pub fn may_have_arrived(&self) -> bool {
+        self.is_doubtful() && !matches!(self, Self::Failed { .. })
+    }
+
     /// How far on its way a state is, so that older word of it is told from newer.
     fn rank(&self) -> u8 {
         match self {

@@ -13,7 +13,7 @@ mod partial;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -45,6 +45,8 @@ struct Service {
     is_reached: Arc<AtomicBool>,
     /// Answers the request that is held.
     answer: Arc<Notify>,
+    /// The status of the attempts that resends make: delivered, unless it is changed.
+    resent: Arc<AtomicU8>,
 }
 
 fn attempt(id: &str, trigger: u8, status: u8) -> Value {
@@ -72,6 +74,8 @@ impl Service {
         let answer = Arc::new(Notify::new());
         let answered = answer.clone();
         let (posts, open, reached) = (n_posts.clone(), is_open.clone(), is_reached.clone());
+        let resent = Arc::new(AtomicU8::new(0));
+        let status = resent.clone();
         let server = Scripted::start(move |_, head| {
             let is_open = open.load(Ordering::SeqCst);
             let holds = |here: Point| {
@@ -113,8 +117,9 @@ impl Service {
                     }
                     let mut attempts = vec![attempt("atmpt_0", 0, 2)];
                     if is_open || point == Point::Nowhere {
-                        attempts
-                            .extend((1..=n_posts).map(|n| attempt(&format!("atmpt_{n}"), 1, 0)));
+                        let status = status.load(Ordering::SeqCst);
+                        let resent = |n| attempt(&format!("atmpt_{n}"), 1, status);
+                        attempts.extend((1..=n_posts).map(resent));
                     }
                     ok(&json!({"data": attempts, "done": true}))
                 }
@@ -128,6 +133,7 @@ impl Service {
             is_open,
             is_reached,
             answer,
+            resent,
         }
     }
 

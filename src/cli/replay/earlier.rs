@@ -1,11 +1,13 @@
 //! What earlier replays came to, as the ledger and the attempts that were read tell it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use super::change;
-use crate::cli::output::Stop;
+use crate::cli::output::{Stop, note};
+use crate::domain::bulk::MANY;
 use crate::domain::{
     Change, ChangeKind, History, MessageId, Moment, Plan, PlanItem, Replay, ReplayState, Trigger,
+    visible,
 };
 use crate::io::clock::Clock;
 use crate::io::ledger::{Ledger, Pair};
@@ -15,6 +17,50 @@ use crate::io::ledger::{Ledger, Pair};
 pub(super) struct Earlier {
     unheard: HashSet<Pair>,
     ledger: Ledger,
+}
+
+/// What is left out of this command, as it is news how an earlier replay of it ended.
+pub(super) struct Found {
+    pub pair: Pair,
+    line: String,
+    came_to: &'static str,
+}
+
+impl Found {
+    pub fn is_delivered(&self) -> bool {
+        self.came_to == "delivered"
+    }
+
+    /// What was asked for is neither sent nor delivered.
+    pub fn is_failed(&self) -> bool {
+        self.came_to == "failed"
+    }
+
+    /// Whether it is known how it ended; if not, it is told as what is held back.
+    pub fn is_ended(&self) -> bool {
+        self.is_delivered() || self.is_failed()
+    }
+}
+
+/// Says of each what came of the earlier replay; of more than anybody reads, how many came to what.
+pub(super) fn say_found(found: &[Found]) {
+    let ended: Vec<&Found> = found.iter().filter(|one| one.is_ended()).collect();
+    let (said, summed) = ended.split_at(ended.len().min(MANY));
+    for one in said {
+        note(&visible(&one.line));
+    }
+    let mut sums: BTreeMap<&str, usize> = BTreeMap::new();
+    for one in summed {
+        *sums.entry(one.came_to).or_default() += 1;
+    }
+    if !sums.is_empty() {
+        let sums: Vec<String> = sums.iter().map(|(what, n)| format!("{n} {what}")).collect();
+        note(&format!(
+            "{} more turned out so: {}; the same command again sends another of each",
+            summed.len(),
+            sums.join(", ")
+        ));
+    }
 }
 
 impl Earlier {
@@ -41,18 +87,26 @@ impl Earlier {
         })
     }
 
-    /// Leaves out what such a replay turns out to have delivered, or may have: whoever runs the same
-    /// command again after a crash means that replay, and no second one. Sending another takes one
-    /// more command, by somebody who has been told.
-    /// Gives the pairs.
-    pub fn leave_out_found(&self, history: &History, plans: &mut [Plan]) -> Vec<Pair> {
+    /// Leaves out what such a replay turns out to have come to: whoever runs the same command again
+    /// after a crash means that replay, and no second one. Sending another takes one more command,
+    /// by somebody who has been told.
+    pub fn leave_out_found(&self, history: &History, plans: &mut [Plan]) -> Vec<Found> {
         let mut found = Vec::new();
         for plan in plans {
             let message = &plan.message;
             for item in plan.items.iter_mut().filter(|item| item.is_chosen) {
-                if let Some(why) = self.found(history, message, item) {
+                if let Some(replay) = self.found(history, message, item) {
+                    let why = format!(
+                        "an earlier replay, whose end was not known, turned out to be {}; the same \
+                         command again sends another",
+                        replay.words()
+                    );
+                    found.push(Found {
+                        pair: (message.clone(), item.endpoint.clone()),
+                        line: format!("nothing was sent of {message} to {}: {why}", item.label),
+                        came_to: replay.state.name(),
+                    });
                     item.leave_out(why);
-                    found.push((message.clone(), item.endpoint.clone()));
                 }
             }
         }
@@ -79,7 +133,12 @@ impl Earlier {
         Ok(ledger.wait(move |ledger| ledger.hear(&pairs, now)).await?)
     }
 
-    fn found(&self, history: &History, message: &MessageId, item: &PlanItem) -> Option<String> {
+    fn found<'a>(
+        &self,
+        history: &'a History,
+        message: &MessageId,
+        item: &PlanItem,
+    ) -> Option<&'a Replay> {
         let pair = (message.clone(), item.endpoint.clone());
         if !self.unheard.contains(&pair) {
             return None;
@@ -88,12 +147,7 @@ impl Earlier {
         let is_news = |replay: &&Replay| {
             replay.state.is_doubtful() || matches!(replay.state, ReplayState::Delivered { .. })
         };
-        let latest = replays.next_back().filter(is_news)?;
-        let words = latest.words();
-        Some(format!(
-            "an earlier replay, whose end was not known, turned out to be {words}; the same command \
-             again sends another"
-        ))
+        replays.next_back().filter(is_news)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
+use super::earlier::Found;
 use crate::cli::output::UNCLEAR;
 use crate::domain::{History, Job, OutcomeState, Replay, ReplayState, in_the_way};
 
@@ -15,6 +16,35 @@ pub(super) struct Left {
     pub unsent: Vec<Job>,
 }
 
+/// How much of what was asked for is not sent as an earlier replay of it was made: its outcome is not
+/// known, or it is news that it failed or delivered.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Withheld {
+    pub unclear: usize,
+    pub failed: usize,
+    pub delivered: usize,
+}
+
+impl Withheld {
+    pub fn of(unclear: usize, found: &[Found]) -> Self {
+        let n = |is_so: fn(&Found) -> bool| found.iter().filter(|found| is_so(found)).count();
+        Self {
+            unclear,
+            failed: n(Found::is_failed),
+            delivered: n(Found::is_delivered),
+        }
+    }
+
+    /// The exit code where all else is well.
+    pub fn code(self) -> u8 {
+        if self.unclear > 0 {
+            UNCLEAR
+        } else {
+            u8::from(self.failed > 0)
+        }
+    }
+}
+
 /// How the pairs of a run stand, each by its latest replay of this run.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tally {
@@ -25,19 +55,20 @@ pub(super) struct Tally {
     /// What spoke against a request is not that it has become needless.
     not_sent: usize,
     unknown: usize,
-    /// Whether a replay of unknown outcome kept something from being sent.
-    is_held_back: bool,
+    /// Whether a replay of unknown outcome came in the way of something since it was decided on.
+    is_in_the_way: bool,
+    withheld: Withheld,
 }
 
 impl Tally {
     /// Of what was sent, and of what was left.
-    pub fn of(history: &History, left: &Left, is_held_back: bool) -> Self {
+    pub fn of(history: &History, left: &Left, withheld: Withheld) -> Self {
         let mut latest: HashMap<_, &Replay> = HashMap::new();
         for replay in history.replays.all().filter(|replay| replay.by.is_none()) {
             latest.insert((&replay.message, &replay.endpoint), replay);
         }
         let mut tally = Self {
-            is_held_back,
+            withheld,
             ..Self::default()
         };
         for job in &left.unsent {
@@ -49,7 +80,7 @@ impl Tally {
             *tally.count_of(history, replay, &left.not_needed) += 1;
             if let ReplayState::Cancelled(_) = replay.state {
                 let other = in_the_way(history, &replay.message, &replay.endpoint);
-                tally.is_held_back |= other.is_some_and(Replay::is_unclear);
+                tally.is_in_the_way |= other.is_some_and(Replay::is_unclear);
             }
         }
         tally
@@ -83,11 +114,12 @@ impl Tally {
 
     /// 3 if some outcome is unknown, of what was sent or of what kept something from it, else 1 if some failed or could not be sent, else 0.
     pub fn code(self) -> u8 {
-        if self.unknown > 0 || self.is_held_back {
+        let own = if self.unknown > 0 || self.is_in_the_way {
             UNCLEAR
         } else {
             u8::from(self.failed + self.not_sent > 0)
-        }
+        };
+        own.max(self.withheld.code())
     }
 
     /// `150 delivered, 77 passed over (delivered or superseded meanwhile), 0 failed`; `None` of one
@@ -99,9 +131,11 @@ impl Tally {
             failed,
             not_sent,
             unknown,
-            is_held_back: _,
+            is_in_the_way: _,
+            withheld,
         } = self;
-        if delivered + passed_over + failed + not_sent + unknown < 2 {
+        let n_withheld = withheld.unclear + withheld.failed + withheld.delivered;
+        if delivered + passed_over + failed + not_sent + unknown + n_withheld < 2 {
             return None;
         }
         let mut words = format!("{delivered} delivered");
@@ -112,11 +146,45 @@ impl Tally {
             );
         }
         let _ = write!(words, ", {failed} failed");
-        for (n, word) in [(not_sent, "not sent"), (unknown, "unknown")] {
+        for (n, word) in [
+            (not_sent, "not sent"),
+            (unknown, "unknown"),
+            (withheld.delivered, "found delivered by an earlier replay"),
+            (withheld.failed, "found failed by an earlier replay"),
+            (
+                withheld.unclear,
+                "held back by an earlier replay of unknown outcome",
+            ),
+        ] {
             if n > 0 {
                 let _ = write!(words, ", {n} {word}");
             }
         }
         Some(words)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_earlier_replays_keep_back_is_summed_up_under_its_own_name() {
+        let tally = |unclear, failed, delivered| {
+            let withheld = Withheld {
+                unclear,
+                failed,
+                delivered,
+            };
+            Tally::of(&History::default(), &Left::default(), withheld)
+        };
+        let words = "0 delivered, 0 failed, 3 found delivered by an earlier replay, 2 found failed \
+                     by an earlier replay, 1 held back by an earlier replay of unknown outcome";
+        assert_eq!(tally(1, 2, 3).words().as_deref(), Some(words));
+        assert_eq!(tally(1, 0, 0).words(), None);
+        let codes = [(0, 0, 3), (0, 2, 3), (1, 2, 3)];
+        let codes =
+            codes.map(|(unclear, failed, delivered)| tally(unclear, failed, delivered).code());
+        assert_eq!(codes, [0, 1, UNCLEAR]);
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{sleep, timeout};
 
-use super::ending::{Left, Tally};
+use super::ending::{Left, Tally, Withheld};
 use super::left_alone::LeftAlone;
 use crate::cli::INTERRUPTED;
 use crate::cli::output::{Outcome, Output, note};
@@ -51,8 +51,8 @@ pub(super) struct Sending {
     pub clock: Clock,
     pub wait: Duration,
     pub is_json: bool,
-    /// Whether a replay of unknown outcome keeps something from being sent that was asked for.
-    pub is_held_back: bool,
+    /// What earlier replays keep from being sent that was asked for.
+    pub withheld: Withheld,
     pub history: History,
     pub out: Output,
 }
@@ -65,7 +65,7 @@ pub(super) async fn send(by: Sending) -> Outcome {
         clock,
         wait,
         is_json,
-        is_held_back,
+        withheld,
         mut history,
         mut out,
     } = by;
@@ -146,7 +146,7 @@ pub(super) async fn send(by: Sending) -> Outcome {
         return Ok(interrupted(&history));
     };
     hear(&book, &history, clock.now()).await;
-    let tally = Tally::of(&history, &left, is_held_back);
+    let tally = Tally::of(&history, &left, withheld);
     if let Some(words) = tally.words() {
         note(&words);
     }

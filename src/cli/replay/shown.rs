@@ -5,13 +5,13 @@ use std::io;
 
 use serde_json::json;
 
+use super::earlier::Found;
 use crate::cli::output::{Output, UNCLEAR, note};
 use crate::domain::bulk::{MANY, order_words, retried_words, tried_words};
 use crate::domain::{
     History, MessageId, OutcomeState, Plan, PlanItem, Replay, ReplayState, Retry, Route, Time,
     Verdict, in_the_way, visible,
 };
-use crate::io::ledger::Pair;
 
 /// `n_tried` of what is chosen an earlier replay tried, and it is sent last.
 pub fn plan_text(plans: &[Plan], rate: f64, is_bulk: bool, n_tried: usize, now: Time) -> String {
@@ -78,14 +78,11 @@ pub fn name_ways_on(plans: &mut [Plan], history: &History, is_named: bool) {
     }
 }
 
-/// The latest replay there, if its outcome is in doubt. That of one that was found delivered is not.
+/// The latest replay there, if its outcome is in doubt. That of one whose end was found is not.
 fn doubt<'a>(history: &'a History, message: &MessageId, item: &PlanItem) -> Option<&'a Replay> {
     let doubt = history.replays.doubtful_of(message, &item.endpoint)?;
-    (!is_delivered(doubt)).then_some(doubt)
-}
-
-fn is_delivered(replay: &Replay) -> bool {
-    matches!(replay.state, ReplayState::Delivered { .. })
+    let is_delivered = matches!(doubt.state, ReplayState::Delivered { .. });
+    (doubt.state.may_have_arrived() && !is_delivered).then_some(doubt)
 }
 
 /// What an earlier replay keeps from being sent whose outcome is not known, and why, a line each. What
@@ -206,18 +203,22 @@ fn retry_words(plans: &[Plan], now: Time) -> Option<String> {
     }
 }
 
-/// 3 where something is held back by a replay of unknown outcome, 1 where something was refused else, 0
-/// where all of it is delivered or left to the service. `is_named` is whether the command names the endpoint. Of
-/// `found` it is news how an earlier replay ended.
+/// 3 where something is held back by a replay of unknown outcome, 1 where something was refused else or
+/// it is news that an earlier replay of it failed, 0 where all of it is delivered or left to the service.
+/// `is_named` is whether the command names the endpoint. What was `found` of earlier replays is said.
 pub fn nothing_to_send(
     plans: &[Plan],
     is_named: bool,
     n_left: usize,
-    found: &[Pair],
+    found: &[Found],
     history: &History,
     is_held_back: bool,
 ) -> u8 {
-    let code = if is_held_back { UNCLEAR } else { 0 };
+    let code = if is_held_back {
+        UNCLEAR
+    } else {
+        u8::from(found.iter().any(Found::is_failed))
+    };
     let items = || {
         plans
             .iter()
@@ -244,24 +245,16 @@ pub fn nothing_to_send(
             "no endpoint was sent it or wants it; name one with --endpoint"
         });
     }
-    let mut n_doubts = 0;
+    let mut doubts = Vec::new();
     for (plan, item) in items() {
-        let (message, endpoint) = (&plan.message, &item.endpoint);
-        let doubt = history.replays.doubtful_of(message, endpoint);
-        // What turned out to be delivered is told once, and is delivered like any other then.
-        let is_news = found.iter().any(|(of, at)| (of, at) == (message, endpoint));
-        let doubt = doubt.filter(|it| is_news || !is_delivered(it));
-        if let (Verdict::Skip(why), Some(_)) = (&item.verdict, doubt) {
-            n_doubts += 1;
-            if n_doubts <= MANY {
-                let label = &item.label;
-                note(&visible(&format!(
-                    "nothing was sent of {message} to {label}: {why}"
-                )));
-            }
+        let message = &plan.message;
+        if let (Verdict::Skip(why), Some(_)) = (&item.verdict, doubt(history, message, item)) {
+            let label = &item.label;
+            doubts.push(format!("nothing was sent of {message} to {label}: {why}"));
         }
     }
-    if n_doubts > 0 {
+    note_some(&doubts, "that are not sent");
+    if !doubts.is_empty() || !found.is_empty() {
         return code;
     }
     note(match (n_left, is_named) {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::earlier::Earlier;
+use super::ending::Withheld;
 use super::select::Since;
 use super::shown::{held_back, name_ways_on, print_plan_lines};
 use super::{Ready, Sending, Work, agreed, gather, meant, select};
@@ -148,7 +149,7 @@ pub(super) async fn prepare(
         clock,
         wait: args.wait,
         is_json: args.json,
-        is_held_back: false,
+        withheld: Withheld::default(),
         history,
         out,
     })))

@@ -227,11 +227,9 @@ pub(super) fn weigh(
         .iter()
         .rev()
         .find(|attempt| attempt.status == AttemptStatus::Success);
-    let doubt = history
-        .replays
-        .doubtful_of(&delivery.id, id)
-        .map(|replay| format!("an earlier replay is {}", replay.words()));
-    warnings.extend(doubt.clone());
+    let doubtful = history.replays.doubtful_of(&delivery.id, id);
+    let words = |replay: &Replay| format!("an earlier replay is {}", replay.words());
+    warnings.extend(doubtful.map(words));
     if history.deliveries.is_superseded(delivery, id) {
         warnings.push("superseded: it took a newer message of this task since".into());
     }
@@ -248,8 +246,10 @@ pub(super) fn weigh(
             Some("an attempt is under way".to_owned())
         }
     };
-    // One of ours may still be on its way, so that another is only sent to whoever is named.
-    let verdict = match doubt.or(skipped) {
+    // One of ours may have arrived or be on its way, so that another is only sent to whoever is
+    // named.
+    let doubt = doubtful.filter(|replay| replay.state.may_have_arrived());
+    let verdict = match doubt.map(words).or(skipped) {
         Some(why) if !is_named => Verdict::Skip(why),
         _ => Verdict::Send,
     };

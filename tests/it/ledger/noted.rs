@@ -1,6 +1,8 @@
 //! What a command without a screen reads of attempts goes into the ledger, also where it sends
 //! nothing.
 
+use std::sync::atomic::Ordering;
+
 use super::{Point, Service, end};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,5 +73,45 @@ async fn the_same_command_after_a_kill_sends_nothing_where_the_first_was_deliver
         let (code, said) = again(&["--yes", "--json"]).await;
         assert_eq!((code, service.n_posts()), (Some(0), 2), "{said}");
         assert!(said.contains("already delivered"), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_found_failed_is_told_once_and_then_sent_again_whatever_names_it() {
+    for named in [
+        &["replay", "--query", "failed"][..],
+        &["replay", "msg_1"],
+        &["replay", "msg_1", "--endpoint", "ep_1"],
+    ] {
+        let state = tempfile::tempdir().unwrap();
+        let service = Service::held_at(Point::Posting).await;
+        service.resent.store(2, Ordering::SeqCst);
+        let mut first = service.replay(state.path());
+        service.until_reached().await;
+        first.kill().unwrap();
+        first.wait().unwrap();
+        service.open();
+
+        let run = async |then: &str| {
+            let arguments = [named, &[then, "--json"]].concat();
+            let child = service.command(state.path(), &arguments).spawn().unwrap();
+            let (code, _, said) = end(child).await;
+            (code, service.n_posts(), said)
+        };
+        for then in ["--dry-run", "--yes"] {
+            let (code, n_posts, said) = run(then).await;
+            assert_eq!((code, n_posts), (Some(1), 1), "{named:?} {then}: {said}");
+            let news = "turned out to be failed again, found later, perhaps somebody else's; the \
+                        same command again sends another";
+            assert_eq!(said.matches(news).count(), 1, "{named:?} {then}: {said}");
+            assert!(!said.contains("nothing to send"), "{said}");
+        }
+        // It fails again, by an attempt that is its own.
+        let (code, n_posts, said) = run("--yes").await;
+        assert_eq!((code, n_posts), (Some(1), 2), "{named:?}: {said}");
+        assert!(said.contains("an earlier replay is failed again"), "{said}");
+        let (code, n_posts, said) = run("--yes").await;
+        assert_eq!((code, n_posts), (Some(1), 3), "{named:?}: {said}");
+        assert!(!said.contains("an earlier replay is"), "{said}");
     }
 }
