@@ -11,9 +11,7 @@ use super::{list, message, table};
 use crate::app::page::{EndpointPage, endpoint_attempts};
 use crate::app::told::Told;
 use crate::app::{State, Tone};
-use crate::domain::{
-    AttemptId, COUNTED_DAYS, Endpoint, Health, MessageId, NotRead, Stats, visible,
-};
+use crate::domain::{AttemptId, COUNTED_DAYS, Endpoint, Health, MessageId, Stats, visible};
 
 /// Paints an endpoint. Gives the rows of its attempts.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, page: &EndpointPage) -> usize {
@@ -122,14 +120,14 @@ fn facts(state: &State, endpoint: &Endpoint, counted: &Told<Stats>) -> Vec<Piece
         plain(messages),
     ]];
     if let Some(why) = not_read {
-        let words = match (why, unknown) {
-            (NotRead::Failed(_), None) => {
+        let words = match unknown {
+            None => {
                 format!(
                     "{}; what stands here was read before, or with single messages",
                     unread::sentence(why)
                 )
             }
-            _ => unread::sentence(why),
+            Some(_) => unread::sentence(why),
         };
         lines.push(told("attempts", vec![(Tone::Warn, words)]));
     }

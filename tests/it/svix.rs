@@ -12,6 +12,7 @@ mod nexts;
 mod publishing;
 mod put_off;
 mod recover;
+mod restart;
 mod screen;
 mod sending;
 mod source;

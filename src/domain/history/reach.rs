@@ -86,9 +86,7 @@ impl Deliveries {
     /// Whether some attempts of a message at an endpoint are known, and others may be there: older
     /// ones, or newer ones where its newest are not read in this run.
     pub(super) fn is_in_part(&self, delivery: &Delivery, endpoint: &EndpointId) -> bool {
-        let is_followed = self.reach.attempts.contains_key(endpoint)
-            && self.why_attempts_unread(endpoint).is_none();
-        !delivery.is_read && (!is_followed || self.is_partial(delivery, endpoint))
+        !delivery.is_read && (!self.is_followed(endpoint) || self.is_partial(delivery, endpoint))
     }
 
     /// Whether attempts of a message at an endpoint may be there of which none is known here: it was
@@ -112,9 +110,16 @@ impl Deliveries {
         self.why_unread(&Log::Attempts(endpoint.clone()))
     }
 
-    /// Whether the newest attempts at an endpoint were read in this run.
-    fn was_followed(&self, endpoint: &EndpointId) -> bool {
-        self.reach.attempts.contains_key(endpoint)
+    /// Whether the newest attempts at an endpoint are read: in this run, and when that was tried last.
+    fn is_followed(&self, endpoint: &EndpointId) -> bool {
+        self.reach.attempts.contains_key(endpoint) && self.why_attempts_unread(endpoint).is_none()
+    }
+
+    /// Whether what is known of the attempts at an endpoint may be over: there are some, and its log is
+    /// not followed. It broke off after they were read, or they are of an earlier run or were read with
+    /// single messages before it was read at all.
+    fn is_as_read(&self, endpoint: &EndpointId) -> bool {
+        !self.is_followed(endpoint) && self.standing(endpoint).is_some()
     }
 
     /// Before when attempts at an endpoint may be missing here, though messages of then are shown:
@@ -141,10 +146,11 @@ impl Deliveries {
 pub enum Counted {
     /// All that there are.
     Whole,
-    /// More may be there that are not read.
+    /// More may be there that are not read, and none is over: the newest attempts are read wherever
+    /// some are known.
     AtLeast,
-    /// As many as there were when it was read last: what is new cannot be read, so that it may be
-    /// more by now, or fewer.
+    /// As many as there were when they were read: attempts are known at an endpoint whose newest are
+    /// not, so that it may be more by now, or fewer, as what failed may have been delivered since.
     AsRead,
 }
 
@@ -232,8 +238,8 @@ impl History {
 
     /// What is to be held of the counts of messages and their failures.
     pub fn counted(&self) -> Counted {
-        let mut failing = self.failing_logs();
-        if failing.any(|(endpoint, _)| self.deliveries.was_followed(endpoint)) {
+        let mut endpoints = self.endpoints.keys();
+        if endpoints.any(|endpoint| self.deliveries.is_as_read(endpoint)) {
             Counted::AsRead
         } else if self.messages_unread_before().is_some() || self.attempts_unread_before().is_some()
         {
@@ -246,8 +252,7 @@ impl History {
     /// The same of what is counted of one endpoint.
     pub fn counted_at(&self, endpoint: &EndpointId) -> Counted {
         let deliveries = &self.deliveries;
-        let is_failing = deliveries.why_attempts_unread(endpoint).is_some();
-        if is_failing && deliveries.was_followed(endpoint) {
+        if deliveries.is_as_read(endpoint) {
             Counted::AsRead
         } else if self.messages_unread_before().is_some()
             || deliveries.unread_before(endpoint).is_some()
@@ -263,6 +268,7 @@ impl History {
 mod tests {
     use super::super::super::attempt::{Attempt, AttemptStatus, Trigger};
     use super::super::super::change::ChangeKind;
+    use super::super::super::endpoint::Endpoint;
     use super::super::super::id::{AttemptId, MessageId};
     use super::super::tests::told;
     use super::*;
@@ -305,6 +311,36 @@ mod tests {
             assert_eq!(history.counted(), Counted::Whole, "{log:?}");
             assert_eq!(history.counted_at(&endpoint), Counted::Whole);
         }
+    }
+
+    #[test]
+    fn attempts_of_before_are_as_read_until_the_log_is_read_in_this_run() {
+        let mut history = History::default();
+        let endpoint = EndpointId::new("ep");
+        told(&mut history, 0, ChangeKind::MessagesRead(LogReach::Whole));
+        let listed = Endpoint::inferred(endpoint.clone(), "".into());
+        told(&mut history, 0, ChangeKind::Endpoint(Box::new(listed)));
+        let counted = |history: &History| [history.counted(), history.counted_at(&endpoint)];
+        // Of none that are known none can be over.
+        let why = |why: Option<&str>| ChangeKind::Unread {
+            log: Log::Attempts(endpoint.clone()),
+            why: why.map(Into::into),
+        };
+        told(&mut history, 0, why(Some("429")));
+        assert_eq!(counted(&history), [Counted::AtLeast; 2]);
+        told(&mut history, 0, why(None));
+        row(&mut history, 50);
+        assert_eq!(counted(&history), [Counted::AsRead; 2]);
+        // It is read from its newest on, but not to its beginning.
+        let from = |second: Option<i64>| ChangeKind::AttemptsFrom {
+            endpoint: endpoint.clone(),
+            from: second.map(Time::from_seconds),
+        };
+        told(&mut history, 0, from(Some(60)));
+        history.deliveries.reach.told(Time::from_seconds(40));
+        assert_eq!(counted(&history), [Counted::AtLeast; 2]);
+        told(&mut history, 0, from(None));
+        assert_eq!(counted(&history), [Counted::Whole; 2]);
     }
 
     fn row(history: &mut History, second: i64) {

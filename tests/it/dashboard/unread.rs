@@ -520,7 +520,8 @@ fn why_a_log_was_not_asked_for_stands_wherever_it_counts() {
     assert!(page.contains(&format!("cannot be read: {why}")), "{page}");
     press(&mut state, "esc 3 e");
     let causes = told(&mut state, Vec::new());
-    assert!(causes.contains("still broken: 1?"), "{causes}");
+    // Nothing is known of the one that is not read, so that there may be more, but none fewer.
+    assert!(causes.contains("still broken: 1+"), "{causes}");
     assert!(causes.contains(&words), "{causes}");
 }
 
