@@ -42,9 +42,9 @@ pub use cause::{Cause, CauseId};
 pub use change::{Change, ChangeKind, Origin};
 pub use count::plural;
 pub use endpoint::{
-    AttemptHeaders, COUNTED_DAYS, EVERY_EVENT, EVERY_TASK_EVENT, Endpoint, EndpointDraft,
+    AttemptHeaders, COUNTED_DAYS, Differs, EVERY_EVENT, EVERY_TASK_EVENT, Endpoint, EndpointDraft,
     EndpointEdit, EndpointVerb, FieldFault, Headers, OddValue, OwnHeaders, OwnValue, Stats,
-    header_fault, refused_field, types_named, unknown_type,
+    header_fault, refused_field, types_expanded, types_named, unknown_type,
 };
 pub use event::{Event, EventType};
 pub use failure::{Failure, FailureKind};

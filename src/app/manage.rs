@@ -16,8 +16,8 @@ use super::page::Page;
 use super::prompt::Prompt;
 use super::{Effect, Overlay, Screen, State, Tone};
 use crate::domain::{
-    Ability, Endpoint, EndpointDraft, EndpointEdit, EndpointId, EndpointVerb, FieldFault, Hidden,
-    Offer, OwnHeaders, OwnValue, visible,
+    Ability, Differs, Endpoint, EndpointDraft, EndpointEdit, EndpointId, EndpointVerb, FieldFault,
+    Hidden, Offer, OwnHeaders, OwnValue, visible,
 };
 pub use form::{Field, Form};
 pub use headers::HeadersForm;
@@ -51,6 +51,8 @@ pub enum EndpointAction {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EndpointAnswer {
     Done,
+    /// It is done, but the service has it otherwise than it was sent.
+    Otherwise(Vec<Differs>),
     /// With its signing secret, or why that could not be read.
     Created(EndpointId, Result<Hidden, String>),
     /// The secret is another one: it, or why it could not be read.

@@ -1,33 +1,31 @@
 //! `reeltop endpoints create`, `update`, `enable`, `disable`, `delete`, `rotate`, `secret`,
 //! `headers`, `example`, `stats`. The list itself is in `list`.
 
+mod headers;
 pub mod list;
 mod stats;
 
-use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
 
 use super::args::{
-    CreateArgs, DeleteArgs, EndpointCommand, ExampleArgs, HeadersArgs, KeepArgs, RateLimit,
-    RotateArgs, SourceArgs, TellArgs, UpdateArgs,
+    CreateArgs, DeleteArgs, EndpointCommand, ExampleArgs, KeepArgs, RateLimit, RotateArgs,
+    SourceArgs, TellArgs, UpdateArgs,
 };
 use super::output::{Outcome, Output, Stop, note, usage};
 use super::prompt::{Reply, confirmed};
 use super::source;
 use crate::domain::time::duration_words;
 use crate::domain::{
-    Ability, EndpointDraft, EndpointEdit, EndpointId, EndpointVerb, Failure, FailureKind,
-    FieldFault, MASK, Offer, OwnValue, header_fault, refused_field, types_named,
+    Ability, Differs, Endpoint, EndpointDraft, EndpointEdit, EndpointId, EndpointVerb, Failure,
+    FailureKind, FieldFault, Offer, refused_field, types_named,
 };
 use crate::io::client::Client;
-use crate::io::client::endpoints::Changed;
+use crate::io::client::endpoints::{Changed, Edited};
 use crate::io::client::http::NotDone;
 use crate::io::config::{Source, secrets};
-use crate::wire::endpoints::on_one_line;
 use crate::wire::normal;
 use crate::wire::openapi::EndpointRoutes;
 use crate::wire::signature::key::Key;
@@ -141,28 +139,53 @@ impl Desk {
     }
 
     async fn update(&self, args: UpdateArgs) -> Outcome {
-        let edit = EndpointEdit {
-            url: args.to.map(url).transpose()?,
+        // It may take somebody a while to type it.
+        let (awaited, to) = match args.to {
+            Some(to) if to == STDIN => (Some(to), None),
+            to => (None, to),
+        };
+        let mut edit = EndpointEdit {
+            url: to,
             description: args.description,
             event_types: args.event_types.map(types_named),
             rate_limit: args.rate_limit.map(|RateLimit(limit)| limit),
             disabled: None,
         };
-        if edit == EndpointEdit::default() {
+        if edit == EndpointEdit::default() && awaited.is_none() {
             let why =
                 "nothing to change is named: --to, --description, --event-types, --rate-limit";
             return Err(Stop::Usage(why.to_owned()));
         }
         check(&edit.faults(), OPTION)?;
         let id = EndpointId::new(&args.id);
+        let began = self.began(&id).await;
+        if let Some(to) = awaited {
+            edit.url = Some(url(to)?);
+            check(&edit.faults(), OPTION)?;
+        }
         if !self.source.read_only
             && let Some(fault) = self.client.edit_fault(&id, &edit).await?
         {
             return Err(refused(&[fault], OPTION));
         }
-        let changed = self.client.edit_endpoint(&id, &edit).await;
-        done(changed, EndpointVerb::Edit, &args.id).map_err(|stop| by_option(stop, OPTION))?;
-        note(&format!("{} is changed", args.id));
+        // Svix is sent the change alone, so that it need not tell what stands.
+        let began = match began {
+            Err(failure) if self.client.svix.is_some() => unseen(&failure),
+            began => began?,
+        };
+        let changed = self.client.edit_endpoint(&id, &edit, began.as_ref()).await;
+        let changed = done(changed, EndpointVerb::Edit, &args.id);
+        match changed.map_err(|stop| by_option(stop, OPTION))? {
+            Edited::Done(otherwise) => {
+                note(&format!("{} is changed", args.id));
+                say_otherwise(&otherwise);
+            }
+            Edited::Overtaken(now) => {
+                let began = began.iter();
+                let changed = began.flat_map(|began| edit.overtaken(began, &now));
+                return Err(overtaken(&id, changed).into());
+            }
+        }
         if args.json {
             let Some(row) = self.client.endpoint_row(&id).await? else {
                 let what = format!("the service no longer tells of {id}");
@@ -175,13 +198,37 @@ impl Desk {
         Ok(0)
     }
 
+    /// The endpoint as a change of it begins, which what stands right before it is sent is compared
+    /// with. Read-only mode asks nothing, as it refuses what would be sent.
+    async fn began(&self, id: &EndpointId) -> Result<Option<Endpoint>, Failure> {
+        if self.source.read_only {
+            return Ok(None);
+        }
+        self.client.endpoint_now(id).await
+    }
+
+    /// Nothing is waited for between its looks, and the state that is wanted is named: what somebody
+    /// else makes of it meanwhile is no reason to leave it.
     async fn set_disabled(&self, id: &str, disabled: bool) -> Outcome {
         let edit = EndpointEdit {
             disabled: Some(disabled),
             ..EndpointEdit::default()
         };
-        let changed = self.client.edit_endpoint(&EndpointId::new(id), &edit).await;
-        done(changed, EndpointVerb::Edit, id)?;
+        let endpoint = EndpointId::new(id);
+        let changed = self.client.edit_endpoint(&endpoint, &edit, None).await;
+        let otherwise = match done(changed, EndpointVerb::Edit, id)? {
+            Edited::Done(otherwise) => otherwise,
+            Edited::Overtaken(_) => Vec::new(),
+        };
+        if let Some(state) = otherwise.iter().find(|it| it.field == "disabled") {
+            let what = format!(
+                "the service took it, but {id} is {} now: it does not take this, or somebody else \
+                 changed it since",
+                state.now
+            );
+            let hint = "reeltop endpoints shows what it has now";
+            return Err(Failure::new(FailureKind::Local, what, hint).into());
+        }
         note(&if disabled {
             format!(
                 "{id} is disabled: nothing is sent there, and what happens meanwhile is not sent later"
@@ -189,6 +236,7 @@ impl Desk {
         } else {
             format!("{id} is enabled; what happened while it was not has to be replayed")
         });
+        say_otherwise(&otherwise);
         Ok(0)
     }
 
@@ -301,93 +349,6 @@ impl Desk {
         Ok(0)
     }
 
-    async fn headers(&self, args: &HeadersArgs) -> Outcome {
-        let id = EndpointId::new(&args.id);
-        if let Some(file) = &args.from {
-            let headers = read_headers(&input("--from", file)?)?;
-            let routes = self.routes(Offer::Headers, true).await?;
-            let route = offered(routes.set_headers.clone(), "setting headers")?;
-            if headers.is_empty() && !args.yes {
-                let reply = self.confirmed(&id, |what| {
-                    format!("No header is given. Remove all of its own headers from {what}?")
-                });
-                reply.await?.or_stop("no header was removed")?;
-            } else if !args.yes {
-                self.leave_out(&routes, &id, &headers).await?;
-            }
-            let client = &self.client;
-            let replaced = client.set_endpoint_headers(&route, &id, &headers).await;
-            done(replaced, EndpointVerb::SetHeaders, &args.id)?;
-            note(&match headers.len() {
-                0 => format!("{} has no headers of its own any more", args.id),
-                1 => format!("{} has 1 header of its own", args.id),
-                n => format!("{} has {n} headers of its own", args.id),
-            });
-            return Ok(0);
-        }
-        let routes = self.routes(Offer::Headers, false).await?;
-        let route = offered(routes.headers, "reading headers")?;
-        let told = self.client.endpoint_headers(&route, &id).await?;
-        let mut out = Output::new();
-        if args.json {
-            let texts = told.headers.iter();
-            let texts = texts.map(|(name, text)| (name, json!(text).to_string()));
-            let odd = told.odd.iter().map(|(name, raw)| (name, on_one_line(raw)));
-            let all: BTreeMap<&String, String> = texts.chain(odd).collect();
-            let fields = all
-                .iter()
-                .map(|(name, value)| format!("{}:{value}", json!(name)));
-            let fields = fields.collect::<Vec<_>>().join(",");
-            let hidden = json!(told.sensitive);
-            out.line(&format!(
-                r#"{{"headers":{{{fields}}},"sensitive":{hidden}}}"#
-            ))?;
-        } else {
-            let open = told.headers.into_iter();
-            let odd = told.odd.into_iter();
-            let hidden = told.sensitive.into_iter();
-            let rows: Vec<Vec<String>> = open
-                .map(|(name, value)| vec![name, value])
-                .chain(odd.map(|(name, raw)| vec![name, on_one_line(&raw)]))
-                .chain(hidden.map(|name| vec![name, "*** (the service does not tell it)".into()]))
-                .collect();
-            out.table(
-                &["HEADER", "VALUE"],
-                &rows,
-                "this endpoint has no headers of its own",
-            )?;
-        }
-        out.flush()?;
-        Ok(0)
-    }
-
-    /// Asks where headers would go whose values the service does not tell, so that nobody has them
-    /// to put them back.
-    async fn leave_out(
-        &self,
-        routes: &EndpointRoutes,
-        id: &EndpointId,
-        headers: &BTreeMap<String, OwnValue>,
-    ) -> Result<(), Stop> {
-        let Some(route) = routes.headers.as_ref().filter(|_| !self.source.read_only) else {
-            return Ok(());
-        };
-        let held = self.client.endpoint_headers(route, id).await?;
-        let is_given = |name: &String| headers.keys().any(|given| given.eq_ignore_ascii_case(name));
-        let hidden = held.sensitive.into_iter();
-        let gone: Vec<String> = hidden.filter(|name| !is_given(name)).collect();
-        if gone.is_empty() {
-            return Ok(());
-        }
-        let names = gone.join(", ");
-        let reply = self.confirmed(id, |what| {
-            format!(
-                "Not among them, and its value cannot be read back: {names}. Remove it from {what}?"
-            )
-        });
-        reply.await?.or_stop(&format!("{names} would be removed"))
-    }
-
     async fn example(&self, args: &ExampleArgs) -> Outcome {
         let routes = self.routes(Offer::SendExample, true).await?;
         let route = offered(routes.example, "sending an example")?;
@@ -440,6 +401,38 @@ impl Desk {
             }
         }
     }
+}
+
+/// Says where the service has it otherwise than it was sent.
+fn say_otherwise(otherwise: &[Differs]) {
+    for it in otherwise {
+        note(&format!(
+            "its {} is {} now, and {} was sent: the service made that of it, or somebody else \
+             changed it since",
+            it.field, it.now, it.before
+        ));
+    }
+}
+
+/// Says that nobody sees what somebody else changes meanwhile, as what stands could not be read.
+fn unseen<T>(why: &Failure) -> Option<T> {
+    note(&format!(
+        "whether somebody else changes the same meanwhile is not seen: {why}"
+    ));
+    None
+}
+
+/// What kept a change from being sent.
+fn overtaken(id: &EndpointId, changed: impl Iterator<Item = Differs>) -> Failure {
+    let words = changed.map(|it| {
+        let (field, before, now) = (option(it.field, OPTION), it.before, it.now);
+        format!("{field} was {before} when this began and is {now} now")
+    });
+    let words = words.collect::<Vec<_>>().join("; ");
+    let what =
+        format!("nothing was sent: somebody else changed the same of {id} meanwhile: {words}");
+    let hint = "the same command again replaces that";
+    Failure::new(FailureKind::Local, what, hint)
 }
 
 /// A change that was made of the endpoint of this id, or why the command ends.
@@ -506,9 +499,12 @@ fn refused(faults: &[FieldFault], address: &str) -> Stop {
     Stop::Usage(words.join("\n"))
 }
 
+/// Stands for standard input.
+const STDIN: &str = "-";
+
 fn url(given: String) -> Result<String, Stop> {
-    if given == "-" {
-        Ok(input("URL", Path::new("-"))?.trim().to_owned())
+    if given == STDIN {
+        Ok(input("URL", Path::new(STDIN))?.trim().to_owned())
     } else {
         Ok(given)
     }
@@ -524,41 +520,10 @@ fn input(option: &str, path: &Path) -> Result<String, Stop> {
         }
         Ok(text)
     };
-    let text = if path == Path::new("-") {
+    let text = if path == Path::new(STDIN) {
         read(&mut io::stdin().lock())
     } else {
         std::fs::File::open(path).and_then(|mut file| read(&mut file))
     };
     text.map_err(|error| usage(option, format!("{}: {error}", path.display())))
-}
-
-/// Reads a `name: value` a line; empty lines are passed over.
-fn read_headers(text: &str) -> Result<BTreeMap<String, OwnValue>, Stop> {
-    let mut headers = BTreeMap::new();
-    for (number, line) in (1..).zip(text.lines()) {
-        if line.trim().is_empty() {
-            continue;
-        }
-        let Some((name, value)) = line.split_once(':') else {
-            // The line may hold a secret, so that it is not repeated.
-            return Err(usage("--from", format!("line {number} has no colon")));
-        };
-        let (name, value) = (name.trim(), value.trim());
-        if value.contains(MASK) {
-            let why = format!("line {number}: {MASK} stands for what is not shown: type it out");
-            return Err(usage("--from", why));
-        }
-        if let Some(why) = header_fault(name, value) {
-            return Err(usage("--from", format!("line {number}: {why}")));
-        }
-        if headers
-            .keys()
-            .any(|known: &String| known.eq_ignore_ascii_case(name))
-        {
-            let why = format!("line {number}: {name} stands there twice");
-            return Err(usage("--from", why));
-        }
-        headers.insert(name.to_owned(), OwnValue::text(value));
-    }
-    Ok(headers)
 }

@@ -1,5 +1,6 @@
 //! Endpoints: where webhooks go.
 
+mod compared;
 mod draft;
 mod headers;
 mod stats;
@@ -11,9 +12,10 @@ use super::event::EventType;
 use super::id::EndpointId;
 use super::time::Time;
 
+pub use compared::Differs;
 pub use draft::{
     EVERY_EVENT, EVERY_TASK_EVENT, EndpointDraft, EndpointEdit, FieldFault, refused_field,
-    types_named, unknown_type,
+    types_expanded, types_named, unknown_type,
 };
 pub use headers::{AttemptHeaders, Headers, OddValue, OwnHeaders, OwnValue, header_fault};
 pub use stats::{COUNTED_DAYS, Stats};

@@ -1,6 +1,7 @@
 //! The REST API, route by route: tasks, assets, messages, attempts, endpoints, resend.
 
 pub mod content;
+mod editing;
 pub mod endpoints;
 pub mod failure;
 pub mod http;

@@ -6,9 +6,10 @@ use secrecy::{ExposeSecret, SecretString};
 use std::time::Duration;
 
 use crate::app::Msg;
-use crate::app::manage::{EndpointAction, EndpointAnswer, EndpointRequest};
+use crate::app::manage::{EndpointAction, EndpointAnswer, EndpointRequest, Form};
 use crate::domain::{EndpointId, Failure, Hidden};
 use crate::io::client::Client;
+use crate::io::client::endpoints::Edited;
 use crate::io::client::http::NotDone;
 use crate::io::config::secrets;
 
@@ -39,13 +40,15 @@ pub async fn run(client: &Client, request: &EndpointRequest) -> Result<EndpointA
             if let Some(fault) = client.edit_fault(id, edit).await? {
                 return Ok(EndpointAnswer::Fault(fault));
             }
-            if let Some(form) = &request.form
-                && let Some(now) = client.endpoint_now(id).await?
-                && !form.overtaken(&now).is_empty()
-            {
-                return Ok(EndpointAnswer::Overtaken(Box::new(now)));
-            }
-            done(client.edit_endpoint(id, edit).await)
+            let began = request.form.as_deref().and_then(Form::began);
+            let edited = client.edit_endpoint(id, edit, began).await;
+            edited.map_or_else(told, |edited| {
+                Ok(match edited {
+                    Edited::Done(otherwise) if otherwise.is_empty() => EndpointAnswer::Done,
+                    Edited::Done(otherwise) => EndpointAnswer::Otherwise(otherwise),
+                    Edited::Overtaken(now) => EndpointAnswer::Overtaken(now),
+                })
+            })
         }
         EndpointAction::Delete(id) => done(client.delete_endpoint(id).await),
         EndpointAction::Rotate(id) => rotate(client, id).await,
@@ -61,14 +64,16 @@ pub async fn run(client: &Client, request: &EndpointRequest) -> Result<EndpointA
         }
         EndpointAction::SetHeaders(id, headers, form) => {
             let routes = client.endpoint_routes().await?;
-            let route = offered(routes.set_headers, "setting headers")?;
-            if let Some(reading) = &routes.headers {
-                let now = client.headers_to_edit(reading, id).await?;
-                if !form.overtaken(headers, &now).is_empty() {
-                    return Ok(EndpointAnswer::HeadersOvertaken(now));
-                }
-            }
-            done(client.set_endpoint_headers(&route, id, headers).await)
+            let began = routes.headers.is_some().then(|| form.began());
+            let edited = client
+                .set_endpoint_headers(&routes, id, headers, began)
+                .await;
+            edited.map_or_else(told, |edited| {
+                Ok(match edited {
+                    Edited::Done(_) => EndpointAnswer::Done,
+                    Edited::Overtaken(now) => EndpointAnswer::HeadersOvertaken(*now),
+                })
+            })
         }
         EndpointAction::Example(id) => {
             let route = client.endpoint_routes().await?.example;

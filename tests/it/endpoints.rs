@@ -2,6 +2,7 @@
 //! is printed, and what never leaves.
 
 mod kept;
+mod meanwhile;
 
 use std::io::Write;
 use std::path::Path;

@@ -452,7 +452,11 @@ async fn a_change_that_somebody_else_made_meanwhile_is_told_and_replaced_by_a_se
             description: Some("theirs".to_owned()),
             ..EndpointEdit::default()
         };
-        assert!(runtime.block_on(client.edit_endpoint(&id, &theirs)).is_ok());
+        assert!(
+            runtime
+                .block_on(client.edit_endpoint(&id, &theirs, None))
+                .is_ok()
+        );
         pty.keys("\r");
         pty.sees("it was test when you began and is theirs now");
         assert_eq!(description(), "theirs", "nothing was sent");
@@ -484,7 +488,7 @@ async fn headers_that_somebody_else_changed_meanwhile_are_told_and_replaced_by_a
     let (url, key) = (server.url(), server.api_key().to_owned());
     let client = Client::new(&source_of(&server, &url)).unwrap();
     let routes = client.endpoint_routes().await.unwrap();
-    let (read, set) = (routes.headers.unwrap(), routes.set_headers.unwrap());
+    let read = routes.headers.clone().unwrap();
     let runtime = tokio::runtime::Handle::current();
     let watched = tokio::task::spawn_blocking(move || {
         let id = EndpointId::new(&id);
@@ -516,7 +520,7 @@ async fn headers_that_somebody_else_changed_meanwhile_are_told_and_replaced_by_a
         pty.keys("-mine: 1");
         pty.sees("-mine: 1");
         let theirs = [("x-theirs".to_owned(), OwnValue::text("2"))].into();
-        let done = runtime.block_on(client.set_endpoint_headers(&set, &id, &theirs));
+        let done = runtime.block_on(client.set_endpoint_headers(&routes, &id, &theirs, None));
         assert!(done.is_ok());
         pty.keys("\r");
         pty.sees("somebody else changed x-theirs since you began");

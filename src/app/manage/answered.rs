@@ -5,8 +5,8 @@ use super::{
 };
 use crate::app::{Effect, State, Tone};
 use crate::domain::{
-    Endpoint, EndpointEdit, EndpointId, Failure, FieldFault, Hidden, OwnHeaders, refused_field,
-    visible,
+    Differs, Endpoint, EndpointEdit, EndpointId, Failure, FieldFault, Hidden, OwnHeaders,
+    refused_field, visible,
 };
 
 /// An endpoint that has neither a name nor an id yet.
@@ -61,6 +61,11 @@ impl State {
                 let no_secret = self.why_absent(Choice::Reveal);
                 let left = unknown(action, name, &asked, &visible(&why), no_secret);
                 self.settle_change(request.number, Some(left));
+                return vec![Effect::Refresh];
+            }
+            Ok(EndpointAnswer::Otherwise(differs)) => {
+                self.say(Tone::Warn, otherwise(&name, &differs));
+                self.settle_change(request.number, None);
                 return vec![Effect::Refresh];
             }
             Ok(EndpointAnswer::Done) => None,
@@ -198,6 +203,16 @@ impl State {
             _ => NAMELESS.to_owned(),
         }
     }
+}
+
+/// What the service has otherwise than it was sent.
+fn otherwise(name: &str, differs: &[Differs]) -> String {
+    let words = differs.iter().map(|it| {
+        let (now, sent) = (visible(&it.now), visible(&it.before));
+        format!("its {} is {now} now, and {sent} was sent", it.field)
+    });
+    let words = words.collect::<Vec<_>>().join("; ");
+    format!("{name}: the service took the change, but {words}")
 }
 
 /// The form as it was typed.

@@ -47,9 +47,9 @@ pub struct Form {
     pub at: usize,
     /// The words of the service that refused it last.
     pub refusal: Option<String>,
-    /// Whether it is of an endpoint that is not there yet: all of it is checked, not only what is
-    /// changed.
-    is_new: bool,
+    /// The endpoint as it was opened over it. Of one that is not there yet all is checked, not only
+    /// what is changed.
+    began: Option<Endpoint>,
 }
 
 /// A new endpoint's.
@@ -57,10 +57,7 @@ impl Default for Form {
     fn default() -> Self {
         let draft = EndpointDraft::default();
         let types = types_text(draft.event_types.as_deref());
-        Self {
-            is_new: true,
-            ..Self::with("", "", &types, None)
-        }
+        Self::with("", "", &types, None)
     }
 }
 
@@ -73,7 +70,10 @@ impl Form {
             None if endpoint.is_inferred => String::new(),
             types => types_text(types.as_deref()),
         };
-        Self::with(&draft.url, &draft.description, &types, draft.rate_limit)
+        Self {
+            began: Some(endpoint.clone()),
+            ..Self::with(&draft.url, &draft.description, &types, draft.rate_limit)
+        }
     }
 
     /// The same with what was typed and could not be sent.
@@ -113,7 +113,7 @@ impl Form {
             ],
             at: 0,
             refusal: None,
-            is_new: false,
+            began: None,
         }
     }
 
@@ -144,29 +144,24 @@ impl Form {
         }
     }
 
-    /// Which of the fields that are to be changed somebody else changed since the form was opened,
-    /// so that sending it would take that back without a word. What is masked may have changed
-    /// unseen.
-    pub fn overtaken(&self, now: &Endpoint) -> Vec<FieldFault> {
-        let now = Self::of(now);
-        let fields = self.fields.iter().zip(&now.fields);
-        let overtaken = fields.filter(|(typed, now)| {
-            let is_known = !(typed.before.is_empty() && typed.name == "event_types");
-            let is_as_wanted = typed.text() == now.text();
-            is_known && typed.is_changed() && typed.before != now.before && !is_as_wanted
-        });
-        let words = |text: &str| match text {
-            "" => "empty".to_owned(),
-            text => text.to_owned(),
-        };
-        overtaken
-            .map(|(typed, now)| FieldFault {
-                field: typed.name,
+    /// The endpoint as the form was opened over it; of a new one there is none.
+    pub fn began(&self) -> Option<&Endpoint> {
+        self.began.as_ref()
+    }
+
+    /// Which of the fields that are to be changed somebody else changed since the form was opened.
+    fn overtaken(&self, edit: &EndpointEdit, now: &Endpoint) -> Vec<FieldFault> {
+        let differs = self
+            .began
+            .iter()
+            .flat_map(|began| edit.overtaken(began, now));
+        differs
+            .map(|differs| FieldFault {
+                field: differs.field,
                 why: format!(
                     "it was {} when you began and is {} now: somebody else changed it, and nothing \
                      was sent; Enter again replaces it",
-                    words(&typed.before),
-                    words(&now.before)
+                    differs.before, differs.now
                 ),
             })
             .collect()
@@ -178,7 +173,7 @@ impl Form {
     pub fn over(&self, edit: &EndpointEdit, now: &Endpoint) -> Self {
         let mut form = Self::of(now).retyped(edit);
         // The first is gone to.
-        for fault in self.overtaken(now).iter().rev() {
+        for fault in self.overtaken(edit, now).iter().rev() {
             form.note_fault(fault);
         }
         form
@@ -205,7 +200,7 @@ impl Form {
             rate_limit: rate_limit.is_changed().then_some(number),
             disabled: None,
         };
-        let faults = if self.is_new {
+        let faults = if self.began.is_none() {
             EndpointDraft::default().with(&edit).faults()
         } else {
             edit.faults()
@@ -316,25 +311,25 @@ mod tests {
         let began = endpoint("https://example.com/old");
         let mut form = Form::of(&began);
         form.fields[0].prompt = Prompt::new("https://example.com/mine");
-        assert_eq!(form.overtaken(&began), []);
+        let edit = form.edit().unwrap_or_default();
+        assert_eq!(form.overtaken(&edit, &began), []);
         // Another field, and the same change, take nothing back.
         let mut now = endpoint("https://example.com/mine");
         now.description = "theirs".into();
-        assert_eq!(form.overtaken(&now), []);
+        assert_eq!(form.overtaken(&edit, &now), []);
         now.url = "https://example.com/theirs".into();
-        let faults = form.overtaken(&now);
+        let faults = form.overtaken(&edit, &now);
         let fields: Vec<_> = faults.iter().map(|fault| fault.field).collect();
         assert_eq!(fields, ["url"]);
         let words = "was https://example.com/old when you began and is https://example.com/theirs";
         assert!(faults[0].why.contains(words), "{}", faults[0].why);
         // Shown over what is there now, it is sent by a second Enter, unless it changes once more.
-        let edit = form.edit().unwrap_or_default();
         let mut again = form.over(&edit, &now);
         assert!(again.fields[0].fault.is_some());
         assert_eq!(again.fields[1].text(), "theirs");
-        assert_eq!(again.edit(), Some(edit));
-        assert_eq!(again.overtaken(&now), []);
-        assert_eq!(again.overtaken(&began).len(), 1);
+        assert_eq!(again.edit().as_ref(), Some(&edit));
+        assert_eq!(again.overtaken(&edit, &now), []);
+        assert_eq!(again.overtaken(&edit, &began).len(), 1);
     }
 
     #[test]

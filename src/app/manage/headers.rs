@@ -111,13 +111,14 @@ impl HeadersForm {
         form
     }
 
-    /// Names of what somebody else changed since the form was opened, so that sending these would take
-    /// that back without a word. What the service does not tell may have changed unseen.
+    /// What was there when the form was opened, or was last told to have changed.
+    pub fn began(&self) -> &OwnHeaders {
+        &self.began
+    }
+
+    /// Names of what somebody else changed since then, so that sending these would take it back.
     pub fn overtaken(&self, typed: &BTreeMap<String, OwnValue>, now: &OwnHeaders) -> Vec<String> {
-        let is_as_wanted =
-            |name: &String| now.stands_so(name, typed.get(name).map(OwnValue::reveal));
-        let changed = now.changed_since(&self.began).into_iter();
-        changed.filter(|name| !is_as_wanted(name)).collect()
+        self.began.overtaken(typed, now)
     }
 
     /// The same as it was typed, where somebody else changed these: sent once more it replaces what is

@@ -10,6 +10,26 @@ use super::number::{ago, grace, rate_limit};
 
 const CHANGED: &str = "Exit codes: 0 done, 1 refused, not offered or not known to be done, \
     2 usage or configuration.";
+const UPDATED: &str = "The endpoint is read right before it is sent back whole, so that what others \
+    change of it meanwhile stays; where somebody changed a field that is named here since the command \
+    began, nothing is sent and what stands is said (exit code 1). Only what is changed in the instant \
+    between that last look and the sending is replaced unseen, as the service takes no condition. \
+    Where the service then tells it otherwise than it was sent, that is said.
+
+Exit codes: 0 done, 1 refused, changed by somebody else meanwhile, not offered or not known to be done, \
+    2 usage or configuration.";
+const SWITCHED: &str = "The endpoint is read right before it is sent back whole, so that what others \
+    change of it stays, but for the instant between that look and the sending. Where the service then \
+    tells another state than the one that was sent, that is said, and the exit code is 1.
+
+Exit codes: 0 done, 1 refused, not offered or not known to be done, 2 usage or configuration.";
+const REPLACED: &str = "What --from holds replaces all headers that stand there. Where somebody else \
+    changes them while the file is read or the question is answered, nothing is sent and the names are \
+    said (exit code 1), also with --yes; only what is changed in the instant before the sending is \
+    replaced unseen.
+
+Exit codes: 0 done; 1 refused, changed by somebody else meanwhile, not offered, declined or not known \
+    to be done; 2 usage or configuration, or nobody can be asked and --yes is missing.";
 const CONFIRMED: &str = "Exit codes: 0 done; 1 refused, not offered, declined or not known to be \
     done; 2 usage or configuration, or nobody can be asked and --yes is missing.";
 const TOLD: &str = "Exit codes: 0 done, 1 refused or not offered, 2 usage or configuration.";
@@ -40,13 +60,13 @@ pub enum EndpointCommand {
     Create(CreateArgs),
     /// Change an endpoint; what is not named stays as it is. --to is its address: a --url (the server)
     /// that is not the configured one is refused
-    #[command(after_long_help = CHANGED)]
+    #[command(after_long_help = UPDATED)]
     Update(UpdateArgs),
     /// Have messages sent to an endpoint again
-    #[command(after_long_help = CHANGED)]
+    #[command(after_long_help = SWITCHED)]
     Enable(OneArgs),
     /// Have nothing sent to an endpoint; what happens meanwhile is not sent later
-    #[command(after_long_help = CHANGED)]
+    #[command(after_long_help = SWITCHED)]
     Disable(OneArgs),
     /// Delete an endpoint, after asking
     #[command(after_long_help = CONFIRMED)]
@@ -58,7 +78,7 @@ pub enum EndpointCommand {
     #[command(after_long_help = TOLD)]
     Secret(TellArgs),
     /// Show an endpoint's own headers, or replace them
-    #[command(after_long_help = CONFIRMED)]
+    #[command(after_long_help = REPLACED)]
     Headers(HeadersArgs),
     /// Have the server send an example event to an endpoint
     #[command(after_long_help = CHANGED)]

@@ -10,6 +10,8 @@ use crate::domain::failure::{Failure, FailureKind};
 pub const EVERY_TASK_EVENT: &str = "task.*";
 /// Stands alone for every event there is or will be: no list of types is sent.
 pub const EVERY_EVENT: &str = "*";
+/// What [`EVERY_TASK_EVENT`] stands for.
+const TASK_EVENTS: [&str; 3] = ["task.completed", "task.failed", "task.progress"];
 /// Messages a second, at most (svix.md: 16 bits).
 const MOST_A_SECOND: u64 = 65_535;
 /// Event types of the service that are named in a fault, at most.
@@ -133,6 +135,21 @@ impl EndpointEdit {
 /// Event types as they are named by words, of which one alone may stand for all.
 pub fn types_named(words: Vec<String>) -> Option<Vec<String>> {
     (words != [EVERY_EVENT]).then_some(words)
+}
+
+/// Event types by their names, without words for several.
+pub fn types_expanded(types: &[String]) -> Vec<&str> {
+    let mut all: Vec<&str> = Vec::new();
+    for name in types {
+        if name == EVERY_TASK_EVENT {
+            all.extend(TASK_EVENTS);
+        } else {
+            all.push(name);
+        }
+    }
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 fn faults(

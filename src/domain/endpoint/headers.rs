@@ -28,9 +28,21 @@ pub struct OwnHeaders {
 }
 
 impl OwnHeaders {
+    /// Names of what somebody else changed since this look, so that sending these instead would take
+    /// that back without a word. What the service does not tell may have changed unseen.
+    pub fn overtaken(&self, sent: &BTreeMap<String, OwnValue>, now: &Self) -> Vec<String> {
+        let is_as_wanted = |name: &String| {
+            let mut sent = sent.iter();
+            let wanted = sent.find(|(known, _)| known.eq_ignore_ascii_case(name));
+            now.stands_so(name, wanted.map(|(_, value)| value.reveal()))
+        };
+        let changed = now.changed_since(self).into_iter();
+        changed.filter(|name| !is_as_wanted(name)).collect()
+    }
+
     /// Names of those that differ from these of an earlier look. Of what is not told only whether it is
     /// there.
-    pub fn changed_since(&self, before: &Self) -> BTreeSet<String> {
+    fn changed_since(&self, before: &Self) -> BTreeSet<String> {
         let (now, before) = (self.all(), before.all());
         let names = now.keys().chain(before.keys());
         let differs = |name: &&&str| now.get(**name) != before.get(**name);
@@ -41,7 +53,7 @@ impl OwnHeaders {
     }
 
     /// Whether it would make no difference to one to be sent so, or not to be sent.
-    pub fn stands_so(&self, name: &str, sent: Option<&str>) -> bool {
+    fn stands_so(&self, name: &str, sent: Option<&str>) -> bool {
         let now = self.all().remove(name).map(|(_, value)| value);
         now == sent.map(Some)
     }

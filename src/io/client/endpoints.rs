@@ -1,5 +1,5 @@
-//! Changing endpoints. Nothing here is ever repeated, and read-only mode forbids all of it but
-//! reading; `PUT` sends the whole object, to the letter as the service has it but for what is changed.
+//! What is done with endpoints, but for changing their definition. Nothing here is ever repeated, and
+//! read-only mode forbids all of it but reading.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,18 +12,27 @@ use super::Client;
 use super::content::Content;
 use super::http::{NotDone, Verb};
 use crate::domain::{
-    AttemptHeaders, AttemptId, Endpoint, EndpointDraft, EndpointEdit, EndpointId, Failure,
-    FailureKind, FieldFault, Headers, Hidden, MASK, MessageId, OddValue, OwnHeaders, OwnValue,
-    Stats, Time, masked_url, masked_urls, unknown_type,
+    AttemptHeaders, AttemptId, Differs, Endpoint, EndpointDraft, EndpointId, Failure, FailureKind,
+    FieldFault, Headers, Hidden, MessageId, OddValue, OwnHeaders, OwnValue, Stats, Time,
 };
-use crate::wire::endpoints::{self, Created, Held};
+use crate::wire::endpoints::{self, Created};
 use crate::wire::openapi::EndpointRoutes;
 use crate::wire::rest::{Row, one_endpoint};
 
 /// What became of a change.
 pub type Changed<T> = Result<T, NotDone>;
 
-const ENDPOINTS: [&str; 2] = ["webhooks", "endpoints"];
+/// What became of a change of what others may change too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edited<T> {
+    /// It is done; where the service then has it otherwise than it was sent.
+    Done(Vec<Differs>),
+    /// Somebody else changed the same since the look that it was based on: nothing was sent. As it is
+    /// now.
+    Overtaken(Box<T>),
+}
+
+pub(super) const ENDPOINTS: [&str; 2] = ["webhooks", "endpoints"];
 
 impl Client {
     /// `POST /webhooks/endpoints`
@@ -39,73 +48,6 @@ impl Client {
             let why = "the service took it, but its answer tells no endpoint and no secret";
             NotDone::Unknown(why.to_owned())
         })
-    }
-
-    /// Changes an endpoint: it is read as the service has it now, changed, and `PUT` back whole, so
-    /// that what is not named stays. Svix takes the change alone.
-    pub async fn edit_endpoint(&self, id: &EndpointId, edit: &EndpointEdit) -> Changed<()> {
-        refuse_faults(&edit.faults())?;
-        if let Some(svix) = &self.svix {
-            return svix.edit_endpoint(id, edit, &key()).await;
-        }
-        let held = self.held(id).await.map_err(NotDone::Refused)?;
-        if held.endpoint.url.is_empty() && edit.url.is_none() {
-            let what = format!("nothing was sent: the service does not tell the URL of {id}");
-            let hint = "a change replaces all of it: name the URL too";
-            let failure = Failure::new(FailureKind::Local, what, hint);
-            return Err(NotDone::Refused(failure));
-        }
-        let url = self.endpoint_url(id)?;
-        let body = held.with(edit);
-        self.change(Verb::Put, &url, Some(body)).await.map(|_| ())
-    }
-
-    /// What speaks against a change before anything is sent: `***` that stands for what the service
-    /// has and reeltop does not show, or an event type that it has not.
-    pub async fn edit_fault(
-        &self,
-        id: &EndpointId,
-        edit: &EndpointEdit,
-    ) -> Result<Option<FieldFault>, Failure> {
-        match self.mask_fault(id, edit).await? {
-            None => Ok(self.type_fault(edit.types()).await),
-            fault => Ok(fault),
-        }
-    }
-
-    async fn mask_fault(
-        &self,
-        id: &EndpointId,
-        edit: &EndpointEdit,
-    ) -> Result<Option<FieldFault>, Failure> {
-        let holds = |typed: &Option<String>| typed.as_ref().is_some_and(|it| it.contains(MASK));
-        let (url, description) = (holds(&edit.url), holds(&edit.description));
-        if !url && !description {
-            return Ok(None);
-        }
-        let (held, masking) = match &self.svix {
-            Some(svix) => (svix.endpoint_unmasked(id).await?, &svix.http.masking),
-            None => (self.held(id).await?.endpoint, &self.http.masking),
-        };
-        let why = || format!("{MASK} stands for what is not shown: type it out");
-        let fault = |field| FieldFault { field, why: why() };
-        if url && masked_url(&masking.text(&held.url)) != *held.url {
-            return Ok(Some(fault("url")));
-        }
-        let text = masking.text(&held.description);
-        let is_masked = description && masked_urls(&text) != *held.description;
-        Ok(is_masked.then(|| fault("description")))
-    }
-
-    /// What speaks against event types, where the service lists those that it has. One that does
-    /// not, or not to this key, says for itself what it refuses.
-    pub async fn type_fault(&self, types: Option<&[String]>) -> Option<FieldFault> {
-        let types = types?;
-        let known = match &self.svix {
-            Some(svix) => svix.event_types().await.ok()?,
-            None => self.published().await.ok()??.event_types,
-        };
-        unknown_type(types, &known?)
     }
 
     /// `DELETE /webhooks/endpoints/{id}`
@@ -269,20 +211,38 @@ impl Client {
         })
     }
 
-    /// Replaces an endpoint's own headers, whose values may be secrets.
+    /// Replaces an endpoint's own headers, whose values may be secrets; not where somebody else changed
+    /// what these would take back since the look that they are based on.
     pub async fn set_endpoint_headers(
         &self,
-        template: &str,
+        routes: &EndpointRoutes,
         id: &EndpointId,
         headers: &BTreeMap<String, OwnValue>,
-    ) -> Changed<()> {
-        if let Some(svix) = &self.svix {
-            return svix.set_headers(id, headers, &key()).await;
+        since: Option<&OwnHeaders>,
+    ) -> Changed<Edited<OwnHeaders>> {
+        let offered = |route: &Option<String>, what| {
+            let route = route.clone();
+            route.ok_or_else(|| NotDone::Refused(Failure::absent(what)))
+        };
+        let template = offered(&routes.set_headers, "setting headers")?;
+        if let Some(began) = since {
+            let reading = offered(&routes.headers, "reading headers")?;
+            self.make_ready()?;
+            let now = self.headers_to_edit(&reading, id).await;
+            let now = now.map_err(NotDone::Refused)?;
+            if !began.overtaken(headers, &now).is_empty() {
+                return Ok(Edited::Overtaken(Box::new(now)));
+            }
         }
-        let url = self.filled(template, id).map_err(NotDone::Refused)?;
-        let values = headers.values().map(OwnValue::reveal);
-        let body = Content::with(endpoints::headers_body(headers), values);
-        self.change(Verb::Put, &url, Some(body)).await.map(|_| ())
+        if let Some(svix) = &self.svix {
+            svix.set_headers(id, headers, &key()).await?;
+        } else {
+            let url = self.filled(&template, id).map_err(NotDone::Refused)?;
+            let values = headers.values().map(OwnValue::reveal);
+            let body = Content::with(endpoints::headers_body(headers), values);
+            self.change(Verb::Put, &url, Some(body)).await?;
+        }
+        Ok(Edited::Done(Vec::new()))
     }
 
     /// Has the service send an example to this endpoint alone.
@@ -342,32 +302,7 @@ impl Client {
         }
     }
 
-    /// An endpoint as the service has it, nothing masked.
-    async fn held(&self, id: &EndpointId) -> Result<Held, Failure> {
-        let mut cursor: Option<String> = None;
-        for _ in 0..super::reading::MAX_PAGES {
-            let query: Vec<(&str, &str)> = cursor.iter().map(|at| ("iterator", &**at)).collect();
-            let http = self.aspect()?;
-            let url = http.route(&ENDPOINTS, &query)?;
-            let read = http.read_unmasked(&url, |body| {
-                let page = crate::wire::rest::endpoints(body)?;
-                Ok((Held::in_list(body, &id.to_string())?, page))
-            });
-            let (held, page) = read.await?;
-            if let Some(held) = held {
-                return Ok(held);
-            }
-            if page.is_last || page.next == cursor {
-                break;
-            }
-            cursor = page.next;
-        }
-        let what = format!("there is no endpoint {id}");
-        let hint = "reeltop endpoints lists them";
-        Err(Failure::new(FailureKind::NotFound, what, hint))
-    }
-
-    fn endpoint_url(&self, id: &EndpointId) -> Changed<Url> {
+    pub(super) fn endpoint_url(&self, id: &EndpointId) -> Changed<Url> {
         let id = id.to_string();
         self.http
             .route(&[ENDPOINTS[0], ENDPOINTS[1], &id], &[])
@@ -397,7 +332,7 @@ impl Client {
             .map_err(|failed| failed.failure)
     }
 
-    async fn change(
+    pub(super) async fn change(
         &self,
         verb: Verb,
         url: &Url,
@@ -409,12 +344,12 @@ impl Client {
 }
 
 /// A new idempotency key.
-fn key() -> String {
+pub(super) fn key() -> String {
     format!("reeltop-{}", uuid::Uuid::new_v4())
 }
 
 /// What the service would refuse is not sent.
-fn refuse_faults(faults: &[FieldFault]) -> Changed<()> {
+pub(super) fn refuse_faults(faults: &[FieldFault]) -> Changed<()> {
     let Some(first) = faults.first() else {
         return Ok(());
     };

@@ -71,14 +71,15 @@ async fn the_key_in_a_header_is_not_shown_and_goes_back_as_it_is() {
     let id = create_endpoint(&shop.server, "http://127.0.0.1:9/", &["task.*"]).await;
     let id = EndpointId::new(&id.id);
     let client = Client::new(&Source::new(&shop.server.url(), &*key)).unwrap();
-    let template = client.endpoint_routes().await.unwrap().headers.unwrap();
+    let routes = client.endpoint_routes().await.unwrap();
+    let template = routes.headers.clone().unwrap();
     let headers = BTreeMap::from([
         ("authorization".to_owned(), OwnValue::text("Basic eA==")),
         ("x-shop".to_owned(), OwnValue::text(&format!("Key {key}"))),
         ("x-team".to_owned(), OwnValue::text("media")),
     ]);
-    let set = client.set_endpoint_headers(&template, &id, &headers).await;
-    set.unwrap();
+    let set = client.set_endpoint_headers(&routes, &id, &headers, None);
+    set.await.unwrap();
     let own = client.headers_to_edit(&template, &id).await.unwrap();
     let mut state = told();
     let asked = managed(&press(&mut state, "4 m j j enter"));

@@ -58,7 +58,7 @@ async fn is_made_changed_in_part_and_deleted(server: Running) {
         disabled: Some(true),
         ..EndpointEdit::default()
     };
-    client.edit_endpoint(&id, &edit).await.unwrap();
+    client.edit_endpoint(&id, &edit, None).await.unwrap();
     let found = svix.endpoints().await.unwrap().rows.remove(0).value;
     assert!(found.disabled);
     assert_eq!((&*found.description, found.rate_limit), ("prod", Some(7)));
@@ -74,7 +74,7 @@ async fn is_made_changed_in_part_and_deleted(server: Running) {
         rate_limit: Some(None),
         ..EndpointEdit::default()
     };
-    client.edit_endpoint(&id, &edit).await.unwrap();
+    client.edit_endpoint(&id, &edit, None).await.unwrap();
     let found = svix.endpoints().await.unwrap().rows.remove(0).value;
     assert_eq!(found.rate_limit, None);
 
@@ -88,16 +88,16 @@ async fn is_made_changed_in_part_and_deleted(server: Running) {
         ("x-team".to_owned(), OwnValue::text("video")),
         ("authorization".to_owned(), OwnValue::text("Basic eA==")),
     ]);
-    client
-        .set_endpoint_headers("", &id, &headers)
-        .await
-        .unwrap();
+    let routes = client.endpoint_routes().await.unwrap();
+    let set = client.set_endpoint_headers(&routes, &id, &headers, None);
+    set.await.unwrap();
     let told = client.endpoint_headers("", &id).await.unwrap();
     assert_eq!(told.headers.keys().collect::<Vec<_>>(), ["x-team"]);
     assert_eq!(told.sensitive.len(), 1);
     // The key in one is for what goes back alone.
     let key = BTreeMap::from([("x-key".to_owned(), OwnValue::text(server.api_key()))]);
-    client.set_endpoint_headers("", &id, &key).await.unwrap();
+    let set = client.set_endpoint_headers(&routes, &id, &key, None);
+    set.await.unwrap();
     let told = client.endpoint_headers("", &id).await.unwrap();
     assert_eq!(told.headers["x-key"], "***");
     let own = client.headers_to_edit("", &id).await.unwrap();
@@ -116,7 +116,7 @@ async fn is_made_changed_in_part_and_deleted(server: Running) {
         url: Some("ftp://x".to_owned()),
         ..EndpointEdit::default()
     };
-    let fault = refused(client.edit_endpoint(&id, &bad).await);
+    let fault = refused(client.edit_endpoint(&id, &bad, None).await);
     assert!(fault.what.contains("nothing was sent: url"), "{fault}");
     server.stop().await;
 }
@@ -132,7 +132,7 @@ async fn all_events_are_no_list() {
         ..EndpointEdit::default()
     };
     let id = EndpointId::new("ep_1");
-    client.edit_endpoint(&id, &edit).await.unwrap();
+    client.edit_endpoint(&id, &edit, None).await.unwrap();
     let body = service.next().await.body;
     assert_eq!(&body[..], br#"{"eventTypes":null}"#);
 }
@@ -207,7 +207,9 @@ async fn headers_that_are_no_texts_are_shown_and_go_back_as_they_are() {
         ..own
     });
     let sent = form.headers().unwrap();
-    client.set_endpoint_headers("", &id, &sent).await.unwrap();
+    let routes = client.endpoint_routes().await.unwrap();
+    let changed = client.set_endpoint_headers(&routes, &id, &sent, None);
+    changed.await.unwrap();
     let body = service.next().await.body;
     let expected = r#"{"headers":{"x-b":true,"x-l":["a", 2.50],"x-n":1e2,"x-t":"video"}}"#;
     assert_eq!(std::str::from_utf8(&body).unwrap(), expected);

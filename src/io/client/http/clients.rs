@@ -31,6 +31,11 @@ impl Http {
         })
     }
 
+    /// Makes the client that a change goes out by, as that takes its time.
+    pub fn make_ready(&self) -> Result<(), Failure> {
+        self.single().map(|_| ())
+    }
+
     pub(super) fn builder(&self, url: &Url) -> reqwest::ClientBuilder {
         let builder = Client::builder()
             .user_agent(AGENT)

@@ -3,10 +3,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::endpoints::expanded;
 use super::{Svix, said};
 use crate::domain::bulk::{Sweep, Takes, Tried};
-use crate::domain::{EndpointId, Time, Unreadable};
+use crate::domain::{EndpointId, Time, Unreadable, types_expanded};
 use crate::io::client::content::Content;
 use crate::io::client::endpoints::Changed;
 use crate::io::client::http::{NotDone, Verb};
@@ -82,7 +81,7 @@ impl Svix {
                     Tried::Failed => 2,
                 });
                 let chosen = Chosen {
-                    event_types: expanded(event_types)
+                    event_types: types_expanded(event_types)
                         .into_iter()
                         .map(str::to_owned)
                         .collect(),

@@ -8,17 +8,14 @@ use serde_json::{Map, Value, json};
 
 use super::Svix;
 use crate::domain::{
-    EVERY_TASK_EVENT, Endpoint, EndpointDraft, EndpointEdit, EndpointId, Failure, OwnValue,
-    Unreadable,
+    Endpoint, EndpointDraft, EndpointEdit, EndpointId, Failure, OwnValue, Unreadable,
+    types_expanded,
 };
 use crate::io::client::content::Content;
 use crate::io::client::endpoints::Changed;
 use crate::io::client::http::Verb;
 use crate::wire::endpoints::{self as around, Created};
 use crate::wire::rest;
-
-/// What `task.*` stands for, which Svix does not know.
-const TASK_EVENTS: [&str; 3] = ["task.completed", "task.failed", "task.progress"];
 
 impl Svix {
     /// Makes an endpoint, and reads the secret that the service made for it.
@@ -30,7 +27,7 @@ impl Svix {
         let body = json!({
             "url": draft.url,
             "description": draft.description,
-            "eventTypes": draft.event_types.as_deref().map(expanded),
+            "eventTypes": draft.event_types.as_deref().map(types_expanded),
             "throttleRate": draft.rate_limit,
             "disabled": draft.disabled,
         });
@@ -52,13 +49,13 @@ impl Svix {
     }
 
     /// Changes what is named of an endpoint; the rest stays as it is, also what reeltop does not
-    /// know of.
+    /// know of. The endpoint as the answer tells it, if it does.
     pub async fn edit_endpoint(
         &self,
         id: &EndpointId,
         edit: &EndpointEdit,
         idempotency_key: &str,
-    ) -> Changed<()> {
+    ) -> Changed<Option<Endpoint>> {
         let mut body = Map::new();
         let mut set = |name: &str, value: Option<Value>| {
             body.extend(value.map(|value| (name.to_owned(), value)));
@@ -69,14 +66,15 @@ impl Svix {
             edit.description.as_ref().map(|text| json!(text)),
         );
         let types = edit.event_types.as_ref();
-        let types = types.map(|types| json!(types.as_deref().map(expanded)));
+        let types = types.map(|types| json!(types.as_deref().map(types_expanded)));
         set("eventTypes", types);
         set("throttleRate", edit.rate_limit.map(|limit| json!(limit)));
         set("disabled", edit.disabled.map(Value::Bool));
         let id = id.to_string();
         let route = self.route(&["endpoint", &id]);
         let body = Some(Value::Object(body).to_string());
-        self.change(Verb::Patch, &route, body, idempotency_key, done)
+        let told = |answer: &[u8]| Ok(rest::one_endpoint(answer).ok().map(|row| row.value));
+        self.change(Verb::Patch, &route, body, idempotency_key, told)
             .await
     }
 
@@ -136,19 +134,4 @@ impl Svix {
 #[expect(clippy::unnecessary_wraps, reason = "it stands where answers are read")]
 fn done(_: &[u8]) -> Result<(), Unreadable> {
     Ok(())
-}
-
-/// Event types by their names, without words for several.
-pub fn expanded(types: &[String]) -> Vec<&str> {
-    let mut all: Vec<&str> = Vec::new();
-    for name in types {
-        if name == EVERY_TASK_EVENT {
-            all.extend(TASK_EVENTS);
-        } else {
-            all.push(name);
-        }
-    }
-    all.sort_unstable();
-    all.dedup();
-    all
 }
