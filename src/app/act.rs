@@ -6,7 +6,8 @@ use super::listing::{Listing, health_entries};
 use super::page::Page;
 use super::prompt::Prompt;
 use super::{Effect, Overlay, Screen, State, Tone};
-use crate::domain::{CauseId, LinkState, Part};
+use crate::domain::query::Now;
+use crate::domain::{CauseId, LinkState, Part, Query};
 
 impl State {
     pub(super) fn paste(&mut self, text: &str) {
@@ -285,27 +286,51 @@ impl State {
         }
     }
 
+    /// What a filter of this screen's list means by now: the clock that its times stand in.
+    fn filter_now(&self) -> Now {
+        let wall = self.now.wall;
+        let time = match self.screen {
+            Screen::Tasks | Screen::Events => self.history.task_time(wall),
+            Screen::Deliveries | Screen::Endpoints => self.history.service_time(wall),
+            Screen::Received | Screen::Health => wall,
+        };
+        Now {
+            time,
+            utc_offset: self.session.utc_offset,
+        }
+    }
+
+    /// Keeps the filter that was typed. What stands there goes on meaning what it means now.
+    pub(super) fn keep_filter(&mut self) {
+        self.prompt = None;
+        let text = self.filter_text().unwrap_or_default();
+        if let Some(pinned) = Query::pinned(text, self.filter_now()) {
+            self.set_filter(&pinned);
+        }
+    }
+
     pub(super) fn set_filter(&mut self, text: &str) {
+        let now = self.filter_now();
         match self.screen {
             // The first slice is tested at once, so that short lists never wait.
             Screen::Tasks => {
-                self.tasks.set_filter(text);
+                self.tasks.set_filter(text, now);
                 self.tasks.scan(&self.history);
             }
             Screen::Events => {
-                self.events.set_filter(text, &self.history);
+                self.events.set_filter(text, now, &self.history);
                 self.events.scan(&self.history);
             }
             Screen::Deliveries => {
-                self.deliveries.set_filter(text);
+                self.deliveries.set_filter(text, now);
                 self.deliveries.scan(&self.history);
             }
             Screen::Endpoints => {
-                self.endpoints.set_filter(text);
+                self.endpoints.set_filter(text, now);
                 self.endpoints.settle(&self.history);
             }
             Screen::Received => {
-                self.received.filter.set(text);
+                self.received.filter.set(text, now);
             }
             Screen::Health => {}
         }

@@ -4,6 +4,7 @@ use super::filter::Filter;
 use super::list::{Cursor, Listed, Place, Slice, cursor_of, slice_of};
 use super::rescan::Rescan;
 use super::subject::DeliverySubject;
+use crate::domain::query::Now;
 use crate::domain::{ByTime, Delivery, History, MessageId, Moment, TaskId, Time};
 
 /// What is said where all that match are asked for before they are known.
@@ -134,8 +135,8 @@ impl DeliveryList {
         }
     }
 
-    pub fn set_filter(&mut self, text: &str) {
-        if self.filter.set(text) {
+    pub fn set_filter(&mut self, text: &str, now: Now) {
+        if self.filter.set(text, now) {
             self.matches = self.filter.is_active().then(Matches::default);
         }
     }

@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use super::filter::Filter;
 use super::list::{Cursor, Listed, Place, Slice, cursor_of, slice_of};
 use super::subject::EndpointSubject;
+use crate::domain::query::Now;
 use crate::domain::{Attempt, AttemptId, EndpointId, History, MessageId, Time};
 
 /// Attempts remembered for the detail of an endpoint.
@@ -82,8 +83,8 @@ pub struct EndpointList {
 }
 
 impl EndpointList {
-    pub fn set_filter(&mut self, text: &str) {
-        self.is_stale |= self.filter.set(text);
+    pub fn set_filter(&mut self, text: &str, now: Now) {
+        self.is_stale |= self.filter.set(text, now);
     }
 
     pub fn note_stale(&mut self) {

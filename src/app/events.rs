@@ -6,7 +6,7 @@ use super::filter::Filter;
 use super::list::{Cursor, Listed, Place, Slice, cursor_of, slice_of};
 use super::rescan::Rescan;
 use super::subject::EventSubject;
-use crate::domain::query::Field;
+use crate::domain::query::{Field, Now};
 use crate::domain::{EventRow, History, Moment, Time};
 
 /// Events tested in one slice.
@@ -60,8 +60,8 @@ impl Matches {
 }
 
 impl EventList {
-    pub fn set_filter(&mut self, text: &str, history: &History) {
-        if self.filter.set(text) {
+    pub fn set_filter(&mut self, text: &str, now: Now, history: &History) {
+        if self.filter.set(text, now) {
             let end = history.events.next_position();
             self.matches = self.filter.is_active().then(|| Matches {
                 passing: VecDeque::new(),

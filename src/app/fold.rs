@@ -345,6 +345,7 @@ mod tests {
     use crate::app::keymap::Keymap;
     use crate::app::list::{Listed, Place};
     use crate::app::{Session, update};
+    use crate::domain::query::Now;
     use crate::domain::time::SECOND;
     use crate::domain::{
         AssetId, Attempt, AttemptId, AttemptStatus, EndpointId, Event, EventId, EventType, Feature,
@@ -467,11 +468,15 @@ mod tests {
     }
 
     fn filter(state: &mut State, events: &str, deliveries: &str) {
+        let now = Now {
+            time: state.now.wall,
+            utc_offset: 0,
+        };
         for text in ["", events] {
-            state.events.set_filter(text, &state.history);
+            state.events.set_filter(text, now, &state.history);
         }
         for text in ["", deliveries] {
-            state.deliveries.set_filter(text);
+            state.deliveries.set_filter(text, now);
         }
         scan(state);
     }

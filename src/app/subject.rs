@@ -3,57 +3,16 @@
 use crate::domain::query::{Field, Subject, Test};
 use crate::domain::{
     Attempt, AttemptStatus, Cause, CauseId, Delivery, Endpoint, EndpointId, EventEntry, Feature,
-    FeatureState, Forecast, History, Id, MessageId, OutcomeState, Query, Receipt, Received, Replay,
-    ReplayState, TaskRow, TaskState,
+    FeatureState, Forecast, History, MessageId, OutcomeState, Query, TaskRow, TaskState, Time,
 };
 
+mod receipt;
+mod replay;
+
+pub use receipt::ReceiptSubject;
+pub use replay::ReplaySubject;
+
 type See<'a> = &'a mut dyn FnMut(&str) -> bool;
-
-/// What was received of a message.
-pub struct ReceiptSubject<'a>(pub &'a Receipt);
-
-impl Subject for ReceiptSubject<'_> {
-    fn state(&self) -> Option<TaskState> {
-        None
-    }
-
-    fn has_outcome(&self, word: &str) -> bool {
-        let is_refused = |request: &Received| {
-            request.finding.is_refused() || request.code.is_none_or(|code| code >= 300)
-        };
-        let is_last_refused = self.0.last().map(|(_, last)| is_refused(last));
-        match word {
-            "failed" => is_last_refused == Some(true),
-            "delivered" | "completed" => is_last_refused == Some(false),
-            "retrying" => self.0.n_requests > 1,
-            _ => false,
-        }
-    }
-
-    fn feature(&self, _: &Feature) -> Option<FeatureState> {
-        None
-    }
-
-    fn field(&self, field: Field, see: See<'_>) -> bool {
-        let Some((_, last)) = self.0.last() else {
-            return false;
-        };
-        let id = |id: Option<&Id>, see: See<'_>| id.is_some_and(|id| see(id.as_text(&mut [0; 36])));
-        match field {
-            Field::Id | Field::Message => id(last.message.as_ref().map(|it| &it.0), see),
-            Field::Task => id(last.task.as_ref().map(|it| &it.0), see),
-            Field::Type => last.kind.as_ref().is_some_and(|kind| see(kind.name())),
-            Field::Code => last.code.is_some_and(|code| see(&code.to_string())),
-            _ => false,
-        }
-    }
-
-    fn texts(&self, see: See<'_>) -> bool {
-        [Field::Id, Field::Task, Field::Type]
-            .into_iter()
-            .any(|field| self.field(field, see))
-    }
-}
 
 /// A task.
 pub struct TaskSubject<'a> {
@@ -84,6 +43,10 @@ impl Subject for TaskSubject<'_> {
 
     fn feature(&self, feature: &Feature) -> Option<FeatureState> {
         self.row.features().get(feature)
+    }
+
+    fn time(&self) -> Option<Time> {
+        Some(self.row.updated())
     }
 
     fn field(&self, field: Field, see: See<'_>) -> bool {
@@ -146,6 +109,10 @@ impl Subject for EventSubject<'_> {
 
     fn feature(&self, feature: &Feature) -> Option<FeatureState> {
         self.entry.task.as_ref()?.features.get(feature)
+    }
+
+    fn time(&self) -> Option<Time> {
+        Some(self.history.event_time(self.entry))
     }
 
     fn field(&self, field: Field, see: See<'_>) -> bool {
@@ -236,6 +203,10 @@ impl Subject for DeliverySubject<'_> {
     fn feature(&self, feature: &Feature) -> Option<FeatureState> {
         let task = self.delivery.message.as_ref()?.task.as_ref()?;
         self.history.tasks.get(task)?.features().get(feature)
+    }
+
+    fn time(&self) -> Option<Time> {
+        Some(self.delivery.time())
     }
 
     fn field(&self, field: Field, see: See<'_>) -> bool {
@@ -398,6 +369,10 @@ impl Subject for AttemptSubject<'_> {
         None
     }
 
+    fn time(&self) -> Option<Time> {
+        Some(self.attempt.started)
+    }
+
     fn field(&self, field: Field, see: See<'_>) -> bool {
         let attempt = self.attempt;
         match field {
@@ -462,84 +437,6 @@ pub fn means_cause(history: &History, query: &Query, message: &MessageId, cause:
         })
 }
 
-/// A replay, of which the ledger holds ids alone.
-pub struct ReplaySubject<'a> {
-    pub history: &'a History,
-    pub replay: &'a Replay,
-}
-
-impl ReplaySubject<'_> {
-    /// What a query asks that no replay can answer, in words; `None` if it can answer all.
-    pub fn unanswerable(query: &Query) -> Option<&'static str> {
-        query.terms().iter().find_map(|term| match &term.test {
-            Test::Field(Field::Type | Field::Task | Field::Asset | Field::User, _) => {
-                Some("its message")
-            }
-            Test::Feature(..) | Test::State(TaskState::Queued | TaskState::Processing) => {
-                Some("a task")
-            }
-            Test::Outcome("broken" | "superseded" | "retrying" | "exhausted" | "unsent") => {
-                Some("a message")
-            }
-            Test::Outcome("disabled" | "enabled") => Some("an endpoint's state"),
-            Test::Field(Field::Cause | Field::Trigger, _)
-            | Test::Outcome("manual" | "scheduled" | "replayed") => Some("attempts"),
-            _ => None,
-        })
-    }
-}
-
-impl Subject for ReplaySubject<'_> {
-    fn state(&self) -> Option<TaskState> {
-        None
-    }
-
-    fn has_outcome(&self, word: &str) -> bool {
-        let state = &self.replay.state;
-        match word {
-            "completed" => state.name() == "delivered",
-            "canceled" => state.name() == "cancelled",
-            "sending" | "active" => state.is_open(),
-            "done" => !state.is_open(),
-            word => state.name() == word,
-        }
-    }
-
-    fn feature(&self, _: &Feature) -> Option<FeatureState> {
-        None
-    }
-
-    fn field(&self, field: Field, see: See<'_>) -> bool {
-        let replay = self.replay;
-        match field {
-            Field::Id => {
-                replay.by.as_ref().is_some_and(|by| see(&by.id))
-                    || (replay.state.attempt())
-                        .is_some_and(|attempt| see(attempt.0.as_text(&mut [0; 36])))
-            }
-            Field::Message => see(replay.message.0.as_text(&mut [0; 36])),
-            Field::Endpoint => {
-                let known = self.history.endpoints.get(&replay.endpoint);
-                see(replay.endpoint.0.as_text(&mut [0; 36]))
-                    || known.is_some_and(|known| see(&known.url) || see(&known.description))
-            }
-            Field::Code => match &replay.state {
-                ReplayState::Answered(answer) => see(&answer.code.to_string()),
-                _ => false,
-            },
-            _ => false,
-        }
-    }
-
-    fn texts(&self, see: See<'_>) -> bool {
-        [Field::Id, Field::Message, Field::Endpoint]
-            .into_iter()
-            .any(|field| self.field(field, see))
-            || see(self.replay.state.name())
-            || see(self.replay.route.name())
-    }
-}
-
 /// An endpoint.
 pub struct EndpointSubject<'a> {
     pub endpoint: &'a Endpoint,
@@ -564,6 +461,10 @@ impl Subject for EndpointSubject<'_> {
 
     fn feature(&self, _: &Feature) -> Option<FeatureState> {
         None
+    }
+
+    fn time(&self) -> Option<Time> {
+        self.endpoint.created
     }
 
     fn field(&self, field: Field, see: See<'_>) -> bool {

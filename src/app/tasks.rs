@@ -4,7 +4,7 @@ use super::filter::Filter;
 use super::list::{Cursor, Listed, Place, Slice, cursor_of};
 use super::rescan::Rescan;
 use super::subject::TaskSubject;
-use crate::domain::query::TaskFilter;
+use crate::domain::query::{Now, TaskFilter};
 use crate::domain::{Anchor, History, Moment, TaskId, TaskOrder, Time};
 
 /// Tasks tested in one slice, so that a slice costs a few milliseconds at most.
@@ -29,8 +29,8 @@ struct Matches {
 
 impl TaskList {
     /// Takes another filter text in.
-    pub fn set_filter(&mut self, text: &str) {
-        if self.filter.set(text) {
+    pub fn set_filter(&mut self, text: &str, now: Now) {
+        if self.filter.set(text, now) {
             let query = &self.filter.query;
             // States and features are columns, which every window reads anyway.
             self.matches = (!query.is_columnar()).then(|| Matches {

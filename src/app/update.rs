@@ -93,7 +93,7 @@ impl State {
     fn press_in_prompt(&mut self, key: KeyEvent, action: Option<Action>) -> Vec<Effect> {
         match action {
             Some(Action::Interrupt) => return self.interrupt(),
-            Some(Action::Keep) => self.prompt = None,
+            Some(Action::Keep) => self.keep_filter(),
             Some(_) => {
                 self.prompt = None;
                 self.set_filter("");

@@ -10,7 +10,7 @@ use crate::domain::{CauseSummary, Delivery, History, Query, plural};
 use crate::wire::normal;
 
 pub async fn run(args: CausesArgs, from: SourceArgs) -> Outcome {
-    let query = query(args.query.as_deref())?;
+    let query = query(args.query.as_deref(), from.utc)?;
     let (_, client) = source::reader(&from, source::PATIENCE)?;
     let client = &client;
     let read = paged(args.limit, |limit, cursor| async move {
@@ -26,7 +26,7 @@ pub async fn run(args: CausesArgs, from: SourceArgs) -> Outcome {
         None => "nothing failed".to_owned(),
         Some(missing) => format!("no failure is known, but {missing}"),
     };
-    let n_causes = print(lens.history(), &query, &args, &from, &if_none)?;
+    let n_causes = print(lens.history(), lens.query(), &args, &from, &if_none)?;
     let attempts = attempts_in(lens.history());
     let attempts = match missing {
         Some(_) => format!("{attempts} that could be read"),
@@ -60,7 +60,7 @@ fn missing(lens: &Lens<'_>, n_unreadable: u64) -> Option<String> {
 
 /// The causes as the journal has them.
 pub fn offline(args: &CausesArgs, from: &SourceArgs) -> Outcome {
-    let query = query(args.query.as_deref())?;
+    let query = query(args.query.as_deref(), from.utc)?;
     let history = offline::history(from)?;
     print(&history, &query, args, from, "no failure is in the journal")?;
     let n = history.deliveries.len();

@@ -32,7 +32,9 @@ const MAX_NAMELESS: usize = 100;
 
 /// A query with what is known for it.
 pub struct Lens<'a> {
-    query: &'a Query,
+    query: Query,
+    /// Whether the query goes by the service's clock by now.
+    is_settled: bool,
     client: &'a Client,
     history: History,
     /// Whether attempts and what they were answered are read whatever the query asks.
@@ -51,10 +53,11 @@ pub struct Lens<'a> {
 
 impl<'a> Lens<'a> {
     /// For a list of at most `n_rows` messages or tasks.
-    pub fn new(query: &'a Query, client: &'a Client, n_rows: usize) -> Self {
+    pub fn new(query: &Query, client: &'a Client, n_rows: usize) -> Self {
         let usual = Bounds::default();
         Self {
-            query,
+            query: query.clone(),
+            is_settled: false,
             client,
             history: History::new(Bounds {
                 messages: usual.messages.max(n_rows),
@@ -89,6 +92,11 @@ impl<'a> Lens<'a> {
     pub fn delivery(&self, id: &MessageId) -> Option<&Delivery> {
         let found = self.history.deliveries.get(id)?;
         self.read.contains(id).then_some(found)
+    }
+
+    /// What is asked, by the service's clock once rows were taken in.
+    pub fn query(&self) -> &Query {
+        &self.query
     }
 
     /// What was read.
@@ -175,6 +183,7 @@ impl<'a> Lens<'a> {
 
     /// Takes in the messages of a list, and reads what the query asks of them.
     pub async fn take_messages(&mut self, rows: impl Iterator<Item = &Logged>) {
+        self.settle(self.client.deliveries_ahead());
         let mut ids = Vec::new();
         for logged in rows {
             ids.push(logged.message.id.clone());
@@ -217,6 +226,7 @@ impl<'a> Lens<'a> {
 
     /// Takes in the attempts of a list, and reads what the query asks of their messages.
     pub async fn take_attempts(&mut self, rows: impl Iterator<Item = &Attempt>) {
+        self.settle(self.client.deliveries_ahead());
         let mut messages = HashSet::new();
         for attempt in rows {
             messages.insert(attempt.message.to_string());
@@ -237,6 +247,7 @@ impl<'a> Lens<'a> {
 
     /// Reads what the query asks of endpoints: whether messages are failing there.
     pub async fn take_endpoints(&mut self, ids: Vec<EndpointId>) {
+        self.settle(self.client.deliveries_ahead());
         let asks_how = |test: &Test| {
             matches!(test, Test::State(_)) || matches!(test, Test::Outcome("failed" | "delivered"))
         };
@@ -335,11 +346,20 @@ impl<'a> Lens<'a> {
             let why = "it asks about a task's webhooks, which this list does not read; `reeltop messages` takes it";
             return Err(usage("--query", why));
         }
+        self.settle(self.client.tasks_ahead());
         for task in rows {
             self.fold(ChangeKind::Task(task.clone()));
         }
         self.read_names().await;
         Ok(())
+    }
+
+    /// Once the first rows are there the service has answered, so that its clock is known.
+    fn settle(&mut self, ahead: Option<i64>) {
+        if !self.is_settled {
+            self.query.shift(ahead.unwrap_or(0));
+            self.is_settled = true;
+        }
     }
 
     fn asks(&self, test: impl Fn(&Test) -> bool) -> bool {

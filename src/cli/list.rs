@@ -14,10 +14,12 @@ use super::reading::{
     find_messages, is_called, is_unlisted, not_found, say_unreadable, unlisted_words,
 };
 use super::source;
+use crate::domain::query::Now;
 use crate::domain::{
     Attempt, AttemptId, Delivery, EndpointId, EndpointOutcome, Failure, FailureKind, History,
     MessageId, OutcomeState, Query, Unreadable,
 };
+use crate::io::Clock;
 use crate::io::attempts::Attempts;
 use crate::io::client::{Client, FULL_PAGE};
 use crate::wire::normal;
@@ -26,9 +28,16 @@ use crate::wire::rest::{Logged, Page, Row};
 /// Messages whose attempts are walked where endpoints cannot be listed.
 pub const WALKED: usize = 50;
 
-/// Reads a query from the command line; exit code 2 for one that is none.
-pub fn query(text: Option<&str>) -> Result<Query, Stop> {
-    Query::parse_strictly(text.unwrap_or_default()).map_err(|why| usage("--query", why))
+/// Reads a query from the command line, as it is meant now by the clock of this machine; exit code 2
+/// for one that is none.
+pub fn query(text: Option<&str>, is_utc: bool) -> Result<Query, Stop> {
+    let mut query =
+        Query::parse_strictly(text.unwrap_or_default()).map_err(|why| usage("--query", why))?;
+    query.settle(Now {
+        time: Clock::new().now().wall,
+        utc_offset: zone(is_utc),
+    });
+    Ok(query)
 }
 
 /// Pages of one list read by one command at most.
@@ -93,7 +102,7 @@ where
 
 /// `reeltop messages`
 pub async fn messages(args: MessagesArgs, from: SourceArgs) -> Outcome {
-    let query = query(args.query.as_deref())?;
+    let query = query(args.query.as_deref(), from.utc)?;
     let (_, client) = source::reader(&from, source::PATIENCE)?;
     let client = &client;
     let mut code = 0;
@@ -230,7 +239,7 @@ pub fn print_messages(
 
 /// `reeltop attempts`
 pub async fn attempts(args: AttemptsArgs, from: SourceArgs) -> Outcome {
-    let query = query(args.query.as_deref())?;
+    let query = query(args.query.as_deref(), from.utc)?;
     let (_, client) = source::reader(&from, source::PATIENCE)?;
     let (found, is_whole) = match (&args.message, &args.endpoint) {
         (Some(message), _) => (of_message(&client, message, args.limit).await?, true),

@@ -53,8 +53,8 @@ pub fn history(from: &SourceArgs) -> Result<History, Stop> {
 }
 
 /// Reads a query that the journal can answer: which attempts were read, it does not tell.
-fn known(text: Option<&str>) -> Result<Query, Stop> {
-    let query = query(text)?;
+fn known(text: Option<&str>, is_utc: bool) -> Result<Query, Stop> {
+    let query = query(text, is_utc)?;
     let is_unsent = |term: &Term| term.test == Test::Outcome("unsent");
     if query.terms().iter().any(is_unsent) {
         let why = "the journal does not tell which attempts were read, and so not what is unsent; \
@@ -66,7 +66,7 @@ fn known(text: Option<&str>) -> Result<Query, Stop> {
 
 /// `tasks --offline`: the unfinished tasks as they were seen last, or those with these ids.
 pub fn tasks(args: &TasksArgs, from: &SourceArgs) -> Outcome {
-    let query = known(args.query.as_deref())?;
+    let query = known(args.query.as_deref(), from.utc)?;
     let history = history(from)?;
     let mut code = 0;
     let mut found: Vec<TaskRow<'_>> = Vec::new();
@@ -101,7 +101,7 @@ pub fn tasks(args: &TasksArgs, from: &SourceArgs) -> Outcome {
 
 /// `messages --offline`
 pub fn messages(args: &MessagesArgs, from: &SourceArgs) -> Outcome {
-    let query = known(args.query.as_deref())?;
+    let query = known(args.query.as_deref(), from.utc)?;
     let history = history(from)?;
     let wanted: Vec<MessageId> = args.ids.iter().map(|id| MessageId::new(id)).collect();
     let is_known = |id: &MessageId| {
@@ -141,7 +141,7 @@ pub fn messages(args: &MessagesArgs, from: &SourceArgs) -> Outcome {
 
 /// `attempts --offline`
 pub fn attempts(args: &AttemptsArgs, from: &SourceArgs) -> Outcome {
-    let query = query(args.query.as_deref())?;
+    let query = query(args.query.as_deref(), from.utc)?;
     let history = history(from)?;
     let message = args.message.as_deref().map(MessageId::new);
     let endpoint = args.endpoint.as_deref().map(EndpointId::new);
@@ -167,7 +167,7 @@ pub fn attempts(args: &AttemptsArgs, from: &SourceArgs) -> Outcome {
 
 /// `endpoints --offline`
 pub fn endpoints(args: &EndpointsArgs, from: &SourceArgs) -> Outcome {
-    let query = query(args.query.as_deref())?;
+    let query = query(args.query.as_deref(), from.utc)?;
     let history = history(from)?;
     let is_failing = |id: &EndpointId| {
         history.deliveries.newest().any(|delivery| {

@@ -90,7 +90,7 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
     let ids = if is_bulk {
         let now = clock.now().wall;
         let since = args.since.map(|ago| Since::ago(ago, now));
-        select::select(args, &client, since).await?
+        select::select(args, &client, since, from.utc).await?
     } else {
         args.messages.clone()
     };
@@ -105,7 +105,7 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
     let messages = each_once(&history, &ids);
     let now = clock.now().wall;
     // What the query says of endpoints says where to.
-    let meant = query(args.query.as_deref())?;
+    let meant = query(args.query.as_deref(), from.utc)?;
     let (at, is_read_only) = (only.as_ref(), source.read_only);
     let one = |message| match is_bulk.then_some(&meant) {
         Some(meant) => one_of_many(&history, message, at, meant, is_read_only, now),

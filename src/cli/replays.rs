@@ -28,7 +28,7 @@ const ID: usize = 8;
 /// Lists replays, newest first. 0 if all is known, 3 if a replay's outcome is not. Or gives one up:
 /// 0 if it is, 1 if it cannot be or that was declined, 2 if nobody could be asked.
 pub async fn run(args: ReplaysArgs, from: SourceArgs) -> Outcome {
-    let query = query(args.query.as_deref())?;
+    let query = query(args.query.as_deref(), from.utc)?;
     if let Some(what) = ReplaySubject::unanswerable(&query) {
         let why = format!(
             "it asks about {what}, which the ledger of replays does not hold; it holds their states, \

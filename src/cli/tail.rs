@@ -13,6 +13,7 @@ use futures_util::FutureExt;
 use super::args::{SourceArgs, TailArgs};
 use super::output::{Outcome, Output, Stop, note, usage, zone};
 use super::{journal, source};
+use crate::domain::query::Now;
 use crate::domain::{Failure, Query, visible};
 use crate::io::client::Client;
 use crate::io::clock::Clock;
@@ -25,7 +26,7 @@ use print::{Form, Printer};
 pub async fn run(args: TailArgs, from: SourceArgs) -> Outcome {
     let query = args.as_option.clone();
     let query = query.unwrap_or_else(|| args.query.join(" "));
-    let query = Query::parse_strictly(&query).map_err(|why| usage("QUERY", why))?;
+    let mut query = Query::parse_strictly(&query).map_err(|why| usage("QUERY", why))?;
     subject::check(&query).map_err(|why| usage("QUERY", why))?;
     let (source, client) = source::client(&from)?;
     let out = Output::new();
@@ -36,6 +37,10 @@ pub async fn run(args: TailArgs, from: SourceArgs) -> Outcome {
     };
     let zone = zone(from.utc);
     let clock = Clock::new();
+    query.settle(Now {
+        time: clock.now().wall,
+        utc_offset: zone,
+    });
     let mut printer = Printer::new(out, form, query, args.limit, (clock, zone));
     if args.limit == Some(0) {
         return Ok(0);

@@ -17,7 +17,7 @@ use crate::wire::rest::Row;
 
 /// Lists the active tasks, or shows those with these ids; 1 if one of them is not there.
 pub async fn run(args: TasksArgs, from: SourceArgs) -> Outcome {
-    let query = query(args.query.as_deref())?;
+    let query = query(args.query.as_deref(), from.utc)?;
     let (_, client) = source::reader(&from, source::PATIENCE)?;
     let (rows, code) = if args.ids.is_empty() {
         let page = client.active_tasks().await?;

@@ -11,6 +11,7 @@
 //! task: asset: message: id: user: code:   the field holds the text (`code:` is equal)
 //! broken                 a message that an endpoint has not got, nor a newer one of its task
 //! cause:3f0a             a message that failed by this cause
+//! since:2h               not older; also since:09:40 and since:2026-11-22T09:40
 //! keynote                ids and names hold the text
 //! "failed"               the same for a word that would be a state
 //! endpoint:"no body"     quotes hold words together, for a field as well
@@ -20,6 +21,14 @@ use std::borrow::Cow;
 
 use super::feature::{Feature, FeatureState};
 use super::task::TaskState;
+use super::time::Time;
+
+mod since;
+
+pub use since::{Now, Since};
+
+/// Before a time from which on rows are meant.
+const SINCE: &str = "since";
 
 /// A parsed query; the empty one matches everything.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -45,6 +54,9 @@ pub enum Test {
     Feature(Feature, FeatureState),
     /// A named field holds the text, both lower case.
     Field(Field, String),
+    /// It is not older: as typed, and the moment that this means, once a clock was asked
+    /// ([`Query::settle`]); until then nothing passes.
+    Since(Since, Option<Time>),
     /// Some id or name holds the text, lower case.
     Text(String),
 }
@@ -109,6 +121,8 @@ pub trait Subject {
     /// Whether the outcome word (`delivered`, `retrying`, …) holds.
     fn has_outcome(&self, word: &str) -> bool;
     fn feature(&self, feature: &Feature) -> Option<FeatureState>;
+    /// When it was, by the clock of who tells of it; `None` where that is not known.
+    fn time(&self) -> Option<Time>;
     /// Calls `see` with each value of the field, until it says `true`.
     fn field(&self, field: Field, see: &mut dyn FnMut(&str) -> bool) -> bool;
     /// Calls `see` with each id and name of the row, until it says `true`.
@@ -119,23 +133,13 @@ impl Query {
     /// Reads a query. Errors name the word and what could stand there.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut terms = Vec::new();
-        for Word {
-            is_negated,
-            is_quoted,
-            text,
-        } in words(text)?
-        {
-            if text.is_empty() {
+        for word in words(text)? {
+            if word.text.is_empty() {
                 continue;
             }
-            let tested = if is_quoted {
-                Test::Text(text.to_lowercase())
-            } else {
-                meaning(&text)?
-            };
             terms.push(Term {
-                is_negated,
-                test: tested,
+                is_negated: word.is_negated,
+                test: word.meaning()?,
             });
         }
         Ok(Self { terms })
@@ -166,7 +170,7 @@ impl Query {
             if is_name && !is_url && matches!(meaning(&word.text)?, Test::Text(_)) {
                 let known: Vec<&str> = FIELDS.iter().map(|(known, _)| *known).collect();
                 return Err(format!(
-                    "{name:?} is no field; fields are {}, state and the features; \"{}\" in double quotes is text",
+                    "{name:?} is no field; fields are {}, since, state and the features; \"{}\" in double quotes is text",
                     known.join(", "),
                     word.text
                 ));
@@ -181,6 +185,44 @@ impl Query {
 
     pub fn terms(&self) -> &[Term] {
         &self.terms
+    }
+
+    /// Finds out which moments are meant by `since:`. May be done again, as the clock of a service
+    /// becomes known.
+    pub fn settle(&mut self, now: Now) {
+        for term in &mut self.terms {
+            if let Test::Since(since, from) = &mut term.test {
+                *from = Some(since.time(now));
+            }
+        }
+    }
+
+    /// What was so long ago by a clock that is so many microseconds ahead of the one that it was
+    /// settled by.
+    pub fn shift(&mut self, ahead: i64) {
+        for term in &mut self.terms {
+            if let Test::Since(Since::Ago(_), Some(from)) = &mut term.test {
+                *from = from.plus(ahead);
+            }
+        }
+    }
+
+    /// A query's text with the moments that its `since:` mean in place of what means another one
+    /// later; `None` where nothing does.
+    pub fn pinned(text: &str, now: Now) -> Option<String> {
+        let words = words(text).ok()?;
+        let pin = |word: &Word<'_>| {
+            let Ok(Test::Since(since @ (Since::Ago(_) | Since::Clock(_)), _)) = word.meaning()
+            else {
+                return word.raw.to_owned();
+            };
+            let shown = since.time(now).date_clock(now.utc_offset);
+            let negation = if word.is_negated { "!" } else { "" };
+            format!("{negation}{SINCE}:{}", shown.replacen(' ', "T", 1))
+        };
+        let pinned: Vec<String> = words.iter().map(pin).collect();
+        let pinned = pinned.join(" ");
+        (pinned != text.trim()).then_some(pinned)
     }
 
     /// Whether every term holds for the row.
@@ -232,6 +274,10 @@ impl Test {
             Self::State(state) => row.state() == Some(*state) || row.has_outcome(state.name()),
             Self::Outcome(word) => row.has_outcome(word),
             Self::Feature(feature, state) => row.feature(feature).is_some_and(|has| has == *state),
+            Self::Since(_, from) => row
+                .time()
+                .zip(*from)
+                .is_some_and(|(time, from)| time >= from),
             Self::Field(Field::Code, text) => row.field(Field::Code, &mut |value| value == text),
             Self::Field(Field::Type, text) => match text.strip_suffix('*') {
                 Some(start) => row.field(Field::Type, &mut |value| {
@@ -260,6 +306,18 @@ struct Word<'a> {
     /// Whether all of it was quoted, so that it is a text whatever it says.
     is_quoted: bool,
     text: Cow<'a, str>,
+    /// As typed, with its `!` and its quotes.
+    raw: &'a str,
+}
+
+impl Word<'_> {
+    fn meaning(&self) -> Result<Test, String> {
+        if self.is_quoted {
+            Ok(Test::Text(self.text.to_lowercase()))
+        } else {
+            meaning(&self.text)
+        }
+    }
 }
 
 fn words(text: &str) -> Result<Vec<Word<'_>>, String> {
@@ -282,6 +340,7 @@ fn words(text: &str) -> Result<Vec<Word<'_>>, String> {
             is_negated,
             is_quoted: quoted.is_some() && name.is_empty(),
             text,
+            raw: &rest[..rest.len() - tail.len()],
         });
         rest = tail.trim_start();
     }
@@ -312,6 +371,9 @@ fn meaning(word: &str) -> Result<Test, String> {
             return state_test(value).ok_or_else(|| {
                 format!("unknown state {value:?}; try failed, processing, queued, completed, cancelled, delivered, retrying")
             });
+        }
+        if name == SINCE {
+            return Ok(Test::Since(Since::parse(value)?, None));
         }
         if let Some((_, field)) = FIELDS.iter().find(|(known, _)| *known == name) {
             return Ok(Test::Field(*field, value.to_lowercase()));
@@ -484,6 +546,48 @@ mod tests {
             assert_eq!(Query::parse_strictly(text), Query::parse(text), "{text}");
         }
         assert!(Query::parse("  ").unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_means_another_time_later_is_pinned_and_the_rest_stays_as_typed() {
+        let now = Now {
+            time: Time::from_seconds(1_795_341_600),
+            utc_offset: 3600,
+        };
+        let pinned = |text| Query::pinned(text, now);
+        assert_eq!(
+            pinned("endpoint:\"my shop\" !since:2h  failed").as_deref(),
+            Some("endpoint:\"my shop\" !since:2026-11-22T09:00:00 failed")
+        );
+        for text in [
+            "",
+            "failed",
+            "since:2026-11-22T09:00:00",
+            "\"since:2h\"",
+            "since:2",
+            "\"o",
+        ] {
+            assert_eq!(pinned(text), None, "{text}");
+        }
+        // What it means is known once a clock was asked, and stays so later.
+        let moment = |text: &str, now: Option<Now>| {
+            let mut query = Query::parse(text).unwrap();
+            if let Some(now) = now {
+                query.settle(now);
+            }
+            match query.terms()[0].test {
+                Test::Since(_, from) => from,
+                _ => None,
+            }
+        };
+        let later = Now {
+            time: now.time.plus(999),
+            ..now
+        };
+        let kept = pinned("since:2h").unwrap();
+        assert_eq!(moment("since:2h", None), None);
+        assert_eq!(moment("since:2h", Some(now)), moment(&kept, Some(later)));
+        assert!(Query::parse_strictly("since:").is_err());
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::wire::normal;
 
 /// `reeltop endpoints`
 pub async fn endpoints(args: EndpointsArgs, from: SourceArgs) -> Outcome {
-    let query = query(args.query.as_deref())?;
+    let query = query(args.query.as_deref(), from.utc)?;
     let (_, client) = source::reader(&from, source::PATIENCE)?;
     let mut is_whole = true;
     let mut rows: Listed = match client.endpoints().await {

@@ -42,8 +42,9 @@ pub(super) async fn select(
     args: &ReplayArgs,
     client: &Client,
     since: Option<Since>,
+    is_utc: bool,
 ) -> Result<Vec<String>, Stop> {
-    let query = query(args.query.as_deref())?;
+    let query = query(args.query.as_deref(), is_utc)?;
     let (rows, is_whole) = read(client, since).await?;
     if !is_whole {
         note(&looked_at(&rows, since.is_some()));

@@ -83,7 +83,7 @@ pub(super) async fn prepare(
     let begun = clock.now().wall;
     // The service has answered by now, and goes by its own clock.
     let since = Since::ago(ago, begun).by_service(&client);
-    let ids = select::select(args, &client, Some(Since::Service(since))).await?;
+    let ids = select::select(args, &client, Some(Since::Service(since)), from.utc).await?;
     let mut history = gather(&ids, &source, &client, clock).await?;
     Earlier::fold(&ledger, &mut history, clock).await?;
     let endpoint = meant(named, &mut history, &client, clock.now()).await?;

@@ -1,7 +1,7 @@
 //! An event of the stream as the query language asks it: by what the event itself says.
 
 use crate::domain::query::{Field, Subject, Test};
-use crate::domain::{Event, Feature, FeatureState, Observation, Query, TaskState};
+use crate::domain::{Event, Feature, FeatureState, Observation, Query, TaskState, Time};
 
 type See<'a> = &'a mut dyn FnMut(&str) -> bool;
 
@@ -48,6 +48,10 @@ impl Subject for EventSubject<'_> {
 
     fn feature(&self, feature: &Feature) -> Option<FeatureState> {
         self.task()?.features.get(feature)
+    }
+
+    fn time(&self) -> Option<Time> {
+        self.0.published
     }
 
     fn field(&self, field: Field, see: See<'_>) -> bool {

@@ -5,6 +5,7 @@ mod any_way;
 mod asking;
 mod one_request;
 mod routes;
+mod since;
 mod unread;
 mod waiting;
 
@@ -283,7 +284,7 @@ fn a_mark_means_the_endpoint_that_the_filter_named_when_it_was_set() {
     let all = sends(&mut state).0;
     press(&mut state, "esc esc");
     press(&mut state, "/ e n d p o i n t : p r o d enter *");
-    state.deliveries.set_filter("");
+    press(&mut state, "/ esc");
     press(&mut state, "* R");
     let (n, shown) = sends(&mut state);
     assert_eq!(n, all, "{shown}");
