@@ -165,8 +165,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// List the replays of every reeltop on this machine, and which attempt each caused
     ///
-    /// The service is asked first for the attempts of those that are open. With --give-up ID one of
-    /// those is closed.
+    /// The service is asked first for the attempts of those that are open. With --give-up some or all
+    /// of those are closed.
     #[command(
         after_long_help = "Exit codes: 0 done, 1 it could not be done or was declined, 2 \
         usage or configuration, 3 a listed replay is open, its outcome not known yet."
@@ -489,10 +489,11 @@ impl ReplayArgs {
 #[derive(Debug, Clone, ClapArgs)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct ReplaysArgs {
-    /// Having looked yourself, stop waiting for the outcome of this replay (the ID of the list, or
-    /// its beginning): it is closed as given up, and its message may be replayed there again
-    #[arg(long, value_name = "ID", conflicts_with_all = ["open", "limit", "query"], value_parser = id)]
-    pub give_up: Option<String>,
+    /// Having looked yourself, stop waiting for the outcome of these replays: IDs of the list or their
+    /// beginnings, or without one all open ones that --query means, or with --open all of them. Each
+    /// is closed as given up, and its message may be replayed there again
+    #[arg(long, value_name = "ID", num_args = 0.., conflicts_with = "limit", value_parser = id)]
+    pub give_up: Option<Vec<String>>,
     /// With --give-up: without asking
     #[arg(long, requires = "give_up")]
     pub yes: bool,

@@ -32,10 +32,10 @@ pub async fn confirmed(question: &str) -> Result<Reply, Stop> {
     asked(&format!("{question} [y/N] "), is_yes).await
 }
 
-/// Asks for a number to be typed, so that nobody confirms many by habit.
-pub async fn counted(n: usize) -> Result<Reply, Stop> {
+/// Asks for a number to be typed, so that nobody does something to many by habit.
+pub async fn counted(n: usize, what: &str) -> Result<Reply, Stop> {
     let wanted = n.to_string();
-    asked(&format!("Type {n} to send {n}: "), |answer| {
+    asked(&format!("Type {n} to {what} {n}: "), |answer| {
         answer == wanted
     })
     .await

@@ -25,7 +25,8 @@ use self::progress::Progress;
 use self::select::Since;
 use self::sending::{Sending, Work, end, send};
 use self::shown::{
-    held_back, name_ways_on, note_some, nothing_to_send, plan_text, print_plan_lines, warn,
+    held_back, name_ways_on, note_closing, note_some, nothing_to_send, plan_text, print_plan_lines,
+    warn,
 };
 use super::args::{ReplayArgs, SourceArgs};
 use super::list::query;
@@ -142,6 +143,7 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
             note_some(&held, "that are not sent");
         }
     }
+    note_closing(&plans, &history);
     if args.yes || args.json || n_chosen == 0 {
         say_found(&found);
     }
@@ -199,7 +201,7 @@ async fn agreed(args: &ReplayArgs, n: usize, question: &str) -> Result<(), Stop>
         return Ok(());
     }
     let reply = if n > MANY {
-        counted(n).await?
+        counted(n, "send").await?
     } else {
         confirmed(question).await?
     };

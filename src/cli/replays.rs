@@ -1,18 +1,21 @@
 //! `reeltop replays`: the ledger of replays, whoever made them, after a look for the attempts of
 //! those that are open.
 
+mod giving_up;
+
+use std::collections::{BTreeMap, HashSet};
+
+use futures_util::stream::{self, StreamExt};
 use serde_json::{Value, json};
 
 use super::args::{ReplaysArgs, SourceArgs};
 use super::list::query;
-use super::output::{Outcome, Output, Stop, note, usage, when, zone};
-use super::prompt::confirmed;
+use super::output::{Outcome, Output, note, usage, when, zone};
 use super::reading::say_no_list;
 use super::{journal, source};
 use crate::app::subject::ReplaySubject;
 use crate::domain::{
-    Change, ChangeKind, Failure, FailureKind, History, MessageId, Origin, Replay, ReplayState,
-    Route,
+    Change, ChangeKind, Failure, History, MessageId, Origin, Replay, ReplayState, Route,
 };
 use crate::io::attempts::Attempts;
 use crate::io::client::Client;
@@ -22,11 +25,13 @@ use crate::wire::normal;
 
 /// Messages of open replays that the service is asked about.
 const MAX_ASKED: usize = 50;
+/// Messages whose attempts are read at once.
+const READS: usize = 8;
 /// Letters of a replay's id in a table.
 const ID: usize = 8;
 
-/// Lists replays, newest first. 0 if all is known, 3 if a replay's outcome is not. Or gives one up:
-/// 0 if it is, 1 if it cannot be or that was declined, 2 if nobody could be asked.
+/// Lists replays, newest first. 0 if all is known, 3 if a replay's outcome is not. Or gives some up:
+/// 0 if they are, 1 if one cannot be or that was declined, 2 if nobody could be asked.
 pub async fn run(args: ReplaysArgs, from: SourceArgs) -> Outcome {
     let query = query(args.query.as_deref(), from.utc)?;
     if let Some(what) = ReplaySubject::unanswerable(&query) {
@@ -42,13 +47,18 @@ pub async fn run(args: ReplaysArgs, from: SourceArgs) -> Outcome {
     let now = clock.now();
     ledger.wait(move |ledger| ledger.keep(now)).await?;
     let client = (!args.offline).then(|| Client::new(&source)).transpose()?;
-    if let Some(id) = &args.give_up {
-        return give_up(id, &args, &ledger, client.as_ref(), clock).await;
+    if let Some(ids) = &args.give_up {
+        let by = giving_up::By {
+            ledger,
+            client,
+            clock,
+        };
+        return by.give_up(ids, &query, &args).await;
     }
     if let Some(client) = &client {
         let limit = args.limit;
         let listed = ledger.wait(move |ledger| ledger.list(limit, now)).await?;
-        look(&ledger, client, clock, listed).await?;
+        look(&ledger, client, clock, listed, MAX_ASKED).await?;
     }
     // What a query means may be older than the newest; of what it means, the newest are listed.
     let limit = args.limit;
@@ -111,89 +121,36 @@ async fn endpoints(client: Option<&Client>, clock: Clock) -> History {
     history
 }
 
-/// Closes a replay whose outcome is not known, once the service was asked for it a last time.
-async fn give_up(
-    id: &str,
-    args: &ReplaysArgs,
-    ledger: &Ledger,
-    client: Option<&Client>,
-    clock: Clock,
-) -> Outcome {
-    let mut replay = named(ledger, id, clock).await?;
-    if let (true, Some(client)) = (replay.state.is_open(), client) {
-        look(ledger, client, clock, vec![replay.clone()]).await?;
-        replay = named(ledger, id, clock).await?;
-    }
-    let of = format!("the replay of {} to {}", replay.message, replay.endpoint);
-    if !replay.state.is_open() {
-        let what = format!("{of} is not waited for: {}", replay.words());
-        let hint = "only what is open can be given up; reeltop replays --open lists it";
-        return Err(Failure::new(FailureKind::Local, what, hint).into());
-    }
-    note(&format!("{of}: {}", replay.words()));
-    note(&match replay.route {
-        Route::Local => "it may have arrived: look there first".to_owned(),
-        _ => format!(
-            "it may have arrived, or still may: look there first, and at reeltop attempts --message {}",
-            replay.message
-        ),
-    });
-    if !args.yes {
-        let said = confirmed("Give it up?").await?;
-        said.or_stop("nothing was given up, it is still waited for")?;
-    }
-    let (number, now) = (replay.number, clock.now());
-    let given_up = ledger
-        .wait(move |ledger| ledger.give_up(number, now))
-        .await?;
-    let mut out = Output::new();
-    if args.json {
-        out.line(&line(&given_up).to_string())?;
-    } else {
-        out.line(&format!("{of}: {}", given_up.words()))?;
-    }
-    out.flush()?;
-    Ok(0)
-}
-
-/// The one replay whose id begins so.
-async fn named(ledger: &Ledger, id: &str, clock: Clock) -> Result<Replay, Stop> {
-    let wanted = id.to_owned();
-    let now = clock.now();
-    let mut found = ledger.wait(move |ledger| ledger.find(&wanted, now)).await?;
-    match (found.pop(), found.is_empty()) {
-        (Some(replay), true) if !id.is_empty() => Ok(replay),
-        (Some(_), _) => Err(usage(
-            "--give-up",
-            format!("more than one id begins with {id:?}"),
-        )),
-        (None, _) => {
-            let what = format!("no replay has the id {id:?}");
-            Err(Failure::new(FailureKind::NotFound, what, "reeltop replays lists them").into())
-        }
-    }
-}
-
-/// Asks the service for the attempts of what is open and was sent.
+/// Asks the service for the attempts of what is open and was sent, of so many messages at most. What
+/// it does not tell is said once, however many it is of.
 async fn look(
     ledger: &Ledger,
     client: &Client,
     clock: Clock,
     listed: Vec<Replay>,
+    most: usize,
 ) -> Result<(), Failure> {
     let mut messages: Vec<MessageId> = Vec::new();
+    let mut seen = HashSet::new();
     // The newest first: old ones that never end must not keep the others from being asked about.
     for replay in listed.into_iter().rev() {
         let is_asked = replay.state.is_open()
             && replay.sent.is_some()
             // Of what was posted from here it knows nothing.
             && replay.route != Route::Local;
-        if is_asked && !messages.contains(&replay.message) && messages.len() < MAX_ASKED {
+        if is_asked && messages.len() < most && seen.insert(replay.message.clone()) {
             messages.push(replay.message);
         }
     }
-    for message in messages {
-        match Attempts::of(client, &message).await {
+    let mut reading = stream::iter(messages)
+        .map(|message| async move {
+            let attempts = Attempts::of(client, &message).await;
+            (message, attempts)
+        })
+        .buffered(READS);
+    let mut unknown: BTreeMap<String, Vec<MessageId>> = BTreeMap::new();
+    while let Some((message, attempts)) = reading.next().await {
+        match attempts {
             Ok(attempts) => {
                 if let Some(missing) = attempts.missing() {
                     note(&format!("attempts of {message}: {missing}"));
@@ -210,9 +167,18 @@ async fn look(
                 ledger.note(&found);
             }
             Err(failure) => {
-                note(&format!("what became of {message} is not known: {failure}"));
+                let why = failure.to_string();
+                unknown.entry(why).or_default().push(message);
             }
         }
+    }
+    drop(reading);
+    for (why, messages) in &unknown {
+        let of = match messages.as_slice() {
+            [only] => only.to_string(),
+            several => format!("{} messages", several.len()),
+        };
+        note(&format!("what became of {of} is not known: {why}"));
     }
     let now = clock.now();
     ledger.wait(move |ledger| ledger.keep(now)).await?;

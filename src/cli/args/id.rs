@@ -80,7 +80,7 @@ mod tests {
             ("attempts --endpoint _", "--endpoint <ID>"),
             ("replay _", "[MESSAGE]..."),
             ("replay a --endpoint _", "--endpoint <ID>"),
-            ("replays --give-up _", "--give-up <ID>"),
+            ("replays --give-up _", "--give-up [<ID>...]"),
             ("endpoints update _ --description x", "<ID>"),
             ("endpoints enable _", "<ID>"),
             ("endpoints disable _", "<ID>"),

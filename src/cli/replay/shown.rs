@@ -111,6 +111,27 @@ pub fn held_back(plans: &[Plan], history: &History) -> Vec<String> {
     held
 }
 
+/// Says how all is closed at once whose outcome is not known, where that keeps more than one from
+/// being sent.
+pub fn note_closing(plans: &[Plan], history: &History) {
+    let is_closable = |plan: &Plan, item: &PlanItem| {
+        let open = in_the_way(history, &plan.message, &item.endpoint);
+        open.is_some_and(|open| open.is_unclear() && open.closing_words().is_some())
+    };
+    let of = |plan: &Plan| {
+        let items = plan.items.iter();
+        items.filter(|item| is_closable(plan, item)).count()
+    };
+    let n: usize = plans.iter().map(of).sum();
+    if n > 1 {
+        note(&format!(
+            "{n} are held back by replays of unknown outcome; once you have looked there, reeltop \
+             replays --give-up --open closes all that are open, with --query QUERY instead of \
+             --open those that are meant"
+        ));
+    }
+}
+
 fn has_got(history: &History, message: &MessageId, item: &PlanItem) -> bool {
     let delivery = history.deliveries.get(message);
     let outcome = delivery.and_then(|delivery| delivery.outcome(&item.endpoint));

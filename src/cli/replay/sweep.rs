@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use super::earlier::Earlier;
 use super::ending::Withheld;
 use super::select::Since;
-use super::shown::{held_back, name_ways_on, print_plan_lines};
+use super::shown::{held_back, name_ways_on, note_closing, print_plan_lines};
 use super::{Ready, Sending, Work, agreed, gather, meant, select};
 use crate::cli::args::{ReplayArgs, SourceArgs, StatusArg};
 use crate::cli::output::{Output, Stop, UNCLEAR, note, usage};
@@ -104,6 +104,7 @@ pub(super) async fn prepare(
     }
     if let Some(why) = refusal(&asked.takes, &plans) {
         note(&why);
+        note_closing(&plans, &history);
         out.flush()?;
         let is_held_back = !held_back(&plans, &history).is_empty();
         return Ok(Ready::Ended(if is_held_back { UNCLEAR } else { 1 }));

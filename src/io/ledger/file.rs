@@ -261,11 +261,6 @@ impl File {
         Ok(())
     }
 
-    /// Changes a row if it is still as it was read. Whether it was.
-    pub fn update(&mut self, held: &Held) -> rusqlite::Result<bool> {
-        self.update_all(std::slice::from_ref(held))
-    }
-
     /// Changes rows if all of them are still as they were read. Whether they were.
     pub fn update_all(&mut self, rows: &[Held]) -> rusqlite::Result<bool> {
         if rows.is_empty() {

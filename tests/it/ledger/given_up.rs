@@ -2,10 +2,15 @@
 
 use std::path::Path;
 
+use reeltop::domain::{EndpointId, MessageId, Route, Stage};
+use reeltop::io::Clock;
+use reeltop::io::config::LedgerKeeping;
+use reeltop::io::ledger::{Ledger, Planned, Service as Of};
 use serde_json::Value;
 
 use super::{Point, Service, end};
 use crate::pty::Pty;
+use crate::scripted::Scripted;
 use std::sync::atomic::Ordering;
 
 /// Runs a command to its end: code, stdout, stderr.
@@ -189,4 +194,105 @@ async fn an_endpoint_by_another_name_is_the_pair_of_its_id() {
     assert_eq!(code, Some(1), "{lines} {said}");
     assert!(said.contains("which endpoint nobody is"), "{said}");
     assert_eq!(service.n_posts(), 1);
+}
+
+/// Somebody's replays of these messages at endpoints, whose requests were cut off.
+fn cut_off(url: &str, state: &Path, pairs: &[(&str, &str)]) -> Ledger {
+    let of = Of::new(url, "");
+    let ledger = Ledger::in_folder(&state.join("reeltop"), of, LedgerKeeping::default());
+    let now = Clock::new().now();
+    for ((message, endpoint), number) in pairs.iter().zip(1..) {
+        let pair = (MessageId::new(message), EndpointId::new(endpoint));
+        let Ok(Planned::As(row)) = ledger.plan(number, &pair, Route::Server, now) else {
+            panic!("{message} was not planned");
+        };
+        let before = [].into();
+        ledger.step(&row, &Stage::Sending { before }, now).unwrap();
+        let cut = Stage::Unknown("cut off".to_owned());
+        ledger.step(&row, &cut, now).unwrap();
+    }
+    ledger
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_are_given_up_in_one_step_by_ids_by_a_query_or_all_that_are_open() {
+    let state = tempfile::tempdir().unwrap();
+    let state = state.path();
+    let service = Service::held_at(Point::Nowhere).await;
+    let pairs = ["m1", "m2", "m3", "m4"].map(|message| (message, "ep_1"));
+    drop(cut_off(
+        &service.server.url,
+        state,
+        &[&pairs[..], &[("m5", "ep_2")]].concat(),
+    ));
+    let running = cut_off(&service.server.url, state, &[("m6", "ep_1")]);
+    let unknown = || {
+        let rows = listed(&service, state).into_iter();
+        let mut open: Vec<String> = rows
+            .filter(|row| row["state"] == "unknown")
+            .map(|row| row["message_id"].as_str().unwrap().to_owned())
+            .collect();
+        open.sort();
+        open.join(" ")
+    };
+    let give_up = |rest: &[&str]| run(&service, state, &[&["replays", "--give-up"], rest].concat());
+    assert_eq!(unknown(), "m1 m2 m3 m4 m5 m6");
+
+    // Which are meant is to be said, in one way.
+    for rest in [&["--yes"][..], &["abc", "--open", "--yes"]] {
+        let (code, _, said) = give_up(rest);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains("--query"), "{said}");
+    }
+    let id = |message: &str| {
+        let rows = listed(&service, state).into_iter();
+        let row = rows.into_iter().find(|row| row["message_id"] == message);
+        row.unwrap()["replay_id"].as_str().unwrap().to_owned()
+    };
+    let (first, second) = (id("m1"), id("m2"));
+    let (code, told, said) = give_up(&[&first, &second, &first, "--yes"]);
+    assert_eq!(code, Some(0), "{told} {said}");
+    assert!(said.contains("2 of 2 given up"), "{said}");
+    assert_eq!(unknown(), "m3 m4 m5 m6");
+
+    // Nobody is asked, so that nothing is done; what it means is said.
+    let by_query = ["--query", "endpoint:ep_1"];
+    let (code, _, said) = give_up(&by_query);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("sent again it may arrive twice"), "{said}");
+    assert!(said.contains("the replay of m4 to ep_1: unknown"), "{said}");
+    assert!(
+        said.contains("1 is left to a reeltop that is running"),
+        "{said}"
+    );
+    assert_eq!(unknown(), "m3 m4 m5 m6");
+    let (code, told, said) = give_up(&[&by_query[..], &["--yes", "--json"]].concat());
+    assert_eq!((code, told.lines().count()), (Some(0), 2), "{told} {said}");
+    assert_eq!(unknown(), "m5 m6");
+
+    drop(running);
+    let (code, _, said) = give_up(&["--open", "--yes"]);
+    assert_eq!((code, unknown().as_str()), (Some(0), ""), "{said}");
+    let (code, _, said) = give_up(&["--open", "--yes"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("nothing was given up"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_service_does_not_tell_of_many_is_said_once() {
+    let state = tempfile::tempdir().unwrap();
+    let mut service = Service::held_at(Point::Nowhere).await;
+    let failing = Scripted::start(|_, _| crate::scripted::answer("404 Not Found", "", "{}"));
+    service.server = failing.await;
+    let pairs = ["m1", "m2", "m3"].map(|message| (message, "ep_1"));
+    drop(cut_off(&service.server.url, state.path(), &pairs));
+    let (code, told, said) = run(
+        &service,
+        state.path(),
+        &["replays", "--query", "delivered", "--json"],
+    );
+    assert_eq!((code, told.as_str()), (Some(0), ""), "{said}");
+    let news = "what became of 3 messages is not known: ";
+    assert_eq!(said.matches("what became of").count(), 1, "{said}");
+    assert!(said.contains(news), "{said}");
 }
