@@ -5,6 +5,7 @@
 //! messages are looked at by id. A part that fails does not keep the others from being read, but for a
 //! service that asks to be left alone: what that keeps from being read is told.
 
+mod asking;
 mod logs;
 mod messages;
 mod nexts;
@@ -17,8 +18,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use self::asking::{Answer, after};
 use self::messages::Back;
 use self::reading::Reading;
 use self::rota::Rota;
@@ -62,6 +65,8 @@ pub struct Poller {
     /// … and the last that came to the messages.
     messages_in: u64,
     rota: Rota,
+    /// The logs that were asked for and did not answer yet.
+    asked: JoinSet<Answer>,
     failures: u32,
     absent_since: HashMap<&'static str, u64>,
     /// Routes that the key may not read, and when they last said so.
@@ -111,6 +116,7 @@ impl Poller {
             answered_in: 0,
             messages_in: 0,
             rota: Rota::default(),
+            asked: JoinSet::new(),
             failures: 0,
             absent_since: HashMap::new(),
             refused: HashMap::new(),
@@ -245,9 +251,9 @@ impl Poller {
             Part::Endpoints => {
                 self.message_outcome = Err(failure.clone());
                 self.tell_alone().await;
-                self.put_off("the list of endpoints", failure).await;
+                self.put_off(&after("the list of endpoints", failure)).await;
             }
-            Part::Messages => self.put_off("the messages", failure).await,
+            Part::Messages => self.put_off(&after("the messages", failure)).await,
             // It has told which log it was, or all were read.
             Part::Attempts | Part::Pending | Part::Nexts => {}
         }

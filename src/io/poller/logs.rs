@@ -1,11 +1,9 @@
 //! Reading the lists: endpoints, messages, attempts, as far down as is not known yet.
 
-use std::time::Duration;
-
 use tokio::time::Instant;
 
 use super::reading::{Round, Sight};
-use super::{ATTEMPTS, ENDPOINTS, Poller, is_asked};
+use super::{ATTEMPTS, ENDPOINTS, Poller};
 use crate::domain::{
     Attempt, ChangeKind, Endpoint, EndpointId, Failure, FailureKind, Log, Time, Unreadable,
 };
@@ -14,8 +12,6 @@ use crate::wire::rest::Page;
 
 /// Rows asked for once the first look is over.
 const SMALL_PAGE: usize = 50;
-/// Logs of one round that may get no answer; the others are put off until the next.
-pub(super) const MOST_SILENT: usize = 2;
 /// Pages of one endpoint's log read back in one round.
 const PAGES_BACK: usize = 2;
 
@@ -59,85 +55,18 @@ impl Poller {
         Ok(())
     }
 
-    /// Reads the logs whose turn it is. Gives what failed of them, as one log that fails is no
-    /// matter of the others; fails where nothing more is to be asked in this round.
-    pub(super) async fn attempts(&mut self) -> Result<Option<Failure>, Failure> {
-        if !self.is_worth(ATTEMPTS) {
-            return Ok(None);
-        }
-        self.attempt_logs
-            .retain(|id, _| self.held.endpoints.contains_key(id));
-        self.backs
-            .retain(|id, _| self.held.endpoints.contains_key(id));
-        let due = self.rota.due(&self.held.endpoints, Instant::now());
-        let (mut first, mut n_silent) = (None, 0);
-        for endpoint in due {
-            let failure = match self.attempts_at(&endpoint).await {
-                // A deleted endpoint has no log any more; the list will say so.
-                Err(failure) if failure.kind != FailureKind::NotFound => failure,
-                _ => continue,
-            };
-            n_silent += usize::from(failure.is_silent());
-            if is_asked(&failure) || n_silent == MOST_SILENT {
-                let label = self.held.endpoint_label(&endpoint);
-                self.put_off(&format!("the attempts at {label}"), &failure)
-                    .await;
-                return Err(failure);
-            }
-            first = first.or(Some(failure));
-        }
-        Ok(first)
+    /// The rows to ask for of an endpoint's log, from its newest on.
+    pub(super) fn newest_limit(&self, endpoint: &EndpointId) -> usize {
+        let reading = self.attempt_logs.get(endpoint).cloned().unwrap_or_default();
+        limit(&Round::new(reading, 0, 1))
     }
 
-    /// Reads what is new of a log, and some of what is older, and takes note of how that went.
-    async fn attempts_at(&mut self, endpoint: &EndpointId) -> Result<(), Failure> {
-        self.rota.ask(endpoint);
-        let asked = Instant::now();
-        let newest = self.newest_attempts_at(endpoint).await;
-        self.tell_unread(Log::Attempts(endpoint.clone()), &newest)
-            .await;
-        let outcome = match newest {
-            Ok(()) => self.read_back(endpoint).await,
-            failed => failed,
-        };
-        if outcome.is_ok() {
-            self.rota.read(endpoint, self.round);
-        } else {
-            let pace = self.client.http.waits.poll.max(Duration::from_millis(20));
-            let now = Instant::now();
-            self.rota.failed(endpoint, now - asked, pace, now);
-        }
-        outcome
-    }
-
-    /// Tells why the attempts that were not read in this round are not, after a refusal or a silence
-    /// (`at` what) that ends it.
-    pub(super) async fn put_off(&mut self, at: &str, failure: &Failure) {
-        let told = if failure.is_silent() {
-            "there was no answer to"
-        } else {
-            "the service refused"
-        };
-        let why = format!("not asked, as {told} {at}: {}", failure.brief());
-        let now = Instant::now();
-        let mut logs: Vec<Log> = self
-            .held
-            .endpoints
-            .keys()
-            // One that failed by itself has a reason of its own.
-            .filter(|id| !self.rota.is_read_in(id, self.round) && !self.rota.is_paused(id, now))
-            .map(|id| Log::Attempts(id.clone()))
-            .collect();
-        if self.messages_in != self.round {
-            logs.push(Log::Messages);
-        }
-        let logs = logs.into_iter();
-        let kinds = logs.filter_map(|log| self.unread(log, Some(&why)));
-        let kinds: Vec<ChangeKind> = kinds.collect();
-        self.tell(kinds).await;
-    }
-
-    async fn newest_attempts_at(&mut self, endpoint: &EndpointId) -> Result<(), Failure> {
+    /// Reads what is new of a log, of which the newest page (`first`) was asked for.
+    pub(super) async fn newest_attempts_at(
+        &mut self,
+        endpoint: &EndpointId,
+        first: Result<Page<Attempt>, Failure>,
+    ) -> Result<(), Failure> {
         let margin = i64::try_from(self.client.http.waits.delivery_timeout.as_micros())
             .unwrap_or(0)
             .saturating_mul(2);
@@ -145,11 +74,13 @@ impl Poller {
         let is_first = reading.is_unread();
         let mut goes_on = None;
         let mut round = Round::new(reading, margin, 1);
+        let mut first = Some(first);
         while !round.is_over() {
-            let page = self
-                .client
-                .attempts_at(endpoint, limit(&round), round.cursor())
-                .await;
+            let asked = (endpoint, limit(&round), round.cursor());
+            let page = match first.take() {
+                Some(page) => page,
+                None => self.client.attempts_at(asked.0, asked.1, asked.2).await,
+            };
             let page = match self.offered(ATTEMPTS, page).await {
                 Ok(Some(page)) => page,
                 Ok(None) => return Ok(()),
@@ -193,7 +124,7 @@ impl Poller {
     /// Reads a log further back, until it covers the oldest message that is shown: what became of
     /// that would not be known. What a journal is to keep is no more than what became of the newest
     /// messages: the rest is read again at each start.
-    async fn read_back(&mut self, endpoint: &EndpointId) -> Result<(), Failure> {
+    pub(super) async fn read_back(&mut self, endpoint: &EndpointId) -> Result<(), Failure> {
         for _ in 0..PAGES_BACK {
             let Some((from, cursor)) = self.backs.get(endpoint).cloned() else {
                 return Ok(());
@@ -250,7 +181,7 @@ impl Poller {
         }
     }
 
-    fn unread(&self, log: Log, why: Option<&str>) -> Option<ChangeKind> {
+    pub(super) fn unread(&self, log: Log, why: Option<&str>) -> Option<ChangeKind> {
         let known = self.held.deliveries.why_unread(&log).map(|why| &**why);
         let why = (known != why).then_some(why)?.map(Into::into);
         Some(ChangeKind::Unread { log, why })

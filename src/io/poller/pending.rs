@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use super::logs::MOST_SILENT;
+use super::asking::MOST_SILENT;
 use super::{ATTEMPTS, Poller, is_asked, is_of_rights};
 use crate::domain::time::SECOND;
 use crate::domain::{

@@ -1,5 +1,6 @@
 //! Whose log of attempts has its turn: those that were asked for longest ago. One that fails comes
-//! after the others, and waits by itself, so that it neither starves them nor slows them down.
+//! after the others, and waits by itself, so that it neither starves them nor slows them down; one that
+//! did not answer yet is not asked for again.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -33,6 +34,8 @@ struct Turn {
     n_failures: u32,
     /// Until when it is not asked for, as it failed.
     until: Option<Instant>,
+    /// Whether it is asked for and did not answer yet.
+    is_asked: bool,
 }
 
 impl Turn {
@@ -42,7 +45,7 @@ impl Turn {
 }
 
 impl Rota {
-    /// The logs of this round, those that failed last time at its end.
+    /// The logs of this round, those that failed last time at its end; none that is asked for still.
     pub fn due(
         &mut self,
         endpoints: &BTreeMap<EndpointId, Endpoint>,
@@ -53,7 +56,9 @@ impl Rota {
             self.turns.entry(id.clone()).or_default();
         }
         let turns = self.turns.iter();
-        let mut due: Vec<_> = turns.filter(|(_, turn)| !turn.is_paused(now)).collect();
+        let mut due: Vec<_> = turns
+            .filter(|(_, turn)| !turn.is_paused(now) && !turn.is_asked)
+            .collect();
         due.sort_unstable_by_key(|(id, turn)| (turn.nth, *id));
         due.truncate(MAX_ENDPOINTS);
         due.sort_by_key(|(_, turn)| turn.n_failures > 0);
@@ -63,7 +68,9 @@ impl Rota {
     /// Takes note that a log is asked for now.
     pub fn ask(&mut self, id: &EndpointId) {
         self.n_asked += 1;
-        self.turns.entry(id.clone()).or_default().nth = self.n_asked;
+        let turn = self.turns.entry(id.clone()).or_default();
+        turn.nth = self.n_asked;
+        turn.is_asked = true;
     }
 
     /// Takes note that it was read.
@@ -72,6 +79,7 @@ impl Rota {
             turn.read_in = round;
             turn.n_failures = 0;
             turn.until = None;
+            turn.is_asked = false;
         }
     }
 
@@ -79,6 +87,7 @@ impl Rota {
     /// rounds (`pace`), each is twice as long as the one before.
     pub fn failed(&mut self, id: &EndpointId, took: Duration, pace: Duration, now: Instant) {
         if let Some(turn) = self.turns.get_mut(id) {
+            turn.is_asked = false;
             turn.n_failures = turn.n_failures.saturating_add(1);
             let n_doubled = turn.n_failures.min(16) - 1;
             let usual = pace
@@ -92,6 +101,11 @@ impl Rota {
     /// Whether a log is left alone for now, as it failed.
     pub fn is_paused(&self, id: &EndpointId, now: Instant) -> bool {
         self.turns.get(id).is_some_and(|turn| turn.is_paused(now))
+    }
+
+    /// Whether a log is asked for and did not answer yet.
+    pub fn is_asked(&self, id: &EndpointId) -> bool {
+        self.turns.get(id).is_some_and(|turn| turn.is_asked)
     }
 
     pub fn is_read_in(&self, id: &EndpointId, round: u64) -> bool {
@@ -190,6 +204,8 @@ mod tests {
         }
         rota.forgive();
         assert_eq!(rota.due(&endpoints(1), now), std::slice::from_ref(&id));
+        rota.ask(&id);
+        assert!(rota.due(&endpoints(1), now).is_empty(), "it is asked for");
         rota.read(&id, 7);
         assert!(rota.is_read_in(&id, 7) && !rota.is_read_in(&id, 8));
         rota.failed(&id, Duration::ZERO, PACE, now);

@@ -168,6 +168,27 @@ async fn a_log_that_gets_no_answer_keeps_no_other_from_being_read_in_its_round()
 }
 
 #[tokio::test]
+async fn a_log_that_hangs_is_left_to_answer_while_the_others_are_read_again_and_again() {
+    let server = server(|| Reply::Hold(Vec::new())).await;
+    let mut source = source(&server.url);
+    source.waits.answer = Duration::from_secs(30);
+    source.waits.poll = Duration::from_millis(20);
+    let mut watcher = Watcher::open(source);
+    watcher
+        .until("the others", |history| {
+            logs(history) == ["no answer yet", "-", "-"]
+        })
+        .await;
+    watcher
+        .until("more rounds", |_| asked(&server).matches('|').count() > 3)
+        .await;
+    let asked = asked(&server);
+    assert_eq!(asked.matches('a').count(), 1, "{asked}");
+    assert!(asked.matches("bc").count() > 2, "{asked}");
+    watcher.hose.close().await;
+}
+
+#[tokio::test]
 async fn an_endpoint_list_that_the_key_may_not_read_is_told_in_the_words_of_the_service() {
     for (status, words) in [
         (

@@ -1,0 +1,178 @@
+//! Asking for the logs of attempts. One that does not answer at once is left to answer while the others
+//! and the next rounds are read, so that it makes nothing wait but itself.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::{ATTEMPTS, Poller, is_asked};
+use crate::domain::{Attempt, ChangeKind, EndpointId, Failure, FailureKind, Log};
+use crate::wire::rest::Page;
+
+/// Logs of one round that may get no answer; the others are put off until the next.
+pub(super) const MOST_SILENT: usize = 2;
+/// Logs that are asked for at a time; the others are put off until one of them answers.
+const MOST_ASKED: usize = 4;
+/// A log is waited for alone for this part of the longest time that an answer may take.
+const PATIENCE: u32 = 10;
+
+/// The newest page of a log.
+#[derive(Debug)]
+pub(super) struct Answer {
+    endpoint: EndpointId,
+    page: Result<Page<Attempt>, Failure>,
+    took: Duration,
+}
+
+impl Poller {
+    /// Reads the logs whose turn it is. Gives what failed of them, as one log that fails is no
+    /// matter of the others; fails where nothing more is to be asked in this round.
+    pub(super) async fn attempts(&mut self) -> Result<Option<Failure>, Failure> {
+        if !self.is_worth(ATTEMPTS) {
+            return Ok(None);
+        }
+        let endpoints = &self.held.endpoints;
+        self.attempt_logs.retain(|id, _| endpoints.contains_key(id));
+        self.backs.retain(|id, _| endpoints.contains_key(id));
+        let due = self.rota.due(endpoints, Instant::now());
+        let (mut first, mut n_silent) = (None, 0);
+        while let Some(answer) = self.asked.try_join_next() {
+            if let Ok(answer) = answer {
+                first = first.or(self.take_answer(answer).await?);
+            }
+        }
+        self.tell_silent().await;
+        for endpoint in due {
+            if self.asked.len() >= MOST_ASKED {
+                let n = self.asked.len();
+                let why = format!("not asked, as there is no answer yet from {n} other logs");
+                self.put_off(&why).await;
+                break;
+            }
+            self.ask(&endpoint);
+            let until = Instant::now() + self.client.http.waits.answer / PATIENCE;
+            while self.rota.is_asked(&endpoint) {
+                let Ok(Some(Ok(answer))) = timeout_at(until, self.asked.join_next()).await else {
+                    break;
+                };
+                let is_of_it = answer.endpoint == endpoint;
+                let Some(failure) = self.take_answer(answer).await? else {
+                    continue;
+                };
+                n_silent += usize::from(is_of_it && failure.is_silent());
+                if n_silent == MOST_SILENT {
+                    self.put_off_after(&endpoint, &failure).await;
+                    return Err(failure);
+                }
+                first = first.or(Some(failure));
+            }
+        }
+        Ok(first)
+    }
+
+    /// Tells of the logs that were asked for in an earlier round and did not answer yet, but where why
+    /// they cannot be read is told already.
+    async fn tell_silent(&mut self) {
+        let deliveries = &self.held.deliveries;
+        let endpoints = self.held.endpoints.keys();
+        let silent = endpoints
+            .filter(|id| self.rota.is_asked(id) && deliveries.why_attempts_unread(id).is_none());
+        let kinds = silent.map(|id| ChangeKind::Unread {
+            log: Log::Attempts(id.clone()),
+            why: Some("no answer yet".into()),
+        });
+        self.tell(kinds.collect()).await;
+    }
+
+    /// Asks for the newest page of a log.
+    fn ask(&mut self, endpoint: &EndpointId) {
+        self.rota.ask(endpoint);
+        let (client, endpoint) = (self.client.clone(), endpoint.clone());
+        let limit = self.newest_limit(&endpoint);
+        self.asked.spawn(async move {
+            let asked = Instant::now();
+            let page = client.attempts_at(&endpoint, limit, None).await;
+            let took = asked.elapsed();
+            Answer {
+                endpoint,
+                page,
+                took,
+            }
+        });
+    }
+
+    /// Takes in what a log answered, reads what else is new of it and some of what is older, and takes
+    /// note of how that went. Gives what failed of it; fails where nothing more is to be asked.
+    async fn take_answer(&mut self, answer: Answer) -> Result<Option<Failure>, Failure> {
+        let Answer {
+            endpoint,
+            page,
+            took,
+        } = answer;
+        if !self.held.endpoints.contains_key(&endpoint) {
+            return Ok(None);
+        }
+        let answered = Instant::now();
+        let newest = self.newest_attempts_at(&endpoint, page).await;
+        self.tell_unread(Log::Attempts(endpoint.clone()), &newest)
+            .await;
+        let outcome = match newest {
+            Ok(()) => self.read_back(&endpoint).await,
+            failed => failed,
+        };
+        let Err(failure) = outcome else {
+            self.rota.read(&endpoint, self.round);
+            return Ok(None);
+        };
+        let pace = self.client.http.waits.poll.max(Duration::from_millis(20));
+        let now = Instant::now();
+        self.rota
+            .failed(&endpoint, took + (now - answered), pace, now);
+        // A deleted endpoint has no log any more; the list will say so.
+        if failure.kind == FailureKind::NotFound {
+            return Ok(None);
+        }
+        if is_asked(&failure) {
+            self.put_off_after(&endpoint, &failure).await;
+            return Err(failure);
+        }
+        Ok(Some(failure))
+    }
+
+    async fn put_off_after(&mut self, endpoint: &EndpointId, failure: &Failure) {
+        let label = self.held.endpoint_label(endpoint);
+        let at = format!("the attempts at {label}");
+        self.put_off(&after(&at, failure)).await;
+    }
+
+    /// Tells why the attempts that were not asked for in this round are not read.
+    pub(super) async fn put_off(&mut self, why: &str) {
+        let now = Instant::now();
+        let mut logs: Vec<Log> = self
+            .held
+            .endpoints
+            .keys()
+            // One that failed by itself has a reason of its own, and one that is asked for may answer.
+            .filter(|id| !self.rota.is_read_in(id, self.round) && !self.rota.is_paused(id, now))
+            .filter(|id| !self.rota.is_asked(id))
+            .map(|id| Log::Attempts(id.clone()))
+            .collect();
+        if self.messages_in != self.round {
+            logs.push(Log::Messages);
+        }
+        let logs = logs.into_iter();
+        let kinds = logs.filter_map(|log| self.unread(log, Some(why)));
+        let kinds: Vec<ChangeKind> = kinds.collect();
+        self.tell(kinds).await;
+    }
+}
+
+/// Why something is not asked for after a refusal or a silence (`at` what) that ends a round.
+pub(super) fn after(at: &str, failure: &Failure) -> String {
+    let told = if failure.is_silent() {
+        "there was no answer to"
+    } else {
+        "the service refused"
+    };
+    format!("not asked, as {told} {at}: {}", failure.brief())
+}
