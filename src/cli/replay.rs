@@ -19,14 +19,14 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 
-use self::earlier::{Earlier, Found, say_found};
+use self::earlier::{Earlier, say_found};
 use self::ending::Withheld;
 use self::progress::Progress;
 use self::select::Since;
 use self::sending::{Sending, Work, end, send};
 use self::shown::{
-    held_back, name_ways_on, note_closing, note_some, nothing_to_send, plan_text, print_plan_lines,
-    warn,
+    Held, held_back, name_ways_on, note_closing, nothing_to_send, plan_text, print_plan_lines,
+    say_held, warn,
 };
 use super::args::{ReplayArgs, SourceArgs};
 use super::list::query;
@@ -138,24 +138,22 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
             .write_all(plan_text(&plans, args.rate, is_bulk, n_tried, by_service).as_bytes());
     } else {
         warn(&plans, &left, by_service);
-        // Where nothing is sent at all, that is said as a whole.
-        if n_chosen > 0 {
-            note_some(&held, "that are not sent");
-        }
     }
     note_closing(&plans, &history);
-    if args.yes || args.json || n_chosen == 0 {
+    let said: Vec<&Held> = if args.yes || args.json || n_chosen == 0 {
         say_found(&found);
-    }
+        say_held(&held).collect()
+    } else {
+        let is_shown = |held: &&Held| !is_bulk || held.is_failing;
+        held.iter().filter(is_shown).collect()
+    };
     out.flush()?;
     // A look alone tells nobody who sends: the run after it does what it said.
     if !args.dry_run {
-        let all_said = !args.yes || held.len() <= MANY;
-        let more = all_said.then(|| earlier.held_back(&history, &plans));
-        let is_told = |found: &&Found| found.is_ended() || all_said;
-        let told = found.iter().filter(is_told).map(|it| it.pair.clone());
-        let told = told.chain(more.into_iter().flatten());
-        earlier.told(told.collect(), clock.now()).await?;
+        let ended = found.iter().filter(|found| found.is_ended());
+        let told = ended.map(|found| &found.pair);
+        let told = told.chain(said.iter().map(|held| &held.pair));
+        earlier.told(told, clock.now()).await?;
     }
     if n_chosen == 0 {
         return Ok(Ready::Ended(nothing_to_send(
@@ -163,7 +161,6 @@ async fn prepare(args: &ReplayArgs, from: &SourceArgs) -> Result<Ready, Stop> {
             only.is_some(),
             left.len(),
             &found,
-            &history,
             !held.is_empty(),
         )));
     }

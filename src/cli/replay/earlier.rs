@@ -113,23 +113,12 @@ impl Earlier {
         found
     }
 
-    /// What such a replay keeps from being sent by the plan's own verdict, which says why.
-    pub fn held_back(&self, history: &History, plans: &[Plan]) -> Vec<Pair> {
-        let mut held = Vec::new();
-        for plan in plans {
-            let message = &plan.message;
-            for item in plan.items.iter().filter(|item| !item.is_chosen) {
-                if self.found(history, message, item).is_some() {
-                    held.push((message.clone(), item.endpoint.clone()));
-                }
-            }
-        }
-        held
-    }
-
-    /// Takes note that whoever runs this command was told of these.
-    pub async fn told(self, pairs: Vec<Pair>, now: Moment) -> Result<(), Stop> {
-        let ledger = self.ledger.clone();
+    /// Takes note that whoever runs this command was told of these, be it what was found or why such
+    /// a replay keeps something from being sent.
+    pub async fn told(self, pairs: impl Iterator<Item = &Pair>, now: Moment) -> Result<(), Stop> {
+        let is_unheard = |pair: &&Pair| self.unheard.contains(*pair);
+        let pairs: Vec<Pair> = pairs.filter(is_unheard).cloned().collect();
+        let ledger = self.ledger;
         Ok(ledger.wait(move |ledger| ledger.hear(&pairs, now)).await?)
     }
 

@@ -12,6 +12,7 @@ use crate::domain::{
     History, MessageId, OutcomeState, Plan, PlanItem, Replay, ReplayState, Retry, Route, Time,
     Verdict, in_the_way, visible,
 };
+use crate::io::ledger::Pair;
 
 /// `n_tried` of what is chosen an earlier replay tried, and it is sent last.
 pub fn plan_text(plans: &[Plan], rate: f64, is_bulk: bool, n_tried: usize, now: Time) -> String {
@@ -85,9 +86,16 @@ fn doubt<'a>(history: &'a History, message: &MessageId, item: &PlanItem) -> Opti
     (doubt.state.may_have_arrived() && !is_delivered).then_some(doubt)
 }
 
-/// What an earlier replay keeps from being sent whose outcome is not known, and why, a line each. What
-/// its endpoint has got since wants nothing any more.
-pub fn held_back(plans: &[Plan], history: &History) -> Vec<String> {
+/// What an earlier replay keeps from being sent whose outcome is not known, and why.
+pub struct Held {
+    pub pair: Pair,
+    /// Whether the plan of many prints it.
+    pub is_failing: bool,
+    line: String,
+}
+
+/// All of it. What its endpoint has got since wants nothing any more.
+pub fn held_back(plans: &[Plan], history: &History) -> Vec<Held> {
     let mut held = Vec::new();
     for plan in plans {
         let message = &plan.message;
@@ -103,8 +111,11 @@ pub fn held_back(plans: &[Plan], history: &History) -> Vec<String> {
                 Verdict::Send => None,
             };
             if let Some(why) = why.filter(is_held) {
-                let label = &item.label;
-                held.push(format!("nothing was sent of {message} to {label}: {why}"));
+                held.push(Held {
+                    pair: (message.clone(), item.endpoint.clone()),
+                    is_failing: item.is_failing,
+                    line: format!("nothing was sent of {message} to {}: {why}", item.label),
+                });
             }
         }
     }
@@ -138,10 +149,17 @@ fn has_got(history: &History, message: &MessageId, item: &PlanItem) -> bool {
     outcome.is_some_and(|outcome| outcome.state == OutcomeState::Delivered)
 }
 
+/// Says of as many as anybody reads why they are held back; gives these.
+pub fn say_held(held: &[Held]) -> impl Iterator<Item = &Held> {
+    let lines: Vec<&str> = held.iter().map(|held| held.line.as_str()).collect();
+    note_some(&lines, "that are not sent");
+    held.iter().take(MANY)
+}
+
 /// Says so many of the lines as anybody reads.
-pub fn note_some(lines: &[String], what: &str) {
+fn note_some(lines: &[impl AsRef<str>], what: &str) {
     for line in lines.iter().take(MANY) {
-        note(&visible(line));
+        note(&visible(line.as_ref()));
     }
     if let Some(n_more) = lines.len().checked_sub(MANY).filter(|n| *n > 0) {
         note(&format!(
@@ -226,13 +244,13 @@ fn retry_words(plans: &[Plan], now: Time) -> Option<String> {
 
 /// 3 where something is held back by a replay of unknown outcome, 1 where something was refused else or
 /// it is news that an earlier replay of it failed, 0 where all of it is delivered or left to the service.
-/// `is_named` is whether the command names the endpoint. What was `found` of earlier replays is said.
+/// `is_named` is whether the command names the endpoint. What was `found` of earlier replays is said, and
+/// what is held back.
 pub fn nothing_to_send(
     plans: &[Plan],
     is_named: bool,
     n_left: usize,
     found: &[Found],
-    history: &History,
     is_held_back: bool,
 ) -> u8 {
     let code = if is_held_back {
@@ -240,12 +258,11 @@ pub fn nothing_to_send(
     } else {
         u8::from(found.iter().any(Found::is_failed))
     };
-    let items = || {
-        plans
-            .iter()
-            .flat_map(|plan| plan.items.iter().map(move |item| (plan, item)))
-    };
-    let refusal = items().find_map(|(_, item)| match &item.verdict {
+    if is_held_back {
+        return code;
+    }
+    let items = || plans.iter().flat_map(|plan| &plan.items);
+    let refusal = items().find_map(|item| match &item.verdict {
         Verdict::Refuse(why) => Some(format!("{}: {why}", item.label)),
         _ => None,
     });
@@ -266,16 +283,7 @@ pub fn nothing_to_send(
             "no endpoint was sent it or wants it; name one with --endpoint"
         });
     }
-    let mut doubts = Vec::new();
-    for (plan, item) in items() {
-        let message = &plan.message;
-        if let (Verdict::Skip(why), Some(_)) = (&item.verdict, doubt(history, message, item)) {
-            let label = &item.label;
-            doubts.push(format!("nothing was sent of {message} to {label}: {why}"));
-        }
-    }
-    note_some(&doubts, "that are not sent");
-    if !doubts.is_empty() || !found.is_empty() {
+    if !found.is_empty() {
         return code;
     }
     note(match (n_left, is_named) {

@@ -33,9 +33,11 @@ async fn attempts_that_a_plan_reads_end_what_was_open_in_the_ledger() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_command_after_a_kill_sends_nothing_where_the_first_was_delivered() {
-    // Whoever else looks at it meanwhile tells whoever sent it nothing.
-    let somebody = ["replays", "--json"];
-    for (looks, by) in [(0, None), (2, None), (0, Some(&somebody))] {
+    // Whoever else looks at it meanwhile tells whoever sent it nothing, nor does a command that is
+    // about others as well and passes it by.
+    let somebody = &["replays", "--json"][..];
+    let many = &["replay", "--query", "!disabled", "--yes"];
+    for (looks, by) in [(0, None), (2, None), (0, Some(somebody)), (0, Some(many))] {
         let state = tempfile::tempdir().unwrap();
         let service = Service::held_at(Point::Posting).await;
         let mut first = service.replay(state.path());
@@ -48,6 +50,7 @@ async fn the_same_command_after_a_kill_sends_nothing_where_the_first_was_deliver
             let child = service.command(state.path(), somebody).spawn().unwrap();
             let (code, _, said) = end(child).await;
             assert_eq!(code, Some(0), "its end is found: {said}");
+            assert!(!said.contains("an earlier replay"), "{said}");
         }
 
         // An endpoint that is named gets a message again, whatever it has; but not unawares.
