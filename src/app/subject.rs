@@ -3,12 +3,14 @@
 use crate::domain::query::{Field, Subject, Test};
 use crate::domain::{
     Attempt, AttemptStatus, Cause, CauseId, Delivery, Endpoint, EndpointId, EventEntry, Feature,
-    FeatureState, Forecast, History, MessageId, OutcomeState, Query, TaskRow, TaskState, Time,
+    FeatureState, History, MessageId, Query, TaskRow, TaskState, Time,
 };
 
+mod outcome;
 mod receipt;
 mod replay;
 
+use outcome::{has_outcome, is_outcome_unknown};
 pub use receipt::ReceiptSubject;
 pub use replay::ReplaySubject;
 
@@ -37,8 +39,18 @@ impl Subject for TaskSubject<'_> {
                 .deliveries
                 .of_task(&self.row.id())
                 .next()
-                .is_some_and(|delivery| delivery_has(self.history, delivery, word)),
+                .is_some_and(|delivery| has_outcome(self.history, delivery, word)),
         }
+    }
+
+    fn is_outcome_unknown(&self, word: &str) -> bool {
+        // What a task itself tells is known.
+        let is_of_webhooks = !matches!(
+            word,
+            "failed" | "completed" | "queued" | "processing" | "cancelled" | "done" | "active"
+        );
+        let last = self.history.deliveries.of_task(&self.row.id()).next();
+        is_of_webhooks && last.is_some_and(|last| is_outcome_unknown(self.history, last, word))
     }
 
     fn feature(&self, feature: &Feature) -> Option<FeatureState> {
@@ -197,7 +209,11 @@ impl Subject for DeliverySubject<'_> {
     }
 
     fn has_outcome(&self, word: &str) -> bool {
-        delivery_has(self.history, self.delivery, word)
+        has_outcome(self.history, self.delivery, word)
+    }
+
+    fn is_outcome_unknown(&self, word: &str) -> bool {
+        is_outcome_unknown(self.history, self.delivery, word)
     }
 
     fn feature(&self, feature: &Feature) -> Option<FeatureState> {
@@ -223,76 +239,6 @@ impl Subject for DeliverySubject<'_> {
         ]
         .into_iter()
         .any(|field| delivery_field(self.history, self.delivery, field, see))
-    }
-}
-
-/// Whether an outcome word holds for a message.
-fn delivery_has(history: &History, delivery: &Delivery, word: &str) -> bool {
-    let any = |state: OutcomeState| {
-        delivery
-            .outcomes
-            .iter()
-            .any(|outcome| outcome.state == state)
-    };
-    let forecasts = || {
-        delivery
-            .outcomes
-            .iter()
-            .map(|outcome| history.forecast(delivery, &outcome.endpoint))
-    };
-    let is_settled = || {
-        !delivery.outcomes.is_empty()
-            && !any(OutcomeState::Sending)
-            && forecasts().all(|forecast| {
-                matches!(
-                    forecast,
-                    Forecast::Nothing | Forecast::Exhausted { .. } | Forecast::Over { .. }
-                )
-            })
-    };
-    // What was not sent as far as is known may have been sent all the same, and what was delivered
-    // wherever it is known may have failed elsewhere.
-    let is_all_known = || !history.is_unread_somewhere(delivery);
-    let is_unsent = || delivery.outcomes.is_empty() && is_all_known();
-    match word {
-        "failed" => any(OutcomeState::Failed),
-        "delivered" | "completed" => {
-            !delivery.outcomes.is_empty()
-                && delivery
-                    .outcomes
-                    .iter()
-                    .all(|outcome| outcome.state == OutcomeState::Delivered)
-                && is_all_known()
-        }
-        "broken" => history.deliveries.broken().contains(&delivery.id),
-        "superseded" => delivery.outcomes.iter().any(|outcome| {
-            outcome.state == OutcomeState::Failed
-                && history
-                    .deliveries
-                    .is_superseded(delivery, &outcome.endpoint)
-        }),
-        "sending" => any(OutcomeState::Sending),
-        "canceled" | "cancelled" => any(OutcomeState::Canceled),
-        "unsent" => is_unsent(),
-        "retrying" => forecasts()
-            .any(|forecast| matches!(forecast, Forecast::Next { .. } | Forecast::Uncertain { .. })),
-        "exhausted" => forecasts()
-            .any(|forecast| matches!(forecast, Forecast::Exhausted { .. } | Forecast::Over { .. })),
-        "manual" | "scheduled" => delivery
-            .attempts()
-            .iter()
-            .any(|attempt| attempt.trigger.name() == word),
-        "disabled" | "enabled" => delivery.outcomes.iter().any(|outcome| {
-            history
-                .endpoints
-                .get(&outcome.endpoint)
-                .is_some_and(|endpoint| endpoint.disabled == (word == "disabled"))
-        }),
-        "replayed" => history.replays.of_message(&delivery.id).next().is_some(),
-        "done" => is_settled() && is_all_known(),
-        // Of what is not read nobody knows whether it is over.
-        "active" => !is_settled() && (!delivery.outcomes.is_empty() || is_unsent()),
-        _ => false,
     }
 }
 

@@ -120,6 +120,11 @@ pub trait Subject {
     fn state(&self) -> Option<TaskState>;
     /// Whether the outcome word (`delivered`, `retrying`, …) holds.
     fn has_outcome(&self, word: &str) -> bool;
+    /// Whether it is not known if the word holds, where `has_outcome` does not say so.
+    fn is_outcome_unknown(&self, word: &str) -> bool {
+        let _ = word;
+        false
+    }
     fn feature(&self, feature: &Feature) -> Option<FeatureState>;
     /// When it was, by the clock of who tells of it; `None` where that is not known.
     fn time(&self) -> Option<Time>;
@@ -225,11 +230,15 @@ impl Query {
         (pinned != text.trim()).then_some(pinned)
     }
 
-    /// Whether every term holds for the row.
+    /// Whether every term holds for the row. Where it is not known whether a state's word does, neither
+    /// the word nor its negation holds.
     pub fn matches(&self, row: &impl Subject) -> bool {
         self.terms
             .iter()
-            .all(|term| term.test.holds(row) != term.is_negated)
+            .all(|term| match (term.test.holds(row), term.is_negated) {
+                (false, true) => !term.test.is_unknown(row),
+                (holds, is_negated) => holds != is_negated,
+            })
     }
 
     /// The part that says which attempts of a message are meant, and so which endpoints.
@@ -266,6 +275,15 @@ impl Test {
     pub fn is_of_attempts(&self) -> bool {
         const FIELDS: [Field; 4] = [Field::Endpoint, Field::Code, Field::Cause, Field::Trigger];
         matches!(self, Self::Field(field, _) if FIELDS.contains(field))
+    }
+
+    /// Whether it is not known if it holds, where it does not as far as is known.
+    fn is_unknown(&self, row: &impl Subject) -> bool {
+        match self {
+            Self::State(state) => row.is_outcome_unknown(state.name()),
+            Self::Outcome(word) => row.is_outcome_unknown(word),
+            Self::Feature(..) | Self::Field(..) | Self::Since(..) | Self::Text(_) => false,
+        }
     }
 
     fn holds(&self, row: &impl Subject) -> bool {

@@ -168,6 +168,55 @@ fn only_what_is_known_to_be_delivered_everywhere_is() {
     }
 }
 
+#[test]
+fn what_is_not_known_is_no_match_of_a_state_nor_of_its_negation() {
+    // Of one message it is not known how it stands at one endpoint, another failed there, and a third is
+    // known nowhere.
+    let three = || {
+        let mut state = half_read();
+        let messages = [("msg_bad", 6, 13), ("msg_none", 7, 14)];
+        let messages = messages.map(|(id, n, ago)| message(id, n, "task.progress", n, ago, "{}"));
+        let bad = attempt("bad", "msg_bad", "ep_late", 12, (500, "no"), false);
+        let got = attempt("got", "msg_bad", "ep_got", 12, (204, ""), false);
+        let gone = read_from("ep_got", Some(13));
+        let news = messages.into_iter().chain([bad, got, gone]).collect();
+        update(&mut state, Msg::Changed(news));
+        press(&mut state, "3");
+        state
+    };
+    for (word, n_before, n_after) in [
+        ("delivered", 0, 1),
+        ("!delivered", 1, 2),
+        ("unsent", 0, 1),
+        ("!unsent", 2, 2),
+        ("failed", 1, 1),
+        ("!failed", 0, 2),
+        ("done", 0, 1),
+        ("!done", 1, 2),
+        ("active", 1, 2),
+        ("!active", 0, 1),
+        ("manual", 0, 0),
+        ("!manual", 0, 3),
+        ("!disabled", 3, 3),
+    ] {
+        let mut state = three();
+        filter(&mut state, word);
+        let shown = picture(&mut state, 120, 24);
+        assert!(
+            shown.contains(&format!("{n_before}+ of 3")),
+            "{word}: {shown}"
+        );
+        let whole = ["ep_got", "ep_late"].map(|id| read_from(id, None));
+        update(&mut state, Msg::Changed(whole.into()));
+        scan(&mut state);
+        let shown = picture(&mut state, 120, 24);
+        assert!(
+            shown.contains(&format!("{n_after} of 3")),
+            "{word}: {shown}"
+        );
+    }
+}
+
 /// The lines of a task's page that say what its endpoints got, and why that is not known.
 fn webhooks(state: &mut State, width: u16) -> Vec<String> {
     let shown = picture(state, width, 40);
