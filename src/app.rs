@@ -188,6 +188,8 @@ pub enum Effect {
     Look(Sight),
     /// Read all attempts of a message that a plan rests on, once the service is not left alone.
     LookInTurn(MessageId),
+    /// The same of a message itself of which attempts alone are known.
+    ReadInTurn(MessageId),
     /// Change an endpoint once, or read its secret; what came of it is [`Msg::Managed`].
     Manage(EndpointRequest),
     /// Save a secret beside the configuration.

@@ -346,6 +346,7 @@ impl Loop {
             Effect::Look(Sight::Message(message)) => self.hose.look(Look::Message(message)),
             Effect::Look(Sight::Asset(asset)) => self.hose.look(Look::Asset(asset)),
             Effect::Look(sight) => self.look_up(sight),
+            Effect::ReadInTurn(message) => self.hose.look_in_turn(Look::Message(message)),
             Effect::LookInTurn(message) => self.hose.look_in_turn(Look::Attempts(message)),
             Effect::Manage(request) => {
                 // It may give an endpoint another secret.

@@ -285,6 +285,15 @@ impl BulkOverlay {
         counts
     }
 
+    /// Those that stood there left out, and that nothing keeps from being sent by now: none becomes
+    /// chosen by itself.
+    pub fn n_ready(&self) -> usize {
+        let is_ready = |row: &&BulkRow| {
+            !row.item.is_chosen && row.choice.is_none() && row.item.verdict == Verdict::Send
+        };
+        self.rows.iter().filter(is_ready).count()
+    }
+
     /// How many of what is to be sent an earlier replay tried.
     pub fn n_tried(&self, history: &History) -> usize {
         let chosen = self.rows.iter().filter(|row| row.item.is_chosen);

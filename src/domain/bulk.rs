@@ -9,7 +9,7 @@ use super::id::{EndpointId, MessageId, TaskId};
 use super::link::Ability;
 use super::message::Message;
 use super::offer::Offer;
-use super::plan::{Grounds, Plan, PlanItem, Verdict, plan_local_tried, plan_tried};
+use super::plan::{Grounds, Plan, PlanItem, UNPLACED, Verdict, plan_local_tried, plan_tried};
 use super::queue::{Job, MAX_FAILURES};
 use super::replay::{LedgerRow, Route};
 use super::time::{SECOND, Time, rough_words};
@@ -95,6 +95,8 @@ fn leave_out_stale(history: &History, plan: &mut Plan) {
         } else if delivery.is_some_and(|it| deliveries.is_superseded(it, &item.endpoint)) {
             let why = "superseded: it took a newer message of this task since";
             item.leave_out(why.to_owned());
+        } else if delivery.is_some_and(|it| it.message.is_none()) {
+            item.leave_out(UNPLACED.to_owned());
         }
     }
 }

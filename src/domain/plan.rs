@@ -12,6 +12,7 @@ use super::time::{SECOND, Time, due_words};
 pub use grounds::Grounds;
 pub(super) use local::plan_local_tried;
 pub use local::{PostBody, plan_local};
+pub(in crate::domain) use verdict::UNPLACED;
 pub use verdict::in_the_way;
 use verdict::{general_refusal, item};
 

@@ -118,7 +118,8 @@ fn tab_count(state: &State, screen: Screen) -> Option<Piece<'static>> {
     let history = &state.history;
     match screen {
         Screen::Tasks => {
-            (!history.tasks.is_empty()).then(|| dim(format!(" {}", history.tasks.len())))
+            let (n, more) = (history.tasks.len(), unread::more_tasks(state));
+            (n > 0).then(|| dim(format!(" {n}{more}")))
         }
         Screen::Events => None,
         Screen::Deliveries => {

@@ -1,5 +1,6 @@
-//! Attempts that a plan of many does not know are read by their messages' ids while it is open, a few
-//! in a second: the logs are read back by themselves, but not for the plan first.
+//! Attempts that a plan of many does not know, and messages of which it knows attempts alone, are read by
+//! the messages' ids while it is open, a few in a second: the logs are read back by themselves, but not
+//! for the plan first.
 
 use std::collections::HashSet;
 
@@ -14,10 +15,10 @@ const READ_ON: usize = 10;
 /// … and for one plan in all.
 const MAX_READ: usize = 400;
 
-/// The messages whose attempts are read for the plan that is open.
+/// What is read for the plan that is open: attempts of messages, and messages.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reading {
-    asked: HashSet<MessageId>,
+    asked: HashSet<Log>,
     /// Whether the service asked to be left alone: what it refused then is asked for again.
     was_refused: bool,
 }
@@ -33,24 +34,36 @@ impl Reading {
         self.asked.len() >= MAX_READ
     }
 
-    /// The next ones.
-    fn read(&mut self, plan: &BulkOverlay, history: &History, most: usize) -> Vec<Effect> {
+    /// The next ones. `tells_messages` is whether the service tells a message by its id.
+    fn read(
+        &mut self,
+        plan: &BulkOverlay,
+        history: &History,
+        tells_messages: bool,
+        most: usize,
+    ) -> Vec<Effect> {
         if std::mem::take(&mut self.was_refused) {
-            let of = |id: &MessageId| Log::AttemptsOf(id.clone());
-            let is_failing = |id: &MessageId| history.deliveries.why_unread(&of(id)).is_some();
-            self.asked.retain(|id| !is_failing(id));
+            let is_failing = |log: &Log| history.deliveries.why_unread(log).is_some();
+            self.asked.retain(|log| !is_failing(log));
         }
         let most = most.min(MAX_READ.saturating_sub(self.asked.len()));
         if most == 0 {
             return Vec::new();
         }
+        let messages = plan.unplaced(history).filter(|_| tells_messages);
+        let messages = messages.map(|id| Log::Message(id.clone()));
+        let attempts = plan.missing().map(|id| Log::AttemptsOf(id.clone()));
         let mut next = Vec::new();
-        for id in plan.missing() {
+        for log in messages.chain(attempts) {
             if next.len() == most {
                 break;
             }
-            if self.asked.insert(id.clone()) {
-                next.push(Effect::LookInTurn(id.clone()));
+            if self.asked.insert(log.clone()) {
+                next.extend(match log {
+                    Log::Message(id) => Some(Effect::ReadInTurn(id)),
+                    Log::AttemptsOf(id) => Some(Effect::LookInTurn(id)),
+                    _ => None,
+                });
             }
         }
         next
@@ -58,6 +71,16 @@ impl Reading {
 }
 
 impl BulkOverlay {
+    /// Messages of its rows that are not read themselves, the newest first.
+    pub fn unplaced<'a>(&'a self, history: &'a History) -> impl Iterator<Item = &'a MessageId> {
+        let is_unplaced = |id: &&MessageId| {
+            let delivery = history.deliveries.get(id);
+            delivery.is_some_and(|delivery| delivery.message.is_none())
+        };
+        let rows = self.rows.iter().rev();
+        rows.map(|row| &row.message).filter(is_unplaced)
+    }
+
     /// Messages of which not all attempts are known that the plan rests on: those that are to be sent
     /// first, then those that may have failed, then those that may be among what was asked for; the newest
     /// of each first.
@@ -80,7 +103,9 @@ impl State {
             self.reading.was_refused = true;
             return Vec::new();
         }
-        self.reading.read(plan, &self.history, most)
+        let tells_messages = self.session.deliveries_from.is_some();
+        let history = &self.history;
+        self.reading.read(plan, history, tells_messages, most)
     }
 
     /// Reads and asks on for the plan that is open, by what has come in since.

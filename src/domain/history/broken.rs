@@ -1,7 +1,7 @@
 //! Which messages are still broken: an endpoint has not got them, nor a newer one of their task,
 //! counted as they come, change and go.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::super::id::{EndpointId, MessageId, TaskId};
 use super::super::time::Time;
@@ -12,6 +12,9 @@ use super::outcome::OutcomeState;
 #[derive(Debug, Default)]
 pub(super) struct Broken {
     messages: ByTime,
+    /// Those of them of which attempts alone are known: of what task they are is not, and so whether an
+    /// endpoint got a newer one.
+    unplaced: HashSet<MessageId>,
     /// When the newest message of a task that an endpoint has got was accepted.
     newest: HashMap<TaskId, Vec<(EndpointId, Time)>>,
 }
@@ -19,6 +22,11 @@ pub(super) struct Broken {
 impl Broken {
     pub fn messages(&self) -> &ByTime {
         &self.messages
+    }
+
+    /// Whether some may not be broken after all, as they themselves are not read.
+    pub fn has_unplaced(&self) -> bool {
+        !self.unplaced.is_empty()
     }
 
     /// Whether the endpoint has got a newer message of the same task, which tells all that this
@@ -38,6 +46,11 @@ impl Broken {
             outcome.state == OutcomeState::Failed && !self.is_superseded(row, &outcome.endpoint)
         });
         self.messages.set(&row.id, is_broken.then(|| row.time()));
+        if is_broken && row.message.is_none() {
+            self.unplaced.insert(row.id.clone());
+        } else {
+            self.unplaced.remove(&row.id);
+        }
         let Some(task) = row.message.as_ref().and_then(|it| it.task.as_ref()) else {
             return false;
         };
@@ -63,6 +76,7 @@ impl Broken {
     }
 
     pub fn retain(&mut self, is_kept: impl Fn(&MessageId) -> bool) {
+        self.unplaced.retain(&is_kept);
         self.messages.retain(is_kept);
     }
 

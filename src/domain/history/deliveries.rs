@@ -85,6 +85,12 @@ impl Deliveries {
         self.broken.messages()
     }
 
+    /// Whether some of these may not be broken after all: only their attempts are known, and so not of
+    /// what task they are.
+    pub fn has_unplaced(&self) -> bool {
+        self.broken.has_unplaced()
+    }
+
     /// Whether the endpoint has got a newer message of the same task, which tells all that this
     /// one would.
     pub fn is_superseded(&self, delivery: &Delivery, endpoint: &EndpointId) -> bool {

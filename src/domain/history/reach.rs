@@ -149,8 +149,9 @@ pub enum Counted {
     /// More may be there that are not read, and none is over: the newest attempts are read wherever
     /// some are known.
     AtLeast,
-    /// As many as there were when they were read: attempts are known at an endpoint whose newest are
-    /// not, so that it may be more by now, or fewer, as what failed may have been delivered since.
+    /// As many as are known, be it more or fewer: attempts are known at an endpoint whose newest are
+    /// not, so that what failed may have been delivered since, or of messages that are not read
+    /// themselves, so that newer ones may have made them needless.
     AsRead,
 }
 
@@ -239,7 +240,9 @@ impl History {
     /// What is to be held of the counts of messages and their failures.
     pub fn counted(&self) -> Counted {
         let mut endpoints = self.endpoints.keys();
-        if endpoints.any(|endpoint| self.deliveries.is_as_read(endpoint)) {
+        if self.deliveries.has_unplaced()
+            || endpoints.any(|endpoint| self.deliveries.is_as_read(endpoint))
+        {
             Counted::AsRead
         } else if self.messages_unread_before().is_some() || self.attempts_unread_before().is_some()
         {
@@ -252,7 +255,7 @@ impl History {
     /// The same of what is counted of one endpoint.
     pub fn counted_at(&self, endpoint: &EndpointId) -> Counted {
         let deliveries = &self.deliveries;
-        if deliveries.is_as_read(endpoint) {
+        if deliveries.has_unplaced() || deliveries.is_as_read(endpoint) {
             Counted::AsRead
         } else if self.messages_unread_before().is_some()
             || deliveries.unread_before(endpoint).is_some()

@@ -176,6 +176,19 @@ fn not_read(history: &History, overlay: &BulkOverlay, offset: i32) -> Vec<String
             "! attempts of {n} of them cannot be read: {why}: whether {they} failed is not known"
         ));
     }
+    let n_unplaced = overlay.unplaced(history).count();
+    if n_unplaced > 0 {
+        lines.push(format!(
+            "! {n_unplaced} are of messages that are not read themselves: whether newer ones made them \
+             needless is not known, so that they are left out"
+        ));
+    }
+    let n_ready = overlay.n_ready();
+    if n_ready > 0 {
+        lines.push(format!(
+            "! {n_ready} that were left out can be sent by now; Esc, then R plans them"
+        ));
+    }
     if let Some(before) = not_read.messages_before {
         let words = messages_words(history, before, offset);
         lines.push(format!(
@@ -240,7 +253,8 @@ fn unread(overlay: &BulkOverlay, counts: Counts) -> Vec<String> {
 /// How much of what is not read is being read for this plan.
 fn reading(state: &State, overlay: &BulkOverlay, counts: Counts) -> Option<String> {
     let not_read = &overlay.not_read;
-    let n = counts.unread + not_read.n() + not_read.n_others;
+    let n_unplaced = overlay.unplaced(&state.history).count();
+    let n = counts.unread + not_read.n() + not_read.n_others + n_unplaced;
     if n == 0 {
         return None;
     }

@@ -205,6 +205,7 @@ fn received(state: &State) -> Vec<Pieces<'static>> {
 /// Tasks by state, with the names of the states or without.
 fn task_counters(state: &State, has_names: bool) -> Pieces<'static> {
     let mut pieces = Vec::new();
+    let more = unread::more_tasks(state);
     for task_state in TASK_STATES {
         let n = state.history.tasks.count(task_state);
         let (glyph, tone) = task_glyph(task_state);
@@ -216,9 +217,9 @@ fn task_counters(state: &State, has_names: bool) -> Pieces<'static> {
         };
         pieces.push(piece(tone, format!("{gap}{glyph}")));
         let words = if has_names {
-            format!(" {n} {}", task_state.name())
+            format!(" {n}{more} {}", task_state.name())
         } else {
-            format!(" {n}")
+            format!(" {n}{more}")
         };
         pieces.push(if n == 0 { dim(words) } else { plain(words) });
     }
@@ -281,6 +282,7 @@ pub fn filter_words(state: &State, matching: usize) -> Pieces<'static> {
     }
     let more = match state.screen {
         Screen::Deliveries => unread::more_messages(&state.history),
+        Screen::Tasks => unread::more_tasks(state),
         _ => "",
     };
     let is_part = !unread::of_filter(state).is_empty();

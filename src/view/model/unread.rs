@@ -35,6 +35,16 @@ pub fn more_messages(history: &History) -> &'static str {
     }
 }
 
+/// What stands behind a number of tasks: where they are told by messages alone, more may be among those
+/// that are not read.
+pub fn more_tasks(state: &State) -> &'static str {
+    if state.session.is_svix_alone {
+        more_messages(&state.history)
+    } else {
+        ""
+    }
+}
+
 /// Before when messages of a task may be missing, if they may.
 pub fn messages_before_of(history: &History, task: &TaskId) -> Option<Time> {
     let made = history.tasks.get(task).map(|task| task.created());

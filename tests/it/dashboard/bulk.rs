@@ -6,6 +6,7 @@ mod asking;
 mod one_request;
 mod routes;
 mod since;
+mod unplaced;
 mod unread;
 mod waiting;
 
