@@ -159,8 +159,8 @@ pub enum Command {
     #[command(
         after_long_help = "Exit codes: 0 all is delivered or needed no sending; 1 \
         something failed, was refused, was declined or was left unsent; 2 usage or configuration, or nobody can \
-        be asked and --yes is missing; 3 an outcome is unknown, also of an earlier replay that keeps \
-        from being sent what was asked for; 130 ctrl-c."
+        be asked and --yes is missing; 3 an outcome is unknown, also of another replay that keeps \
+        from being sent what was asked for, be it that a reeltop is just sending it; 130 ctrl-c."
     )]
     Replay(ReplayArgs),
     /// List the replays of every reeltop on this machine, and which attempt each caused

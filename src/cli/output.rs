@@ -8,8 +8,8 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::domain::{Failure, Time, visible};
 
-/// Exit code where the outcome of a replay is not known: of one of its own, or of an earlier one that
-/// keeps what was asked for from being sent.
+/// Exit code where the outcome of a replay is not known: of one of its own, or of another that
+/// keeps what was asked for from being sent, be it that somebody is just sending it.
 pub const UNCLEAR: u8 = 3;
 
 /// Why a command ended before its end.
@@ -21,7 +21,7 @@ pub enum Stop {
     Declined(String),
     /// It did not succeed: exit code 1.
     Failed(Failure),
-    /// An earlier replay whose outcome is not known keeps it from being done: exit code 3.
+    /// Another replay whose outcome is not known keeps it from being done: exit code 3.
     Unclear(Failure),
     /// The output cannot be written; a closed pipe is no error.
     Output(io::Error),

@@ -241,7 +241,7 @@ async fn two_processes_at_once_make_one_request() {
     service.until_reached().await;
     let (code, states, said) = end(service.replay(state.path())).await;
     assert!(said.contains("another reeltop (pid "), "{states:?} {said}");
-    assert_eq!(code, Some(1), "{states:?} {said}");
+    assert_eq!(code, Some(3), "nobody knows how it ends: {states:?} {said}");
     first.kill().unwrap();
     first.wait().unwrap();
     assert_eq!(service.n_posts(), 1);
@@ -251,7 +251,9 @@ async fn two_processes_at_once_make_one_request() {
     let service = Service::held_at(Point::Nowhere).await;
     let children: Vec<Child> = (0..4).map(|_| service.replay(state.path())).collect();
     for child in children {
-        end(child).await;
+        let (code, states, said) = end(child).await;
+        // Who came too late found it delivered, or does not know how the other's ends.
+        assert!(matches!(code, Some(0 | 3)), "{code:?} {states:?} {said}");
     }
     assert_eq!(service.n_posts(), 1);
 }

@@ -55,7 +55,7 @@ pub(super) struct Tally {
     /// What spoke against a request is not that it has become needless.
     not_sent: usize,
     unknown: usize,
-    /// Whether a replay of unknown outcome came in the way of something since it was decided on.
+    /// Whether a replay whose outcome is not known came in the way of something since it was decided on.
     is_in_the_way: bool,
     withheld: Withheld,
 }
@@ -80,7 +80,7 @@ impl Tally {
             *tally.count_of(history, replay, &left.not_needed) += 1;
             if let ReplayState::Cancelled(_) = replay.state {
                 let other = in_the_way(history, &replay.message, &replay.endpoint);
-                tally.is_in_the_way |= other.is_some_and(Replay::is_unclear);
+                tally.is_in_the_way |= other.is_some();
             }
         }
         tally
@@ -153,7 +153,7 @@ impl Tally {
             (withheld.failed, "found failed by an earlier replay"),
             (
                 withheld.unclear,
-                "held back by an earlier replay of unknown outcome",
+                "held back by another replay whose outcome is not known",
             ),
         ] {
             if n > 0 {
@@ -179,7 +179,7 @@ mod tests {
             Tally::of(&History::default(), &Left::default(), withheld)
         };
         let words = "0 delivered, 0 failed, 3 found delivered by an earlier replay, 2 found failed \
-                     by an earlier replay, 1 held back by an earlier replay of unknown outcome";
+                     by an earlier replay, 1 held back by another replay whose outcome is not known";
         assert_eq!(tally(1, 2, 3).words().as_deref(), Some(words));
         assert_eq!(tally(1, 0, 0).words(), None);
         let codes = [(0, 0, 3), (0, 2, 3), (1, 2, 3)];

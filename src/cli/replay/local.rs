@@ -208,11 +208,11 @@ fn print_planned(
     args: &ReplayArgs,
     (held, warnings): (&[Held], &Warnings),
     url: &Url,
-    stages: &[(Stage, bool)],
+    stages: &[Stage],
 ) -> io::Result<u8> {
     let mut replays = Replays::default();
     let now = Clock::new().now();
-    for ((message, (stage, _)), number) in held.iter().zip(stages).zip(1..) {
+    for ((message, stage), number) in held.iter().zip(stages).zip(1..) {
         let step = ReplayStep {
             replay: number,
             message: MessageId::new(&message.id),
@@ -237,11 +237,15 @@ fn print_planned(
         }
     }
     out.flush()?;
-    if stages.iter().any(|(_, is_unclear)| *is_unclear) {
+    if stages
+        .iter()
+        .any(|stage| matches!(stage, Stage::Cancelled(_)))
+    {
         return Ok(UNCLEAR);
     }
-    let is_planned = |(stage, _): &(Stage, bool)| *stage == Stage::Planned;
-    Ok(u8::from(!stages.iter().all(is_planned)))
+    Ok(u8::from(
+        stages.iter().any(|stage| *stage != Stage::Planned),
+    ))
 }
 
 /// The warnings in the order of the messages.

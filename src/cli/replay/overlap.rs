@@ -66,28 +66,25 @@ pub(super) async fn receiver(
     Ok(Receiver::beside(url.clone(), elsewhere))
 }
 
-/// What would become of each message at once, and whether a replay of unknown outcome is in its way: by
-/// what the ledger and read-only mode refuse what is posted.
+/// What would become of each message at once, by what the ledger and read-only mode refuse what is
+/// posted. Cancelled is what another replay keeps back whose outcome is not known.
 pub(super) async fn stages(
     ledger: &Ledger,
     poster: &Poster,
     ids: &[MessageId],
     receiver: &Receiver,
     at: &EndpointId,
-) -> Result<Vec<(Stage, bool)>, Failure> {
+) -> Result<Vec<Stage>, Failure> {
     if let Err(refusal) = poster.gate() {
-        return Ok(vec![(Stage::Refused(refusal), false); ids.len()]);
+        return Ok(vec![Stage::Refused(refusal); ids.len()]);
     }
     let mut stages = Vec::new();
     for id in ids {
         let pair = (id.clone(), at.clone());
         let rival = rival(ledger, &pair, receiver).await?;
         stages.push(match rival {
-            Some(open) => {
-                let why = kept_words(&open, &pair.1);
-                (Stage::Cancelled(why), open.is_unclear())
-            }
-            None => (Stage::Planned, false),
+            Some(open) => Stage::Cancelled(kept_words(&open, &pair.1)),
+            None => Stage::Planned,
         });
     }
     Ok(stages)
@@ -104,7 +101,7 @@ async fn rival(
     rival.await
 }
 
-/// Whether a replay of unknown outcome kept one of these from being posted.
+/// Whether a replay whose outcome is not known kept one of these from being posted.
 pub(super) async fn is_held_back(
     ledger: &Ledger,
     replays: &Replays,
@@ -113,8 +110,7 @@ pub(super) async fn is_held_back(
     let is_cancelled = |replay: &&Replay| matches!(replay.state, ReplayState::Cancelled(_));
     for replay in replays.all().filter(is_cancelled) {
         let pair = (replay.message.clone(), replay.endpoint.clone());
-        let rival = rival(ledger, &pair, receiver).await?;
-        if rival.is_some_and(|open| open.is_unclear()) {
+        if rival(ledger, &pair, receiver).await?.is_some() {
             return Ok(true);
         }
     }
@@ -128,12 +124,8 @@ fn refusal(replay: &Replay) -> Stop {
         replay.endpoint,
         replay.open_words()
     );
-    let failure = Failure::new(FailureKind::Local, what, replay.closing_hint());
-    if replay.is_unclear() {
-        Stop::Unclear(failure)
-    } else {
-        failure.into()
-    }
+    let hint = replay.closing_hint();
+    Stop::Unclear(Failure::new(FailureKind::Local, what, hint))
 }
 
 /// Has it confirmed that a replay whose URL is not known does not lead there.

@@ -86,7 +86,8 @@ fn doubt<'a>(history: &'a History, message: &MessageId, item: &PlanItem) -> Opti
     (doubt.state.may_have_arrived() && !is_delivered).then_some(doubt)
 }
 
-/// What an earlier replay keeps from being sent whose outcome is not known, and why.
+/// What another replay keeps from being sent whose outcome is not known, be it that somebody is just
+/// sending it, and why.
 pub struct Held {
     pub pair: Pair,
     /// Whether the plan of many prints it.
@@ -101,9 +102,7 @@ pub fn held_back(plans: &[Plan], history: &History) -> Vec<Held> {
         let message = &plan.message;
         for item in &plan.items {
             let is_held = |_: &&String| match &item.verdict {
-                Verdict::Refuse(_) => {
-                    in_the_way(history, message, &item.endpoint).is_some_and(Replay::is_unclear)
-                }
+                Verdict::Refuse(_) => in_the_way(history, message, &item.endpoint).is_some(),
                 _ => !has_got(history, message, item) && doubt(history, message, item).is_some(),
             };
             let why = match &item.verdict {
@@ -127,7 +126,7 @@ pub fn held_back(plans: &[Plan], history: &History) -> Vec<Held> {
 pub fn note_closing(plans: &[Plan], history: &History) {
     let is_closable = |plan: &Plan, item: &PlanItem| {
         let open = in_the_way(history, &plan.message, &item.endpoint);
-        open.is_some_and(|open| open.is_unclear() && open.closing_words().is_some())
+        open.is_some_and(|open| open.closing_words().is_some())
     };
     let of = |plan: &Plan| {
         let items = plan.items.iter();
@@ -242,8 +241,9 @@ fn retry_words(plans: &[Plan], now: Time) -> Option<String> {
     }
 }
 
-/// 3 where something is held back by a replay of unknown outcome, 1 where something was refused else or
-/// it is news that an earlier replay of it failed, 0 where all of it is delivered or left to the service.
+/// 3 where something is held back by a replay whose outcome is not known, 1 where something was refused
+/// else or it is news that an earlier replay of it failed, 0 where all of it is delivered or left to the
+/// service.
 /// `is_named` is whether the command names the endpoint. What was `found` of earlier replays is said, and
 /// what is held back.
 pub fn nothing_to_send(

@@ -4,12 +4,6 @@ use super::{Replay, ReplayState, Who};
 use crate::domain::id::EndpointId;
 
 impl Replay {
-    /// Whether it is open and nobody follows it: its outcome is not known.
-    pub fn is_unclear(&self) -> bool {
-        let is_followed = self.by.as_ref().is_some_and(|who| who.is_running);
-        self.state.is_open() && !is_followed
-    }
-
     /// Why no other of its pair is sent while it is open.
     pub fn open_words(&self) -> String {
         match &self.by {

@@ -577,7 +577,7 @@ async fn what_may_still_arrive_by_the_service_is_not_posted_to_the_same_url() {
         }
     };
     let ran = to(&app).await;
-    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
     assert!(
         ran.stderr.contains("may still arrive there") && ran.stderr.contains(&endpoint.id),
         "{}",
@@ -599,7 +599,7 @@ async fn what_may_still_arrive_by_the_service_is_not_posted_to_the_same_url() {
     let (status, said) = call(&server, Method::DELETE, &path, None).await;
     assert!(status < 300, "{status} {said}");
     let ran = to(&app).await;
-    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
     assert!(
         ran.stderr.contains("may still arrive there"),
         "{}",
