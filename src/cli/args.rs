@@ -461,7 +461,8 @@ pub struct ReplayArgs {
     /// left alone (429), in reading too: where it asks for longer, the rest is not sent
     #[arg(long, default_value = "60s", allow_hyphen_values = true, value_parser = duration, value_name = "TIME")]
     pub wait: Duration,
-    /// Post them to this URL instead, from here, signed anew with --secret-file
+    /// Post them to this URL instead, from here, signed anew with --secret-file: to this machine at
+    /// once, to another host after the plan is shown and its name is typed, or with --yes
     #[arg(long, value_name = "URL", conflicts_with = "endpoint")]
     pub to: Option<String>,
     /// With --to: a request that `listen` saved, or a folder of them, for the bytes as delivered

@@ -21,10 +21,24 @@ pub fn receiver(option: &str, text: &str) -> Result<Url, Stop> {
     Ok(url)
 }
 
+/// Whether the name of its host is asked for before anything is sent there.
+pub fn is_asked(url: &Url, is_yes: bool) -> bool {
+    !is_yes && !is_loopback(url)
+}
+
+/// What is to be known of that before it is done.
+pub fn would_ask(url: &Url) -> String {
+    let shown = visible(url.host_str().unwrap_or_default());
+    format!(
+        "{shown} is not this machine: sent in earnest, this asks on a terminal for that name to be \
+         typed; without one it sends nothing unless --yes says that it is meant"
+    )
+}
+
 /// Goes on where a webhook may go there. On a terminal the name of another host is typed; without
 /// one, `--yes` says that it is meant.
 pub async fn confirmed(url: &Url, is_yes: bool) -> Result<(), Stop> {
-    if is_yes || is_loopback(url) {
+    if !is_asked(url, is_yes) {
         return Ok(());
     }
     let host = url.host_str().unwrap_or_default();

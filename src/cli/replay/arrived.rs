@@ -6,6 +6,7 @@ use reqwest::Url;
 
 use crate::cli::args::SourceArgs;
 use crate::cli::output::{Stop, note};
+use crate::cli::reading::{is_unlisted, unlisted_words};
 use crate::cli::source;
 use crate::domain::time::duration_words;
 use crate::domain::{
@@ -90,14 +91,30 @@ fn is_delivered(attempt: &Attempt, url: &Url) -> bool {
     attempt.status == AttemptStatus::Success && is_one_receiver(&attempt.url, url.as_str())
 }
 
+/// What follows where not all addresses are known.
+const MEANS: &str =
+    "so that what was posted from here to an endpoint may have gone to this URL without a warning";
+
 /// Where the endpoints of the service lead, as far as it tells.
 async fn urls(client: Option<&Client>) -> HashMap<EndpointId, String> {
     let Some(client) = client else {
         return HashMap::new();
     };
-    let Ok(page) = client.endpoints().await else {
-        return HashMap::new();
+    let page = match client.endpoints().await {
+        Ok(page) => page,
+        Err(failure) => {
+            let why = if is_unlisted(&failure) {
+                unlisted_words(&failure)
+            } else {
+                format!("the list of endpoints cannot be read: {failure}")
+            };
+            note(&format!("{why}; {MEANS}"));
+            return HashMap::new();
+        }
     };
+    if !page.is_last || !page.unreadable.is_empty() {
+        note(&format!("not all endpoints could be read; {MEANS}"));
+    }
     let endpoints = page.rows.into_iter().map(|row| row.value);
     endpoints.map(|it| (it.id, it.url.to_string())).collect()
 }

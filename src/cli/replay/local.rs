@@ -4,6 +4,8 @@
 //! The service knows nothing of it. The body is the one that was delivered where `listen` saved it,
 //! else what the API gives for it, which may be other bytes and is labelled so.
 
+mod planned;
+
 use std::collections::HashSet;
 use std::fs;
 use std::io;
@@ -15,6 +17,7 @@ use bytes::Bytes;
 use reqwest::Url;
 use serde_json::{Value, json};
 
+use self::planned::{Planned, warned};
 use super::arrived::{self, Warnings};
 use super::sending::FOLDED;
 use super::{end, overlap};
@@ -26,7 +29,7 @@ use crate::cli::{INTERRUPTED, hosts, journal, secrets, source};
 use crate::domain::time::SECOND;
 use crate::domain::{
     ChangeKind, EndpointId, Failure, FailureKind, Grounds, MessageId, Payload, Replay, ReplayState,
-    ReplayStep, Replays, Route, Stage, Time, masked_url,
+    Replays, Route, Stage, Time, masked_url,
 };
 use crate::io::Clock;
 use crate::io::config::is_read_only;
@@ -99,7 +102,8 @@ fn known_secrets(from: &SourceArgs, named: Vec<Secret>) -> Vec<Secret> {
     named.into_iter().chain(saved).collect()
 }
 
-/// Posts each message once. 0 if all were taken, 1 if not, or if another host was not confirmed, 3 if it
+/// Posts each message once: to this machine at once, as nobody else gets it; to another host after its
+/// name was typed below the plan, or with `--yes`. 0 if all were taken, 1 if not, or if another host was not confirmed, 3 if it
 /// is not known of one.
 pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     let to = args.to.as_deref();
@@ -119,23 +123,24 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     let warnings = arrived::warnings(&ledger, &ids, &url, &from).await?;
     let poster = Arc::new(Poster::new(is_read_only, args.wait));
     let mut out = Output::new();
-    if args.dry_run {
+    let is_asked = hosts::is_asked(&url, args.yes);
+    if args.dry_run || is_asked {
         let stages = overlap::stages(&ledger, &poster, &ids, &receiver, &place(&url)).await?;
-        return Ok(print_planned(
-            &mut out,
-            &args,
-            (&held, &warnings),
-            &url,
-            &stages,
-        )?);
-    }
-    for (id, words) in warned(&ids, &warnings) {
-        note(&format!("{id}: {words}"));
-    }
-    for message in &held {
-        if let Some(Captured { doubt: Some(_), .. }) = &message.captured {
-            note(&format!("{}: {}", message.id, message.words()));
+        let planned = Planned::of(&held, &warnings, &place(&url), &stages);
+        if args.dry_run {
+            planned.print(&mut out, &args)?;
+            if is_asked && planned.is_any_sent() {
+                note(&hosts::would_ask(&url));
+            }
+            return Ok(planned.code());
         }
+        planned.show();
+        // What ends meanwhile would be sent then, and nobody was asked.
+        if !planned.is_any_sent() {
+            return Ok(planned.code());
+        }
+    } else {
+        warn(&held, &ids, &warnings);
     }
     hosts::confirmed(&url, args.yes).await?;
     let (outlet, Ends { mut changes, .. }) = Outlet::new(Clock::new(), None, ledger.clone());
@@ -197,65 +202,21 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
     Ok(u8::from(!is_done))
 }
 
+/// Says what is to be known, where nobody is shown the plan and asked.
+fn warn(held: &[Held], ids: &[MessageId], warnings: &Warnings) {
+    for (id, words) in warned(ids, warnings) {
+        note(&format!("{id}: {words}"));
+    }
+    for message in held {
+        if let Some(Captured { doubt: Some(_), .. }) = &message.captured {
+            note(&format!("{}: {}", message.id, message.words()));
+        }
+    }
+}
+
 /// The pair of the ledger: a URL takes a message once at a time.
 fn place(url: &Url) -> EndpointId {
     EndpointId::new(&masked_url(url.as_str()))
-}
-
-/// What would become of each, a line each. The exit code that goes with it.
-fn print_planned(
-    out: &mut Output,
-    args: &ReplayArgs,
-    (held, warnings): (&[Held], &Warnings),
-    url: &Url,
-    stages: &[Stage],
-) -> io::Result<u8> {
-    let mut replays = Replays::default();
-    let now = Clock::new().now();
-    for ((message, stage), number) in held.iter().zip(stages).zip(1..) {
-        let step = ReplayStep {
-            replay: number,
-            message: MessageId::new(&message.id),
-            endpoint: place(url),
-            route: Route::Local,
-            stage: stage.clone(),
-        };
-        replays.step(step, now);
-        let Some(replay) = replays.get(number) else {
-            continue;
-        };
-        let warnings = warnings.get(&replay.message).map_or(&[][..], Vec::as_slice);
-        if args.json {
-            let mut line = line(message, replay);
-            line["warnings"] = json!(warnings);
-            out.line(&line.to_string())?;
-            continue;
-        }
-        say(out, args, message, replay)?;
-        for words in warnings {
-            out.line(&format!("  ! {words}"))?;
-        }
-    }
-    out.flush()?;
-    if stages
-        .iter()
-        .any(|stage| matches!(stage, Stage::Cancelled(_)))
-    {
-        return Ok(UNCLEAR);
-    }
-    Ok(u8::from(
-        stages.iter().any(|stage| *stage != Stage::Planned),
-    ))
-}
-
-/// The warnings in the order of the messages.
-fn warned<'a>(
-    ids: &'a [MessageId],
-    warnings: &'a Warnings,
-) -> impl Iterator<Item = (&'a MessageId, &'a String)> {
-    let of = |id: &'a MessageId| warnings.get(id).into_iter().flatten();
-    ids.iter()
-        .flat_map(move |id| of(id).map(move |words| (id, words)))
 }
 
 /// Says why nothing can be sent there, and how many are left for that.
@@ -437,6 +398,12 @@ fn line(message: &Held, replay: &Replay) -> Value {
     line
 }
 
+/// How a replay stands, in words.
+fn standing_words(message: &Held, replay: &Replay) -> String {
+    let (id, to, how) = (&message.id, &replay.endpoint, replay.words());
+    format!("{id} → {to}: {how}; {}", message.words())
+}
+
 /// Prints a state that a replay came into: each as a line of JSON, else how it ended.
 fn say(out: &mut Output, args: &ReplayArgs, message: &Held, replay: &Replay) -> io::Result<()> {
     if args.json {
@@ -449,8 +416,7 @@ fn say(out: &mut Output, args: &ReplayArgs, message: &Held, replay: &Replay) -> 
         _ => true,
     };
     if is_told {
-        let (id, to, how) = (&message.id, &replay.endpoint, replay.words());
-        out.line(&format!("{id} → {to}: {how}; {}", message.words()))?;
+        out.line(&standing_words(message, replay))?;
     }
     out.flush()
 }

@@ -1,3 +1,5 @@
+mod elsewhere;
+
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
