@@ -142,11 +142,14 @@ fn facts(state: &State, endpoint: &Endpoint, counted: &Told<Stats>) -> Vec<Piece
             lines.push(told("disabled", vec![words]));
         }
     }
-    if unknown.is_none() {
+    if unread::unmeasured(history, &endpoint.id).is_none() {
         lines.push(told("last hour", fare::window(&health.hour, now, offset)));
         let beats = Health::beats(history, endpoint, now, SLICES);
         lines.push(told("", fare::last_hour(&beats)));
         lines.push(told("last day", fare::window(&health.day, now, offset)));
+    } else if unknown.is_none() {
+        let why = "not known: the attempts here are some of an earlier run, or of single messages";
+        lines.push(told("last hour", vec![(Tone::Dim, why.to_owned())]));
     }
     lines.push(told("counted", counted_words(counted)));
     lines.push(fact("url", endpoint.url.to_string()));

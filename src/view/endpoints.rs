@@ -290,7 +290,8 @@ fn cells(
     let not_read = history.attempts_not_read(&endpoint.id);
     let (glyph, word, tone) = fare::state(endpoint, standing, &health, not_read);
     let unknown = unread::attempts_unknown(history, &endpoint.id);
-    let known = |words: Vec<Said>| match unknown {
+    let unmeasured = unread::unmeasured(history, &endpoint.id);
+    let known = |words: Vec<Said>| match unmeasured {
         Some(_) => vec![dim("?")],
         None => said(words),
     };
@@ -322,7 +323,7 @@ fn cells(
             Shown::LastHour if endpoint.disabled => {
                 vec![piece(Tone::Bad, format!(" {}", fare::SILENT))]
             }
-            Shown::LastHour if let Some(why) = unknown => {
+            Shown::LastHour if let Some(why) = unmeasured => {
                 vec![dim(format!(" {}", unread::cell(why)))]
             }
             Shown::LastHour => {

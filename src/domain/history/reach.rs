@@ -197,9 +197,16 @@ impl History {
 
     /// Why nothing, or nothing new, is known of the attempts at an endpoint.
     pub fn attempts_not_read(&self, endpoint: &EndpointId) -> Option<NotRead<'_>> {
-        let is_read = self.deliveries.reach.attempts.contains_key(endpoint);
         let log = Log::Attempts(endpoint.clone());
+        let is_read = self.is_log_read(endpoint);
         self.not_read(&log, &self.abilities.attempts, is_read)
+    }
+
+    /// Whether the attempts that are known at an endpoint are a run of its log, as that was read in this
+    /// run. Else they are some of an earlier run, or of messages that were read by themselves, of which
+    /// most are those that fail: no measure of how it fares.
+    pub fn is_log_read(&self, endpoint: &EndpointId) -> bool {
+        self.deliveries.reach.attempts.contains_key(endpoint)
     }
 
     /// Why it is not known which endpoints there are.

@@ -133,6 +133,13 @@ pub fn attempts_unknown<'a>(history: &'a History, endpoint: &EndpointId) -> Opti
     why.filter(|_| is_unseen)
 }
 
+/// Why it is not known how an endpoint fares, where the attempts that are known are no measure of that.
+pub fn unmeasured<'a>(history: &'a History, endpoint: &EndpointId) -> Option<NotRead<'a>> {
+    let why = history.attempts_not_read(endpoint);
+    why.filter(|_| !history.is_log_read(endpoint))
+        .or_else(|| attempts_unknown(history, endpoint))
+}
+
 /// What stands where something may be that is not known, in a cell.
 pub fn cell(why: NotRead<'_>) -> &'static str {
     match why {

@@ -543,6 +543,17 @@ fn what_one_message_tells_of_an_endpoint_is_not_how_it_fares() {
         let shown = picture(&mut state, 160, 36);
         assert_eq!(shown.contains("✓ healthy"), is_healthy, "{shown}");
         assert_eq!(shown.contains("? not read"), !is_healthy, "{shown}");
+        // Nor is it a rate of it, or a time that it takes.
+        let row = shown.lines().find(|line| line.contains("new ")).unwrap();
+        assert_eq!(row.contains("100% in"), is_healthy, "{shown}");
+        assert_eq!(row.contains("not read yet"), !is_healthy, "{shown}");
+        press(&mut state, "enter");
+        let page = picture(&mut state, 120, 36);
+        assert_eq!(page.contains("100% of 1 attempt"), is_healthy, "{page}");
+        let words =
+            "not known: the attempts here are some of an earlier run, or of single messages";
+        assert_eq!(page.contains(words), !is_healthy, "{page}");
+        press(&mut state, "esc");
     }
 }
 
