@@ -449,7 +449,7 @@ impl State {
     /// Until when the service asks to be left alone (429), as the poller leaves it alone; `None` if it
     /// does not.
     pub fn left_alone(&self) -> Option<Time> {
-        let left = self.polls.alone_for(self.session.longest_pause, self.now);
+        let left = self.polls.alone_for(self.now);
         (left > 0).then(|| self.now.wall.plus(left))
     }
 

@@ -269,7 +269,11 @@ impl State {
                 self.pace.note(change.received);
                 self.note_sign(change.received);
             }
-            ChangeKind::Polled(failure) => self.polls.note(change.received, failure.as_deref()),
+            ChangeKind::Polled(failure) => {
+                let longest = self.session.longest_pause;
+                self.polls
+                    .note(change.received, failure.as_deref(), longest);
+            }
             ChangeKind::Counters(counters) if counters.bytes > self.history.counters.bytes => {
                 self.note_sign(change.received);
             }

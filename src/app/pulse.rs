@@ -12,46 +12,41 @@ pub struct Polls {
     /// When a read last told something, or that nothing is new.
     pub told: Option<Moment>,
     pub failed: Option<(Moment, Failure)>,
-    /// When the service asked to be left alone (429), and for how long, both in microseconds: of
-    /// those that were said, the one that ends last.
-    asked: Option<(i64, i64)>,
+    /// Until when it is left alone, as it asked for (429): the latest that was said, in microseconds
+    /// since the program began.
+    alone_until: i64,
 }
 
 impl Polls {
     /// For so long a failure is news, though another part reads well.
     const FRESH: i64 = 20 * crate::domain::time::SECOND;
 
-    pub(super) fn note(&mut self, at: Moment, failure: Option<&Failure>) {
+    /// `longest` is for how long a service is left alone at most, in microseconds.
+    pub(super) fn note(&mut self, at: Moment, failure: Option<&Failure>, longest: i64) {
         match failure {
             None => {
                 self.well = Some(at);
                 self.told = Some(at);
             }
             Some(failure) => {
-                self.note_refusal(at, failure);
+                self.note_refusal(at, failure, longest);
                 self.failed = Some((at, failure.clone()));
             }
         }
     }
 
     /// Takes note of a refusal by a service that asks to be left alone.
-    pub(super) fn note_refusal(&mut self, at: Moment, failure: &Failure) {
+    pub(super) fn note_refusal(&mut self, at: Moment, failure: &Failure, longest: i64) {
         if failure.kind == FailureKind::RateLimited {
             let wait = failure.wait.filter(|wait| *wait > 0).unwrap_or(UNSAID);
-            let end = |(at, wait): &(i64, i64)| at.saturating_add(*wait);
-            let all = self.asked.into_iter().chain([(at.mono, wait)]);
-            self.asked = all.max_by_key(end);
+            let until = at.mono.saturating_add(wait.min(longest));
+            self.alone_until = self.alone_until.max(until);
         }
     }
 
-    /// How much longer it is left alone, in microseconds, `longest` in all at most; 0 if it is not.
-    pub(super) fn alone_for(&self, longest: i64, now: Moment) -> i64 {
-        let Some((at, wait)) = self.asked else {
-            return 0;
-        };
-        at.saturating_add(wait.min(longest))
-            .saturating_sub(now.mono)
-            .max(0)
+    /// How much longer it is left alone, in microseconds; 0 if it is not.
+    pub(super) fn alone_for(&self, now: Moment) -> i64 {
+        self.alone_until.saturating_sub(now.mono).max(0)
     }
 
     /// Whether the latest read by REST failed.

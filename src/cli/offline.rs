@@ -9,7 +9,7 @@ use crate::app::subject::{AttemptSubject, DeliverySubject, EndpointSubject, Task
 use crate::domain::query::{Term, Test};
 use crate::domain::{
     Attempt, Delivery, EndpointId, Health, History, Message, MessageId, OutcomeState, Query,
-    TaskId, TaskRow,
+    TaskId, TaskRow, plural,
 };
 use crate::io::Clock;
 use crate::io::journal::{File, reopen};
@@ -64,6 +64,17 @@ fn known(text: Option<&str>, is_utc: bool) -> Result<Query, Stop> {
     Ok(query)
 }
 
+/// Says of how many rows it is not known whether they match.
+fn say_open(n: usize, one: &str, many: &str) {
+    if n > 0 {
+        note(&format!(
+            "whether {} more match the journal does not tell, as it does not tell which attempts were \
+             read; without --offline the service is asked",
+            plural(n, one, many)
+        ));
+    }
+}
+
 /// `tasks --offline`: the unfinished tasks as they were seen last, or those with these ids.
 pub fn tasks(args: &TasksArgs, from: &SourceArgs) -> Outcome {
     let query = known(args.query.as_deref(), from.utc)?;
@@ -85,17 +96,21 @@ pub fn tasks(args: &TasksArgs, from: &SourceArgs) -> Outcome {
             }
         }
     }
+    let mut n_open = 0;
     let matches = |row: &TaskRow<'_>| {
-        query.matches(&TaskSubject {
+        let task = TaskSubject {
             history: &history,
             row: *row,
-        })
+        };
+        n_open += usize::from(query.may_match(&task));
+        query.matches(&task)
     };
     let rows: Vec<_> = (found.into_iter().filter(matches))
         .map(|row| recorded::task(row.observation()))
         .collect();
     let name = |asset: &_| history.asset_name(asset).map(|name| &**name);
     online::print(&rows, name, args.json, from, "no such tasks in the journal")?;
+    say_open(n_open, "task", "tasks");
     Ok(code)
 }
 
@@ -119,15 +134,18 @@ pub fn messages(args: &MessagesArgs, from: &SourceArgs) -> Outcome {
     } else {
         usize::MAX
     };
+    let mut n_open = 0;
     let rows: Vec<_> = (history.deliveries.newest())
+        .filter(|delivery| delivery.message.as_ref().is_some_and(is_wanted))
         .filter(|delivery| {
-            query.matches(&DeliverySubject {
+            let message = DeliverySubject {
                 history: &history,
                 delivery,
-            })
+            };
+            n_open += usize::from(query.may_match(&message));
+            query.matches(&message)
         })
         .filter_map(|delivery| delivery.message.clone())
-        .filter(is_wanted)
         .take(limit)
         .map(recorded::message)
         .collect();
@@ -136,6 +154,7 @@ pub fn messages(args: &MessagesArgs, from: &SourceArgs) -> Outcome {
         known: &|id| history.deliveries.get(id).filter(|_| !args.no_attempts),
     };
     print_messages(&rows.iter().collect::<Vec<_>>(), &standing, args.json, from)?;
+    say_open(n_open, "message", "messages");
     Ok(code)
 }
 

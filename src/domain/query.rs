@@ -241,6 +241,13 @@ impl Query {
             })
     }
 
+    /// Whether the row may match all the same by what is not known of it.
+    pub fn may_match(&self, row: &impl Subject) -> bool {
+        let may_hold =
+            |term: &Term| term.test.holds(row) != term.is_negated || term.test.is_unknown(row);
+        !self.matches(row) && self.terms.iter().all(may_hold)
+    }
+
     /// The part that says which attempts of a message are meant, and so which endpoints.
     #[must_use]
     pub fn of_attempts(&self) -> Self {
@@ -282,7 +289,8 @@ impl Test {
         match self {
             Self::State(state) => row.is_outcome_unknown(state.name()),
             Self::Outcome(word) => row.is_outcome_unknown(word),
-            Self::Feature(..) | Self::Field(..) | Self::Since(..) | Self::Text(_) => false,
+            Self::Since(..) => row.time().is_none(),
+            Self::Feature(..) | Self::Field(..) | Self::Text(_) => false,
         }
     }
 

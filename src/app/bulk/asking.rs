@@ -159,7 +159,8 @@ impl State {
         told: &Result<Sighted, Failure>,
     ) -> Vec<Effect> {
         if let Err(failure) = told {
-            self.polls.note_refusal(self.now, failure);
+            let longest = self.session.longest_pause;
+            self.polls.note_refusal(self.now, failure, longest);
         }
         self.asking.take(message, told);
         if !holds_plan(self.overlay.as_ref()) {

@@ -72,42 +72,42 @@ pub fn words(history: &History, offset: i32) -> Vec<String> {
 
 /// That messages or attempts are missing, in a few words.
 pub fn short(history: &History) -> Option<&'static str> {
-    let is_over = history.why_messages_unread().is_some();
-    let before = history.messages_unread_before();
-    Some(match (history.messages_not_read(), before) {
-        (Some(NotRead::Yet), _) => "messages not read yet",
-        (Some(NotRead::Failed(_)), _) => "messages cannot be read",
-        (Some(NotRead::Absent), _) => "messages not told here",
-        _ if history.failing_logs().next().is_some() => "attempts cannot be read",
-        (None, Some(_)) if is_over => "older messages not read",
-        (None, Some(_)) => "older messages not read yet",
-        (None, None) => return short_of_attempts(history),
-    })
-}
-
-fn short_of_attempts(history: &History) -> Option<&'static str> {
-    let before = history.attempts_unread_before()?;
-    let is_absent = matches!(history.abilities.attempts, Ability::Absent(_));
-    let is_over = history.why_older_attempts_unread(before).is_some();
-    Some(match before {
-        _ if is_absent => "attempts not told here",
-        Time(i64::MAX) => "attempts not read yet",
-        _ if is_over => "older attempts not read",
-        _ => "older attempts not read yet",
-    })
+    missing(history).map(|(words, _)| words)
 }
 
 /// The same with the reason, where there is one.
 pub fn short_with_reason(history: &History) -> Option<String> {
-    let short = short(history)?;
-    let of_messages = history.why_messages_unread();
-    let at_endpoint = || history.failing_logs().map(|(_, why)| why).min();
-    let older = || history.why_older_attempts_unread(history.attempts_unread_before()?);
-    let is_absent = short.ends_with("not told here");
-    let why = of_messages.or_else(at_endpoint).or_else(older);
-    Some(match why.filter(|_| !is_absent) {
-        Some(why) => format!("{short}: {}", visible(why)),
-        None => short.to_owned(),
+    missing(history).map(|(words, why)| match why {
+        Some(why) => format!("{words}: {}", visible(why)),
+        None => words.to_owned(),
+    })
+}
+
+/// What is missing, and why that is.
+fn missing(history: &History) -> Option<(&'static str, Option<&str>)> {
+    match history.messages_not_read() {
+        Some(NotRead::Yet) => return Some(("messages not read yet", None)),
+        Some(NotRead::Failed(why)) => return Some(("messages cannot be read", Some(why))),
+        Some(NotRead::Absent) => return Some(("messages not told here", None)),
+        None => {}
+    }
+    if let Some(why) = history.failing_logs().map(|(_, why)| why).min() {
+        return Some(("attempts cannot be read", Some(why)));
+    }
+    if history.messages_unread_before().is_some() {
+        return Some(match history.why_messages_unread() {
+            Some(why) => ("older messages not read", Some(why)),
+            None => ("older messages not read yet", None),
+        });
+    }
+    let before = history.attempts_unread_before()?;
+    let is_absent = matches!(history.abilities.attempts, Ability::Absent(_));
+    let older = history.why_older_attempts_unread(before);
+    Some(match (before, older) {
+        _ if is_absent => ("attempts not told here", None),
+        (Time(i64::MAX), _) => ("attempts not read yet", None),
+        (_, Some(why)) => ("older attempts not read", Some(why)),
+        (_, None) => ("older attempts not read yet", None),
     })
 }
 

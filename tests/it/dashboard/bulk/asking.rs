@@ -164,7 +164,16 @@ fn a_service_that_asks_to_be_left_alone_is_asked_on_after_that() {
     let refused = open.remove(0);
     answered(&mut state, &refused, Err(put_off(86_400)));
     assert_eq!(later(&mut state, 299), []);
-    assert_eq!(asked(later(&mut state, 2)), [refused]);
+    assert_eq!(asked(later(&mut state, 2)), std::slice::from_ref(&refused));
+    // Still refused, and for less: each refusal counts from when it came.
+    for left in [86_099, 30] {
+        assert_eq!(answered(&mut state, &refused, Err(put_off(left))), []);
+        assert_eq!(later(&mut state, 29), []);
+        if left > 30 {
+            assert_eq!(later(&mut state, 270), []);
+        }
+        assert_eq!(asked(later(&mut state, 2)), std::slice::from_ref(&refused));
+    }
 }
 
 #[test]

@@ -6,8 +6,9 @@ use crate::support::{
     abilities, attempt, before, change, endpoint, event, fresh, message, messages_read, picture,
     press, read_from, seen,
 };
+use reeltop::app::subject::DeliverySubject;
 use reeltop::app::{Msg, State, update};
-use reeltop::domain::{Change, ChangeKind, Endpoint, EndpointId, EventType, Log, MessageId};
+use reeltop::domain::{Change, ChangeKind, Endpoint, EndpointId, EventType, Log, MessageId, Query};
 
 /// The same endpoint, changed.
 fn with(mut told: Change, change: impl FnOnce(&mut Endpoint)) -> Change {
@@ -227,6 +228,28 @@ fn webhooks(state: &mut State, width: u16) -> Vec<String> {
         .collect();
     assert!(!lines.is_empty(), "{shown}");
     lines
+}
+
+#[test]
+fn what_may_match_by_what_is_not_known_is_told_apart() {
+    let mut state = half_read();
+    let mut may = |read: Option<Change>, text: &str| {
+        update(&mut state, Msg::Changed(read.into_iter().collect()));
+        let history = &state.history;
+        let delivery = history.deliveries.newest().next().unwrap();
+        let row = DeliverySubject { history, delivery };
+        let query = Query::parse(text).unwrap();
+        (query.matches(&row), query.may_match(&row))
+    };
+    for text in ["delivered", "!delivered", "type:task.failed done"] {
+        assert_eq!(may(None, text), (false, true), "{text}");
+    }
+    let other = "type:task.completed delivered";
+    assert_eq!(may(None, other), (false, false));
+    assert_eq!(may(None, "type:task.failed"), (true, false));
+    let read = read_from("ep_late", None);
+    assert_eq!(may(Some(read), "delivered"), (true, false));
+    assert_eq!(may(None, "!delivered"), (false, false));
 }
 
 #[test]
