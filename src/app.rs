@@ -30,6 +30,7 @@ mod rescan;
 pub mod subject;
 mod target;
 pub mod tasks;
+pub mod toast;
 pub mod told;
 pub mod update;
 pub mod waits;
@@ -63,6 +64,7 @@ pub use pulse::{Pace, Polls};
 use received::ReceivedList;
 use replaying::{Leaving, ReplayOverlay};
 use tasks::TaskList;
+pub use toast::Toast;
 pub use told::Sighted;
 pub use update::update;
 use waits::Waits;
@@ -315,15 +317,6 @@ pub enum Tone {
     Info,
 }
 
-/// A short note at the bottom that goes by itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Toast {
-    pub text: String,
-    pub tone: Tone,
-    /// Monotonic microseconds.
-    pub until: i64,
-}
-
 /// What stands over the screen.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Overlay {
@@ -349,9 +342,6 @@ pub struct Frozen {
     /// Bytes of the frames, payloads and answers that wait.
     pub n_bytes: usize,
 }
-
-/// How long a toast stands, in microseconds.
-const TOAST: i64 = 6 * crate::domain::time::SECOND;
 
 /// Everything the dashboard knows.
 pub struct State {
@@ -526,20 +516,5 @@ impl State {
     pub fn last_true(&self) -> Option<Time> {
         let poll = self.polls.well.map(|at| at.wall);
         self.last_sign.map(|sign| sign.wall).max(poll)
-    }
-
-    fn say(&mut self, tone: Tone, text: impl Into<String>) {
-        const MAX_TOASTS: usize = 3;
-        let text = text.into();
-        // What is said again is not said twice.
-        self.toasts.retain(|toast| toast.text != text);
-        if self.toasts.len() >= MAX_TOASTS {
-            self.toasts.pop_front();
-        }
-        self.toasts.push_back(Toast {
-            text,
-            tone,
-            until: self.now.mono + TOAST,
-        });
     }
 }

@@ -23,10 +23,7 @@ impl State {
             }
         } else {
             // Pasted text must never be taken for keys: it could hold an r and an Enter.
-            self.say(
-                Tone::Info,
-                "pasted text is taken by the filter and by forms only; press /",
-            );
+            self.say_here("pasted text is taken by the filter and by forms only; press /");
         }
     }
 
@@ -76,10 +73,9 @@ impl State {
             Action::Deliveries => self.go(Screen::Deliveries),
             Action::Endpoints => self.go(Screen::Endpoints),
             Action::Health => self.go(Screen::Health),
-            Action::Received if self.session.listening.is_none() => self.say(
-                Tone::Info,
-                "no receiver listens here; start reeltop with --listen",
-            ),
+            Action::Received if self.session.listening.is_none() => {
+                self.say_here("no receiver listens here; start reeltop with --listen");
+            }
             Action::Received => self.go(Screen::Received),
             Action::Verify => return self.verify(),
             Action::Palette => self.open_palette(),
@@ -117,10 +113,7 @@ impl State {
             Screen::Deliveries | Screen::Endpoints => Part::Deliveries,
             Screen::Health => return self.open(),
             Screen::Received => {
-                self.say(
-                    Tone::Info,
-                    "what is no longer kept of this list is counted above it",
-                );
+                self.say_here("what is no longer kept of this list is counted above it");
                 return Vec::new();
             }
         };
@@ -171,7 +164,7 @@ impl State {
         if self.filter_text().is_some_and(|text| !text.is_empty()) {
             self.set_filter("");
         } else {
-            self.say(Tone::Info, "this is the outermost level; q quits");
+            self.say_here("this is the outermost level; q quits");
         }
     }
 
@@ -264,7 +257,7 @@ impl State {
             Some(pane) => {
                 *pane = (*pane).saturating_add_signed(by + panes as isize) % panes;
             }
-            None => self.say(Tone::Info, "there is only one pane here"),
+            None => self.say_here("there is only one pane here"),
         }
     }
 
@@ -339,7 +332,7 @@ impl State {
     fn start_filter(&mut self) {
         match self.filter_text() {
             Some(text) => self.prompt = Some(Prompt::new(text)),
-            None => self.say(Tone::Info, "this screen is no list to filter"),
+            None => self.say_here("this screen is no list to filter"),
         }
     }
 
@@ -353,9 +346,9 @@ impl State {
             }
             Screen::Deliveries => self.deliveries.is_broken_first ^= true,
             Screen::Events | Screen::Received => {
-                self.say(Tone::Info, "this list is in order of time; S reverses it");
+                self.say_here("this list is in order of time; S reverses it");
             }
-            Screen::Health => self.say(Tone::Info, "there is nothing to sort here"),
+            Screen::Health => self.say_here("there is nothing to sort here"),
         }
     }
 
@@ -370,7 +363,7 @@ impl State {
                 self.endpoints.note_stale();
                 self.endpoints.settle(&self.history);
             }
-            Screen::Health => self.say(Tone::Info, "there is nothing to sort here"),
+            Screen::Health => self.say_here("there is nothing to sort here"),
         }
     }
 }

@@ -2,24 +2,22 @@
 
 use super::listing::{Entry, Listing};
 use super::page::Page;
-use super::{Effect, State, TOAST, Tone};
+use super::toast::TOAST;
+use super::{Effect, State, Tone};
 use crate::domain::visible;
 
 impl State {
     /// Gives up the replay that is picked among all, if that is asked for a second time.
     pub(super) fn give_up(&mut self) -> Vec<Effect> {
         let Some(Page::List(page)) = self.pages.last() else {
-            self.say(
-                Tone::Info,
-                "L lists the replays; one of them can be given up there",
-            );
+            self.say_here("L lists the replays; one of them can be given up there");
             return Vec::new();
         };
         let entries = page.what.entries(&self.history);
         let picked = match page.pick.current(&entries) {
             Some(Entry::Replay(number, _)) if page.what == Listing::Replays => *number,
             _ => {
-                self.say(Tone::Info, "no replay is selected; L lists them");
+                self.say_here("no replay is selected; L lists them");
                 return Vec::new();
             }
         };
@@ -28,7 +26,7 @@ impl State {
         };
         if !replay.state.is_open() {
             let words = format!("nothing is waited for: it is {}", replay.state.name());
-            self.say(Tone::Info, words);
+            self.say_here(words);
             return Vec::new();
         }
         let is_second = self

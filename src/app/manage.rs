@@ -218,7 +218,7 @@ impl State {
                 let menu = Manage::new(Some(endpoint), stage);
                 self.overlay = Some(Overlay::Manage(Box::new(menu)));
             }
-            None => self.say(Tone::Info, "choose an endpoint (4) to manage it"),
+            None => self.say_here("choose an endpoint (4) to manage it"),
         }
     }
 
@@ -421,10 +421,7 @@ impl State {
     /// Has the secret that is shown saved.
     pub(super) fn save_secret(&mut self) -> Vec<Effect> {
         let Some((endpoint, secret)) = self.shown_secret() else {
-            self.say(
-                Tone::Info,
-                "only a signing secret that is shown can be saved",
-            );
+            self.say_here("only a signing secret that is shown can be saved");
             return Vec::new();
         };
         vec![Effect::SaveSecret {

@@ -167,7 +167,7 @@ impl State {
             _ => self.listed_message(),
         };
         let Some(message) = message else {
-            return self.say(Tone::Info, NOT_HERE);
+            return self.say_here(NOT_HERE);
         };
         let filter = self.marking_filter();
         self.marks.toggle(message, filter);
@@ -178,11 +178,11 @@ impl State {
     pub(super) fn mark_all(&mut self) {
         match self.overlay {
             Some(Overlay::Bulk(_)) => return self.choose_all_bulk(),
-            Some(_) => return self.say(Tone::Info, "the star is for a plan of many (R)"),
+            Some(_) => return self.say_here("the star is for a plan of many (R)"),
             None => {}
         }
         if !self.has_markable() {
-            return self.say(Tone::Info, NOT_HERE);
+            return self.say_here(NOT_HERE);
         }
         if let Some(Page::Task(page)) = self.pages.last() {
             let all = task_messages(&self.history, &page.task);
@@ -190,7 +190,7 @@ impl State {
         }
         match self.deliveries.ids(&self.history) {
             Some(ids) => self.marks.toggle_all(ids, self.marking_filter()),
-            None => self.say(Tone::Info, super::deliveries::STILL_FILTERING),
+            None => self.say_here(super::deliveries::STILL_FILTERING),
         }
     }
 

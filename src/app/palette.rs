@@ -5,7 +5,7 @@ use crossterm::event::KeyEvent;
 use super::action::Action;
 use super::keymap::{Binding, Mode};
 use super::prompt::Prompt;
-use super::{Effect, Overlay, State, Tone};
+use super::{Effect, Overlay, State};
 
 /// The palette while it is open.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -73,7 +73,7 @@ impl State {
             Some(Action::Keep) => match rows.get(row) {
                 Some(action) => return self.act(*action),
                 // What was typed stays, to be mended.
-                None => self.say(Tone::Info, "no action of this screen is called so"),
+                None => self.say_here("no action of this screen is called so"),
             },
             Some(Action::Up) => palette.row = row.saturating_sub(1),
             Some(Action::Down) => palette.row = row + 1,

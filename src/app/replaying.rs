@@ -4,7 +4,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::list::Pick;
-use super::{Effect, PostRequest, ReplayRequest, ShownPlan, State, TOAST, Tone};
+use super::toast::TOAST;
+use super::{Effect, PostRequest, ReplayRequest, ShownPlan, State, Tone};
 use crate::app::Overlay;
 use crate::domain::time::SECOND;
 use crate::domain::{
@@ -140,7 +141,7 @@ impl State {
                 self.say_not_planning();
             }
             Some(Overlay::Bulk(_)) => self.turn_bulk_route(),
-            _ => self.say(Tone::Info, "p turns the route of a plan; r or R makes one"),
+            _ => self.say_here("p turns the route of a plan; r or R makes one"),
         }
     }
 
@@ -185,7 +186,7 @@ impl State {
             return;
         };
         if !overlay.is_planning() {
-            self.say(Tone::Info, "it is sent; r shows the plan again");
+            self.say_here("it is sent; r shows the plan again");
             return;
         }
         if self.leaving.is_some() {

@@ -50,7 +50,7 @@ impl State {
         });
         let Some((row, nth, request)) = found else {
             let why = "only what was received here can be verified: its bytes are known";
-            self.say(Tone::Info, why);
+            self.say_here(why);
             return Vec::new();
         };
         vec![Effect::Verify { row, nth, request }]
@@ -59,7 +59,7 @@ impl State {
     pub(super) fn open(&mut self) -> Vec<Effect> {
         if let Some(document) = self.pages.last_mut().and_then(Page::document_mut) {
             if !document.toggle() {
-                self.say(Tone::Info, "only lines that open an object or a list fold");
+                self.say_here("only lines that open an object or a list fold");
             }
             return Vec::new();
         }
@@ -81,7 +81,7 @@ impl State {
             },
         };
         let Some(mut page) = next else {
-            self.say(Tone::Info, "there is nothing to open here");
+            self.say_here("there is nothing to open here");
             return Vec::new();
         };
         page.refresh(&self.history);
@@ -151,7 +151,7 @@ impl State {
         let of = match self.compared() {
             Ok(of) => of,
             Err(why) => {
-                self.say(Tone::Info, why);
+                self.say_here(why);
                 return Vec::new();
             }
         };
@@ -198,7 +198,7 @@ impl State {
 
     pub(super) fn replay(&mut self) {
         if matches!(self.overlay, Some(Overlay::Bulk(_))) {
-            return self.say(Tone::Info, "this is the plan of many; Esc leaves it");
+            return self.say_here("this is the plan of many; Esc leaves it");
         }
         if self.leaving.is_some() {
             return self.say(Tone::Info, "a replay is about to be sent; u takes it back");
@@ -211,7 +211,7 @@ impl State {
         }
         match self.replay_target() {
             Ok((message, only)) => self.plan_replay(message, only),
-            Err(why) => self.say(Tone::Info, why),
+            Err(why) => self.say_here(why),
         }
     }
 
@@ -346,7 +346,7 @@ impl State {
             (_, None) => self.list_id(),
         };
         let Some((what, text)) = copied else {
-            self.say(Tone::Info, "there is nothing to copy here");
+            self.say_here("there is nothing to copy here");
             return Vec::new();
         };
         // What is pasted somewhere must not act there.

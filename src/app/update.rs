@@ -16,7 +16,9 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     match msg {
         Msg::Key(key) => {
             state.keyed = state.now.mono;
-            return state.press(key);
+            let effects = state.press(key);
+            state.leave_notices();
+            return effects;
         }
         Msg::Pasted(text) => {
             state.keyed = state.now.mono;
@@ -86,7 +88,7 @@ impl State {
         if let Some(action) = action {
             return self.act(action);
         }
-        self.say(Tone::Info, "that key means nothing here; ? shows the keys");
+        self.say_here("that key means nothing here; ? shows the keys");
         Vec::new()
     }
 

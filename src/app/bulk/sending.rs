@@ -190,7 +190,7 @@ impl State {
             return;
         }
         let Some(Overlay::Run(view)) = &mut self.overlay else {
-            return self.say(Tone::Info, "nothing is about to be sent");
+            return self.say_here("nothing is about to be sent");
         };
         let Some(mut run) = self.run.take() else {
             return;
@@ -231,7 +231,7 @@ impl State {
     /// `r` in the overlay of a run that ended: plans anew.
     pub(in crate::app) fn plan_again(&mut self) -> Vec<Effect> {
         if self.run.as_ref().is_some_and(Run::is_active) {
-            self.say(Tone::Info, "it is not over yet; u cancels what is not sent");
+            self.say_here("it is not over yet; u cancels what is not sent");
             return Vec::new();
         }
         self.overlay = None;

@@ -11,7 +11,7 @@ fn toasts_leave_half_of_a_small_screen() {
     let mut state = told();
     let body = picture(&mut state, 40, 10);
     // Each has other words.
-    press(&mut state, "esc m 4 r 3 tab");
+    press(&mut state, "esc m @");
     assert!(state.toasts.len() >= 3);
     let shown = picture(&mut state, 40, 10);
     let of_toast = |line: &&str| line.starts_with(" · ") || line.starts_with("   ");
@@ -56,6 +56,30 @@ fn what_is_said_again_stands_once_and_anew() {
     assert!(state.toasts[0].until > first.until);
 }
 
+#[test]
+fn what_is_said_of_a_place_goes_as_it_is_left() {
+    let lasting = "reading everything again";
+    for (said, then) in [
+        ("esc", "enter"),
+        ("esc", "2"),
+        ("@", "?"),
+        ("m", "4"),
+        ("enter tab x", "esc"),
+    ] {
+        let mut state = told();
+        press(&mut state, "ctrl-r");
+        press(&mut state, said);
+        let told: Vec<String> = state.toasts.iter().map(|it| it.text.clone()).collect();
+        assert!(told.len() > 1 && told[0] == lasting, "{said}: {told:?}");
+        // A key that goes nowhere takes nothing away.
+        press(&mut state, "j");
+        assert_eq!(state.toasts.len(), told.len(), "{said}");
+        press(&mut state, then);
+        let left: Vec<&str> = state.toasts.iter().map(|it| &*it.text).collect();
+        assert_eq!(left, [lasting], "{said} {then}");
+    }
+}
+
 /// Three notices, as many as there can be, one of them of several lines.
 fn noticed(state: &mut State) {
     let long = "the screen goes on: more than 64 MiB were waiting, and what a notice says is long";
@@ -64,6 +88,7 @@ fn noticed(state: &mut State) {
             text: text.into(),
             tone: Tone::Warn,
             until: i64::MAX,
+            of: None,
         });
     }
 }
