@@ -50,7 +50,10 @@ pub fn draw(
         .saturating_add(n_rows)
         .saturating_add(BELOW + 2);
     let inner = canvas.frame(centered(area, width, wanted), "Replay many");
-    let (top, body, below) = parts(inner, (above.len() as u16, n_rows), overlay.typed.is_some());
+    let picked = overlay.rows.get(overlay.at);
+    let why = picked.map_or(Vec::new(), |row| left_out(row, inner_width));
+    let n_lines = (above.len() as u16, n_rows, why.len() as u16);
+    let (top, body, below) = parts(inner, n_lines, overlay.typed.is_some());
     for (at, line) in above.iter().take(usize::from(top)).enumerate() {
         canvas.line(inner, at as u16, line);
     }
@@ -71,15 +74,13 @@ pub fn draw(
             canvas.line(body, line, &[role(Role::Selected, "▌")]);
         }
     }
-    if below > 1
-        && let Some(row) = overlay.rows.get(overlay.at)
-    {
-        let first = inner.height - below;
-        for (at, line) in facts(row, inner_width).into_iter().enumerate() {
-            if at as u16 + 1 < below {
-                canvas.line(inner, first + at as u16, &line);
-            }
-        }
+    let facts = match picked {
+        Some(row) if below == BELOW => facts(row, inner_width),
+        _ => why,
+    };
+    let first = inner.height - below;
+    for (at, line) in (0..below.saturating_sub(1)).zip(&facts) {
+        canvas.line(inner, first + at, line);
     }
     if inner.height >= 1 {
         let foot = match &overlay.typed {
@@ -95,8 +96,9 @@ pub fn draw(
 const LEAST_ROWS: u16 = 3;
 
 /// What stands where: lines of the head, the rows, lines below them. What is to be known before goes
-/// before the rows, but for a few.
-fn parts(inner: Rect, (head, n_rows): (u16, u16), is_typing: bool) -> (u16, Rect, u16) {
+/// before the rows, but for a few; and where room is short, of the picked row at least why it is not
+/// sent.
+fn parts(inner: Rect, (head, n_rows, why): (u16, u16, u16), is_typing: bool) -> (u16, Rect, u16) {
     let is_roomy = inner.height >= head + 8;
     let head = if is_roomy {
         head
@@ -104,8 +106,17 @@ fn parts(inner: Rect, (head, n_rows): (u16, u16), is_typing: bool) -> (u16, Rect
         let rest = inner.height.saturating_sub(1 + n_rows.min(LEAST_ROWS));
         head.min(rest.max(inner.height / 3))
     };
-    let below = if is_roomy && !is_typing { BELOW } else { 1 };
     let gap = u16::from(is_roomy);
+    let below = match (is_roomy, is_typing) {
+        (true, false) => BELOW,
+        (_, true) => 1,
+        // The row itself stays in sight.
+        (false, false) => {
+            1 + why
+                .min(inner.height.saturating_sub(head + 2))
+                .min(BELOW - 2)
+        }
+    };
     let body = Rect {
         y: inner.y + head + gap,
         height: inner.height.saturating_sub(head + gap + below),
@@ -143,7 +154,14 @@ fn layout(width: u16) -> list::Layout {
     let columns = match width {
         0..60 => Columns::new(
             width,
-            &[(3, Left), (14, Left), (10, Left), (6, Left), (0, Left)],
+            &[
+                (3, Left),
+                // What is to become of it is whole.
+                (width.saturating_sub(22).clamp(4, 14), Left),
+                (10, Left),
+                (6, Left),
+                (0, Left),
+            ],
             4,
         ),
         60..WIDE => Columns::new(
@@ -299,15 +317,28 @@ fn names(history: &History, id: &MessageId) -> Names {
 /// All that is known of the picked pair: its ids, and every warning.
 fn facts(row: &BulkRow, width: usize) -> Vec<Pieces<'static>> {
     let ids = format!("{} → {}  {}", row.message, row.item.label, row.item.url);
-    let mut lines = vec![vec![dim(visible(&ids).into_owned())]];
-    let (words, tone) = match &row.item.verdict {
-        Verdict::Refuse(why) => (why.clone(), Tone::Warn),
-        Verdict::Skip(why) if !row.item.is_chosen => (why.clone(), Tone::Dim),
-        _ => (row.item.warnings.join(" · "), Tone::Warn),
+    let ids = vec![dim(visible(&ids).into_owned())];
+    let why = left_out(row, width);
+    let more = if why.is_empty() {
+        wrapped(&row.item.warnings.join(" · "), Tone::Warn, width)
+    } else {
+        why
     };
-    let wrapped = wrap(&visible(&words), width).into_iter();
-    lines.extend(wrapped.map(|text| vec![piece(tone, text)]));
-    lines
+    std::iter::once(ids).chain(more).collect()
+}
+
+/// Why the plan does not send a row, if it does not.
+fn left_out(row: &BulkRow, width: usize) -> Vec<Pieces<'static>> {
+    match &row.item.verdict {
+        Verdict::Refuse(why) => wrapped(why, Tone::Warn, width),
+        Verdict::Skip(why) if !row.item.is_chosen => wrapped(why, Tone::Dim, width),
+        _ => Vec::new(),
+    }
+}
+
+fn wrapped(words: &str, tone: Tone, width: usize) -> Vec<Pieces<'static>> {
+    let lines = wrap(&visible(words), width).into_iter();
+    lines.map(|text| vec![piece(tone, text)]).collect()
 }
 
 fn foot(overlay: &BulkOverlay, counts: Counts, room: usize) -> String {

@@ -4,6 +4,7 @@ use ratatui::layout::Rect;
 
 use super::model::provenance::Mark;
 use super::paint::{Canvas, Columns, Pieces, dim, piece};
+use super::text::wrap;
 use super::{notice, table};
 use crate::app::list::{Listed, Pick};
 use crate::app::{RowKey, State, Viewport};
@@ -104,7 +105,7 @@ pub fn picked<'a, K: Clone + PartialEq>(
 ) -> usize {
     let body = table::below(area, u16::from(area.height >= 3));
     if keys.is_empty() {
-        canvas.line(table::indented(area), 0, &[dim(nothing)]);
+        say_nothing(canvas, table::indented(area), nothing);
     } else {
         titles(canvas, area, layout);
     }
@@ -125,7 +126,7 @@ pub fn headed<'a, K: Clone + PartialEq>(
     table::heading(canvas, area, heading, has_focus);
     let body = table::below(area, 1);
     if keys.is_empty() {
-        canvas.line(table::indented(body), 0, &[dim(nothing)]);
+        say_nothing(canvas, table::indented(body), nothing);
     }
     let layout = Layout {
         columns: Columns::new(0, &[], 0),
@@ -139,6 +140,14 @@ pub fn headed<'a, K: Clone + PartialEq>(
         has_focus,
         |_, key, is_selected| Some(Line::across(line(key, is_selected)?, Vec::new())),
     )
+}
+
+/// Says whole what an empty list means.
+fn say_nothing(canvas: &mut Canvas<'_>, area: Rect, words: &str) {
+    let lines = wrap(words, usize::from(area.width));
+    for (row, text) in (0..area.height).zip(lines) {
+        canvas.line(area, row, &[dim(text)]);
+    }
 }
 
 fn scrolled<'a, K: Clone + PartialEq>(

@@ -46,7 +46,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, manage: &Manage)
         }
     }
     if inner.height >= 3 {
-        let more = out_of_sight(top, max_scroll - top);
+        let more = out_of_sight(top, max_scroll - top, usize::from(inner.width));
         canvas.line(inner, inner.height - 2, &[dim(more)]);
     }
     if inner.height >= 2 {
@@ -56,15 +56,20 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, manage: &Manage)
     max_scroll
 }
 
-/// How much is not in sight, and how to see it.
-pub(super) fn out_of_sight(above: usize, below: usize) -> String {
+/// How much is not in sight, and how to see it, if that has room too.
+pub(super) fn out_of_sight(above: usize, below: usize, room: usize) -> String {
     let lines = |n: usize| plural(n, "line", "lines");
-    match (above, below) {
-        (0, 0) => String::new(),
-        (0, below) => format!("… {} below · PgDn", lines(below)),
-        (above, 0) => format!("… {} above · PgUp", lines(above)),
-        _ => format!("… {} above, {below} below · PgUp PgDn", lines(above)),
-    }
+    let (words, keys) = match (above, below) {
+        (0, 0) => return String::new(),
+        (0, below) => (format!("… {} below", lines(below)), "PgDn"),
+        (above, 0) => (format!("… {} above", lines(above)), "PgUp"),
+        _ => (
+            format!("… {} above, {below} below", lines(above)),
+            "PgUp PgDn",
+        ),
+    };
+    let whole = format!("{words} · {keys}");
+    if width(&whole) <= room { whole } else { words }
 }
 
 type Line = (Pieces<'static>, bool);
@@ -255,8 +260,12 @@ fn form(form: &Form, room: usize) -> Vec<Line> {
                 (vec![plain(indent), piece(Tone::Bad, text)], false)
             }));
         } else {
-            let hint = format!("{:w$}{}", "", field.hint, w = NAMES + 2);
-            lines.push((vec![dim(hint)], false));
+            let indent = " ".repeat(NAMES + 2);
+            let words = wrap(field.hint, room.saturating_sub(NAMES + 2));
+            lines.extend(words.into_iter().map(|text| {
+                let text = format!("{indent}{text}");
+                (vec![dim(text)], false)
+            }));
         }
     }
     lines

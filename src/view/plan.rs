@@ -7,7 +7,7 @@ use super::manage::out_of_sight;
 use super::model::delivery::{label, replay_glyph};
 use super::model::sending::leaving_words;
 use super::model::{ago, asset_label, millis};
-use super::paint::{Canvas, Pieces, dim, piece, plain, role};
+use super::paint::{Canvas, Pieces, dim, piece, pieces_width, plain, role};
 use super::text::{hints, width as cells, wrap};
 use super::theme::Role;
 use crate::app::replaying::ReplayOverlay;
@@ -72,7 +72,11 @@ pub fn draw(
         }
     }
     if inner.height >= 2 {
-        let more = out_of_sight(top, lines.len().saturating_sub(top + room));
+        let more = out_of_sight(
+            top,
+            lines.len().saturating_sub(top + room),
+            usize::from(inner.width),
+        );
         canvas.line(inner, inner.height - 2, &[dim(more)]);
     }
     if inner.height >= 1 {
@@ -131,9 +135,10 @@ fn plan_lines(overlay: &ReplayOverlay, width: usize) -> Vec<Line> {
         } else {
             (About::Other, About::Other)
         };
-        lines.push((item_line(item, is_left_out), about));
-        if let Verdict::Refuse(why) = &item.verdict {
-            for text in wrap(&visible(why), width.saturating_sub(8)) {
+        let (line, below) = item_line(item, is_left_out, width);
+        lines.push((line, about));
+        if let Some(why) = below {
+            for text in wrap(&visible(&why), width.saturating_sub(8)) {
                 lines.push((vec![dim(format!("        {text}"))], more));
             }
         }
@@ -160,7 +165,9 @@ fn plan_lines(overlay: &ReplayOverlay, width: usize) -> Vec<Line> {
     lines
 }
 
-fn item_line(item: &PlanItem, is_left_out: bool) -> Pieces<'static> {
+/// The line of an endpoint, and the reason that stands below it: that of one that cannot be sent, and
+/// any that has no room in the line.
+fn item_line(item: &PlanItem, is_left_out: bool, room: usize) -> (Pieces<'static>, Option<String>) {
     let check = match (&item.verdict, item.is_chosen) {
         (Verdict::Refuse(_), _) => " - ",
         (_, true) => "[x]",
@@ -172,18 +179,29 @@ fn item_line(item: &PlanItem, is_left_out: bool) -> Pieces<'static> {
         Verdict::Skip(_) | Verdict::Send => ("SKIP", Tone::Dim),
     };
     let why = match &item.verdict {
-        Verdict::Skip(why) if !item.is_chosen => format!("{why}  "),
-        Verdict::Send if is_left_out => "left out by you  ".to_owned(),
-        Verdict::Send if !item.is_chosen => "new in this plan  ".to_owned(),
-        _ => String::new(),
+        Verdict::Refuse(why) => why,
+        Verdict::Skip(why) if !item.is_chosen => why,
+        Verdict::Send if is_left_out => "left out by you",
+        Verdict::Send if !item.is_chosen => "new in this plan",
+        _ => "",
     };
     let label = super::text::cut_middle(&visible(&item.label), 16).into_owned();
-    vec![
+    let mut line = vec![
         plain(format!("  {check} {label:<16} ")),
         piece(tone, format!("{word:<6}  ")),
-        plain(why),
-        dim(item.url.clone()),
-    ]
+    ];
+    let is_refused = matches!(item.verdict, Verdict::Refuse(_));
+    let is_below = is_refused || pieces_width(&line) + cells(&visible(why)) > room;
+    if !is_below && !why.is_empty() {
+        line.push(plain(format!("{why}  ")));
+    }
+    line.push(dim(item.url.clone()));
+    (
+        line,
+        is_below
+            .then(|| why.to_owned())
+            .filter(|why| !why.is_empty()),
+    )
 }
 
 fn plan_foot(overlay: &ReplayOverlay, room: usize) -> String {

@@ -95,6 +95,7 @@ fn deliveries(
     };
     let mut named = failing.clone();
     named.push(plain(" still broken"));
+    let broken = named.clone();
     let n_messages = unread::n_messages(history);
     let mut whole = named.clone();
     whole.push(dim(format!(
@@ -109,8 +110,10 @@ fn deliveries(
         .collect();
     let losses = |told: &Pieces<'static>| with_losses(Part::Deliveries, told);
     let Some(short) = unread::short(history) else {
-        ways.extend([whole, named, failing, Vec::new()]);
-        return ways.iter().map(losses).collect();
+        ways.extend([whole, named]);
+        ways.extend([broken.clone(), failing.clone()]);
+        // What is broken stands there longer than anything.
+        return ways.iter().map(losses).chain([broken, failing]).collect();
     };
     let short = [short.to_owned()];
     ways.extend([&whole, &named, &failing].map(|told| with(told, &short)));

@@ -1,7 +1,7 @@
 //! What a column has room for is told whole.
 
-use reeltop::app::{Msg, update};
-use reeltop::domain::Moment;
+use reeltop::app::{Msg, Overlay, State, update};
+use reeltop::domain::{Moment, Verdict};
 
 use crate::support::{attempt, picture, press, told};
 
@@ -86,4 +86,67 @@ fn lines_that_differ_at_their_end_alone_differ_on_the_screen() {
             assert!(shown.contains(line), "{width}: {shown}");
         }
     }
+}
+
+/// What a picture says, or the box in it: its lines as one, without their indents.
+fn said(state: &mut State) -> String {
+    let shown = picture(state, 40, 10);
+    let in_box = |line: &str| {
+        let (from, to) = (line.find('│')?, line.rfind('│')?);
+        Some(line[from..to].trim_start_matches('│').to_owned())
+    };
+    let boxed: Vec<String> = shown.lines().filter_map(in_box).collect();
+    let all = if boxed.is_empty() {
+        shown
+    } else {
+        boxed.join("\n")
+    };
+    all.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_small_screen_says_first_what_is_broken_and_why_a_plan_leaves_a_row_out() {
+    let mut state = told();
+    press(&mut state, "3");
+    assert!(said(&mut state).contains(" still broken"));
+    press(&mut state, "g j r");
+    let Some(Overlay::Replay(overlay)) = &state.overlay else {
+        panic!("no plan");
+    };
+    let plan = overlay.plan.clone();
+    let mut n_skipped = 0;
+    press(&mut state, "g");
+    for item in &plan.items {
+        if let Verdict::Skip(why) = &item.verdict {
+            n_skipped += 1;
+            let shown = said(&mut state);
+            assert!(shown.contains(&**why), "{why}: {shown}");
+        }
+        press(&mut state, "j");
+    }
+    assert!(n_skipped > 0, "{plan:?}");
+
+    press(&mut state, "esc R");
+    let shown = said(&mut state);
+    assert!(shown.contains("SEND"), "{shown}");
+    let Some(Overlay::Bulk(overlay)) = &mut state.overlay else {
+        panic!("no plan of many");
+    };
+    let why = "superseded: it took a newer message of this task since";
+    for row in &mut overlay.rows {
+        row.item.leave_out(why.to_owned());
+    }
+    let shown = said(&mut state);
+    assert!(shown.contains(why) && shown.contains("▌"), "{shown}");
+}
+
+#[test]
+fn what_an_empty_list_means_is_whole_on_a_small_screen() {
+    let mut state = told();
+    press(&mut state, "L");
+    let shown = said(&mut state);
+    assert!(shown.contains("this machine; r plans a replay."), "{shown}");
+    press(&mut state, "esc 4 c");
+    let shown = said(&mut state);
+    assert!(shown.contains("messages are sent, https://…"), "{shown}");
 }
