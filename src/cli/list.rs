@@ -464,7 +464,7 @@ async fn everywhere(client: &Client, limit: usize) -> Result<(Found, bool), Fail
         Err(failure) if is_unlisted(&failure) => {
             let why = unlisted_words(&failure);
             note(&format!(
-                "{why}; these are the attempts of its latest {WALKED} messages"
+                "{why}; these are of the attempts of its latest {WALKED} messages"
             ));
             is_listed = failure.kind != FailureKind::Forbidden;
             let page = client.messages(WALKED, None).await?;
@@ -485,6 +485,13 @@ async fn everywhere(client: &Client, limit: usize) -> Result<(Found, bool), Fail
     found
         .rows
         .sort_by(|a, b| (b.value.started, &b.value.id).cmp(&(a.value.started, &a.value.id)));
+    // By way of messages more were read.
+    let mut of_each: HashMap<EndpointId, usize> = HashMap::new();
+    found.rows.retain(|row| {
+        let n = of_each.entry(row.value.endpoint.clone()).or_default();
+        *n += 1;
+        *n <= limit
+    });
     Ok((found, is_whole))
 }
 

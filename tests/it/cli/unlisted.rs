@@ -55,3 +55,38 @@ async fn a_list_that_the_key_may_not_read_is_said_by_every_command() {
         assert_eq!(code, i32::from(command[0] == "replay"), "{command:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_list_as_many_attempts_of_each_endpoint_are_given_as_with_it() {
+    let server = Scripted::start(|_, request| {
+        let rows = |rows: &[String]| {
+            let body = format!(r#"{{"data":[{}],"done":true}}"#, rows.join(","));
+            answer("200 OK", "content-type: application/json\r\n", &body)
+        };
+        let message = |n: u8| {
+            format!(
+                r#"{{"id":"msg_{n}","eventType":"task.failed","timestamp":"2026-01-01T00:00:00Z","payload":{{}}}}"#
+            )
+        };
+        let attempt = |n: usize, endpoint: &str| {
+            format!(
+                r#"{{"id":"atmpt_{n}_{endpoint}","msgId":"msg_{n}","endpointId":"{endpoint}","url":"http://a","status":2,"responseStatusCode":500,"timestamp":"2026-01-01T00:00:0{n}Z"}}"#
+            )
+        };
+        if request.starts_with("get /webhooks/messages") {
+            return rows(&[message(3), message(2), message(1)]);
+        }
+        let of = (1..=3).find(|n| request.contains(&format!("message_id=msg_{n}")));
+        of.map_or_else(
+            || answer("404 Not Found", "", r#"{"detail":"Not Found"}"#),
+            |n| rows(&["ep_1", "ep_2"].map(|endpoint| attempt(n, endpoint))),
+        )
+    })
+    .await;
+    for (limit, n) in [("1", 2), ("2", 4), ("50", 6)] {
+        let command = ["attempts", "--json", "--limit", limit];
+        let (code, lines, said) = run(reeltop(&server.url, "sk_test", &command)).await;
+        assert_eq!((code, lines.len()), (0, n), "{limit}: {lines:?} {said}");
+        assert!(lines[0].contains("\"msg_3\""), "{lines:?}");
+    }
+}
