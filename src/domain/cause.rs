@@ -88,7 +88,10 @@ pub fn pattern(response: &str) -> String {
             break;
         }
         n_made += 1;
-        if first.is_ascii_alphanumeric() || first == HOLE {
+        if let Some(after) = after_system_code(rest) {
+            rest = after;
+            made.truncate(made.trim_end().len());
+        } else if first.is_ascii_alphanumeric() || first == HOLE {
             let len = uuid_len(rest).unwrap_or_else(|| {
                 let is_word = |c: char| c.is_ascii_alphanumeric() || c == HOLE;
                 rest.find(|c| !is_word(c)).unwrap_or(rest.len())
@@ -114,6 +117,15 @@ pub fn pattern(response: &str) -> String {
         made.truncate(at);
     }
     made.trim_end().to_owned()
+}
+
+/// What follows the number that a program puts behind a system's error, `(os error 111)`: the same
+/// trouble has another on each system, and the words before it have said it.
+fn after_system_code(text: &str) -> Option<&str> {
+    let is_digit = |c: char| c.is_ascii_digit() || c == HOLE;
+    let code = text.strip_prefix("(os error ")?;
+    let after = code.trim_start_matches(is_digit).strip_prefix(')')?;
+    code.starts_with(is_digit).then_some(after)
 }
 
 /// Words with a digit differ from time to time: numbers, ids, times with their zone.
@@ -164,11 +176,17 @@ mod tests {
                 "request  msg_7aBq0pX2 failed",
             ),
             ("10.0.0.1:5432 refused", "10.0.0.17:5433 refused"),
+            (
+                "connection refused (os error 111)",
+                "connection refused (os error 61)",
+            ),
         ] {
             assert_eq!(pattern(one), pattern(other), "{one}");
         }
         assert_ne!(pattern("upstream reset"), pattern("upstream closed"));
         assert_eq!(pattern("took 12 ms"), "took # ms");
+        let refused = "refused (os error 111): to 10.0.0.1 (os error x)";
+        assert_eq!(pattern(refused), "refused: to # (os error x)");
         assert!(pattern(&"é ".repeat(5000)).chars().count() <= MAX_PATTERN);
     }
 
