@@ -102,9 +102,9 @@ fn moment(text: &str) -> Result<Time, Stop> {
 
 fn requests(args: &VerifyArgs) -> Result<Vec<Saved>, Stop> {
     let name = args.file.display().to_string();
-    let bytes = read(&args.file).map_err(|error| usage("FILE", format!("{name}: {error}")))?;
+    let bytes = read(&args.file).map_err(|error| Stop::Usage(format!("{name}: {error}")))?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(usage("FILE", format!("{name} is larger than 64 MiB")));
+        return Err(Stop::Usage(format!("{name} is larger than 64 MiB")));
     }
     let mut headers = Vec::new();
     for header in &args.header {
@@ -122,7 +122,10 @@ fn requests(args: &VerifyArgs) -> Result<Vec<Saved>, Stop> {
     }
     if headers.is_empty() {
         return Saved::read_all(&bytes).map_err(|why| {
-            usage("FILE", format!("{name} is no saved request: {why}; if it is the body alone, give --header, or --id, --timestamp and --signature"))
+            Stop::Usage(format!(
+                "{name} is no saved request: {why}; if it is the body alone, give --header, or \
+                 --id, --timestamp and --signature"
+            ))
         });
     }
     Ok(vec![Saved {

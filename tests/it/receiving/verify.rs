@@ -277,6 +277,7 @@ fn usage_is_told_and_nothing_else_is_read() {
     ] {
         let ran = run(&arguments);
         assert_eq!(ran.code, 2, "{arguments:?}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("FILE: "), "{}", ran.stderr);
         assert!(
             ran.stderr.contains(expected),
             "{arguments:?}: {}",
