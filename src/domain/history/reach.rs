@@ -279,7 +279,9 @@ mod tests {
     use super::super::super::attempt::{Attempt, AttemptStatus, Trigger};
     use super::super::super::change::ChangeKind;
     use super::super::super::endpoint::Endpoint;
+    use super::super::super::event::EventType;
     use super::super::super::id::{AttemptId, MessageId};
+    use super::super::super::message::{Message, Payload};
     use super::super::tests::told;
     use super::*;
 
@@ -353,10 +355,21 @@ mod tests {
         assert_eq!(counted(&history), [Counted::Whole; 2]);
     }
 
+    /// A message that failed, and is itself read: what is of no known task may be superseded.
     fn row(history: &mut History, second: i64) {
+        let id = MessageId::new(&format!("m{second}"));
+        let message = Message {
+            id: id.clone(),
+            event: None,
+            kind: EventType::TaskFailed,
+            accepted: Time::from_seconds(second),
+            task: None,
+            payload: Payload::Absent,
+        };
+        told(history, 0, ChangeKind::Message(Box::new(message)));
         let attempt = Attempt {
             id: AttemptId::new(&format!("a{second}")),
-            message: MessageId::new(&format!("m{second}")),
+            message: id,
             endpoint: EndpointId::new("ep"),
             url: "".into(),
             started: Time::from_seconds(second),
