@@ -240,10 +240,7 @@ fn refusal(request: &Saved, unfit: Option<Unfit>) -> Option<Unfit> {
 
 /// What is answered to a request that is no delivery.
 fn turning_away(why: Unfit) -> Answer {
-    Answer {
-        code: why.code(),
-        body: reason(why).into_bytes(),
-    }
+    Answer::of(why.code(), reason(why))
 }
 
 /// Why a request is no delivery, in a sentence.

@@ -94,6 +94,7 @@ fn report(sent: &Sent<'_>, answer: &Answer, is_json: bool) -> Result<(), Stop> {
             "delivered": answer.is_success(),
             "response_status_code": answer.code,
             "response": response,
+            "response_cut": answer.cut,
             "response_duration_ms": millis(answer.took),
         });
         out.line(&line.to_string())?;
@@ -107,6 +108,9 @@ fn report(sent: &Sent<'_>, answer: &Answer, is_json: bool) -> Result<(), Stop> {
         out.line(&format!("answered {} in {took} ms", answer.code))?;
         for line in response.lines().take(20) {
             out.line(&format!("  {line}"))?;
+        }
+        if let Some(why) = &answer.cut {
+            out.line(&format!("cut: {why}"))?;
         }
     }
     Ok(out.flush()?)

@@ -14,7 +14,7 @@ use reqwest::{Body, Client, Url};
 use super::client::failure;
 use super::config::is_loopback;
 use crate::domain::time::SECOND;
-use crate::domain::{Failure, FailureKind, Time};
+use crate::domain::{Failure, FailureKind, Time, plural};
 use crate::wire::signature::key::Key;
 
 /// Of an answer no more is read than Svix keeps, in bytes.
@@ -63,8 +63,11 @@ pub struct Outgoing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     pub code: u16,
+    pub headers: HeaderMap,
     /// The first 20,000 bytes.
     pub body: Vec<u8>,
+    /// Why that is not the whole body, where it is not.
+    pub cut: Option<String>,
     pub took: Duration,
 }
 
@@ -131,17 +134,35 @@ impl Poster {
         };
         let mut response = request.send().await.map_err(broken)?;
         let code = response.status().as_u16();
+        let headers = response.headers().clone();
         let mut body = Vec::new();
         // What came before the connection broke is the answer: the status was there.
-        while body.len() < MAX_ANSWER
-            && let Ok(Some(chunk)) = response.chunk().await
-        {
-            body.extend_from_slice(&chunk);
-        }
-        body.truncate(MAX_ANSWER);
+        let cut = loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => break None,
+                Err(error) => {
+                    let n = plural(body.len(), "byte", "bytes");
+                    let why = if error.is_timeout() {
+                        format!("stopped, and {:?} were over", self.within)
+                    } else {
+                        "broke off".to_owned()
+                    };
+                    break Some(format!("its body {why} after {n}"));
+                }
+            }
+            if body.len() > MAX_ANSWER {
+                body.truncate(MAX_ANSWER);
+                break Some(format!(
+                    "only the first {MAX_ANSWER} bytes of its body were read"
+                ));
+            }
+        };
         Ok(Answer {
             code,
+            headers,
             body,
+            cut,
             took: began.elapsed(),
         })
     }

@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -55,7 +55,20 @@ type Taken = oneshot::Sender<()>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     pub code: u16,
+    pub headers: HeaderMap,
     pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// An answer in words of our own; they may be none.
+    pub fn of(code: u16, words: impl Into<Vec<u8>>) -> Self {
+        let text = HeaderValue::from_static("text/plain; charset=utf-8");
+        Self {
+            code,
+            headers: HeaderMap::from_iter([(header::CONTENT_TYPE, text)]),
+            body: words.into(),
+        }
+    }
 }
 
 impl Inbox {
@@ -144,12 +157,10 @@ async fn take(State(to): State<mpsc::Sender<Arrival>>, request: Request) -> Resp
     };
     let _ = taken.send(());
     let code = StatusCode::from_u16(answer.code).unwrap_or(StatusCode::BAD_GATEWAY);
-    (
-        code,
-        [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
-        answer.body,
-    )
-        .into_response()
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() = code;
+    *response.headers_mut() = answer.headers;
+    response
 }
 
 /// Reads a request to its end and hands it out.

@@ -90,7 +90,9 @@ pub struct ListenArgs {
     pub addr: SocketAddr,
     #[command(flatten)]
     pub secrets: SecretArgs,
-    /// Post each delivery on to this URL, and answer what it answers
+    /// Post each delivery on to this URL, and answer what it answers: status, headers (but for those of
+    /// the connection) and the first 20000 bytes of the body; a redirect is passed back and not
+    /// followed. 502 where it answers nothing
     #[arg(long, value_name = "URL")]
     pub forward: Option<String>,
     /// Sign what is forwarded anew with the secret in this file; what does not verify stays here

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::Url;
+use reqwest::header::{CONNECTION, LOCATION};
 use tokio_util::sync::CancellationToken;
 
 use super::book::Entry;
@@ -12,7 +13,7 @@ use crate::cli::verify::diagnosis;
 use crate::domain::time::SECOND;
 use crate::domain::{FailureKind, Time};
 use crate::io::Clock;
-use crate::io::post::{Headers, Outgoing, Poster};
+use crate::io::post::{self, Headers, Outgoing, Poster};
 use crate::server::inbox::{Answer, Sender};
 use crate::wire::saved::Saved;
 use crate::wire::signature::doctor::{Diagnosis, Held};
@@ -31,6 +32,46 @@ const OWN: [&str; 10] = [
     "trailer",
     "upgrade",
 ];
+
+fn is_own(name: &str) -> bool {
+    OWN.iter().any(|own| name.eq_ignore_ascii_case(own))
+}
+
+/// What came of a delivery that was answered, and that answer for its sender.
+fn passed_back(answer: post::Answer) -> (Passed, Answer) {
+    let post::Answer {
+        code,
+        mut headers,
+        body,
+        cut,
+        ..
+    } = answer;
+    let location = headers.get(LOCATION).filter(|_| (300..400).contains(&code));
+    let location = location.map(|to| String::from_utf8_lossy(to.as_bytes()).into_owned());
+    // The connection names more that are its own (RFC 9110, 7.6.1).
+    let named = headers.get_all(CONNECTION).iter();
+    let named = named.filter_map(|names| names.to_str().ok());
+    let named: Vec<String> = named
+        .flat_map(|names| names.split(','))
+        .map(|name| name.trim().to_owned())
+        .collect();
+    for name in OWN.iter().copied().chain(named.iter().map(String::as_str)) {
+        headers.remove(name);
+    }
+    let outcome = Passed::Answered {
+        code,
+        location,
+        cut,
+    };
+    (
+        outcome,
+        Answer {
+            code,
+            headers,
+            body,
+        },
+    )
+}
 
 /// By what deliveries are judged and answered.
 pub struct Desk {
@@ -82,8 +123,14 @@ pub struct Forwarded {
 /// What came of passing a delivery on.
 #[derive(Debug)]
 pub enum Passed {
-    /// It was answered with this status.
-    Answered(u16),
+    /// It was answered.
+    Answered {
+        code: u16,
+        /// Where a redirect leads, which is not followed.
+        location: Option<String>,
+        /// Why what is passed back is not the whole body, where it is not.
+        cut: Option<String>,
+    },
     /// It may have arrived, for all that is known; why there is no answer.
     Unknown(String),
     /// It surely never arrived, and why.
@@ -94,7 +141,7 @@ impl Passed {
     /// The status that was answered.
     pub fn code(&self) -> Option<u16> {
         match self {
-            Self::Answered(code) => Some(*code),
+            Self::Answered { code, .. } => Some(*code),
             Self::Unknown(_) | Self::NotSent(_) => None,
         }
     }
@@ -102,7 +149,7 @@ impl Passed {
     /// Why there is no answer.
     pub fn error(&self) -> Option<&str> {
         match self {
-            Self::Answered(_) => None,
+            Self::Answered { .. } => None,
             Self::Unknown(why) | Self::NotSent(why) => Some(why),
         }
     }
@@ -120,14 +167,8 @@ impl Desk {
             (!self.secrets.is_empty()).then(|| diagnosis(&request, &self.secrets, Some(received)));
         let fits = found.as_ref().is_none_or(Diagnosis::is_verified);
         let own = match &found {
-            Some(found) if !fits => Answer {
-                code: 401,
-                body: format!("not verified: {}", found.words()).into_bytes(),
-            },
-            _ => Answer {
-                code: 204,
-                body: Vec::new(),
-            },
+            Some(found) if !fits => Answer::of(401, format!("not verified: {}", found.words())),
+            _ => Answer::of(204, ""),
         };
         let mut forwarded = None;
         let mut answer = own;
@@ -135,16 +176,12 @@ impl Desk {
             // Signed anew, what does not verify would look as if it did.
             && (fits || onward.key.is_none())
         {
-            let (outcome, body) = onward.pass(&request, &self.ending).await;
-            let code = outcome.outcome.code().unwrap_or(502);
-            answer = Answer { code, body };
+            let (outcome, its) = onward.pass(&request, &self.ending).await;
+            answer = its;
             forwarded = Some(outcome);
         }
         if let Some(code) = self.status {
-            answer = Answer {
-                code,
-                body: Vec::new(),
-            };
+            answer = Answer::of(code, "");
         }
         let delivery = Delivery {
             request,
@@ -172,19 +209,17 @@ impl Desk {
         }
         if delivery.is_cut_short {
             delivery.code = 503;
-            answer = Answer {
-                code: delivery.code,
-                body: ENDED.into(),
-            };
+            answer = Answer::of(delivery.code, ENDED);
         }
         delivery.is_answered = sender.answer(answer).await;
     }
 }
 
 impl Onward {
-    /// Posts it once, and gives what came of it with the answer's body. What is ended while it is
-    /// under way may have been written by then.
-    async fn pass(&self, request: &Saved, ending: &CancellationToken) -> (Forwarded, Vec<u8>) {
+    /// Posts it once, and gives what came of it with what is answered for it: the answer as it came,
+    /// but for the headers of its connection. What is ended while it is under way may have been
+    /// written by then.
+    async fn pass(&self, request: &Saved, ending: &CancellationToken) -> (Forwarded, Answer) {
         let out = Outgoing {
             url: self.url.clone(),
             headers: self.headers(request),
@@ -195,18 +230,18 @@ impl Onward {
         let is_begun = !ending.is_cancelled();
         let answer = ending.run_until_cancelled(self.poster.send(out)).await;
         let is_cut_short = answer.is_none();
-        let (outcome, body) = match answer {
-            None if is_begun => (Passed::Unknown(ENDED.to_owned()), Vec::new()),
-            None => (Passed::NotSent(ENDED.to_owned()), Vec::new()),
-            Some(Ok(answer)) => (Passed::Answered(answer.code), answer.body),
+        let (outcome, answer) = match answer {
+            None if is_begun => (Passed::Unknown(ENDED.to_owned()), Answer::of(502, "")),
+            None => (Passed::NotSent(ENDED.to_owned()), Answer::of(502, "")),
+            Some(Ok(answer)) => passed_back(answer),
             Some(Err(failure)) => {
                 let text = failure.to_string();
-                let body = text.clone().into_bytes();
+                let answer = Answer::of(502, text.clone());
                 let outcome = match failure.kind {
                     FailureKind::Broken => Passed::Unknown(text),
                     _ => Passed::NotSent(text),
                 };
-                (outcome, body)
+                (outcome, answer)
             }
         };
         let forwarded = Forwarded {
@@ -214,7 +249,7 @@ impl Onward {
             took_ms: millis(began.elapsed()),
             is_cut_short,
         };
-        (forwarded, body)
+        (forwarded, answer)
     }
 
     fn headers(&self, request: &Saved) -> Headers {
@@ -224,7 +259,7 @@ impl Onward {
         let mut headers: Headers = request
             .headers
             .iter()
-            .filter(|(name, _)| !OWN.iter().any(|own| name.eq_ignore_ascii_case(own)))
+            .filter(|(name, _)| !is_own(name))
             .cloned()
             .collect();
         if let (Some(key), Some(id)) = (&self.key, signature.id) {

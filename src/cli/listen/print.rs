@@ -97,8 +97,18 @@ impl Printer {
         }
         match delivery.forwarded.as_ref().map(|passed| &passed.outcome) {
             None => {}
-            Some(Passed::Answered(code)) => {
+            Some(Passed::Answered {
+                code,
+                location,
+                cut,
+            }) => {
                 let _ = write!(line, "  forwarded: {code}");
+                if let Some(to) = location {
+                    let _ = write!(line, " to {}", visible(&masked_url(to)));
+                }
+                if let Some(why) = cut {
+                    let _ = write!(line, ", cut: {why}");
+                }
             }
             Some(Passed::Unknown(why)) => {
                 let _ = write!(line, "  forwarded, may have arrived: {}", visible(why));
@@ -123,9 +133,15 @@ fn fields(delivery: &Delivery, event: Option<&Event>) -> Map<String, Value> {
     let found = delivery.found.as_ref();
     let task = event.and_then(|event| event.task.as_ref());
     let forwarded = delivery.forwarded.as_ref().map(|passed| {
+        let (location, cut) = match &passed.outcome {
+            Passed::Answered { location, cut, .. } => (location.as_deref(), cut.as_deref()),
+            Passed::Unknown(_) | Passed::NotSent(_) => (None, None),
+        };
         json!({
             "response_status_code": passed.outcome.code().unwrap_or(0),
             "error": passed.outcome.error(),
+            "location": location.map(masked_url),
+            "response_cut": cut,
             "may_have_arrived": !matches!(passed.outcome, Passed::NotSent(_)),
             "response_duration_ms": passed.took_ms,
         })
