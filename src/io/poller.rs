@@ -23,6 +23,7 @@ use tokio::time::{Instant, sleep};
 
 use self::asking::{Answer, after};
 use self::messages::Back;
+use self::pending::Looked;
 use self::reading::Reading;
 use self::rota::Rota;
 use super::client::{Client, NO_ASPECT};
@@ -58,7 +59,7 @@ pub struct Poller {
     open_replays: OpenReplays,
     held: History,
     listed: Option<Vec<EndpointId>>,
-    looked: HashMap<MessageId, u64>,
+    looked: HashMap<MessageId, Looked>,
     round: u64,
     /// The last round in which anything answered, …
     answered_in: u64,

@@ -253,6 +253,7 @@ impl Deliveries {
         self.unread(Log::AttemptsOf(message.clone()), None);
         if let Some(row) = self.rows.get_mut(message) {
             row.is_read = true;
+            row.nth_read = self.reach.next_read();
         }
     }
 

@@ -31,8 +31,11 @@ pub struct Delivery {
     nexts: BTreeMap<EndpointId, NextTry>,
     /// One for each endpoint that was tried, in order of endpoint id.
     pub outcomes: Vec<EndpointOutcome>,
-    /// Whether all its attempts were read at some time; those that came since are known as well.
+    /// Whether all its attempts were read at some time; those that came since are known where the log of
+    /// their endpoint is followed.
     pub(super) is_read: bool,
+    /// Which look by an id that was, of all: what broke off later may tell more of it.
+    pub(super) nth_read: u64,
     /// Where the latest news of it came from, and when that was received.
     pub told: Told,
 }
@@ -80,6 +83,7 @@ impl Delivery {
             nexts: BTreeMap::new(),
             outcomes: Vec::new(),
             is_read: false,
+            nth_read: 0,
             told: Told::default(),
         }
     }

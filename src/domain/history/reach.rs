@@ -25,6 +25,10 @@ pub(super) struct Reach {
     oldest_told: Option<Time>,
     /// Why logs could not be read when they were tried last.
     troubles: HashMap<Log, Arc<str>>,
+    /// Messages whose attempts were all read by their ids, counted each time.
+    n_reads: u64,
+    /// How many they were as the log of an endpoint broke off that cannot be read now.
+    broken_off: HashMap<EndpointId, u64>,
 }
 
 impl Reach {
@@ -32,6 +36,19 @@ impl Reach {
     pub fn told(&mut self, accepted: Time) {
         let known = self.oldest_told.into_iter();
         self.oldest_told = known.chain([accepted]).min();
+    }
+
+    /// The number of one more look at all attempts of a message.
+    pub fn next_read(&mut self) -> u64 {
+        self.n_reads += 1;
+        self.n_reads
+    }
+
+    /// Whether all attempts of a message at an endpoint were known at some time since which the
+    /// endpoint's log did not break off.
+    fn is_read(&self, delivery: &Delivery, endpoint: &EndpointId) -> bool {
+        let broken_off = self.broken_off.get(endpoint);
+        delivery.is_read && broken_off.is_none_or(|n| delivery.nth_read > *n)
     }
 
     /// Before when messages may be missing, where the log was read.
@@ -53,15 +70,20 @@ impl Deliveries {
     }
 
     pub(super) fn unread(&mut self, log: Log, why: Option<Arc<str>>) {
-        let troubles = &mut self.reach.troubles;
-        match why {
-            None => {
-                troubles.remove(&log);
+        let reach = &mut self.reach;
+        let Some(why) = why else {
+            if let Log::Attempts(endpoint) = &log {
+                reach.broken_off.remove(endpoint);
             }
-            Some(why) if troubles.len() < MAX_LOGS || troubles.contains_key(&log) => {
-                troubles.insert(log, why);
+            reach.troubles.remove(&log);
+            return;
+        };
+        if reach.troubles.len() < MAX_LOGS || reach.troubles.contains_key(&log) {
+            if let Log::Attempts(endpoint) = &log {
+                let n_reads = reach.n_reads;
+                reach.broken_off.entry_ref(endpoint).or_insert(n_reads);
             }
-            Some(_) => {}
+            reach.troubles.insert(log, why);
         }
     }
 
@@ -86,13 +108,15 @@ impl Deliveries {
     /// Whether some attempts of a message at an endpoint are known, and others may be there: older
     /// ones, or newer ones where its newest are not read in this run.
     pub(super) fn is_in_part(&self, delivery: &Delivery, endpoint: &EndpointId) -> bool {
-        !delivery.is_read && (!self.is_followed(endpoint) || self.is_partial(delivery, endpoint))
+        let is_read = self.reach.is_read(delivery, endpoint);
+        !is_read && (!self.is_followed(endpoint) || self.is_partial(delivery, endpoint))
     }
 
     /// Whether attempts of a message at an endpoint may be there of which none is known here: it was
     /// accepted before what was read of that endpoint's log, if any of it was.
     pub(super) fn is_unread(&self, delivery: &Delivery, endpoint: &EndpointId) -> bool {
-        let is_known = delivery.is_read || delivery.outcome(endpoint).is_some();
+        let is_read = self.reach.is_read(delivery, endpoint);
+        let is_known = is_read || delivery.outcome(endpoint).is_some();
         let is_failing = self.why_attempts_unread(endpoint).is_some();
         let is_read_back = |from: &Option<Time>| {
             let accepted = delivery.message.as_ref().map(|it| it.accepted);
@@ -322,6 +346,37 @@ mod tests {
             told(&mut history, 0, why(None));
             assert_eq!(history.counted(), Counted::Whole, "{log:?}");
             assert_eq!(history.counted_at(&endpoint), Counted::Whole);
+        }
+    }
+
+    #[test]
+    fn what_was_read_by_its_id_is_so_until_the_log_breaks_off() {
+        let mut history = History::default();
+        let endpoint = EndpointId::new("ep");
+        let listed = Endpoint::inferred(endpoint.clone(), "".into());
+        told(&mut history, 0, ChangeKind::Endpoint(Box::new(listed)));
+        row(&mut history, 50);
+        let look = || ChangeKind::AttemptsRead(MessageId::new("m50"));
+        let why = |why: Option<&str>| ChangeKind::Unread {
+            log: Log::Attempts(endpoint.clone()),
+            why: why.map(Into::into),
+        };
+        let missing = |history: &History| {
+            let held = history.deliveries.newest().next();
+            held.and_then(|it| history.attempts_missing(it, &endpoint))
+                .is_some()
+        };
+        told(&mut history, 0, look());
+        assert!(!missing(&history));
+        for (change, is_missing) in [
+            (why(Some("500")), true),
+            (look(), false),
+            (why(Some("500 again")), false),
+            (why(None), false),
+            (why(Some("500")), true),
+        ] {
+            told(&mut history, 0, change);
+            assert_eq!(missing(&history), is_missing);
         }
     }
 

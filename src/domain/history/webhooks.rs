@@ -62,7 +62,7 @@ impl History {
 
     /// Why attempts of a message at an endpoint may be there that are not known here, if they may:
     /// none is known, or older or newer ones than these are not read. Once all of a message were
-    /// read, none is missing.
+    /// read, none is missing until the endpoint's log breaks off.
     pub fn attempts_missing(
         &self,
         delivery: &Delivery,

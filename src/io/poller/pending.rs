@@ -15,6 +15,8 @@ use crate::io::client::FULL_PAGE;
 
 /// Messages looked at by id in one round.
 const MAX_PENDING: usize = 20;
+/// How often the rounds are doubled after which a message that nobody was sent is looked at again.
+const MOST_DOUBLED: u32 = 6;
 /// Messages of the newest that are weighed for what is pending.
 const WEIGHED: usize = 500;
 /// A message without attempts is waited for this long.
@@ -27,6 +29,22 @@ const OVERDUE: i64 = 120 * SECOND;
 const WATCH: Duration = Duration::from_hours(24);
 /// … and this long at the quick pace.
 const AWAITED: Duration = Duration::from_mins(10);
+
+/// Looks at a message by its id.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Looked {
+    /// In which round the last one was.
+    round: u64,
+    n: u32,
+}
+
+impl Looked {
+    /// Whether one that told nothing is looked at again: after twice as many rounds each time, as it
+    /// may be meant for nobody (by channels, say, which are not known here).
+    fn is_due(self, round: u64) -> bool {
+        round >= self.round + (1 << self.n.min(MOST_DOUBLED))
+    }
+}
 
 impl Poller {
     /// Looks at pending messages by id, those that were looked at longest ago first.
@@ -47,12 +65,17 @@ impl Poller {
         }
         let mut seen = HashSet::new();
         pending.retain(|id| seen.insert(id.clone()));
-        pending.sort_by_key(|id| self.looked.get(id).copied().unwrap_or(0));
+        pending.sort_by_key(|id| self.looked.get(id).map_or(0, |looked| looked.round));
         pending.truncate(MAX_PENDING);
-        self.looked.retain(|_, round| *round + 100 > self.round);
+        self.looked
+            .retain(|_, looked| looked.round + 100 > self.round);
         let (mut first, mut n_silent) = (Ok(()), 0);
         for message in pending {
-            self.looked.insert(message.clone(), self.round);
+            let looked = self.looked.entry(message.clone()).or_default();
+            *looked = Looked {
+                round: self.round,
+                n: looked.n + 1,
+            };
             let page = self.client.attempts_of(&message, FULL_PAGE, None).await;
             match self.offered(ATTEMPTS, page).await {
                 Ok(Some(page)) => {
@@ -81,7 +104,7 @@ impl Poller {
                 .deliveries
                 .newest()
                 .take(WEIGHED)
-                .filter(|held| is_sending(held) || self.is_unsent(held, now))
+                .filter(|held| is_sending(held) || self.is_awaited_first(held, now))
                 .map(|held| held.id.clone()),
         );
         pending
@@ -112,8 +135,14 @@ impl Poller {
         open.values().any(|since| since.elapsed() < AWAITED)
     }
 
+    /// Whether its first attempt may come any moment.
+    fn is_awaited_first(&self, held: &Delivery, now: Time) -> bool {
+        let looked = self.looked.get(&held.id);
+        looked.is_none_or(|looked| looked.is_due(self.round)) && self.is_unsent(held, now)
+    }
+
     /// Whether no attempt was seen of a young message that some endpoint wants.
-    pub(super) fn is_unsent(&self, held: &Delivery, now: Time) -> bool {
+    fn is_unsent(&self, held: &Delivery, now: Time) -> bool {
         let Some(message) = &held.message else {
             return false;
         };
@@ -142,7 +171,7 @@ impl Poller {
             || self.held.deliveries.newest().take(WEIGHED).any(|held| {
                 let is_young = service_now.since(held.time()) < AWAIT_FIRST;
                 is_young && is_sending(held)
-                    || self.is_unsent(held, service_now)
+                    || self.is_awaited_first(held, service_now)
                     || self.is_retry_near(held, now)
             })
     }
@@ -167,4 +196,23 @@ fn is_sending(held: &Delivery) -> bool {
     held.outcomes
         .iter()
         .any(|outcome| outcome.state == OutcomeState::Sending)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_told_nothing_is_looked_at_less_and_less_often() {
+        let mut looked = Looked::default();
+        let mut rounds = Vec::new();
+        for round in 1..400 {
+            if looked.is_due(round) {
+                let n = looked.n + 1;
+                looked = Looked { round, n };
+                rounds.push(round);
+            }
+        }
+        assert_eq!(rounds, [1, 3, 7, 15, 31, 63, 127, 191, 255, 319, 383]);
+    }
 }
