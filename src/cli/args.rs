@@ -80,7 +80,8 @@ pub struct SourceArgs {
     /// Trust the certificates in this file (PEM) beside those of this machine
     #[arg(long, global = true, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
-    /// Read deliveries from this Svix server, beside the Aspect API or instead of it
+    /// Read deliveries from this Svix server, beside the Aspect API or instead of it; `serve` hands
+    /// its own delivery to it
     #[arg(long, global = true, value_name = "URL")]
     pub svix_url: Option<String>,
     /// The application there, by id or uid; without --svix-url the token says which region

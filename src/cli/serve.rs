@@ -11,11 +11,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::args::{ServeArgs, SourceArgs};
-use super::output::{Stop as CannotStart, conclude, note};
+use super::output::{Stop as CannotStart, conclude, note, usage};
 use super::signals::Signals;
 use crate::domain::{Failure, plural};
 use crate::io::client::Client;
-use crate::io::config::{Source, svix_by_flags};
+use crate::io::config::handing_over;
 use crate::io::publisher::line::Tally;
 use crate::server::chaos::Choice;
 use crate::server::port::Delivery;
@@ -39,6 +39,7 @@ pub async fn run(args: ServeArgs, from: SourceArgs) -> ExitCode {
         as_json: args.json,
         key_given: args.api_key.is_some(),
     };
+    let is_as_svix = args.as_svix.is_some();
     let options = Options {
         addr: args.addr,
         api_key: args.api_key,
@@ -58,7 +59,7 @@ pub async fn run(args: ServeArgs, from: SourceArgs) -> ExitCode {
         Err(error) => return fail(1, &format!("cannot listen for signals: {error}")),
     };
     let begun = tokio::select! {
-        begun = handed_over(&from) => begun,
+        begun = handed_over(&from, is_as_svix) => begun,
         code = signals.wait() => {
             note("stopped before Svix answered; nothing was served");
             return ExitCode::from(code);
@@ -126,17 +127,24 @@ fn say_unpublished(tally: Tally, why: Option<&Failure>) {
 }
 
 /// Whoever delivers instead of the embedded engine: the Svix server that the flags name.
-async fn handed_over(from: &SourceArgs) -> Result<Option<Arc<svix::SvixDelivery>>, CannotStart> {
+async fn handed_over(
+    from: &SourceArgs,
+    is_as_svix: bool,
+) -> Result<Option<Arc<svix::SvixDelivery>>, CannotStart> {
     let flags = super::source::flags(from);
-    let named = svix_by_flags(&flags).map_err(|error| CannotStart::Usage(error.to_string()))?;
-    let Some((source, warning)) = named else {
+    let named = handing_over(&flags).map_err(|error| CannotStart::Usage(error.to_string()))?;
+    let Some((source, notes)) = named else {
         return Ok(None);
     };
-    if let Some(text) = warning {
-        note(&text);
+    if is_as_svix {
+        let why = "the embedded engine answers so, and --svix-url, --svix-app or --svix-token-env \
+                   hands delivery to another server: leave one of them out";
+        return Err(usage("--as-svix", why));
     }
-    let client = Client::new(&Source::svix_alone(source))?;
-    let Some(svix) = client.svix else {
+    for text in &notes {
+        note(text);
+    }
+    let Some(svix) = Client::new(&source)?.svix else {
         return Ok(None);
     };
     Ok(Some(Arc::new(svix::SvixDelivery::start(svix).await?)))

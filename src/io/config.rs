@@ -2,6 +2,7 @@
 
 mod authorities;
 mod file;
+mod handing_over;
 mod keeping;
 mod key;
 mod limits;
@@ -19,11 +20,12 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 pub use file::{File, Profile, default_path, write_starter};
+pub use handing_over::handing_over;
 pub use keeping::{Keeping, LedgerKeeping};
 pub use key::{KeyFrom, from_home, open_to_others};
 pub use limits::Limits;
 pub use resolve::{Chosen, is_loopback, resolve, shown};
-pub use svix::{SvixSource, TOKEN_VARIABLE, by_flags as svix_by_flags, server_of};
+pub use svix::{SvixSource, TOKEN_VARIABLE, server_of};
 pub use webhook::{WebhookSecret, is_read_only, profile_in_use, webhook_secret};
 
 use crate::domain::Backoff;
@@ -192,10 +194,18 @@ impl Source {
             }
             (None, None) => return Ok(None),
         };
+        let base = Self {
+            name: name.unwrap_or(base.name.clone()),
+            ..base
+        };
+        Ok(Some((base.settled(flags, settings, &file)?, notes)))
+    }
+
+    /// With all that flags, profile and file say beside server and key.
+    fn settled(self, flags: &Flags, settings: Profile, file: &File) -> Result<Self, ConfigError> {
         let ca_file = flags.ca_file.as_ref().or(settings.ca_file.as_ref());
         let authorities = ca_file.map(|path| authorities::read(path)).transpose()?;
         let mut source = Self {
-            name: name.unwrap_or(base.name.clone()),
             events_path: flags.events_path.clone().or(settings.events_path),
             resend_path: settings.resend_path,
             read_only: flags.read_only || settings.read_only,
@@ -204,12 +214,12 @@ impl Source {
             waits: file.waits,
             keeping: file.journal,
             ledger: file.ledger,
-            ..base
+            ..self
         };
         if let Some(bytes) = flags.max_event_bytes {
             source.limits.event_bytes = bytes;
         }
-        Ok(Some((source, notes)))
+        Ok(source)
     }
 }
 

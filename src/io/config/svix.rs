@@ -8,9 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::file::{File, Profile};
 use super::key::KeyFrom;
-use super::resolve::{
-    KEY_VARIABLE, PROFILE_VARIABLE, Sources, URL_VARIABLE, asked_profile, checked, find, shown,
-};
+use super::resolve::{KEY_VARIABLE, Sources, URL_VARIABLE, asked_profile, checked, find, shown};
 use super::{ConfigError, Flags};
 
 /// Where the token comes from if nothing else is said.
@@ -80,10 +78,30 @@ impl ChosenSvix {
         };
         Ok((source, note))
     }
+
+    /// The same for what is published there: its server is named, or the token names it. No guess will
+    /// do.
+    pub fn read_named(self) -> Result<(SvixSource, Option<String>), ConfigError> {
+        let is_named = self.url.is_some();
+        let (source, note) = self.read()?;
+        if is_named || region_of(&source.token).is_some() {
+            return Ok((source, note));
+        }
+        Err(ConfigError(format!(
+            "which Svix server is not known: the token from {} ends in no region (such as .{}); name the server with --svix-url URL",
+            source.token_origin,
+            REGIONS.join(", .")
+        )))
+    }
 }
 
 /// The server of a token, by its last part, as Svix's own clients guess it.
 pub fn server_of(token: &SecretString) -> &'static str {
+    region_of(token).unwrap_or(NO_REGION)
+}
+
+/// The server of the region that a token's ending names, if it names one.
+fn region_of(token: &SecretString) -> Option<&'static str> {
     const SERVERS: [&str; 5] = [
         "https://api.eu.svix.com",
         "https://api.us.svix.com",
@@ -93,7 +111,7 @@ pub fn server_of(token: &SecretString) -> &'static str {
     ];
     let ending = token.expose_secret().rsplit('.').next();
     let region = REGIONS.iter().position(|region| ending == Some(*region));
-    region.map_or(NO_REGION, |at| SERVERS[at])
+    region.map(|at| SERVERS[at])
 }
 
 /// The profile that counts: the one that is named, else the file's where the environment names no
@@ -153,32 +171,6 @@ pub(super) fn choose(
         },
         profile: None,
     }))
-}
-
-/// The server that the flags name, for `serve`: no profile counts, and the application has a name
-/// of its own where none is given. A note says what is unsafe about the token.
-pub fn by_flags(flags: &Flags) -> Result<Option<(SvixSource, Option<String>)>, ConfigError> {
-    if flags.svix_url.is_none() {
-        return Ok(None);
-    }
-    let app = flags
-        .svix_app
-        .clone()
-        .unwrap_or_else(|| "reeltop".to_owned());
-    let flags = Flags {
-        svix_url: flags.svix_url.clone(),
-        svix_app: Some(app),
-        svix_token_env: flags.svix_token_env.clone(),
-        allow_http: flags.allow_http,
-        ..Flags::default()
-    };
-    let env = |name: &str| {
-        std::env::var(name)
-            .ok()
-            .filter(|_| name != PROFILE_VARIABLE)
-    };
-    let chosen = choose(&flags, &env, &File::default())?;
-    chosen.map(ChosenSvix::read).transpose()
 }
 
 /// Whether a profile's Svix server belongs to what was asked for: not to another Aspect API.

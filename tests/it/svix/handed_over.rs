@@ -119,6 +119,77 @@ fn serve(svix: &str, options: &[&str]) -> Command {
     command
 }
 
+/// How `serve` with these options ends, if it does at the start.
+async fn ended(options: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reeltop"));
+    command
+        .env_clear()
+        .env("HOME", "/nonexistent")
+        .env("SVIX_TOKEN", "a-token-of-svix")
+        .arg("serve")
+        .args(options)
+        .stdin(Stdio::null());
+    let ended = tokio::task::spawn_blocking(move || command.output().unwrap());
+    let ended = tokio::time::timeout(PATIENCE, ended).await.unwrap();
+    let ended = ended.unwrap();
+    assert_eq!(ended.stdout, b"");
+    (
+        ended.status.code(),
+        String::from_utf8(ended.stderr).unwrap(),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_contradicts_delivery_by_svix_ends_it_before_any_request() {
+    let made = "content-type: application/json\r\n";
+    let svix = Scripted::start(move |_, _| answer("201 x", made, r#"{"id":"app_1"}"#)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.toml");
+    let profile = format!(
+        "[profiles.p]\nsvix_url = \"{}\"\nsvix_app = \"me\"\nsvix_token_env = \"SVIX_TOKEN\"\n",
+        svix.url
+    );
+    std::fs::write(&config, profile).unwrap();
+    let config = config.to_str().unwrap();
+    let (url, by_profile) = (svix.url.as_str(), ["--config", config, "--profile", "p"]);
+    for (options, words) in [
+        (&["--svix-url", url, "--read-only"][..], "--read-only"),
+        (&["--svix-url", url, "--as-svix", "me"], "--as-svix"),
+        (
+            &["--svix-url", url, "--ca-file", "/nonexistent"],
+            "certificate file",
+        ),
+        (&["--svix-app", "me"], "--svix-url URL"),
+        (&["--svix-token-env", "UNSET"], "set UNSET"),
+        (&by_profile, "--profile p"),
+        (
+            &[&by_profile[..], &["--svix-app", "me"]].concat(),
+            "--profile p",
+        ),
+    ] {
+        let (code, said) = ended(options).await;
+        assert_eq!(code, Some(2), "{options:?}: {said}");
+        assert!(said.contains(words), "{options:?}: {said}");
+    }
+    assert_eq!(svix.requests(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_in_the_environment_alone_hands_nothing_over() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reeltop"));
+    command
+        .env_clear()
+        .env("HOME", "/nonexistent")
+        .env("SVIX_TOKEN", "a-token-of-svix")
+        .args(["serve", "--json", "--api-key", "local-key"])
+        .stdin(Stdio::null());
+    let (_serving, url) = begun(command);
+    let body = json!({"url": "http://127.0.0.1:9/", "event_types": ["task.*"]});
+    let at = format!("{url}/webhooks/endpoints");
+    let (status, made) = call(&at, "local-key", Some(body)).await;
+    assert_eq!((status, &made["app"]["is_new"]), (201, &json!(true)));
+}
+
 /// Ends with SIGTERM once an event was brought. Gives what was said, and how often events came.
 async fn ended_while_publishing(is_taken: bool) -> (String, usize) {
     let n_brought = Arc::new(AtomicUsize::new(0));
