@@ -4,18 +4,21 @@
 mod headers;
 pub mod list;
 mod stats;
+mod under_way;
 
 use std::io::{self, Read};
 use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use self::under_way::UnderWay;
 use super::args::{
     CreateArgs, DeleteArgs, EndpointCommand, ExampleArgs, KeepArgs, RateLimit, RotateArgs,
     SourceArgs, TellArgs, UpdateArgs,
 };
 use super::output::{Outcome, Output, Stop, note, usage};
 use super::prompt::{Reply, confirmed};
+use super::signals::Signals;
 use super::source;
 use crate::domain::time::duration_words;
 use crate::domain::{
@@ -33,29 +36,30 @@ use crate::wire::signature::key::Key;
 /// The longest text read from a file or from standard input, in bytes.
 const MOST_INPUT: u64 = 64 << 10;
 
-/// 0 done, 1 refused, declined or not known to be done, 2 nobody could be asked.
+/// 0 done, 1 refused, declined or not known to be done, 2 nobody could be asked, 128 + N ended by signal
+/// N.
 pub async fn run(command: EndpointCommand, from: SourceArgs) -> Outcome {
     if matches!(command, EndpointCommand::Update(_)) {
         refuse_another_server(&from)?;
     }
     let (source, client) = source::reader(&from, source::PATIENCE)?;
+    let mut signals = Signals::install().map_err(|error| {
+        let what = format!("cannot listen for signals: {error}");
+        Failure::new(FailureKind::Local, what, "")
+    })?;
     let desk = Desk {
         source,
         client,
         from,
+        under_way: UnderWay::default(),
     };
-    match command {
-        EndpointCommand::Create(args) => desk.create(args).await,
-        EndpointCommand::Update(args) => desk.update(args).await,
-        EndpointCommand::Enable(args) => desk.set_disabled(&args.id, false).await,
-        EndpointCommand::Disable(args) => desk.set_disabled(&args.id, true).await,
-        EndpointCommand::Delete(args) => desk.delete(&args).await,
-        EndpointCommand::Rotate(args) => desk.rotate(&args).await,
-        EndpointCommand::Secret(args) => desk.secret(&args).await,
-        EndpointCommand::Headers(args) => desk.headers(&args).await,
-        EndpointCommand::Example(args) => desk.example(&args).await,
-        EndpointCommand::Stats(args) => stats::run(&args, &desk.client).await,
-    }
+    let outcome = tokio::select! {
+        biased;
+        outcome = Box::pin(desk.run(command)) => outcome,
+        code = signals.wait() => Ok(code),
+    };
+    desk.say_untold();
+    outcome
 }
 
 /// `--url` is the server's, and is easily meant as the endpoint's address: the key would then go
@@ -82,13 +86,29 @@ struct Desk {
     source: Source,
     client: Client,
     from: SourceArgs,
+    under_way: UnderWay,
 }
 
 impl Desk {
+    async fn run(&self, command: EndpointCommand) -> Outcome {
+        match command {
+            EndpointCommand::Create(args) => self.create(args).await,
+            EndpointCommand::Update(args) => self.update(args).await,
+            EndpointCommand::Enable(args) => self.set_disabled(&args.id, false).await,
+            EndpointCommand::Disable(args) => self.set_disabled(&args.id, true).await,
+            EndpointCommand::Delete(args) => self.delete(&args).await,
+            EndpointCommand::Rotate(args) => self.rotate(&args).await,
+            EndpointCommand::Secret(args) => self.secret(&args).await,
+            EndpointCommand::Headers(args) => self.headers(&args).await,
+            EndpointCommand::Example(args) => self.example(&args).await,
+            EndpointCommand::Stats(args) => stats::run(&args, &self.client).await,
+        }
+    }
+
     async fn create(&self, args: CreateArgs) -> Outcome {
         let RateLimit(rate_limit) = args.rate_limit;
         let draft = EndpointDraft {
-            url: url(args.to)?,
+            url: url(args.to).await?,
             description: args.description,
             event_types: types_named(args.event_types),
             rate_limit,
@@ -103,21 +123,28 @@ impl Desk {
         {
             return Err(refused(&[fault], ARGUMENT));
         }
-        let created = self.client.create_endpoint(&draft).await;
-        let created =
-            done(created, EndpointVerb::Create, "").map_err(|stop| by_option(stop, ARGUMENT))?;
+        let created = self.client.create_endpoint(&draft);
+        let created = self.change(EndpointVerb::Create, "", created).await;
+        let created = created.map_err(|stop| by_option(stop, ARGUMENT))?;
         let row = created.endpoint;
+        self.under_way.made(&row.value.id, true);
         let id = row.value.id.to_string();
-        let secret = created.secret.map(SecretString::from);
-        let kept = if let Some(secret) = &secret {
-            self.keep(&args.keep, &id, secret)
-        } else {
-            let how =
-                format!("reeltop endpoints secret {id} reads it where the server offers that");
-            note(&format!("the server told no secret; {how}"));
-            true
+        let secret = match created.secret {
+            Some(secret) => Ok(SecretString::from(secret)),
+            None => self.client.secret_of(&row.value.id).await,
         };
-        let shown = secret.filter(|_| !kept);
+        let shown = match secret {
+            Ok(secret) if self.keep(&args.keep, &id, &secret) => None,
+            Ok(secret) => Some(secret),
+            Err(failure) => {
+                note(&format!(
+                    "its signing secret could not be read: {failure}; reeltop endpoints secret {id} \
+                     reads it where the server offers that"
+                ));
+                None
+            }
+        };
+        self.under_way.made(&row.value.id, shown.is_some());
         let mut out = Output::new();
         if args.json {
             let mut line = normal::endpoint(&row.value, Some(&row.raw));
@@ -129,12 +156,15 @@ impl Desk {
             out.line(&id)?;
             if let Some(secret) = &shown {
                 out.line(secret.expose_secret())?;
-                note(
-                    "this is its signing secret, shown this once: keep it where the receiver finds it",
-                );
             }
         }
         out.flush()?;
+        self.under_way.told();
+        if shown.is_some() && !args.json {
+            note(
+                "this is its signing secret, shown this once: keep it where the receiver finds it",
+            );
+        }
         Ok(0)
     }
 
@@ -160,7 +190,7 @@ impl Desk {
         let id = EndpointId::new(&args.id);
         let began = self.began(&id).await;
         if let Some(to) = awaited {
-            edit.url = Some(url(to)?);
+            edit.url = Some(url(to).await?);
             check(&edit.faults(), OPTION)?;
         }
         if !self.source.read_only
@@ -173,8 +203,8 @@ impl Desk {
             Err(failure) if self.client.svix.is_some() => unseen(&failure),
             began => began?,
         };
-        let changed = self.client.edit_endpoint(&id, &edit, began.as_ref()).await;
-        let changed = done(changed, EndpointVerb::Edit, &args.id);
+        let changed = self.client.edit_endpoint(&id, &edit, began.as_ref());
+        let changed = self.change(EndpointVerb::Edit, &args.id, changed).await;
         match changed.map_err(|stop| by_option(stop, OPTION))? {
             Edited::Done(otherwise) => {
                 note(&format!("{} is changed", args.id));
@@ -215,8 +245,8 @@ impl Desk {
             ..EndpointEdit::default()
         };
         let endpoint = EndpointId::new(id);
-        let changed = self.client.edit_endpoint(&endpoint, &edit, None).await;
-        let otherwise = match done(changed, EndpointVerb::Edit, id)? {
+        let changed = self.client.edit_endpoint(&endpoint, &edit, None);
+        let otherwise = match self.change(EndpointVerb::Edit, id, changed).await? {
             Edited::Done(otherwise) => otherwise,
             Edited::Overtaken(_) => Vec::new(),
         };
@@ -248,8 +278,8 @@ impl Desk {
             });
             reply.await?.or_stop("nothing was deleted")?;
         }
-        let deleted = self.client.delete_endpoint(&id).await;
-        done(deleted, EndpointVerb::Delete, &args.id)?;
+        let deleted = self.client.delete_endpoint(&id);
+        self.change(EndpointVerb::Delete, &args.id, deleted).await?;
         note(&format!("{} is deleted", args.id));
         Ok(0)
     }
@@ -279,7 +309,7 @@ impl Desk {
     async fn rotate(&self, args: &RotateArgs) -> Outcome {
         let secret = match &args.secret_file {
             Some(file) => {
-                let text = SecretString::from(input("--secret-file", file)?.trim());
+                let text = SecretString::from(input("--secret-file", file).await?.trim());
                 if let Err(fault) = Key::parse(text.expose_secret()) {
                     let why = format!("the secret in {} {fault}", file.display());
                     return Err(usage("--secret-file", why));
@@ -303,8 +333,8 @@ impl Desk {
             reply.await?.or_stop("the secret was not rotated")?;
         }
         let secret = secret.as_ref();
-        let rotated = self.client.rotate_secret(&route, &id, secret, grace).await;
-        done(rotated, EndpointVerb::Rotate, &args.id)?;
+        let rotated = self.client.rotate_secret(&route, &id, secret, grace);
+        self.change(EndpointVerb::Rotate, &args.id, rotated).await?;
         note(&format!(
             "{} has another secret; the one before stays valid for {}; reeltop endpoints secret {} shows it",
             args.id, valid, args.id
@@ -354,8 +384,8 @@ impl Desk {
         let route = offered(routes.example, "sending an example")?;
         let id = EndpointId::new(&args.id);
         let kind = &args.event_type;
-        let sent = self.client.send_example(&route, &id, kind).await;
-        done(sent, EndpointVerb::Example, &args.id)?;
+        let sent = self.client.send_example(&route, &id, kind);
+        self.change(EndpointVerb::Example, &args.id, sent).await?;
         note(&format!(
             "the server took it; reeltop attempts --endpoint {} shows what became of it",
             args.id
@@ -440,13 +470,16 @@ pub fn done<T>(changed: Changed<T>, verb: EndpointVerb, id: &str) -> Result<T, S
     changed.map_err(|not_done| {
         Stop::Failed(match not_done {
             NotDone::Refused(failure) => failure,
-            NotDone::Unknown(why) => Failure::new(
-                FailureKind::Broken,
-                format!("it is not known whether it was done: {why}"),
-                format!("nothing is tried again by itself; {}", verb.look(id)),
-            ),
+            NotDone::Unknown(why) => unclear(verb, id, &why),
         })
     })
+}
+
+/// That nobody knows whether a change was made, and how to find out.
+fn unclear(verb: EndpointVerb, id: &str, why: &str) -> Failure {
+    let what = format!("it is not known whether it was done: {why}");
+    let hint = format!("nothing is tried again by itself; {}", verb.look(id));
+    Failure::new(FailureKind::Broken, what, hint)
 }
 
 /// Where the service refuses a field, the option that it came by.
@@ -502,16 +535,24 @@ fn refused(faults: &[FieldFault], address: &str) -> Stop {
 /// Stands for standard input.
 const STDIN: &str = "-";
 
-fn url(given: String) -> Result<String, Stop> {
+async fn url(given: String) -> Result<String, Stop> {
     if given == STDIN {
-        Ok(input("URL", Path::new(STDIN))?.trim().to_owned())
+        Ok(input("URL", Path::new(STDIN)).await?.trim().to_owned())
     } else {
         Ok(given)
     }
 }
 
-/// Reads a small text from a file, or from standard input for `-`.
-fn input(option: &str, path: &Path) -> Result<String, Stop> {
+/// Reads a small text from a file, or from standard input for `-`; on a thread of its own, so that a
+/// signal is heard while that is typed.
+async fn input(option: &str, path: &Path) -> Result<String, Stop> {
+    let named = path.to_owned();
+    let read = tokio::task::spawn_blocking(move || read_input(&named));
+    let text = read.await.unwrap_or_else(|error| Err(error.into()));
+    text.map_err(|error| usage(option, format!("{}: {error}", path.display())))
+}
+
+fn read_input(path: &Path) -> io::Result<String> {
     let read = |from: &mut dyn Read| {
         let mut text = String::new();
         from.take(MOST_INPUT + 1).read_to_string(&mut text)?;
@@ -520,10 +561,9 @@ fn input(option: &str, path: &Path) -> Result<String, Stop> {
         }
         Ok(text)
     };
-    let text = if path == Path::new(STDIN) {
+    if path == Path::new(STDIN) {
         read(&mut io::stdin().lock())
     } else {
         std::fs::File::open(path).and_then(|mut file| read(&mut file))
-    };
-    text.map_err(|error| usage(option, format!("{}: {error}", path.display())))
+    }
 }

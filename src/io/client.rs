@@ -4,6 +4,7 @@ pub mod content;
 mod editing;
 pub mod endpoints;
 pub mod failure;
+pub mod how_far;
 pub mod http;
 pub mod masking;
 mod patience;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use reqwest::Url;
 use serde_json::json;
 
+use self::how_far::HowFar;
 use self::http::{Http, Sent};
 use self::patience::Patience;
 use self::reading::{gathered, query};
@@ -95,6 +97,12 @@ impl Client {
     pub fn pause(&self) -> Duration {
         let of_svix = self.svix.as_ref().map(|svix| svix.http.pause.left());
         self.http.pause.left().max(of_svix.unwrap_or_default())
+    }
+
+    /// How far the last change came of what delivers.
+    pub fn how_far(&self) -> HowFar {
+        let http = self.svix.as_ref().map_or(&self.http, |svix| &svix.http);
+        http.changed.get()
     }
 
     /// A log's route as it is really read.

@@ -32,7 +32,7 @@ pub async fn run(client: &Client, request: &EndpointRequest) -> Result<EndpointA
             let id = created.endpoint.value.id;
             let secret = match created.secret.as_deref() {
                 Some(secret) => Ok(Hidden::new(secret)),
-                None => secret_of(client, &id).await.map_err(|why| why.brief()),
+                None => hidden(client.secret_of(&id).await).map_err(|why| why.brief()),
             };
             Ok(EndpointAnswer::Created(id, secret))
         }
@@ -53,7 +53,7 @@ pub async fn run(client: &Client, request: &EndpointRequest) -> Result<EndpointA
         EndpointAction::Delete(id) => done(client.delete_endpoint(id).await),
         EndpointAction::Rotate(id) => rotate(client, id).await,
         EndpointAction::Reveal(id) => {
-            let secret = secret_of(client, id).await?;
+            let secret = hidden(client.secret_of(id).await)?;
             Ok(EndpointAnswer::Secret(secret))
         }
         EndpointAction::Headers(id) => {
@@ -90,15 +90,12 @@ async fn rotate(client: &Client, id: &EndpointId) -> Result<EndpointAnswer, Fail
         return told(not_done);
     }
     // It is done: that the new one cannot be read is no failure of the change.
-    let secret = secret_of(client, id).await.map_err(|why| why.brief());
+    let secret = hidden(client.secret_of(id).await).map_err(|why| why.brief());
     Ok(EndpointAnswer::Rotated(secret))
 }
 
-async fn secret_of(client: &Client, id: &EndpointId) -> Result<Hidden, Failure> {
-    let route = client.endpoint_routes().await?.secret;
-    let route = offered(route, "reading a secret")?;
-    let secret = client.endpoint_secret(&route, id).await?;
-    Ok(Hidden::new(secret.expose_secret()))
+fn hidden(secret: Result<SecretString, Failure>) -> Result<Hidden, Failure> {
+    secret.map(|secret| Hidden::new(secret.expose_secret()))
 }
 
 /// Writes a secret down for its owner alone. Gives the file's name.

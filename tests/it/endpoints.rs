@@ -1,6 +1,7 @@
 //! `reeltop endpoints …` against the embedded server, as a user runs it: what is changed there, what
 //! is printed, and what never leaves.
 
+mod ended;
 mod kept;
 mod meanwhile;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{Desk, done, input, offered, unseen};
+use super::{Desk, input, offered, unseen};
 use crate::cli::args::HeadersArgs;
 use crate::cli::output::{Outcome, Output, Stop, note, usage};
 use crate::domain::{
@@ -33,7 +33,7 @@ impl Desk {
             Err(_) => Ok(None),
         };
         // What is wrong with the input is told first.
-        let headers = read_headers(&input("--from", file)?)?;
+        let headers = read_headers(&input("--from", file).await?)?;
         let routes = routes?;
         offered(routes.set_headers.clone(), "setting headers")?;
         let began = match began {
@@ -50,7 +50,8 @@ impl Desk {
         }
         let client = &self.client;
         let replaced = client.set_endpoint_headers(&routes, id, &headers, began.as_ref());
-        let replaced = done(replaced.await, EndpointVerb::SetHeaders, &id.to_string())?;
+        let (verb, of) = (EndpointVerb::SetHeaders, id.to_string());
+        let replaced = self.change(verb, &of, replaced).await?;
         if let (Edited::Overtaken(now), Some(began)) = (replaced, &began) {
             let names = began.overtaken(&headers, &now).join(", ");
             let what =

@@ -35,7 +35,7 @@ pub enum Edited<T> {
 pub(super) const ENDPOINTS: [&str; 2] = ["webhooks", "endpoints"];
 
 impl Client {
-    /// `POST /webhooks/endpoints`
+    /// `POST /webhooks/endpoints`. Svix tells the secret when it is asked for it.
     pub async fn create_endpoint(&self, draft: &EndpointDraft) -> Changed<Created> {
         refuse_faults(&draft.faults())?;
         if let Some(svix) = &self.svix {
@@ -95,6 +95,13 @@ impl Client {
                 "reeltop doctor looks at what this server answers",
             )
         })
+    }
+
+    /// The same by the route that the service offers, if it does.
+    pub async fn secret_of(&self, id: &EndpointId) -> Result<SecretString, Failure> {
+        let route = self.endpoint_routes().await?.secret;
+        let route = route.ok_or_else(|| Failure::absent("reading a secret"))?;
+        self.endpoint_secret(&route, id).await
     }
 
     /// Gives an endpoint another secret, of the service's making where none is named. A refusal may

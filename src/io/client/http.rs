@@ -14,6 +14,7 @@ use tracing::{info, warn};
 
 use super::content::{Content, Secrets};
 use super::failure::{self, Failed, origin};
+use super::how_far::{HowFar, Mark};
 use super::masking::Masking;
 use super::patience::Patience;
 use super::pause::Pause;
@@ -37,6 +38,8 @@ pub struct Http {
     pub waits: Waits,
     /// What its last 429 asks for.
     pub pause: Pause,
+    /// How far its last change came.
+    pub changed: Mark,
     /// How long reads wait for that; not at all where nobody has the time.
     pub patience: OnceLock<Patience>,
     /// How far the service's clock is ahead of ours, in microseconds; [`UNKNOWN`] before the first
@@ -153,6 +156,7 @@ impl Http {
             limits: source.limits,
             waits: source.waits,
             pause: Pause::default(),
+            changed: Mark::default(),
             patience: OnceLock::new(),
             ahead: AtomicI64::new(UNKNOWN),
             client: OnceLock::new(),
@@ -395,6 +399,9 @@ impl Http {
         }
         let (method, url) = (request.method().clone(), request.url().clone());
         let began = Instant::now();
+        if !is_reading {
+            self.changed.set(HowFar::UnderWay);
+        }
         let outcome = client.execute(request).await;
         let (ms, path) = (began.elapsed().as_millis(), url.path());
         match &outcome {
@@ -537,7 +544,12 @@ impl Http {
         })?;
         let (status, headers) = (response.status(), response.headers().clone());
         if status.is_success() {
+            self.changed.set(HowFar::Done);
             return Ok(response);
+        }
+        let is_refused = status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT;
+        if is_refused {
+            self.changed.set(HowFar::NotDone);
         }
         let body = self
             .body(response, url, self.waits.answer)
@@ -545,7 +557,7 @@ impl Http {
             .unwrap_or_default();
         let body = secrets.masked(body.to_vec());
         let failure = self.refusal(status, &headers, &body, url).failure;
-        if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT {
+        if is_refused {
             Err(NotDone::Refused(failure))
         } else {
             Err(NotDone::Unknown(failure.what))

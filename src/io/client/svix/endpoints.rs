@@ -18,7 +18,7 @@ use crate::wire::endpoints::{self as around, Created};
 use crate::wire::rest;
 
 impl Svix {
-    /// Makes an endpoint, and reads the secret that the service made for it.
+    /// Makes an endpoint.
     pub async fn create_endpoint(
         &self,
         draft: &EndpointDraft,
@@ -39,12 +39,9 @@ impl Svix {
             idempotency_key,
             rest::one_endpoint,
         );
-        let endpoint = made.await?;
-        // The endpoint is there, whether its secret can be read now or later.
-        let secret = self.secret(&endpoint.value.id).await.ok();
         Ok(Created {
-            endpoint,
-            secret: secret.map(|secret| secret.expose_secret().to_owned()),
+            endpoint: made.await?,
+            secret: None,
         })
     }
 
