@@ -67,7 +67,9 @@ pub use link::{
 pub use mask::{MASK, masked_url, masked_urls, without};
 pub use message::{Log, LogReach, Message, NotRead, Payload};
 pub use offer::{OFFERS, Offer};
-pub use plan::{Grounds, Plan, PlanItem, PostBody, Retry, Verdict, in_the_way, plan, plan_local};
+pub use plan::{
+    DISABLED, Grounds, Plan, PlanItem, PostBody, Retry, Verdict, in_the_way, plan, plan_local,
+};
 pub use query::Query;
 pub use queue::{Job, MAX_FAILURES, MAX_PAUSE, Pause, Queue, UNSAID, asks_to_wait};
 pub use received::{Again, Finding, Receipt, Receipts, Received, Unfit};

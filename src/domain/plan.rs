@@ -13,7 +13,7 @@ pub use grounds::Grounds;
 pub(super) use local::plan_local_tried;
 pub use local::{PostBody, plan_local};
 pub(in crate::domain) use verdict::UNPLACED;
-pub use verdict::in_the_way;
+pub use verdict::{DISABLED, in_the_way};
 use verdict::{general_refusal, item};
 
 /// How long after its time a retry is still waited for, in microseconds: it is an estimate, and some

@@ -349,6 +349,22 @@ async fn headers_are_set_from_standard_input_and_an_example_carries_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_endpoint_is_sent_no_example() {
+    let shop = Shop::open().await;
+    let created = create_endpoint(&shop.server, "http://127.0.0.1:9/", &["task.*"]).await;
+    let (code, _, words) = shop.run(&["disable", &created.id], "").await;
+    assert_eq!(code, 0, "{words}");
+    let (code, _, words) = shop.run(&["example", &created.id], "").await;
+    assert_eq!(code, 1, "{words}");
+    let why =
+        "nothing was sent: the endpoint is disabled: the service would accept it and silently";
+    assert!(words.contains(why), "{words}");
+    let messages = get(&shop.server, "/webhooks/messages").await;
+    assert_eq!(messages["data"], json!([]));
+    shop.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn read_only_changes_nothing_and_an_absent_route_is_said() {
     let shop = Shop::open().await;
     let created = create_endpoint(&shop.server, "http://127.0.0.1:9/", &["task.*"]).await;

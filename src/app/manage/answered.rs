@@ -370,6 +370,6 @@ fn done_words(action: &EndpointAction, name: &str) -> String {
             1 => format!("{name} has 1 header of its own"),
             n => format!("{name} has {n} headers of its own"),
         },
-        EndpointAction::Example(_) => format!("an example is on its way to {name}"),
+        EndpointAction::Example(_) => format!("the service took an example for {name}"),
     }
 }

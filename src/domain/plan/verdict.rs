@@ -11,7 +11,8 @@ use crate::domain::replay::{Replay, Route};
 use crate::domain::schedule::Forecast;
 use crate::domain::time::{Time, due_words, duration_words};
 
-pub(super) const DISABLED: &str =
+/// Why nothing is sent to a disabled endpoint.
+pub const DISABLED: &str =
     "the endpoint is disabled: the service would accept it and silently send nothing";
 pub(super) const DELETED: &str = "the endpoint was deleted";
 /// Why it is not known whether a newer message made one needless.

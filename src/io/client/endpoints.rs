@@ -12,8 +12,9 @@ use super::Client;
 use super::content::Content;
 use super::http::{NotDone, Verb};
 use crate::domain::{
-    AttemptHeaders, AttemptId, Differs, Endpoint, EndpointDraft, EndpointId, Failure, FailureKind,
-    FieldFault, Headers, Hidden, MessageId, OddValue, OwnHeaders, OwnValue, Stats, Time,
+    AttemptHeaders, AttemptId, DISABLED, Differs, Endpoint, EndpointDraft, EndpointId, Failure,
+    FailureKind, FieldFault, Headers, Hidden, MessageId, OddValue, OwnHeaders, OwnValue, Stats,
+    Time,
 };
 use crate::wire::endpoints::{self, Created};
 use crate::wire::openapi::EndpointRoutes;
@@ -252,13 +253,21 @@ impl Client {
         Ok(Edited::Done(Vec::new()))
     }
 
-    /// Has the service send an example to this endpoint alone.
+    /// Has the service send an example to this endpoint alone. One that is disabled is left alone: the
+    /// service would take it, and nobody would ever see it.
     pub async fn send_example(
         &self,
         template: &str,
         id: &EndpointId,
         event_type: &str,
     ) -> Changed<()> {
+        if let Ok(Some(endpoint)) = self.endpoint_now(id).await
+            && endpoint.disabled
+        {
+            let what = format!("nothing was sent: {DISABLED}");
+            let failure = Failure::new(FailureKind::Local, what, "enable it first");
+            return Err(NotDone::Refused(failure));
+        }
         if let Some(svix) = &self.svix {
             let sent = svix.send_example(id, event_type, &key()).await;
             return sent.map(|_| ());
