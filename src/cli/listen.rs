@@ -66,7 +66,8 @@ pub async fn run(args: ListenArgs, from: SourceArgs) -> Outcome {
     }
     let mut registered = None;
     if args.register {
-        let (made, secret) = Registered::create(&args, &from, inbox.at()).await?;
+        let is_given = !desk.secrets.is_empty();
+        let (made, secret) = Registered::create(&args, &from, inbox.at(), is_given).await?;
         registered = Some(made);
         desk.secrets.extend(secret);
     }

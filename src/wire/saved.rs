@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::hide::is_secret;
 use super::signature::SignatureHeaders;
-use crate::domain::MASK;
+use crate::domain::{MASK, masked_url};
 
 /// Headers of one request that are read. Few servers take more than a hundred; this bounds the
 /// memory that a file of lines costs, at about 40 bytes each.
@@ -121,7 +121,7 @@ impl Saved {
         };
         let mut fields = Map::new();
         fields.insert("method".into(), self.method.as_str().into());
-        fields.insert("path".into(), self.path.as_str().into());
+        fields.insert("path".into(), masked_url(&self.path).into());
         fields.insert("headers".into(), headers.collect());
         fields.insert(name.into(), body.into());
         fields

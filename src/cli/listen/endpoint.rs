@@ -3,6 +3,8 @@
 
 use std::net::SocketAddr;
 
+use secrecy::{ExposeSecret, SecretString};
+
 use crate::cli::args::{ListenArgs, SourceArgs};
 use crate::cli::endpoints::done;
 use crate::cli::output::{Stop, note, usage};
@@ -22,11 +24,13 @@ pub struct Registered {
 }
 
 impl Registered {
-    /// Creates the endpoint. Its secret is known here alone, and nowhere kept.
+    /// Creates the endpoint. Its secret is known here alone, and nowhere kept; `is_given` says whether
+    /// there is another one to check with.
     pub async fn create(
         args: &ListenArgs,
         from: &SourceArgs,
         at: SocketAddr,
+        is_given: bool,
     ) -> Result<(Self, Option<Held>), Stop> {
         let (source, client) = source::client(from)?;
         let server = hosts::receiver("--url", &source.url)?;
@@ -54,14 +58,26 @@ impl Registered {
         )?;
         let id = created.endpoint.value.id;
         note(&format!("endpoint {id} leads here, until this ends"));
-        let held = created.secret.map(|text| Held {
-            name: format!("endpoint {id}"),
-            text,
-            holder: Holder::Receiver,
-        });
-        if held.is_none() {
-            note("the server told no secret: signatures are not checked");
-        }
+        let secret = match created.secret {
+            Some(secret) => Ok(SecretString::from(secret)),
+            None => client.secret_of(&id).await,
+        };
+        let held = match secret {
+            Ok(secret) => Some(Held {
+                name: format!("endpoint {id}"),
+                text: secret.expose_secret().to_owned(),
+                holder: Holder::Receiver,
+            }),
+            Err(failure) => {
+                let so = if is_given {
+                    "signatures are checked with the secret that was given alone"
+                } else {
+                    "signatures are not checked"
+                };
+                note(&format!("its secret could not be read ({failure}): {so}"));
+                None
+            }
+        };
         Ok((Self { client, id }, held))
     }
 

@@ -250,8 +250,10 @@ impl Case<'_> {
             .collect();
         self.other_scheme(&mine)
             .or_else(|| self.undecoded(secrets))
-            .or_else(|| self.shortened(request.declared))
+            .or_else(|| self.empty(request.declared))
+            // Who wrote the body again kept the length of the one before: what proves itself comes first.
             .or_else(|| self.other_body(&keys, by))
+            .or_else(|| self.shortened(request.declared))
             .or_else(|| self.broken_off())
             .or_else(|| {
                 Some(Cause::Altered {
@@ -290,11 +292,12 @@ impl Case<'_> {
         None
     }
 
+    fn empty(&self, declared: Option<usize>) -> Option<Cause> {
+        (self.body.is_empty()).then_some(Cause::Empty { declared })
+    }
+
     fn shortened(&self, declared: Option<usize>) -> Option<Cause> {
         let got = self.body.len();
-        if got == 0 {
-            return Some(Cause::Empty { declared });
-        }
         declared
             .is_some_and(|declared| declared > got)
             .then_some(Cause::Cut { declared, got })
@@ -439,6 +442,28 @@ mod tests {
         let public = [held(PUBLIC, Holder::Receiver)];
         let found = of(&signed(SECRET, body), body, &public, NOW);
         assert_eq!(found.cause, Some(Cause::OtherScheme { found: "v1" }));
+    }
+
+    #[test]
+    fn a_length_of_another_body_is_no_proof_that_this_one_was_cut() {
+        let timestamp = NOW.to_string();
+        let spaced = EVENT.replace("\":", "\": ").replace(",\"", ", \"");
+        for (sent, got, name) in [
+            (&*spaced, EVENT, "body_rewritten"),
+            (&format!("{EVENT}\n"), EVENT, "line_ends"),
+            (EVENT, &EVENT[..EVENT.len() - 1], "body_cut"),
+            (EVENT, &EVENT[..40], "body_cut"),
+            (EVENT, "", "body_empty"),
+        ] {
+            let signature = signed(SECRET, sent.as_bytes());
+            let request = Request {
+                headers: headers("msg_1", &timestamp, &signature),
+                body: got.as_bytes(),
+                declared: Some(sent.len()),
+            };
+            let found = diagnose(&request, &mine(), Some(NOW));
+            assert_eq!(found.name(), name, "{}", found.words());
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::send::{receiver, strict};
 use super::{BODY, ID, OTHER, SECRET, command, ended, file, http, now, run, signed};
 use crate::pty::Pty;
-use crate::scripted::{Reply, Scripted};
+use crate::scripted::{Reply, Scripted, answer};
 use crate::server::support::{PATIENCE, create_endpoint, start_fast};
 
 /// `reeltop listen` that runs; dropping it ends it.
@@ -98,6 +98,51 @@ pub async fn deliver(url: &str, at: i64, signature: &str, body: &str) -> u16 {
         .await
         .unwrap();
     answer.status().as_u16()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_query_holds_is_not_printed_and_is_saved_as_it_came() {
+    let folder = tempfile::tempdir().unwrap();
+    let save = folder.path().join("saved");
+    let mut listening = Listening::start(&["--save", save.to_str().unwrap()]);
+    let (url, at) = (format!("{}hooks?token=s3cret", listening.url), now());
+    let good = signed(SECRET, at, BODY);
+    assert_eq!(deliver(&url, at, &good, BODY).await, 204);
+    let line = listening.line();
+    assert_eq!(line["path"], "/hooks?token=***");
+    assert!(!line.to_string().contains("s3cret"), "{line}");
+    let saved = std::fs::read_to_string(line["saved_as"].as_str().unwrap()).unwrap();
+    assert!(saved.starts_with("POST /hooks?token=s3cret "), "{saved}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_signatures_are_checked_with_is_said_where_the_service_tells_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = file(&folder, "secret", SECRET.as_bytes());
+    for (arguments, words) in [
+        (&["--register"][..], "signatures are not checked"),
+        (
+            &["--register", "--secret-file", &secret],
+            "signatures are checked with the secret that was given alone",
+        ),
+    ] {
+        let service = Scripted::start(|_, head| {
+            if head.starts_with("post /webhooks/endpoints ") {
+                let made = r#"{"endpoint":{"id":"ep_1","url":"http://127.0.0.1:9/"}}"#;
+                return answer("201 x", "content-type: application/json\r\n", made);
+            }
+            answer("404 x", "", r#"{"detail":"Not Found"}"#)
+        })
+        .await;
+        let environment = [
+            ("ASPECT_API_KEY", "sk_test".to_owned()),
+            ("ASPECT_BASE_URL", service.url.clone()),
+        ];
+        let listening = Listening::start_with(arguments, &environment);
+        let said = &listening.said;
+        assert!(said.contains("does not offer reading a secret"), "{said}");
+        assert!(said.contains(words), "{said}");
+    }
 }
 
 #[test]
