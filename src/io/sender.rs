@@ -63,6 +63,8 @@ pub enum Followed {
     NotNeeded,
     /// What is known just before its request spoke against it, so that nothing was sent.
     CalledOff,
+    /// The program was ended before its request was made.
+    Ended,
     /// The service refused it, as it asks to be left alone for some time (429).
     PutOff,
     /// Attempts were seen of which none is certainly its own.
@@ -151,7 +153,7 @@ pub async fn replay(
         }
         None => {
             written.note(Stage::Cancelled(ENDED.to_owned())).await;
-            return Followed::Failed;
+            return Followed::Ended;
         }
     };
     let before = match before {
@@ -187,8 +189,11 @@ pub async fn replay(
         there.clone(),
         posts.stop.clone(),
     );
-    let sent = posts.tracker.spawn(sending).await;
-    let sent = sent.unwrap_or_else(|error| Sent::Unknown(format!("it was broken off: {error}")));
+    let sent = match posts.tracker.spawn(sending).await {
+        Ok(Some(sent)) => sent,
+        Ok(None) => return Followed::Ended,
+        Err(error) => Sent::Unknown(format!("it was broken off: {error}")),
+    };
     if let Sent::Refused(failure) = &sent {
         return refused(failure);
     }
@@ -229,23 +234,23 @@ fn refused(failure: &Failure) -> Followed {
 }
 
 /// Writes down that it is being sent, makes the POST and tells how it ended. Each route has its own
-/// way. What was not begun when the program ends is not begun any more.
+/// way. What was not begun when the program ends is not begun any more: `None`.
 async fn post(
     client: Client,
     written: Written,
     template: String,
     before: Before,
     stop: CancellationToken,
-) -> Sent {
+) -> Option<Sent> {
     if !stop.is_cancelled()
         && let Err(failure) = written.step(Stage::Sending { before }).await
     {
         written.note(Stage::Refused(failure.clone())).await;
-        return Sent::Refused(failure);
+        return Some(Sent::Refused(failure));
     }
     if stop.is_cancelled() {
         written.note(Stage::Cancelled(ENDED.to_owned())).await;
-        return Sent::Refused(Failure::new(FailureKind::Local, ENDED, ""));
+        return None;
     }
     let ReplayOrder {
         message,
@@ -273,7 +278,7 @@ async fn post(
         Sent::Unknown(why) => Stage::Unknown(why.clone()),
     };
     written.note(stage).await;
-    sent
+    Some(sent)
 }
 
 /// Looks for a manual attempt that was not there before, at a slowing pace. Where none was found and

@@ -123,8 +123,8 @@ impl Tally {
     }
 
     /// `150 delivered, 77 passed over (delivered or superseded meanwhile), 0 failed`; `None` of one
-    /// alone, which has said it.
-    pub fn words(self) -> Option<String> {
+    /// alone, which has said it where that could be told.
+    pub fn words(self, is_told: bool) -> Option<String> {
         let Self {
             delivered,
             passed_over,
@@ -135,7 +135,8 @@ impl Tally {
             withheld,
         } = self;
         let n_withheld = withheld.unclear + withheld.failed + withheld.delivered;
-        if delivered + passed_over + failed + not_sent + unknown + n_withheld < 2 {
+        let n = delivered + passed_over + failed + not_sent + unknown + n_withheld;
+        if is_told && n < 2 {
             return None;
         }
         let mut words = format!("{delivered} delivered");
@@ -180,8 +181,9 @@ mod tests {
         };
         let words = "0 delivered, 0 failed, 3 found delivered by an earlier replay, 2 found failed \
                      by an earlier replay, 1 held back by another replay whose outcome is not known";
-        assert_eq!(tally(1, 2, 3).words().as_deref(), Some(words));
-        assert_eq!(tally(1, 0, 0).words(), None);
+        assert_eq!(tally(1, 2, 3).words(true).as_deref(), Some(words));
+        assert_eq!(tally(1, 0, 0).words(true), None);
+        assert!(tally(1, 0, 0).words(false).is_some());
         let codes = [(0, 0, 3), (0, 2, 3), (1, 2, 3)];
         let codes =
             codes.map(|(unclear, failed, delivered)| tally(unclear, failed, delivered).code());

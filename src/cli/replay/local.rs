@@ -189,10 +189,13 @@ pub async fn run(args: ReplayArgs, from: SourceArgs) -> Outcome {
         note_open(&replays);
         return Ok(INTERRUPTED);
     };
-    printed?;
     if let Some(failure) = &failure {
         note_left(failure, held.len().saturating_sub(replays.len()));
     }
+    if printed.is_err() {
+        note_open(&replays);
+    }
+    printed?;
     let is_open = replays.all().any(|replay| replay.state.is_open());
     if is_open || overlap::is_held_back(&ledger, &replays, &receiver).await? {
         return Ok(UNCLEAR);

@@ -1,5 +1,6 @@
 //! What `reeltop replay` sends, told state by state until it has ended.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::io;
 use std::pin::pin;
@@ -73,6 +74,7 @@ pub(super) async fn send(by: Sending) -> Outcome {
     let (outlet, Ends { mut changes, .. }) = Outlet::new(clock, None, ledger);
     let abilities = history.abilities.clone();
     let posts = Posts::default();
+    let is_counted = Cell::new(matches!(work, Work::Sweep { .. }));
     let patience = match work {
         Work::Many(_) => TOLD,
         Work::Sweep { .. } => FOLDED,
@@ -88,6 +90,7 @@ pub(super) async fn send(by: Sending) -> Outcome {
                     posts: &posts,
                     wait,
                     is_json,
+                    is_counted: &is_counted,
                 };
                 left = many.send(queue).await;
             }
@@ -132,24 +135,28 @@ pub(super) async fn send(by: Sending) -> Outcome {
         let mut work = pin!(async { tokio::join!(sending, folding) });
         tokio::select! {
             biased;
-            (left, printed) = &mut work => {
-                printed?;
-                Some(left)
-            }
+            ended = &mut work => Some(ended),
             _ = tokio::signal::ctrl_c() => {
                 end(&posts, patience, work).await;
                 None
             }
         }
     };
-    let Some(left) = whole else {
+    let Some((left, printed)) = whole else {
+        if !is_counted.get() {
+            note("ended before it was counted how many were not sent");
+        }
         return Ok(interrupted(&history));
     };
-    hear(&book, &history, clock.now()).await;
+    if printed.is_ok() {
+        hear(&book, &history, clock.now()).await;
+    }
     let tally = Tally::of(&history, &left, withheld);
-    if let Some(words) = tally.words() {
+    if let Some(words) = tally.words(printed.is_ok()) {
         note(&words);
     }
+    // Nobody may read the output, but the words for people are said.
+    printed?;
     Ok(tally.code())
 }
 
@@ -220,6 +227,8 @@ struct Many<'a> {
     posts: &'a Posts,
     wait: Duration,
     is_json: bool,
+    /// Whether it was said how many are not sent.
+    is_counted: &'a Cell<bool>,
 }
 
 impl Many<'_> {
@@ -266,15 +275,28 @@ impl Many<'_> {
                 () = sleep(Duration::from_micros(to_due.unsigned_abs())), if due.is_some() => {}
             }
         }
-        let why = unsent_words(&queue, too_long);
+        let unsent = match too_long {
+            _ if queue.is_stopped() => Unsent::Stopped,
+            Some((why, hint)) => Unsent::TooLong { why, hint },
+            None => Unsent::Ended,
+        };
         left.unsent = queue.cancel().collect();
-        self.leave(&left.unsent, number, &why).await;
+        self.leave(&left.unsent, number, &unsent.why()).await;
+        let mut n_unsent = left.unsent.len();
         // Ended, what was not begun calls itself off.
         while let Some((number, _, followed)) = under_way.next().await {
-            if followed == Followed::NotNeeded {
-                left.not_needed.insert(number);
+            match followed {
+                Followed::NotNeeded => {
+                    left.not_needed.insert(number);
+                }
+                Followed::Ended => n_unsent += 1,
+                _ => {}
             }
         }
+        if n_unsent > 0 {
+            note(&unsent.words(n_unsent));
+        }
+        self.is_counted.set(true);
         left
     }
 
@@ -315,28 +337,34 @@ fn were(n: usize) -> String {
     plural(n, "was", "were")
 }
 
-/// Says that the rest is not sent, if there is any, and gives why.
-fn unsent_words(queue: &Queue, too_long: Option<(String, String)>) -> String {
-    let n_left = queue.n_left();
-    let left = were(n_left);
-    let (said, why) = if queue.is_stopped() {
-        let said = format!(
-            "stopped after {MAX_FAILURES} failures one after another; what waits is not sent; \
-             the same command begins with what was not tried yet, of a task the oldest first"
-        );
-        let why = "not sent: too many failures in a row stopped the rest";
-        (said, why.to_owned())
-    } else if let Some((why, hint)) = too_long {
-        let said = format!("{left} not sent: {why}; {hint}");
-        (said, format!("not sent: {why}"))
-    } else {
-        let why = "not sent: reeltop was ended before its turn";
-        (format!("ended; {left} not sent"), why.to_owned())
-    };
-    if n_left > 0 {
-        note(&said);
+/// Why what waits is not sent: too many failures, a service that asks for too long to be left alone,
+/// and what to do then, or the end.
+enum Unsent {
+    Stopped,
+    TooLong { why: String, hint: String },
+    Ended,
+}
+
+impl Unsent {
+    fn why(&self) -> String {
+        match self {
+            Self::Stopped => "not sent: too many failures in a row stopped the rest".to_owned(),
+            Self::TooLong { why, .. } => format!("not sent: {why}"),
+            Self::Ended => "not sent: reeltop was ended before its turn".to_owned(),
+        }
     }
-    why
+
+    /// The same of so many.
+    fn words(&self, n: usize) -> String {
+        match self {
+            Self::Stopped => format!(
+                "stopped after {MAX_FAILURES} failures one after another; what waits is not sent; \
+                 the same command begins with what was not tried yet, of a task the oldest first"
+            ),
+            Self::TooLong { why, hint } => format!("{} not sent: {why}; {hint}", were(n)),
+            Self::Ended => format!("ended; {} not sent", were(n)),
+        }
+    }
 }
 
 /// Takes note of the ends that were told, be it after they had not been known for a while: the same

@@ -61,6 +61,7 @@ async fn what_was_not_sent_yet_is_not_sent_any_more() {
         assert_eq!(service.n_posts(), 0);
         if is_planned {
             assert_eq!(state(&service, folder.path()), "cancelled");
+            assert!(said.contains("ended; 1 was not sent"), "{said}");
         }
     }
 }

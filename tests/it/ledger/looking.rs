@@ -205,7 +205,7 @@ async fn nothing_is_begun_once_the_program_ends() {
     let posts = Posts::default();
     posts.stop.cancel();
     let (followed, states) = sent(&server, Ledger::in_memory(), &posts).await;
-    assert_eq!(followed, Followed::Failed);
+    assert_eq!(followed, Followed::Ended);
     assert_eq!(states, ["planned", "cancelled"]);
     assert_eq!(n_posts.load(Ordering::SeqCst), 0);
 }

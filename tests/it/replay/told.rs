@@ -1,6 +1,6 @@
 //! What the command says of many, of a service that asks to be left alone, and of one that is silent.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::scripted::{Reply, Scripted, answer};
@@ -117,6 +117,30 @@ async fn where_nothing_failed_it_ends_well_and_sums_up() {
     assert!(said.contains(sum), "{text}{said}");
     assert!(text.contains("superseded meanwhile"), "{text}{said}");
     assert_eq!(n_posts(&server), 1, "{text}{said}");
+}
+
+/// Somebody who reads one line alone, say.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_reads_is_summed_up_beside_it() {
+    let server = server(|_| (false, answer("202 Accepted", "", "{}"))).await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reeltop"));
+    command
+        .env_clear()
+        .env("HOME", folder.path())
+        .env("ASPECT_API_KEY", "sk_test")
+        .env("ASPECT_BASE_URL", &server.url)
+        .args(["replay", "--yes", "--json", "--wait", "300ms", "msg_2"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop(child.stdout.take());
+    let ended = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
+    let ended = ended.await.unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    // A closed pipe is no error.
+    assert_eq!(ended.status.code(), Some(0), "{said}");
+    assert!(said.contains("0 delivered, 0 failed, 1 unknown"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
