@@ -165,6 +165,15 @@ fn checks(url: &Url, key: &Key, now: Time) -> Result<Vec<Check>, Stop> {
     let wrong = crate::wire::signature::sign(&stranger, &id, seconds, body.as_bytes());
     let plain = vec![("content-type".to_owned(), "application/json".to_owned())];
     let far = (TOLERANCE_S + 300) * SECOND;
+    // The beginning of the right signature: none of it, and half.
+    let cut = |part: fn(&str) -> usize| {
+        let mut request = signed_at(now);
+        resign(&mut request, |right| {
+            let (version, value) = right.split_once(',').unwrap_or(("v1", right));
+            format!("{version},{}", &value[..part(value)])
+        });
+        request
+    };
     let mut altered = signed_at(now);
     altered.body = Bytes::from(body.replacen("failed", "foiled", 1));
     let stale = "refuse a timestamp more than 5 minutes from now: otherwise whoever records a request can send it again for ever";
@@ -172,28 +181,45 @@ fn checks(url: &Url, key: &Key, now: Time) -> Result<Vec<Check>, Stop> {
         (
             "no headers",
             "refuse what has no signature: otherwise anybody can send events",
-            outgoing(plain, &body),
+            vec![outgoing(plain, &body)],
         ),
         (
             "wrong signature",
             "compare the signature, and refuse with 400 or 401 where none fits",
-            outgoing(headers_of(&id, seconds, &wrong), &body),
+            vec![outgoing(headers_of(&id, seconds, &wrong), &body)],
         ),
-        ("old timestamp", stale, signed_at(now.plus(-far))),
-        ("future timestamp", stale, signed_at(now.plus(far))),
+        (
+            "cut signature",
+            "compare the whole signature: what only begins like it, or has nothing of it, proves nothing",
+            vec![cut(|_| 0), cut(|value| value.len() / 2)],
+        ),
+        ("old timestamp", stale, vec![signed_at(now.plus(-far))]),
+        ("future timestamp", stale, vec![signed_at(now.plus(far))]),
         (
             "altered byte",
             "check the signature over the raw body",
-            altered,
+            vec![altered],
         ),
     ];
-    all.extend(refused.map(|(name, hint, request)| Check {
+    all.extend(refused.map(|(name, hint, requests)| Check {
         name,
         expected: Expected::Refused,
         hint,
-        requests: vec![request],
+        requests,
     }));
     Ok(all)
+}
+
+/// What is no signature of anything here, in the form of one.
+const OTHER: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+/// Gives a request another list of signatures, made of the right one.
+fn resign(request: &mut Outgoing, list: impl Fn(&str) -> String) {
+    for (name, value) in &mut request.headers {
+        if name == "svix-signature" {
+            *value = list(value);
+        }
+    }
 }
 
 /// What a receiver should take.
@@ -206,12 +232,14 @@ fn accepted(
     let body = event::body("task.failed", None, now)?;
     let id = message_id();
     let spaced = body.replace("\":", "\": ").replace(",\"", ", \"");
-    let mut rotated = made(&message_id(), &body);
-    for (name, value) in &mut rotated.headers {
-        if name == "svix-signature" {
-            *value = format!("v1,{} {value}", "A".repeat(43) + "=");
-        }
-    }
+    let listed = |list: fn(&str) -> String| {
+        let mut request = made(&message_id(), &body);
+        resign(&mut request, list);
+        request
+    };
+    let mut worldly = event::task("{}")?;
+    worldly.insert("note".to_owned(), "Füße – 映画 🎬".into());
+    let worldly = event::body("task.failed", Some(&worldly), now)?;
     let task = event::task(r#"{"id":"01890a5d-ac96-774b-bcce-b302099a8057"}"#)?;
     let newer = event::body("task.completed", Some(&task), now)?;
     let older = event::body("task.progress", Some(&task), now.plus(-30 * SECOND))?;
@@ -220,7 +248,7 @@ fn accepted(
     let mut large = event::task("{}")?;
     large.insert("note".to_owned(), "x".repeat(LARGE).into());
     let large = event::body("task.failed", Some(&large), now)?;
-    let checks: [(&'static str, &'static str, Vec<Outgoing>); 7] = [
+    let checks: [(&'static str, &'static str, Vec<Outgoing>); 9] = [
         (
             "signed",
             "the secret is another one, or the body was parsed before the check: reeltop listen and reeltop verify say which",
@@ -238,13 +266,29 @@ fn accepted(
         ),
         (
             "two signatures",
-            "the header is a list, and one signature that fits is enough: after a rotation there are two",
-            vec![rotated],
+            "the header is a list, and one signature that fits is enough, wherever it stands: after a rotation there are two",
+            vec![
+                listed(|right| format!("v1,{OTHER} {right}")),
+                listed(|right| format!("{right} v1,{OTHER}")),
+            ],
+        ),
+        (
+            "unknown version",
+            "pass over a version that you do not know, wherever it stands in the list",
+            vec![
+                listed(|right| format!("v9,{OTHER} {right}")),
+                listed(|right| format!("{right} v9,{OTHER}")),
+            ],
         ),
         (
             "blanks in the JSON",
             "check the signature over the raw body: writing it again loses its blanks",
             vec![made(&message_id(), &spaced)],
+        ),
+        (
+            "letters beyond ASCII",
+            "check the signature over the bytes as they came: read as another encoding than UTF-8, or written again with escapes, they are others",
+            vec![made(&message_id(), &worldly)],
         ),
         (
             "slow body",
