@@ -77,6 +77,12 @@ pub enum ChangeKind {
         endpoint: EndpointId,
         from: Option<Time>,
     },
+    /// The newest attempts at an endpoint were read at this moment and not since: told as its log cannot
+    /// be read any more.
+    AttemptsUntil {
+        endpoint: EndpointId,
+        until: Time,
+    },
     /// All attempts of a message were read.
     AttemptsRead(MessageId),
     /// How far back the log of messages was read.

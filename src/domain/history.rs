@@ -224,6 +224,9 @@ impl History {
             ChangeKind::AttemptsFrom { endpoint, from } => {
                 self.deliveries.attempts_from(endpoint, from);
             }
+            ChangeKind::AttemptsUntil { endpoint, until } => {
+                self.deliveries.attempts_until(endpoint, until);
+            }
             ChangeKind::AttemptsRead(message) => self.deliveries.attempts_read(&message),
             ChangeKind::MessagesRead(reach) => self.deliveries.messages_read(reach),
             ChangeKind::Unread { log, why } => self.deliveries.unread(log, why),

@@ -122,9 +122,12 @@ fn facts(state: &State, endpoint: &Endpoint, counted: &Told<Stats>) -> Vec<Piece
     if let Some(why) = not_read {
         let words = match unknown {
             None => {
+                let until = history.attempts_read_until(&endpoint.id);
+                let until = until.map(|until| format!("up to {}", until.date_clock(offset)));
                 format!(
-                    "{}; what stands here was read before, or with single messages",
-                    unread::sentence(why)
+                    "{}; what stands here was read {}, or with single messages",
+                    unread::sentence(why),
+                    until.as_deref().unwrap_or("before")
                 )
             }
             Some(_) => unread::sentence(why),

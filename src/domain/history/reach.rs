@@ -19,6 +19,8 @@ const MAX_LOGS: usize = 20_000;
 pub(super) struct Reach {
     /// From when on the attempts at an endpoint were read; `None` where all of its log was.
     attempts: HashMap<EndpointId, Option<Time>>,
+    /// When those were read last whose newest attempts cannot be read any more.
+    until: HashMap<EndpointId, Time>,
     /// How far back the log of messages was read; `None` before it was.
     messages: Option<LogReach>,
     /// When the oldest message was accepted that the service told in this run.
@@ -62,6 +64,13 @@ impl Deliveries {
         let attempts = &mut self.reach.attempts;
         if attempts.len() < MAX_LOGS || attempts.contains_key(&endpoint) {
             attempts.insert(endpoint, from);
+        }
+    }
+
+    pub(super) fn attempts_until(&mut self, endpoint: EndpointId, until: Time) {
+        let known = &mut self.reach.until;
+        if known.len() < MAX_LOGS || known.contains_key(&endpoint) {
+            known.insert(endpoint, until);
         }
     }
 
@@ -224,6 +233,12 @@ impl History {
         let log = Log::Attempts(endpoint.clone());
         let is_read = self.is_log_read(endpoint);
         self.not_read(&log, &self.abilities.attempts, is_read)
+    }
+
+    /// When the newest attempts at an endpoint were read last, where they were and cannot be any more.
+    pub fn attempts_read_until(&self, endpoint: &EndpointId) -> Option<Time> {
+        self.deliveries.why_attempts_unread(endpoint)?;
+        self.deliveries.reach.until.get(endpoint).copied()
     }
 
     /// Whether the attempts that are known at an endpoint are a run of its log, as that was read in this

@@ -77,16 +77,16 @@ impl Poller {
         let endpoints = self.held.endpoints.keys();
         let silent = endpoints
             .filter(|id| self.rota.is_asked(id) && deliveries.why_attempts_unread(id).is_none());
-        let kinds = silent.map(|id| ChangeKind::Unread {
-            log: Log::Attempts(id.clone()),
-            why: Some("no answer yet".into()),
-        });
-        self.tell(kinds.collect()).await;
+        let logs = silent.map(|id| Log::Attempts(id.clone()));
+        let kinds = logs.flat_map(|log| self.unread(log, Some("no answer yet")));
+        let kinds = kinds.collect();
+        self.tell(kinds).await;
     }
 
     /// Asks for the newest page of a log.
     fn ask(&mut self, endpoint: &EndpointId) {
-        self.rota.ask(endpoint);
+        let now = self.outlet.clock().now().wall;
+        self.rota.ask(endpoint, now);
         let (client, endpoint) = (self.client.clone(), endpoint.clone());
         let limit = self.newest_limit(&endpoint);
         self.asked.spawn(async move {
@@ -161,7 +161,7 @@ impl Poller {
             logs.push(Log::Messages);
         }
         let logs = logs.into_iter();
-        let kinds = logs.filter_map(|log| self.unread(log, Some(why)));
+        let kinds = logs.flat_map(|log| self.unread(log, Some(why)));
         let kinds: Vec<ChangeKind> = kinds.collect();
         self.tell(kinds).await;
     }

@@ -176,15 +176,27 @@ impl Poller {
     /// Tells why a log could not be read, or that it could, where that is news.
     pub(super) async fn tell_unread<T>(&mut self, log: Log, outcome: &Result<T, Failure>) {
         let why = outcome.as_ref().err().map(Failure::brief);
-        if let Some(kind) = self.unread(log, why.as_deref()) {
-            self.tell(vec![kind]).await;
-        }
+        let kinds = self.unread(log, why.as_deref());
+        self.tell(kinds).await;
     }
 
-    pub(super) fn unread(&self, log: Log, why: Option<&str>) -> Option<ChangeKind> {
+    /// What to tell of that, and up to when a log is known that was read before.
+    pub(super) fn unread(&self, log: Log, why: Option<&str>) -> Vec<ChangeKind> {
         let known = self.held.deliveries.why_unread(&log).map(|why| &**why);
-        let why = (known != why).then_some(why)?.map(Into::into);
-        Some(ChangeKind::Unread { log, why })
+        if known == why {
+            return Vec::new();
+        }
+        let endpoint = match &log {
+            Log::Attempts(endpoint) if known.is_none() => Some(endpoint.clone()),
+            _ => None,
+        };
+        let until = endpoint.and_then(|endpoint| {
+            let until = self.rota.read_until(&endpoint)?;
+            Some(ChangeKind::AttemptsUntil { endpoint, until })
+        });
+        let why = why.map(Into::into);
+        let unread = ChangeKind::Unread { log, why };
+        until.into_iter().chain([unread]).collect()
     }
 
     pub(super) async fn tell_lost(&self, place: &'static str, failure: &Failure) {

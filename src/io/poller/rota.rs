@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::{Endpoint, EndpointId};
+use crate::domain::{Endpoint, EndpointId, Time};
 
 /// Endpoints looked at in one round; the others have their turn in the next.
 const MAX_ENDPOINTS: usize = 20;
@@ -36,6 +36,10 @@ struct Turn {
     until: Option<Instant>,
     /// Whether it is asked for and did not answer yet.
     is_asked: bool,
+    /// When it was asked for last, …
+    asked: Time,
+    /// … and when it was as it was read last.
+    read_until: Option<Time>,
 }
 
 impl Turn {
@@ -65,12 +69,13 @@ impl Rota {
         due.into_iter().map(|(id, _)| id.clone()).collect()
     }
 
-    /// Takes note that a log is asked for now.
-    pub fn ask(&mut self, id: &EndpointId) {
+    /// Takes note that a log is asked for at a moment.
+    pub fn ask(&mut self, id: &EndpointId, at: Time) {
         self.n_asked += 1;
         let turn = self.turns.entry(id.clone()).or_default();
         turn.nth = self.n_asked;
         turn.is_asked = true;
+        turn.asked = at;
     }
 
     /// Takes note that it was read.
@@ -80,6 +85,7 @@ impl Rota {
             turn.n_failures = 0;
             turn.until = None;
             turn.is_asked = false;
+            turn.read_until = Some(turn.asked);
         }
     }
 
@@ -106,6 +112,11 @@ impl Rota {
     /// Whether a log is asked for and did not answer yet.
     pub fn is_asked(&self, id: &EndpointId) -> bool {
         self.turns.get(id).is_some_and(|turn| turn.is_asked)
+    }
+
+    /// Up to when what is in a log is known, if it was read.
+    pub fn read_until(&self, id: &EndpointId) -> Option<Time> {
+        self.turns.get(id)?.read_until
     }
 
     pub fn is_read_in(&self, id: &EndpointId, round: u64) -> bool {
@@ -142,7 +153,7 @@ mod tests {
         let due = rota.due(&endpoints(n), now);
         let mut asked = Vec::new();
         for (id, number) in due.iter().zip(numbers(&due)) {
-            rota.ask(id);
+            rota.ask(id, Time(0));
             asked.push(number);
             if number == bad {
                 rota.failed(id, Duration::ZERO, PACE, now);
@@ -197,16 +208,18 @@ mod tests {
         .enumerate()
         {
             rota.due(&endpoints(1), now);
-            rota.ask(&id);
+            rota.ask(&id, Time(9));
             rota.failed(&id, took, PACE, now);
             let left = |seconds| rota.is_paused(&id, now + Duration::from_secs(seconds));
             assert_eq!((left(pause - 1), left(pause)), (true, false), "{nth}");
         }
         rota.forgive();
         assert_eq!(rota.due(&endpoints(1), now), std::slice::from_ref(&id));
-        rota.ask(&id);
+        rota.ask(&id, Time(9));
         assert!(rota.due(&endpoints(1), now).is_empty(), "it is asked for");
+        assert_eq!(rota.read_until(&id), None);
         rota.read(&id, 7);
+        assert_eq!(rota.read_until(&id), Some(Time(9)));
         assert!(rota.is_read_in(&id, 7) && !rota.is_read_in(&id, 8));
         rota.failed(&id, Duration::ZERO, PACE, now);
         assert!(!rota.is_paused(&id, now + PACE));

@@ -141,10 +141,10 @@ fn endpoints(state: &State) -> Vec<Pieces<'static>> {
             piece(tone, format!(" · {n_disabled} disabled")),
         ];
         // Why those rows say that they are not read.
-        let failing = unread::failing_words(&state.history);
+        let failing = unread::failing_words(&state.history, state.session.utc_offset);
         let ways = failing.map(|words| {
-            let short = told(&all, "attempts cannot be read");
-            vec![told(&all, &words), short]
+            let short = unread::failing_short(&state.history).unwrap_or_default();
+            vec![told(&all, &words), told(&all, short)]
         });
         return ways.into_iter().flatten().chain([all]).collect();
     };

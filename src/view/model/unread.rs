@@ -92,7 +92,7 @@ fn missing(history: &History) -> Option<(&'static str, Option<&str>)> {
         None => {}
     }
     if let Some(why) = history.failing_logs().map(|(_, why)| why).min() {
-        return Some(("attempts cannot be read", Some(why)));
+        return Some((failing_short(history)?, Some(why)));
     }
     if history.messages_unread_before().is_some() {
         return Some(match history.why_messages_unread() {
@@ -173,7 +173,7 @@ pub fn attempts_words(history: &History, before: Time, offset: i32) -> String {
     if matches!(history.abilities.attempts, Ability::Absent(_)) {
         return "attempts are not told by this server".to_owned();
     }
-    if let Some(words) = failing_words(history) {
+    if let Some(words) = failing_words(history, offset) {
         return words;
     }
     if before == Time(i64::MAX) {
@@ -186,17 +186,47 @@ pub fn attempts_words(history: &History, before: Time, offset: i32) -> String {
     }
 }
 
-/// Where the newest attempts cannot be read, and why.
-pub fn failing_words(history: &History) -> Option<String> {
+/// That the newest attempts cannot be read somewhere, in a few words.
+pub fn failing_short(history: &History) -> Option<&'static str> {
+    let mut failing = history.failing_logs().peekable();
+    failing.peek()?;
+    if failing.all(|(id, _)| history.attempts_read_until(id).is_some()) {
+        Some("new attempts cannot be read")
+    } else {
+        Some("attempts cannot be read")
+    }
+}
+
+/// Where the newest attempts cannot be read, and why; and up to when those are known that were.
+pub fn failing_words(history: &History, offset: i32) -> Option<String> {
     let mut failing: Vec<_> = history.failing_logs().collect();
     failing.sort_unstable();
-    let (endpoint, why) = failing.first()?;
-    let whose = match failing.len() {
-        1 => visible(&history.endpoint_label(endpoint)).into_owned(),
-        n => format!("{n} endpoints"),
+    let of_before = |id| history.attempts_read_until(id);
+    let until = failing.iter().filter_map(|(id, _)| of_before(*id)).min();
+    let (read, never): (Vec<_>, Vec<_>) = failing
+        .into_iter()
+        .partition(|(id, _)| of_before(*id).is_some());
+    let whose = |of: &[(&EndpointId, &str)]| match *of {
+        [(endpoint, _)] => visible(&history.endpoint_label(endpoint)).into_owned(),
+        _ => format!("{} endpoints", of.len()),
     };
-    let why = sentence(NotRead::Failed(why));
-    Some(format!("attempts at {whose} {why}"))
+    let until = until.map(|until| format!("known only up to {}", until.date_clock(offset)));
+    Some(match (never.first(), read.first(), until) {
+        (Some((_, why)), Some(_), Some(until)) => format!(
+            "attempts at {} cannot be read, and at {} are {until}: {}",
+            whose(&never),
+            whose(&read),
+            visible(why)
+        ),
+        (Some((_, why)), ..) => {
+            let why = sentence(NotRead::Failed(why));
+            format!("attempts at {} {why}", whose(&never))
+        }
+        (None, Some((_, why)), Some(until)) => {
+            format!("attempts at {} are {until}: {}", whose(&read), visible(why))
+        }
+        _ => return None,
+    })
 }
 
 /// How long an attempt may be known before the message that it is of, as each is read in its turn,

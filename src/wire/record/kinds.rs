@@ -37,8 +37,9 @@ const NEW_WORD: u8 = 16;
 /// receiver got is its own, and the journal does not write of itself.
 pub fn is_kept(kind: &ChangeKind) -> bool {
     use ChangeKind::{
-        AttemptsFrom, AttemptsRead, Counters, Hole, Journal, Judged, Ledger, LedgerTrouble,
-        MessagesRead, NextTry, Polled, Received, ServiceAhead, TasksAhead, TurnedAway, Unread,
+        AttemptsFrom, AttemptsRead, AttemptsUntil, Counters, Hole, Journal, Judged, Ledger,
+        LedgerTrouble, MessagesRead, NextTry, Polled, Received, ServiceAhead, TasksAhead,
+        TurnedAway, Unread,
     };
     !matches!(
         kind,
@@ -48,6 +49,7 @@ pub fn is_kept(kind: &ChangeKind) -> bool {
             | Polled(None)
             | NextTry(_)
             | AttemptsFrom { .. }
+            | AttemptsUntil { .. }
             | AttemptsRead(_)
             | MessagesRead(_)
             | Unread { .. }
@@ -131,6 +133,7 @@ pub(super) fn write(kind: &ChangeKind, to: &mut Writer) -> Option<u8> {
         | ChangeKind::TasksAhead(_)
         | ChangeKind::NextTry(_)
         | ChangeKind::AttemptsFrom { .. }
+        | ChangeKind::AttemptsUntil { .. }
         | ChangeKind::AttemptsRead(_)
         | ChangeKind::MessagesRead(_)
         | ChangeKind::Unread { .. }

@@ -102,6 +102,46 @@ async fn a_log_that_is_refused_for_now_keeps_the_others_from_nothing_but_this_ro
 }
 
 #[tokio::test]
+async fn a_log_that_is_put_off_is_known_up_to_when_it_was_read_last() {
+    let is_busy = Arc::new(AtomicBool::new(false));
+    let busy = Arc::clone(&is_busy);
+    let server = server(move || {
+        if busy.load(Ordering::SeqCst) {
+            let body = r#"{"detail":"slow down"}"#;
+            answer("429 Too Many Requests", "retry-after: 1\r\n", body)
+        } else {
+            json(r#"{"data":[],"done":true}"#)
+        }
+    })
+    .await;
+    let began = Clock::new().now().wall;
+    let mut watcher = Watcher::open(source(&server.url));
+    watcher
+        .until("all", |history| logs(history) == ["-", "-", "-"])
+        .await;
+    let until = |history: &History| {
+        ["ep_a", "ep_b", "ep_c"].map(|id| history.attempts_read_until(&EndpointId::new(id)))
+    };
+    assert_eq!(until(&watcher.history), [None; 3]);
+    is_busy.store(true, Ordering::SeqCst);
+    watcher
+        .until("the refusal", |history| {
+            logs(history).iter().all(|why| why != "-")
+        })
+        .await;
+    let now = Clock::new().now().wall;
+    for until in until(&watcher.history) {
+        assert!(until.is_some_and(|until| until >= began && until <= now));
+    }
+    is_busy.store(false, Ordering::SeqCst);
+    watcher
+        .until("all again", |history| logs(history) == ["-", "-", "-"])
+        .await;
+    assert_eq!(until(&watcher.history), [None; 3]);
+    watcher.hose.close().await;
+}
+
+#[tokio::test]
 async fn what_is_read_for_a_plan_waits_as_long_as_the_service_is_left_alone() {
     let server = Scripted::start(|_, request| {
         if request.contains("message_id=") {

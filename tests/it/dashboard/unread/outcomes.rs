@@ -70,6 +70,52 @@ fn what_failed_before_a_log_broke_off_need_not_be_the_last() {
 }
 
 #[test]
+fn a_log_that_was_read_before_is_known_up_to_then() {
+    let mut state = half_read();
+    let failed = attempt("late", "msg_new", "ep_late", 11, (500, "no"), false);
+    let until = ChangeKind::AttemptsUntil {
+        endpoint: EndpointId::new("ep_late"),
+        until: before(7).wall,
+    };
+    let news = vec![
+        failed,
+        read_from("ep_late", None),
+        change(0, until),
+        unread(late(), Some("429: slow down")),
+    ];
+    update(&mut state, Msg::Changed(news));
+    let words = "attempts at late are known only up to 2026-11-22 14:02:30: 429: slow down";
+    for screen in ["4", "5"] {
+        press(&mut state, screen);
+        let shown = picture(&mut state, 200, 60);
+        let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(shown.contains(words), "{screen}: {shown}");
+    }
+    press(&mut state, "3");
+    let shown = picture(&mut state, 160, 24);
+    let short = "new attempts cannot be read: 429: slow down";
+    assert!(shown.contains(short), "{shown}");
+    press(&mut state, "4");
+    let narrow = picture(&mut state, 80, 24);
+    assert!(narrow.contains("new attempts cannot be read"), "{narrow}");
+    // Another was never read.
+    let new = endpoint("ep_new", "new", "https://new.example", false);
+    let log = Log::Attempts(EndpointId::new("ep_new"));
+    update(
+        &mut state,
+        Msg::Changed(vec![new, unread(log, Some("500: down"))]),
+    );
+    let shown = picture(&mut state, 200, 24);
+    let words = "attempts at new cannot be read, and at late are known only up to 2026-11-22 14:02:30: 500: down";
+    assert!(shown.contains(words), "{shown}");
+    assert!(picture(&mut state, 80, 24).contains("· attempts cannot be read"));
+    press(&mut state, "g j enter");
+    let page = picture(&mut state, 160, 36);
+    let words = "what stands here was read up to 2026-11-22 14:02:30, or with single messages";
+    assert!(page.contains(words), "{page}");
+}
+
+#[test]
 fn an_endpoint_that_is_not_read_is_marked_in_a_messages_row_until_it_is() {
     let mut state = half_read();
     press(&mut state, "3");
