@@ -11,7 +11,7 @@ use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use self::under_way::UnderWay;
+use self::under_way::{UNCHANGED, UnderWay};
 use super::args::{
     CreateArgs, DeleteArgs, EndpointCommand, ExampleArgs, KeepArgs, RateLimit, RotateArgs,
     SourceArgs, TellArgs, UpdateArgs,
@@ -53,13 +53,28 @@ pub async fn run(command: EndpointCommand, from: SourceArgs) -> Outcome {
         from,
         under_way: UnderWay::default(),
     };
+    let is_change = is_change(&command);
     let outcome = tokio::select! {
         biased;
         outcome = Box::pin(desk.run(command)) => outcome,
-        code = signals.wait() => Ok(code),
+        code = signals.wait() => {
+            if is_change && desk.under_way.is_unbegun() {
+                note(UNCHANGED);
+            }
+            Ok(code)
+        }
     };
     desk.say_untold();
     outcome
+}
+
+/// Whether it changes something at the service.
+fn is_change(command: &EndpointCommand) -> bool {
+    match command {
+        EndpointCommand::Secret(_) | EndpointCommand::Stats(_) => false,
+        EndpointCommand::Headers(args) => args.from.is_some(),
+        _ => true,
+    }
 }
 
 /// `--url` is the server's, and is easily meant as the endpoint's address: the key would then go

@@ -13,9 +13,15 @@ use crate::io::client::how_far::HowFar;
 #[derive(Debug, Default)]
 pub(super) struct UnderWay(RefCell<Left>);
 
+/// What is said where nothing was sent.
+pub(super) const UNCHANGED: &str = "ended before anything was changed";
+
 #[derive(Debug, Default)]
 enum Left {
+    /// Nothing yet.
     #[default]
+    Unbegun,
+    /// All that was done is told.
     Nothing,
     /// A request of this kind, for the endpoint of this id.
     Request(EndpointVerb, String),
@@ -32,7 +38,12 @@ impl UnderWay {
 
     /// All is told.
     pub fn told(&self) {
-        self.0.take();
+        self.0.replace(Left::Nothing);
+    }
+
+    /// Whether no change has begun yet.
+    pub fn is_unbegun(&self) -> bool {
+        matches!(*self.0.borrow(), Left::Unbegun)
     }
 }
 
@@ -53,11 +64,13 @@ impl Desk {
 
     /// Says what was not told as the command ended.
     pub(super) fn say_untold(&self) {
-        match self.under_way.0.take() {
-            Left::Nothing => {}
+        match self.under_way.0.replace(Left::Nothing) {
+            Left::Unbegun | Left::Nothing => {}
             Left::Request(verb, id) => note(&match self.client.how_far() {
-                HowFar::NotDone => "ended before anything was changed".to_owned(),
-                HowFar::UnderWay => unclear(verb, &id, "this was ended first").to_string(),
+                HowFar::NotDone => UNCHANGED.to_owned(),
+                HowFar::UnderWay => {
+                    unclear(verb, &id, "this was ended before the answer came").to_string()
+                }
                 HowFar::Done => {
                     let done =
                         "the service took it; this was ended before all of its answer was read";

@@ -155,11 +155,15 @@ async fn an_endpoint_that_is_made_is_named_where_its_secret_was_not_read() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_not_sent_yet_is_said_to_be_unchanged() {
     let at = "get /webhooks/endpoints ";
-    let service = service(move |head| head.starts_with(at).then(|| Reply::Hold(Vec::new()))).await;
-    let asked = command(&service, &["disable", "ep_1"]);
-    let (code, _, said) = interrupted(&service, asked, at, "-INT").await;
-    assert_eq!(code, 130, "{said}");
-    assert_eq!(said, "reeltop: ended before anything was changed\n");
+    for words in ["disable ep_1", "update ep_1 --description x"] {
+        let service = service(move |head| head.starts_with(at).then(|| Reply::Hold(Vec::new())));
+        let service = service.await;
+        let arguments: Vec<&str> = words.split(' ').collect();
+        let asked = command(&service, &arguments);
+        let (code, _, said) = interrupted(&service, asked, at, "-INT").await;
+        assert_eq!(code, 130, "{said}");
+        assert_eq!(said, "reeltop: ended before anything was changed\n");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
