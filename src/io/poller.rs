@@ -1,8 +1,8 @@
 //! The poller of the logs: endpoints, messages, attempts; quicker while something is pending.
 //!
-//! Attempts are listed by their start, so that a slow failure appears *below* newer rows: an
-//! endpoint is paged until a page is wholly known and older than twice the timeout, and pending
-//! messages are looked at by id. A part that fails does not keep the others from being read, but for a
+//! Attempts are listed by their start, so that a slow failure appears *below* newer rows, and a message
+//! may be written later than a newer one: a log is paged until what was read before comes up, below
+//! all that may have come in since ([`reading`]), and pending messages are looked at by id. A part that fails does not keep the others from being read, but for a
 //! service that asks to be left alone: what that keeps from being read is told.
 
 mod asking;
@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep};
 use self::asking::{Answer, after};
 use self::messages::Back;
 use self::pending::Looked;
-use self::reading::Reading;
+use self::reading::{At, Reading};
 use self::rota::Rota;
 use super::client::{Client, NO_ASPECT};
 use super::outlet::Outlet;
@@ -341,6 +341,16 @@ impl Poller {
             })
             .await;
         Ok(page.ok())
+    }
+
+    /// Now, as the service's last answer tells it, and by our clock.
+    fn at(&self) -> At {
+        let now = self.outlet.clock().now();
+        let ahead = self.client.deliveries_ahead();
+        At {
+            service: ahead.map(|ahead| now.wall.plus(ahead)),
+            mono: now.mono,
+        }
     }
 
     async fn tell_unreadable(&self, found: Vec<Unreadable>) {

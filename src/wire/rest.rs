@@ -35,6 +35,9 @@ pub struct Page<T> {
     pub is_null: bool,
 }
 
+/// What is said of a list that goes on where nothing says how.
+pub const STUCK: &str = "the service says there is more, but not how to read on";
+
 /// A message, and the task that its payload shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Logged {

@@ -3,6 +3,7 @@
 mod bounds;
 mod conformance;
 mod gaps;
+mod holes;
 pub mod intake;
 pub mod link;
 mod polling;

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
+use super::reading::{Passed, Reading};
 use super::{ATTEMPTS, Poller, is_asked};
 use crate::domain::{Attempt, ChangeKind, EndpointId, Failure, FailureKind, Log};
-use crate::wire::rest::Page;
+use crate::wire::rest::{Page, STUCK};
 
 /// Logs of one round that may get no answer; the others are put off until the next.
 pub(super) const MOST_SILENT: usize = 2;
@@ -15,11 +16,15 @@ pub(super) const MOST_SILENT: usize = 2;
 const MOST_ASKED: usize = 4;
 /// A log is waited for alone for this part of the longest time that an answer may take.
 const PATIENCE: u32 = 10;
+/// Why some of a log are not read yet.
+const TOO_MANY: &str = "too many at once, the rest is being read on";
 
 /// The newest page of a log.
 #[derive(Debug)]
 pub(super) struct Answer {
     endpoint: EndpointId,
+    /// When it was asked for, by our clock.
+    began: i64,
     page: Result<Page<Attempt>, Failure>,
     took: Duration,
 }
@@ -89,12 +94,14 @@ impl Poller {
         self.rota.ask(endpoint, now);
         let (client, endpoint) = (self.client.clone(), endpoint.clone());
         let limit = self.newest_limit(&endpoint);
+        let began = self.at().mono;
         self.asked.spawn(async move {
             let asked = Instant::now();
             let page = client.attempts_at(&endpoint, limit, None).await;
             let took = asked.elapsed();
             Answer {
                 endpoint,
+                began,
                 page,
                 took,
             }
@@ -106,6 +113,7 @@ impl Poller {
     async fn take_answer(&mut self, answer: Answer) -> Result<Option<Failure>, Failure> {
         let Answer {
             endpoint,
+            began,
             page,
             took,
         } = answer;
@@ -113,9 +121,16 @@ impl Poller {
             return Ok(None);
         }
         let answered = Instant::now();
-        let newest = self.newest_attempts_at(&endpoint, page).await;
-        self.tell_unread(Log::Attempts(endpoint.clone()), &newest)
-            .await;
+        let newest = self.newest_attempts_at(&endpoint, began, page).await;
+        let passed = self.attempt_logs.get(&endpoint).and_then(Reading::passed);
+        let why = match (&newest, passed) {
+            (Err(failure), _) => Some(failure.brief()),
+            (Ok(()), Some(Passed { is_stuck: true, .. })) => Some(STUCK.to_owned()),
+            (Ok(()), Some(_)) => Some(TOO_MANY.to_owned()),
+            (Ok(()), None) => None,
+        };
+        let log = Log::Attempts(endpoint.clone());
+        self.tell_why_unread(log, why.as_deref()).await;
         let outcome = match newest {
             Ok(()) => self.read_back(&endpoint).await,
             failed => failed,

@@ -2,13 +2,11 @@
 
 use tokio::time::Instant;
 
-use super::reading::{Round, Sight};
-use super::{ATTEMPTS, ENDPOINTS, Poller};
-use crate::domain::{
-    Attempt, ChangeKind, Endpoint, EndpointId, Failure, FailureKind, Log, Time, Unreadable,
-};
+use super::reading::{Below, Round, Sight};
+use super::{ATTEMPTS, ENDPOINTS, MESSAGES, Poller};
+use crate::domain::{Attempt, ChangeKind, Endpoint, EndpointId, Failure, FailureKind, Log, Time};
 use crate::io::client::FULL_PAGE;
-use crate::wire::rest::Page;
+use crate::wire::rest::{Page, STUCK};
 
 /// Rows asked for once the first look is over.
 const SMALL_PAGE: usize = 50;
@@ -58,13 +56,15 @@ impl Poller {
     /// The rows to ask for of an endpoint's log, from its newest on.
     pub(super) fn newest_limit(&self, endpoint: &EndpointId) -> usize {
         let reading = self.attempt_logs.get(endpoint).cloned().unwrap_or_default();
-        limit(&Round::new(reading, 0, 1))
+        limit(&Round::new(reading, 0, 1, 0))
     }
 
-    /// Reads what is new of a log, of which the newest page (`first`) was asked for.
+    /// Reads what is new of a log, of which the newest page (`first`) was asked for when our clock said
+    /// `began`.
     pub(super) async fn newest_attempts_at(
         &mut self,
         endpoint: &EndpointId,
+        began: i64,
         first: Result<Page<Attempt>, Failure>,
     ) -> Result<(), Failure> {
         let margin = i64::try_from(self.client.http.waits.delivery_timeout.as_micros())
@@ -72,8 +72,8 @@ impl Poller {
             .saturating_mul(2);
         let reading = self.attempt_logs.get(endpoint).cloned().unwrap_or_default();
         let is_first = reading.is_unread();
-        let mut goes_on = None;
-        let mut round = Round::new(reading, margin, 1);
+        let mut below = Below::Nothing;
+        let mut round = Round::new(reading, margin, 1, began);
         let mut first = Some(first);
         while !round.is_over() {
             let asked = (endpoint, limit(&round), round.cursor());
@@ -85,37 +85,37 @@ impl Poller {
                 Ok(Some(page)) => page,
                 Ok(None) => return Ok(()),
                 Err(failure) => {
-                    if is_lost(&round, &failure) {
-                        self.tell_lost("attempts", &failure).await;
-                        self.attempt_logs.insert(endpoint.clone(), round.give_up());
-                    }
+                    let reading = round.failed(is_lost(&failure));
+                    self.attempt_logs.insert(endpoint.clone(), reading);
                     return Err(failure);
                 }
             };
-            let mut sight = Sight::new(page.rows.iter().map(|row| row.value.started));
-            sight.is_last = page.is_last;
-            sight.next.clone_from(&page.next);
-            goes_on = sight
-                .oldest
-                .filter(|_| !sight.is_last)
-                .zip(page.next.clone());
-            sight.is_known = self.take_attempts(page).await;
-            round.took(sight);
+            let sight = self.take_attempts(page).await;
+            below = sight.below(None);
+            round.took(sight, self.at());
         }
         self.attempt_logs.insert(endpoint.clone(), round.end());
         if is_first {
-            self.goes_on(endpoint, goes_on).await;
+            self.goes_on(endpoint, below).await;
         }
         Ok(())
     }
 
-    /// Takes note of where a log goes on, and from when on it was read, and tells that.
-    async fn goes_on(&mut self, endpoint: &EndpointId, at: Option<(Time, String)>) {
+    /// Takes note of how a log goes on, and from when on it was read, and tells that.
+    async fn goes_on(&mut self, endpoint: &EndpointId, below: Below) {
+        self.backs.remove(endpoint);
         let endpoint = endpoint.clone();
-        let from = at.as_ref().map(|(from, _)| *from);
-        match at {
-            Some(at) => self.backs.insert(endpoint.clone(), at),
-            None => self.backs.remove(&endpoint),
+        let log = Log::OlderAttempts(endpoint.clone());
+        let from = match below {
+            Below::Nothing => None,
+            Below::Rows(from, cursor) => {
+                self.backs.insert(endpoint.clone(), (from, cursor));
+                Some(from)
+            }
+            Below::Stuck(from) => {
+                self.tell_why_unread(log, Some(STUCK)).await;
+                Some(from)
+            }
         };
         let told = ChangeKind::AttemptsFrom { endpoint, from };
         self.tell(vec![told]).await;
@@ -148,17 +148,8 @@ impl Poller {
                 }
             };
             let is_recorded = self.newest_read.is_some_and(|until| from > until);
-            let times = page.rows.iter().map(|row| row.value.started);
-            let oldest = Sight::new(times)
-                .oldest
-                .map_or(from, |oldest| oldest.min(from));
-            let next = page
-                .next
-                .clone()
-                .filter(|next| !page.is_last && *next != cursor);
-            self.take_page(page, is_recorded).await;
-            self.goes_on(endpoint, next.map(|next| (oldest, next)))
-                .await;
+            let sight = self.take_page(page, is_recorded).await;
+            self.goes_on(endpoint, sight.below(Some(from))).await;
         }
         Ok(())
     }
@@ -173,10 +164,23 @@ impl Poller {
         self.is_reading_messages_back() || self.backs.iter().any(is_left)
     }
 
+    /// Whether rows that were too many for one round are still to be read.
+    pub(super) fn is_catching_up(&self) -> bool {
+        let now = Instant::now();
+        let mut logs = self.attempt_logs.iter();
+        let is_asked = self.is_worth(MESSAGES) && !self.is_refused(MESSAGES);
+        logs.any(|(id, log)| log.is_catching_up() && !self.rota.is_paused(id, now))
+            || self.message_log.is_catching_up() && is_asked
+    }
+
     /// Tells why a log could not be read, or that it could, where that is news.
     pub(super) async fn tell_unread<T>(&mut self, log: Log, outcome: &Result<T, Failure>) {
         let why = outcome.as_ref().err().map(Failure::brief);
-        let kinds = self.unread(log, why.as_deref());
+        self.tell_why_unread(log, why.as_deref()).await;
+    }
+
+    pub(super) async fn tell_why_unread(&mut self, log: Log, why: Option<&str>) {
+        let kinds = self.unread(log, why);
         self.tell(kinds).await;
     }
 
@@ -199,31 +203,35 @@ impl Poller {
         until.into_iter().chain([unread]).collect()
     }
 
-    pub(super) async fn tell_lost(&self, place: &'static str, failure: &Failure) {
-        let why = format!("rows between two looks could not be read: {}", failure.what);
-        // Each time it is other rows.
-        let what = Unreadable::new(place, why, "");
-        self.tell_unreadable(vec![what]).await;
-    }
-
-    /// Tells the attempts that are new or changed; returns whether there were none.
-    pub(super) async fn take_attempts(&mut self, page: Page<Attempt>) -> bool {
+    /// Tells the attempts of a page that are new or changed.
+    pub(super) async fn take_attempts(&mut self, page: Page<Attempt>) -> Sight {
         self.take_page(page, true).await
     }
 
-    async fn take_page(&mut self, page: Page<Attempt>, is_recorded: bool) -> bool {
+    async fn take_page(&mut self, page: Page<Attempt>, is_recorded: bool) -> Sight {
         self.tell_unreadable(page.unreadable).await;
-        let mut is_known = true;
+        let mut sight = Sight::new(page.rows.iter().map(|row| row.value.started));
+        (sight.is_known, sight.is_met) = (true, Some(true));
         let mut kinds = Vec::new();
         for row in page.rows {
             let held = self.held.deliveries.get(&row.value.message);
+            let attempt = held.and_then(|held| held.attempt(&row.value.id));
+            sight.is_met = self.is_met(attempt.is_some());
             if !held.is_some_and(|held| held.holds(&row.value)) {
-                is_known = false;
+                sight.is_known = false;
                 kinds.push(ChangeKind::Attempt(Box::new(row.value)));
             }
         }
         self.tell_as(kinds, is_recorded).await;
-        is_known
+        sight.is_last = page.is_last;
+        sight.next = page.next;
+        sight
+    }
+
+    /// Whether a row was read before, of which it is known whether it is held.
+    pub(super) fn is_met(&self, is_held: bool) -> Option<bool> {
+        let is_let_go = self.held.deliveries.evicted() > 0;
+        Some(is_held).filter(|_| is_held || !is_let_go)
     }
 }
 
@@ -236,7 +244,7 @@ pub(super) fn limit(round: &Round) -> usize {
     }
 }
 
-/// Whether what was left over of an earlier round can no longer be asked for.
-pub(super) fn is_lost(round: &Round, failure: &Failure) -> bool {
-    round.is_in_hole() && matches!(failure.kind, FailureKind::Invalid | FailureKind::NotFound)
+/// Whether what is left over of an earlier round can no longer be asked for.
+pub(super) fn is_lost(failure: &Failure) -> bool {
+    matches!(failure.kind, FailureKind::Invalid | FailureKind::NotFound)
 }

@@ -2,23 +2,24 @@
 //! beginning or the bound of the memory. What is not read yet is told, so that no count looks whole.
 
 use super::logs::{is_lost, limit};
-use super::reading::{Round, Sight};
+use super::reading::{Below, Passed, Round, Sight};
 use super::{MESSAGES, Poller};
+use crate::domain::time::SECOND;
 use crate::domain::{ChangeKind, Failure, FailureKind, Log, LogReach, Observation, Time};
 use crate::io::client::FULL_PAGE;
-use crate::wire::rest::{Logged, Page};
+use crate::wire::rest::{Logged, Page, STUCK};
 
+/// How far below newer ones a message may come into the log: of two that are taken in at once, that
+/// with the earlier time may be written later.
+const LATE: i64 = 20 * SECOND;
 /// Pages that the first look reads at once.
 const FIRST_PAGES: usize = 2;
-
-/// From when on a log was read, and where it goes on.
-type GoesOn = Option<(Time, String)>;
 
 /// Where the log of messages is read back.
 #[derive(Debug, Default)]
 pub(super) struct Back {
     /// From when on it was read, and where it goes on.
-    goes_on: GoesOn,
+    goes_on: Option<(Time, String)>,
     /// Before when it is not read, and why not.
     stopped: Option<(Time, String)>,
     /// How far it was told to be read.
@@ -33,12 +34,12 @@ impl Poller {
         let is_first = self.message_log.is_unread();
         let newest = self.newest_messages().await;
         self.tell_unread(Log::Messages, &newest).await;
-        let Some(goes_on) = newest? else {
+        let Some(below) = newest? else {
             return Ok(());
         };
         let outcome = if is_first {
             self.newest_read = self.oldest;
-            self.message_back.goes_on = goes_on;
+            self.go_on_back(below);
             Ok(())
         } else {
             self.read_messages_back().await
@@ -47,22 +48,20 @@ impl Poller {
         outcome
     }
 
-    /// Reads the newest messages, and gives where the log goes on; `None` where there is no such
+    /// Reads the newest messages, and gives how the log goes on; `None` where there is no such
     /// route.
-    async fn newest_messages(&mut self) -> Result<Option<GoesOn>, Failure> {
+    async fn newest_messages(&mut self) -> Result<Option<Below>, Failure> {
         // Whatever is missed between two looks is paged for.
-        let mut round = Round::new(self.message_log.clone(), 0, FIRST_PAGES);
-        let mut goes_on = None;
+        let reading = self.message_log.clone();
+        let mut round = Round::new(reading, LATE, FIRST_PAGES, self.at().mono);
+        let (mut below, mut from) = (Below::Nothing, None);
         while !round.is_over() {
             let page = self.client.messages(limit(&round), round.cursor()).await;
             let page = match self.offered(MESSAGES, page).await {
                 Ok(Some(page)) => page,
                 Ok(None) => return Ok(None),
                 Err(failure) => {
-                    if is_lost(&round, &failure) {
-                        self.tell_lost("messages", &failure).await;
-                        self.message_log = round.give_up();
-                    }
+                    self.message_log = round.failed(is_lost(&failure));
                     return Err(failure);
                 }
             };
@@ -71,12 +70,12 @@ impl Poller {
                 let seen = self.outlet.clock().now().mono;
                 self.newest = (sight.newest.unwrap_or_default(), seen);
             }
-            let next = sight.next.clone().filter(|_| !sight.is_last);
-            goes_on = sight.oldest.zip(next);
-            round.took(sight);
+            below = sight.below(from);
+            from = from.into_iter().chain(sight.oldest).min();
+            round.took(sight, self.at());
         }
         self.message_log = round.end();
-        Ok(Some(goes_on))
+        Ok(Some(below))
     }
 
     /// Takes the messages of a page in, and tells those that are new or changed.
@@ -85,10 +84,11 @@ impl Poller {
         let mut sight = Sight::new(page.rows.iter().map(|row| row.value.message.accepted));
         self.oldest = self.oldest.into_iter().chain(sight.oldest).min();
         let mut kinds = Vec::new();
-        sight.is_known = true;
+        (sight.is_known, sight.is_met) = (true, Some(true));
         for row in page.rows {
             let held = self.held.deliveries.get(&row.value.message.id);
             let held = held.and_then(|held| held.message.as_ref());
+            sight.is_met = self.is_met(held.is_some());
             if held == Some(&row.value.message) {
                 continue;
             }
@@ -133,10 +133,17 @@ impl Poller {
             }
         };
         let sight = self.take_messages(page, false).await;
-        let oldest = sight.oldest.map_or(from, |oldest| oldest.min(from));
-        let next = sight.next.filter(|next| !sight.is_last && *next != cursor);
-        self.message_back.goes_on = next.map(|next| (oldest, next));
+        self.go_on_back(sight.below(Some(from)));
         Ok(())
+    }
+
+    fn go_on_back(&mut self, below: Below) {
+        self.message_back.goes_on = None;
+        match below {
+            Below::Nothing => {}
+            Below::Rows(from, cursor) => self.message_back.goes_on = Some((from, cursor)),
+            Below::Stuck(from) => self.stop_reading_back(from, STUCK.to_owned()),
+        }
     }
 
     fn stop_reading_back(&mut self, from: Time, why: String) {
@@ -152,8 +159,11 @@ impl Poller {
     /// Tells how far the log was read, where that is news.
     async fn tell_reach(&mut self) {
         let back = &self.message_back;
-        let reach = match (self.message_log.hole(), &back.goes_on, &back.stopped) {
-            (Some(above), ..) => LogReach::From(above),
+        let reach = match (self.message_log.passed(), &back.goes_on, &back.stopped) {
+            (Some(Passed { above, is_stuck }), ..) if is_stuck => {
+                LogReach::Stopped(above, STUCK.into())
+            }
+            (Some(Passed { above, .. }), ..) => LogReach::From(above),
             (None, Some((from, _)), _) => LogReach::From(*from),
             (None, None, Some((from, why))) => LogReach::Stopped(*from, why.as_str().into()),
             (None, None, None) => LogReach::Whole,

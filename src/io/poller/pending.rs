@@ -110,10 +110,14 @@ impl Poller {
         pending
     }
 
-    /// The service's clock, as its newest message tells it: ours may be wrong.
+    /// The service's clock, as its newest message tells it, unless that bears a time that is still to
+    /// come: ours may be wrong.
     pub(super) fn service_now(&self) -> Time {
         let (newest, seen) = self.newest;
-        newest.plus(self.outlet.clock().now().mono - seen)
+        let now = self.at();
+        let by_messages = newest.plus(now.mono - seen);
+        now.service
+            .map_or(by_messages, |service| service.min(by_messages))
     }
 
     /// Messages with open replays, without those that were watched long enough.
@@ -168,6 +172,7 @@ impl Poller {
         let service_now = self.service_now();
         self.is_awaited()
             || self.is_reading_back()
+            || self.is_catching_up()
             || self.held.deliveries.newest().take(WEIGHED).any(|held| {
                 let is_young = service_now.since(held.time()) < AWAIT_FIRST;
                 is_young && is_sending(held)
