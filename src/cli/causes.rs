@@ -4,6 +4,7 @@ use super::args::{CausesArgs, SourceArgs};
 use super::lens::Lens;
 use super::list::{paged, query};
 use super::output::{Outcome, Output, note, when, zone};
+use super::reading::End;
 use super::{offline, source};
 use crate::app::subject::means_cause;
 use crate::domain::{CauseSummary, Delivery, History, Query, plural};
@@ -32,19 +33,21 @@ pub async fn run(args: CausesArgs, from: SourceArgs) -> Outcome {
         Some(_) => format!("{attempts} that could be read"),
         None => attempts,
     };
-    note(&if read.is_to_end {
-        format!("searched: all {} of the log, with {attempts}", messages(n))
-    } else {
-        format!(
-            "searched: the latest {}, with {attempts}; there are older ones, --limit N looks further",
-            messages(n)
-        )
+    let messages = messages(n);
+    note(&match read.end {
+        End::Whole => format!("searched: all {messages} of the log, with {attempts}"),
+        End::Bound => format!(
+            "searched: the latest {messages}, with {attempts}; there are older ones, --limit N looks further"
+        ),
+        End::Stuck => format!(
+            "searched: the latest {messages}, with {attempts}; there are older ones, which cannot be read"
+        ),
     });
     // What stands in place of an empty table said it.
     if let Some(missing) = missing.as_ref().filter(|_| n_causes > 0 || args.json) {
         note(&format!("causes may be missing, as {missing}"));
     }
-    Ok(u8::from(missing.is_some()))
+    Ok(u8::from(missing.is_some() || read.end == End::Stuck))
 }
 
 /// What could not be read of that which tells what failed, in words.

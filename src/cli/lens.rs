@@ -560,7 +560,7 @@ async fn tries_at(
         let n_before = found.len();
         found.extend(page.rows.into_iter().map(|row| row.value));
         let is_far = found.last().is_some_and(|last| last.started < since);
-        let is_over = page.is_last || page.next.is_none() || page.next == cursor;
+        let is_over = page.is_last || page.next.is_none();
         if is_far || is_over || found.len() == n_before || found.len() >= MAX_TRIES {
             return Ok(found);
         }

@@ -11,7 +11,7 @@ use super::attempt_headers;
 use super::lens::Lens;
 use super::output::{Outcome, Output, Stop, note, usage, when, zone};
 use super::reading::{
-    find_messages, is_called, is_unlisted, not_found, say_unreadable, unlisted_words,
+    End, find_messages, is_called, is_unlisted, not_found, say_unreadable, unlisted_words,
 };
 use super::source;
 use crate::domain::query::Now;
@@ -23,7 +23,7 @@ use crate::io::Clock;
 use crate::io::attempts::Attempts;
 use crate::io::client::{Client, FULL_PAGE};
 use crate::wire::normal;
-use crate::wire::rest::{Logged, Page, Row};
+use crate::wire::rest::{Logged, Page, Row, STUCK};
 
 /// Messages whose attempts are walked where endpoints cannot be listed.
 pub const WALKED: usize = 50;
@@ -46,8 +46,7 @@ const MAX_PAGES: usize = 400;
 /// What was read of a list, page by page.
 pub struct Paged<T> {
     pub rows: Vec<Row<T>>,
-    /// Whether it was read to its end.
-    pub is_to_end: bool,
+    pub end: End,
     /// Rows that could not be read.
     pub n_unreadable: u64,
 }
@@ -55,7 +54,7 @@ pub struct Paged<T> {
 impl<T> Paged<T> {
     /// Whether that is all of it.
     fn is_all(&self) -> bool {
-        self.is_to_end && self.n_unreadable == 0
+        self.end == End::Whole && self.n_unreadable == 0
     }
 }
 
@@ -71,15 +70,15 @@ where
     let mut cursor: Option<String> = None;
     let mut seen = HashSet::new();
     let mut n_unreadable = 0;
-    let paged = |rows, is_to_end, n_unreadable| Paged {
+    let paged = |rows, end, n_unreadable| Paged {
         rows,
-        is_to_end,
+        end,
         n_unreadable,
     };
     for _ in 0..MAX_PAGES {
         let wanted = limit.saturating_sub(rows.len());
         if wanted == 0 {
-            return Ok(paged(rows, false, n_unreadable));
+            return Ok(paged(rows, End::Bound, n_unreadable));
         }
         let next = page(wanted.min(FULL_PAGE), cursor.clone()).await?;
         say_unreadable(&next.unreadable);
@@ -89,15 +88,22 @@ where
             Some(id) => seen.insert(id.to_string()),
             None => true,
         };
-        let n_before = rows.len();
+        let (n_before, is_empty, is_stuck) = (rows.len(), next.rows.is_empty(), next.is_stuck());
         rows.extend(next.rows.into_iter().filter(is_new).take(wanted));
-        if next.is_last || next.next == cursor || rows.len() == n_before {
-            return Ok(paged(rows, next.is_last, n_unreadable));
+        if next.is_last {
+            return Ok(paged(rows, End::Whole, n_unreadable));
+        }
+        // The same rows under another cursor.
+        let is_again = rows.len() == n_before && !is_empty;
+        if (is_stuck || is_again) && rows.len() < limit {
+            let n = rows.len();
+            note(&format!("no more than the latest {n} can be read: {STUCK}"));
+            return Ok(paged(rows, End::Stuck, n_unreadable));
         }
         cursor = next.next;
     }
     note(&format!("only the first {MAX_PAGES} pages were read"));
-    Ok(paged(rows, false, n_unreadable))
+    Ok(paged(rows, End::Bound, n_unreadable))
 }
 
 /// `reeltop messages`
@@ -111,7 +117,8 @@ pub async fn messages(args: MessagesArgs, from: SourceArgs) -> Outcome {
             client.messages(limit, cursor.as_deref()).await
         })
         .await?;
-        if !(read.is_all() || query.is_empty()) {
+        code |= u8::from(read.end == End::Stuck);
+        if !(read.is_all() || read.end == End::Stuck || query.is_empty()) {
             say_searched(read.rows.len(), "messages");
         }
         read.rows

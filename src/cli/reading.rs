@@ -4,12 +4,23 @@ use super::output::note;
 use crate::domain::{EventId, Failure, FailureKind, MessageId, Unreadable, plural};
 use crate::io::client::svix::Svix;
 use crate::io::client::{Client, FULL_PAGE};
-use crate::wire::rest::{Logged, Row};
+use crate::wire::rest::{Logged, Row, STUCK};
 
 /// Pages of the message log that are looked through, where nothing says how far.
 pub const SEARCHED_PAGES: usize = 40;
 /// Pages that are looked through at most, for what was named or up to a time.
 pub const MOST_PAGES: usize = 400;
+
+/// How far a list was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// To its end.
+    Whole,
+    /// As far as was wanted, or as is read at most.
+    Bound,
+    /// There is more, but nothing says how to read on.
+    Stuck,
+}
 
 /// Says how many rows could not be read.
 pub fn say_unreadable(found: &[Unreadable]) {
@@ -47,7 +58,11 @@ pub async fn find_messages(client: &Client, ids: &[String]) -> Result<Vec<Row<Lo
                 found.push(row);
             }
         }
-        if wanted.is_empty() || page.is_last || page.next == cursor {
+        if wanted.is_empty() || page.is_last {
+            break;
+        }
+        if page.next.is_none() {
+            note(STUCK);
             break;
         }
         cursor = page.next;

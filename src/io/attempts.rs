@@ -2,6 +2,7 @@
 
 use super::client::{Client, FULL_PAGE};
 use crate::domain::{Attempt, Failure, MessageId, Unreadable};
+use crate::wire::rest::STUCK;
 
 /// Pages read for one message.
 const MAX_PAGES: usize = 10;
@@ -31,10 +32,9 @@ impl Attempts {
             if page.is_last {
                 return Ok(all);
             }
-            let is_repeated = page.next == cursor;
-            if is_repeated || n_pages == MAX_PAGES {
-                let why = if is_repeated {
-                    "the server gives the same page again"
+            if page.next.is_none() || n_pages == MAX_PAGES {
+                let why = if page.next.is_none() {
+                    STUCK
                 } else {
                     "there are too many"
                 };

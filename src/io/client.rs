@@ -22,7 +22,7 @@ use serde_json::json;
 use self::how_far::HowFar;
 use self::http::{Http, Sent};
 use self::patience::Patience;
-use self::reading::{gathered, query};
+use self::reading::{filled, gathered, query};
 use self::svix::Svix;
 use super::config::Source;
 use crate::domain::{
@@ -170,6 +170,17 @@ impl Client {
         limit: usize,
         cursor: Option<&str>,
     ) -> Result<Page<Logged>, Failure> {
+        filled(cursor, |cursor| async move {
+            self.message_page(limit, cursor.as_deref()).await
+        })
+        .await
+    }
+
+    async fn message_page(
+        &self,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Page<Logged>, Failure> {
         if let Some(svix) = &self.svix {
             return svix.messages(limit, cursor).await;
         }
@@ -191,6 +202,18 @@ impl Client {
         limit: usize,
         cursor: Option<&str>,
     ) -> Result<Page<Attempt>, Failure> {
+        filled(cursor, |cursor| async move {
+            self.page_of(message, limit, cursor.as_deref()).await
+        })
+        .await
+    }
+
+    async fn page_of(
+        &self,
+        message: &MessageId,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Page<Attempt>, Failure> {
         if let Some(svix) = &self.svix {
             return svix.attempts_of(message, limit, cursor).await;
         }
@@ -207,6 +230,18 @@ impl Client {
     /// A page of the attempts at an endpoint, newest start first; by the older route where the
     /// newer is not offered.
     pub async fn attempts_at(
+        &self,
+        endpoint: &EndpointId,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Page<Attempt>, Failure> {
+        filled(cursor, |cursor| async move {
+            self.page_at(endpoint, limit, cursor.as_deref()).await
+        })
+        .await
+    }
+
+    async fn page_at(
         &self,
         endpoint: &EndpointId,
         limit: usize,

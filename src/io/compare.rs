@@ -233,8 +233,7 @@ async fn read_log(client: &Client, gap: (Time, Time), found: &mut Compared) {
         if is_past {
             return;
         }
-        let next = page.next.filter(|next| Some(next) != cursor.as_ref());
-        if page.is_last || next.is_none() {
+        if page.is_last || page.next.is_none() {
             let oldest = found
                 .messages
                 .iter()
@@ -249,7 +248,7 @@ async fn read_log(client: &Client, gap: (Time, Time), found: &mut Compared) {
             found.caveats.push(format!("{UNSEEN} ({why})"));
             return;
         }
-        cursor = next;
+        cursor = page.next;
     }
     found
         .caveats

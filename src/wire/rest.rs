@@ -29,10 +29,17 @@ pub struct Page<T> {
     pub unreadable: Vec<Unreadable>,
     /// What to ask for the next page with.
     pub next: Option<String>,
-    /// Whether nothing older can be asked for.
+    /// Whether there is nothing older.
     pub is_last: bool,
     /// Whether there was `null` where the list should be, which was taken for an empty one.
     pub is_null: bool,
+}
+
+impl<T> Page<T> {
+    /// Whether there is more, but nothing says how to read on.
+    pub fn is_stuck(&self) -> bool {
+        !self.is_last && self.next.is_none()
+    }
 }
 
 /// What is said of a list that goes on where nothing says how.
@@ -160,7 +167,8 @@ pub(super) fn page<T>(
     let Some(listed) = list(parse(place, body)?) else {
         return Err(unreadable(place, "JSON, but no list in it", body));
     };
-    let is_last = listed.is_done == Some(true) || listed.next.is_none() || listed.rows.is_empty();
+    let is_over = || listed.next.is_none() || listed.rows.is_empty();
+    let is_last = listed.is_done.unwrap_or_else(is_over);
     let mut page = Page {
         rows: Vec::with_capacity(listed.rows.len()),
         unreadable: Vec::new(),

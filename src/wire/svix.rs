@@ -40,7 +40,8 @@ pub fn destinations(body: &[u8]) -> Result<Page<Destination>, Unreadable> {
             next_attempt: first(row, &["nextAttempt", "next_attempt"]).and_then(time),
         })
     })?;
-    page.is_last = page.rows.is_empty() && page.unreadable.is_empty() || page.next.is_none();
+    let is_empty = page.rows.is_empty() && page.unreadable.is_empty();
+    page.is_last = is_empty || page.next.is_none() && page.is_last;
     Ok(page)
 }
 

@@ -17,6 +17,7 @@ mod screen;
 mod sending;
 mod source;
 mod stats;
+mod stuck;
 mod sweep;
 mod unlisted;
 

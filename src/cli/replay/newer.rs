@@ -8,11 +8,12 @@ use futures_util::stream::{self, StreamExt};
 use super::select::{Since, read};
 use super::{READS, change};
 use crate::cli::output::{Stop, note};
+use crate::cli::reading::End;
 use crate::domain::{ChangeKind, History, MessageId, TaskId, Time};
 use crate::io::attempts::Attempts;
 use crate::io::client::Client;
 use crate::io::clock::Clock;
-use crate::wire::rest::Logged;
+use crate::wire::rest::{Logged, STUCK};
 
 /// Messages whose attempts are read for that, at most; the newest first.
 pub(super) const MOST: usize = 2000;
@@ -35,9 +36,11 @@ pub(super) async fn told(
             && history.deliveries.get(&message.id).is_none()
     };
     let rows = match read(client, Some(Since::Service(oldest))).await {
-        Ok((rows, is_whole)) => {
-            if !is_whole {
-                unknown(&format!("the log tells more than {} since", rows.len()));
+        Ok((rows, end)) => {
+            match end {
+                End::Whole => {}
+                End::Bound => unknown(&format!("the log tells more than {} since", rows.len())),
+                End::Stuck => unknown(STUCK),
             }
             rows
         }

@@ -1,16 +1,17 @@
 //! Which messages a bulk takes: those that match a query, or were accepted since a time.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::cli::args::ReplayArgs;
 use crate::cli::lens::Lens;
 use crate::cli::list::query;
 use crate::cli::output::{Stop, note};
-use crate::cli::reading::{MOST_PAGES, SEARCHED_PAGES, say_unreadable};
+use crate::cli::reading::{End, MOST_PAGES, SEARCHED_PAGES, say_unreadable};
 use crate::domain::Time;
 use crate::domain::time::micros;
 use crate::io::client::{Client, FULL_PAGE};
-use crate::wire::rest::{Logged, Row};
+use crate::wire::rest::{Logged, Row, STUCK};
 
 /// From when on messages are asked for.
 #[derive(Debug, Clone, Copy)]
@@ -45,9 +46,14 @@ pub(super) async fn select(
     is_utc: bool,
 ) -> Result<Vec<String>, Stop> {
     let query = query(args.query.as_deref(), is_utc)?;
-    let (rows, is_whole) = read(client, since).await?;
-    if !is_whole {
-        note(&looked_at(&rows, since.is_some()));
+    let (rows, end) = read(client, since).await?;
+    if end != End::Whole {
+        let further = match since {
+            _ if end == End::Stuck => STUCK,
+            Some(_) => "what is older is named by its id",
+            None => "--since TIME reaches further back",
+        };
+        note(&looked_at(&rows, further));
     }
     let mut lens = Lens::new(&query, client, rows.len());
     lens.take_messages(rows.iter().map(|row| &row.value)).await;
@@ -68,40 +74,43 @@ pub(super) async fn select(
 }
 
 /// The messages of the log that were accepted since a time, or as many as are looked through where
-/// none is given; and whether these are all.
+/// none is given; and how far that is.
 pub(super) async fn read(
     client: &Client,
     since: Option<Since>,
-) -> Result<(Vec<Row<Logged>>, bool), Stop> {
+) -> Result<(Vec<Row<Logged>>, End), Stop> {
     let most = since.map_or(SEARCHED_PAGES, |_| MOST_PAGES);
     let mut rows: Vec<Row<Logged>> = Vec::new();
     let mut cursor: Option<String> = None;
     let mut oldest = None;
+    let mut seen = HashSet::new();
     for _ in 0..most {
         let page = client.messages(FULL_PAGE, cursor.as_deref()).await?;
         let oldest = *oldest.get_or_insert_with(|| since.map(|since| since.by_service(client)));
         say_unreadable(&page.unreadable);
         let is_young =
             |row: &Row<Logged>| oldest.is_none_or(|oldest| row.value.message.accepted >= oldest);
-        let is_past = !page.rows.iter().any(is_young);
-        rows.extend(page.rows.into_iter().filter(is_young));
-        if page.is_last || page.next == cursor || is_past {
-            return Ok((rows, true));
+        let (is_whole, is_stuck, n_before) = (page.is_last, page.is_stuck(), rows.len());
+        let is_past = !page.rows.is_empty() && !page.rows.iter().any(is_young);
+        let is_empty = page.rows.is_empty();
+        let is_new = |row: &Row<Logged>| seen.insert(row.value.message.id.clone());
+        rows.extend(page.rows.into_iter().filter(is_young).filter(is_new));
+        if is_whole || is_past {
+            return Ok((rows, End::Whole));
+        }
+        // The same rows under another cursor do not go on either.
+        if is_stuck || rows.len() == n_before && !is_empty {
+            return Ok((rows, End::Stuck));
         }
         cursor = page.next;
     }
-    Ok((rows, false))
+    Ok((rows, End::Bound))
 }
 
-/// How far the log was looked through, and how what is older is reached.
-fn looked_at(rows: &[Row<Logged>], is_since: bool) -> String {
+/// How far the log was looked through, and how what is older is reached, or why it is not.
+fn looked_at(rows: &[Row<Logged>], further: &str) -> String {
     let oldest = rows.iter().map(|row| row.value.message.accepted).min();
     let back = oldest.map_or_else(String::new, |at| format!(", back to {},", at.rfc3339()));
     let n = rows.len();
-    let further = if is_since {
-        "what is older is named by its id"
-    } else {
-        "--since TIME reaches further back"
-    };
     format!("only the latest {n} messages of the log{back} were looked at; {further}")
 }

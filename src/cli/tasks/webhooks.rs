@@ -13,7 +13,7 @@ use crate::domain::{
 use crate::io::client::{Client, FULL_PAGE};
 use crate::view::model::timeline::lag_words;
 use crate::wire::normal;
-use crate::wire::rest::{Logged, Row};
+use crate::wire::rest::{Logged, Row, STUCK};
 
 /// Pages of the message log that are searched for what tells of the tasks.
 const MAX_PAGES: usize = 20;
@@ -97,14 +97,20 @@ async fn messages_of(client: &Client, tasks: &[&Observation]) -> Result<Vec<Logg
     let mut cursor: Option<String> = None;
     for _ in 0..MAX_PAGES {
         let page = client.messages(FULL_PAGE, cursor.as_deref()).await?;
+        let is_stuck = page.is_stuck();
         let oldest: Option<Time> = page.rows.iter().map(|row| row.value.message.accepted).min();
         let told = page.rows.into_iter().map(|row| row.value);
         found.extend(told.filter(|told| {
             let task = told.message.task.as_ref();
             task.is_some_and(|task| wanted.contains(&task))
         }));
-        let is_far = oldest.is_none_or(|oldest| oldest < since);
-        if is_far || page.is_last || page.next.is_none() || page.next == cursor {
+        let is_far = oldest.is_some_and(|oldest| oldest < since);
+        if is_stuck && !is_far {
+            note(&format!(
+                "what tells of these tasks may be missing: {STUCK}"
+            ));
+        }
+        if is_far || page.is_last || page.next.is_none() {
             return Ok(found);
         }
         cursor = page.next;

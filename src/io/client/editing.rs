@@ -165,7 +165,7 @@ impl Client {
             if let Some(held) = held {
                 return Ok(held);
             }
-            if page.is_last || page.next == cursor {
+            if page.is_last || page.next.is_none() || page.next == cursor {
                 break;
             }
             cursor = page.next;

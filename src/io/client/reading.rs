@@ -132,6 +132,35 @@ fn list_of(segments: &[&str]) -> &'static str {
     }
 }
 
+/// Pages of nothing in a row that are read over.
+const MAX_EMPTY: usize = 5;
+
+/// Reads a page of a list by a cursor. Pages of nothing that say there is more are read over, but for
+/// so many in a row. What gives the cursor again that it was asked for with does not say how to read
+/// on.
+pub async fn filled<T, F>(
+    cursor: Option<&str>,
+    read: impl Fn(Option<String>) -> F,
+) -> Result<Page<T>, Failure>
+where
+    F: Future<Output = Result<Page<T>, Failure>>,
+{
+    let mut asked = cursor.map(str::to_owned);
+    let mut n_empty = 0;
+    loop {
+        let mut page = read(asked.clone()).await?;
+        let is_empty = page.rows.is_empty() && page.unreadable.is_empty();
+        n_empty += usize::from(is_empty);
+        if page.next == asked || n_empty > MAX_EMPTY {
+            page.next = None;
+        }
+        if page.is_last || page.next.is_none() || !is_empty {
+            return Ok(page);
+        }
+        asked = page.next;
+    }
+}
+
 /// Reads a list page by page, into one whose `is_last` says whether its end was reached. A row that
 /// comes again counts once. Fails where the first page does.
 pub async fn gathered<T, F>(
@@ -146,7 +175,7 @@ where
     let mut known: HashSet<String> = all.rows.iter().map(&id).collect();
     for _ in 1..MAX_PAGES {
         // What is beyond the limit of one list is not read: the end was not reached.
-        if all.is_last || all.rows.len() >= most {
+        if all.is_last || all.next.is_none() || all.rows.len() >= most {
             break;
         }
         let more = match read(all.next.clone()).await {

@@ -16,7 +16,7 @@ const MOST_SILENT: usize = 2;
 enum End {
     /// All of the gap was read, or there is no such log.
     Whole,
-    /// The bound was reached.
+    /// The bound was reached, or nothing says how to read on.
     Cut,
     Failed(Failure),
 }
@@ -94,10 +94,12 @@ async fn read_log(
         found
             .attempts
             .extend(page.rows.into_iter().map(|row| row.value));
-        let next = page.next.filter(|next| Some(next) != cursor.as_ref());
-        if page.is_last || next.is_none() || oldest.is_some_and(|oldest| oldest < until) {
+        if page.is_last || oldest.is_some_and(|oldest| oldest < until) {
             return End::Whole;
         }
-        cursor = next;
+        if page.next.is_none() {
+            return End::Cut;
+        }
+        cursor = page.next;
     }
 }

@@ -74,7 +74,7 @@ async fn superseding(
     for _ in 0..PAGES {
         let page = client.messages(PAGE, cursor.as_deref()).await?;
         let is_past = |message: &Message| message.accepted <= accepted;
-        let is_end = page.is_last || page.next == cursor;
+        let is_end = page.is_last || page.is_stuck();
         let mut rows = page.rows.into_iter().map(|row| row.value.message);
         let is_reached = rows.clone().any(|message| is_past(&message));
         let newer = rows.by_ref().filter(|it| grounds.may_be_superseded_by(it));
