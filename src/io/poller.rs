@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use self::asking::{Answer, after};
+use self::logs::AttemptsBack;
 use self::messages::Back;
 use self::pending::Looked;
 use self::reading::{At, Reading};
@@ -77,8 +78,8 @@ pub struct Poller {
     message_log: Reading,
     message_back: Back,
     attempt_logs: HashMap<EndpointId, Reading>,
-    /// From when on logs were read that go back further, and where they go on.
-    backs: HashMap<EndpointId, (Time, String)>,
+    /// Logs of attempts that go back further than they were read.
+    backs: HashMap<EndpointId, AttemptsBack>,
     /// When the oldest message was accepted that was read, …
     oldest: Option<Time>,
     /// … and the oldest of those that the first look read.
@@ -153,6 +154,7 @@ impl Poller {
                     self.absent_since.clear();
                     self.refused.clear();
                     self.rota.forgive();
+                    self.backs.values_mut().for_each(|back| back.pause.forgive());
                 }
             }
         }

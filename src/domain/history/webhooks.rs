@@ -92,7 +92,12 @@ impl History {
         let deliveries = &self.deliveries;
         let of_it = deliveries.why_unread(&Log::AttemptsOf(delivery.id.clone()));
         let mut unread = self.unread_at(delivery);
-        let failing = || unread.find_map(|id| deliveries.why_attempts_unread(id));
+        let failing = || {
+            unread.find_map(|id| {
+                let older = || deliveries.why_unread(&Log::OlderAttempts(id.clone()));
+                deliveries.why_attempts_unread(id).or_else(older)
+            })
+        };
         Some(self.not_read_for(of_it.or_else(failing)))
     }
 

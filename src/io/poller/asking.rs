@@ -131,18 +131,19 @@ impl Poller {
         };
         let log = Log::Attempts(endpoint.clone());
         self.tell_why_unread(log, why.as_deref()).await;
-        let outcome = match newest {
-            Ok(()) => self.read_back(&endpoint).await,
-            failed => failed,
+        let pace = self.client.http.waits.poll;
+        let outcome = if newest.is_ok() {
+            self.rota.read(&endpoint, self.round);
+            self.read_back(&endpoint, pace).await
+        } else {
+            let now = Instant::now();
+            self.rota
+                .failed(&endpoint, took + (now - answered), pace, now);
+            newest
         };
         let Err(failure) = outcome else {
-            self.rota.read(&endpoint, self.round);
             return Ok(None);
         };
-        let pace = self.client.http.waits.poll.max(Duration::from_millis(20));
-        let now = Instant::now();
-        self.rota
-            .failed(&endpoint, took + (now - answered), pace, now);
         // A deleted endpoint has no log any more; the list will say so.
         if failure.kind == FailureKind::NotFound {
             return Ok(None);

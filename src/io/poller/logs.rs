@@ -1,8 +1,11 @@
 //! Reading the lists: endpoints, messages, attempts, as far down as is not known yet.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::reading::{Below, Round, Sight};
+use super::rota::Pause;
 use super::{ATTEMPTS, ENDPOINTS, MESSAGES, Poller};
 use crate::domain::{Attempt, ChangeKind, Endpoint, EndpointId, Failure, FailureKind, Log, Time};
 use crate::io::client::FULL_PAGE;
@@ -12,6 +15,16 @@ use crate::wire::rest::{Page, STUCK};
 const SMALL_PAGE: usize = 50;
 /// Pages of one endpoint's log read back in one round.
 const PAGES_BACK: usize = 2;
+
+/// Where a log of attempts is read back.
+#[derive(Debug)]
+pub(super) struct AttemptsBack {
+    /// From when on it was read.
+    from: Time,
+    cursor: String,
+    /// It is left alone by itself: its newest are read all the same.
+    pub pause: Pause,
+}
 
 impl Poller {
     pub(super) async fn endpoints(&mut self) -> Result<(), Failure> {
@@ -109,7 +122,12 @@ impl Poller {
         let from = match below {
             Below::Nothing => None,
             Below::Rows(from, cursor) => {
-                self.backs.insert(endpoint.clone(), (from, cursor));
+                let back = AttemptsBack {
+                    from,
+                    cursor,
+                    pause: Pause::default(),
+                };
+                self.backs.insert(endpoint.clone(), back);
                 Some(from)
             }
             Below::Stuck(from) => {
@@ -123,15 +141,22 @@ impl Poller {
 
     /// Reads a log further back, until it covers the oldest message that is shown: what became of
     /// that would not be known. What a journal is to keep is no more than what became of the newest
-    /// messages: the rest is read again at each start.
-    pub(super) async fn read_back(&mut self, endpoint: &EndpointId) -> Result<(), Failure> {
+    /// messages: the rest is read again at each start. One that fails is left alone for a while, by the
+    /// pace of `rounds`.
+    pub(super) async fn read_back(
+        &mut self,
+        endpoint: &EndpointId,
+        rounds: Duration,
+    ) -> Result<(), Failure> {
         for _ in 0..PAGES_BACK {
-            let Some((from, cursor)) = self.backs.get(endpoint).cloned() else {
+            let Some(back) = self.backs.get(endpoint) else {
                 return Ok(());
             };
-            if self.oldest.is_none_or(|oldest| from <= oldest) {
+            if !self.is_wanted(back) {
                 return Ok(());
             }
+            let (from, cursor) = (back.from, back.cursor.clone());
+            let asked = Instant::now();
             let page = self.client.attempts_at(endpoint, FULL_PAGE, Some(&cursor));
             let page = self.offered(ATTEMPTS, page.await).await;
             self.tell_unread(Log::OlderAttempts(endpoint.clone()), &page)
@@ -143,6 +168,9 @@ impl Poller {
                     // Where the service takes the cursor no longer, the rest stays unread.
                     if matches!(failure.kind, FailureKind::Invalid | FailureKind::NotFound) {
                         self.backs.remove(endpoint);
+                    } else if let Some(back) = self.backs.get_mut(endpoint) {
+                        let now = Instant::now();
+                        back.pause.failed(now - asked, rounds, now);
                     }
                     return Err(failure);
                 }
@@ -154,12 +182,17 @@ impl Poller {
         Ok(())
     }
 
+    /// Whether more of a log is read back now.
+    fn is_wanted(&self, back: &AttemptsBack) -> bool {
+        let is_beyond = self.oldest.is_some_and(|oldest| back.from > oldest);
+        is_beyond && !back.pause.is_on(Instant::now())
+    }
+
     /// Whether logs are still read back.
     pub(super) fn is_reading_back(&self) -> bool {
         let now = Instant::now();
-        let is_left = |(id, (from, _)): (&EndpointId, &(Time, String))| {
-            let is_beyond = self.oldest.is_some_and(|oldest| *from > oldest);
-            is_beyond && !self.rota.is_paused(id, now)
+        let is_left = |(id, back): (&EndpointId, &AttemptsBack)| {
+            self.is_wanted(back) && !self.rota.is_paused(id, now)
         };
         self.is_reading_messages_back() || self.backs.iter().any(is_left)
     }

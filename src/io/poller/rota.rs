@@ -30,10 +30,7 @@ struct Turn {
     nth: u64,
     /// The round in which it was last read.
     read_in: u64,
-    /// How often it failed in a row.
-    n_failures: u32,
-    /// Until when it is not asked for, as it failed.
-    until: Option<Instant>,
+    pause: Pause,
     /// Whether it is asked for and did not answer yet.
     is_asked: bool,
     /// When it was asked for last, …
@@ -42,9 +39,36 @@ struct Turn {
     read_until: Option<Time>,
 }
 
-impl Turn {
-    fn is_paused(&self, now: Instant) -> bool {
+/// How long something is left alone, as it failed.
+#[derive(Debug, Default)]
+pub(super) struct Pause {
+    /// How often it failed in a row.
+    n_failures: u32,
+    /// Until when it is not asked for.
+    until: Option<Instant>,
+}
+
+impl Pause {
+    pub fn is_on(&self, now: Instant) -> bool {
         self.until.is_some_and(|until| now < until)
+    }
+
+    /// Takes note that it failed after so long. The first pause is as long as that between two
+    /// rounds (`pace`), each is twice as long as the one before.
+    pub fn failed(&mut self, took: Duration, pace: Duration, now: Instant) {
+        let pace = pace.max(Duration::from_millis(20));
+        self.n_failures = self.n_failures.saturating_add(1);
+        let n_doubled = self.n_failures.min(16) - 1;
+        let usual = pace
+            .saturating_mul(1 << n_doubled)
+            .min(LAST_PAUSE.max(pace));
+        let slow = took.saturating_mul(self.n_failures.min(MOST_OF_ITS_TIME));
+        self.until = now.checked_add(usual.max(slow));
+    }
+
+    /// Ends it.
+    pub fn forgive(&mut self) {
+        self.until = None;
     }
 }
 
@@ -61,11 +85,11 @@ impl Rota {
         }
         let turns = self.turns.iter();
         let mut due: Vec<_> = turns
-            .filter(|(_, turn)| !turn.is_paused(now) && !turn.is_asked)
+            .filter(|(_, turn)| !turn.pause.is_on(now) && !turn.is_asked)
             .collect();
         due.sort_unstable_by_key(|(id, turn)| (turn.nth, *id));
         due.truncate(MAX_ENDPOINTS);
-        due.sort_by_key(|(_, turn)| turn.n_failures > 0);
+        due.sort_by_key(|(_, turn)| turn.pause.n_failures > 0);
         due.into_iter().map(|(id, _)| id.clone()).collect()
     }
 
@@ -82,31 +106,23 @@ impl Rota {
     pub fn read(&mut self, id: &EndpointId, round: u64) {
         if let Some(turn) = self.turns.get_mut(id) {
             turn.read_in = round;
-            turn.n_failures = 0;
-            turn.until = None;
+            turn.pause = Pause::default();
             turn.is_asked = false;
             turn.read_until = Some(turn.asked);
         }
     }
 
-    /// Takes note that it failed after so long. The first pause is as long as that between two
-    /// rounds (`pace`), each is twice as long as the one before.
+    /// Takes note that it failed after so long, between rounds at this pace.
     pub fn failed(&mut self, id: &EndpointId, took: Duration, pace: Duration, now: Instant) {
         if let Some(turn) = self.turns.get_mut(id) {
             turn.is_asked = false;
-            turn.n_failures = turn.n_failures.saturating_add(1);
-            let n_doubled = turn.n_failures.min(16) - 1;
-            let usual = pace
-                .saturating_mul(1 << n_doubled)
-                .min(LAST_PAUSE.max(pace));
-            let slow = took.saturating_mul(turn.n_failures.min(MOST_OF_ITS_TIME));
-            turn.until = now.checked_add(usual.max(slow));
+            turn.pause.failed(took, pace, now);
         }
     }
 
     /// Whether a log is left alone for now, as it failed.
     pub fn is_paused(&self, id: &EndpointId, now: Instant) -> bool {
-        self.turns.get(id).is_some_and(|turn| turn.is_paused(now))
+        self.turns.get(id).is_some_and(|turn| turn.pause.is_on(now))
     }
 
     /// Whether a log is asked for and did not answer yet.
@@ -126,7 +142,7 @@ impl Rota {
     /// Ends all pauses.
     pub fn forgive(&mut self) {
         for turn in self.turns.values_mut() {
-            turn.until = None;
+            turn.pause.forgive();
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use reeltop::domain::{ChangeKind, Counted, History, LogReach, Time};
+use reeltop::domain::{ChangeKind, Counted, History, LogReach, MessageId, NotRead, Time};
 use reeltop::io::journal::Settings;
 
 use super::intake::Watcher;
@@ -251,4 +251,36 @@ async fn a_service_that_asks_to_be_left_alone_is_asked_for_no_log_until_then() {
     let asked = asked.lock().unwrap();
     let waited = asked[1].duration_since(asked[0]);
     assert!(waited > Duration::from_millis(900), "{waited:?}");
+}
+
+#[tokio::test]
+async fn older_attempts_that_cannot_be_read_keep_no_newer_ones_from_it() {
+    let server = Scripted::start(|_, request| {
+        if request.contains("endpoint_id=ep_a") && request.contains("iterator=") {
+            return answer("500 x", "", r#"{"detail":"out of order"}"#);
+        }
+        log(request, || None)
+    })
+    .await;
+    let mut watcher = Watcher::open(source(&server.url));
+    // How often its newest were asked for, and older ones.
+    let asked = || {
+        let requests = server.requests();
+        let of_log = requests.iter().filter(|it| it.contains("endpoint_id=ep_a"));
+        let (older, newest): (Vec<&String>, Vec<&String>) =
+            of_log.partition(|it| it.contains("iterator="));
+        (newest.len(), older.len())
+    };
+    watcher
+        .until("newest alone, all messages", |history| {
+            let (n_newest, n_older) = asked();
+            n_newest > n_older + 4 && history.messages_unread_before().is_none()
+        })
+        .await;
+    let history = &watcher.history;
+    let first = history.deliveries.get(&MessageId::new("msg_1")).unwrap();
+    let why = history.why_unread_somewhere(first);
+    let is_said = matches!(why, Some(NotRead::Failed(why)) if why.contains("out of order"));
+    assert!(is_said, "{why:?}");
+    watcher.hose.close().await;
 }

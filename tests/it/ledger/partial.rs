@@ -34,7 +34,7 @@ impl Fault {
             Self::Unreadable => "1 could not be read: a row that lacks what every row has",
             Self::Endless => "attempts beyond the newest 10 of msg_1: there are too many",
             Self::Repeated => {
-                "attempts beyond the newest 2 of msg_1: the server gives the same page again"
+                "attempts beyond the newest 2 of msg_1: the service says there is more, but not how to read on"
             }
         }
     }
