@@ -43,6 +43,8 @@ pub struct Deliveries {
     evicted: u64,
     n_attempts_dropped: u64,
     n_answers_cut: u64,
+    /// Messages that left memory broken.
+    n_broken_let_go: u64,
 }
 
 impl Deliveries {
@@ -64,6 +66,7 @@ impl Deliveries {
             evicted: 0,
             n_attempts_dropped: 0,
             n_answers_cut: 0,
+            n_broken_let_go: 0,
         }
     }
 
@@ -95,6 +98,11 @@ impl Deliveries {
     /// one would.
     pub fn is_superseded(&self, delivery: &Delivery, endpoint: &EndpointId) -> bool {
         self.broken.is_superseded(delivery, endpoint)
+    }
+
+    /// Whether some were that left memory.
+    pub fn has_let_broken_go(&self) -> bool {
+        self.n_broken_let_go > 0
     }
 
     /// The causes of the failures that are meant, told of each message and cause.
@@ -318,14 +326,23 @@ impl Deliveries {
 
     /// Lets the oldest that were delivered go, then the oldest of the others, a sixteenth of all at
     /// once, so that moving the order is rare.
+    /// Lets the oldest go of those that are over, then of those that a newer one made needless, then of
+    /// all.
     fn evict(&mut self) {
         let n_leaving = (self.rows.len() / 16).max(1).min(self.order.len());
         let rows = &self.rows;
         let is_finished = |id: &MessageId| rows.get(id).is_none_or(Delivery::is_delivered);
+        let is_broken = |id: &MessageId| self.broken.messages().contains(id);
         let ids = || self.order.iter().map(|(_, id)| id);
         let finished = ids().filter(|id| is_finished(id));
-        let others = ids().filter(|id| !is_finished(id));
-        let leaving: HashSet<MessageId> = finished.chain(others).take(n_leaving).cloned().collect();
+        let is_failing = |id: &MessageId| rows.get(id).is_some_and(Delivery::is_failing);
+        let is_needless = |id: &MessageId| is_failing(id) && !is_broken(id);
+        let needless = ids().filter(|id| is_needless(id));
+        let others = ids().filter(|id| !is_finished(id) && !is_needless(id));
+        let all = finished.chain(needless).chain(others);
+        let leaving: HashSet<MessageId> = all.take(n_leaving).cloned().collect();
+        let n_broken = leaving.iter().filter(|id| is_broken(id)).count();
+        self.n_broken_let_go += n_broken as u64;
         self.order.retain(|(_, id)| !leaving.contains(id));
         self.broken.retain(|id| !leaving.contains(id));
         for id in leaving {
@@ -480,6 +497,34 @@ mod tests {
         let held = deliveries.get(&long.message);
         assert!(held.is_some_and(|held| !held.is_cut(&long.id) && held.holds(&other)));
         assert_eq!(deliveries.n_answers_cut(), 1);
+    }
+
+    #[test]
+    fn what_leaves_memory_broken_is_remembered() {
+        let mut deliveries = Deliveries::new(6);
+        let mut take = |n: i64, status: AttemptStatus| {
+            let own = Attempt {
+                message: MessageId::new(&format!("m{n}")),
+                status,
+                ..attempt(n, Trigger::Scheduled)
+            };
+            deliveries.take_attempt(own, Told::default());
+            (deliveries.broken().len(), deliveries.has_let_broken_go())
+        };
+        for n in 0..3 {
+            take(n, AttemptStatus::Fail);
+        }
+        for n in 3..12 {
+            assert_eq!(take(n, AttemptStatus::Success), (3, false), "{n}");
+        }
+        for n in 12..15 {
+            assert!(!take(n, AttemptStatus::Fail).1, "{n}");
+        }
+        let mut end = (0, false);
+        for n in 15..24 {
+            end = take(n, AttemptStatus::Fail);
+        }
+        assert!(end.0 <= 6 && end.1, "{end:?}");
     }
 
     fn counted(deliveries: &Deliveries) -> BTreeMap<EndpointId, Standing> {

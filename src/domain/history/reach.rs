@@ -179,7 +179,7 @@ impl Deliveries {
 pub enum Counted {
     /// All that there are.
     Whole,
-    /// More may be there that are not read, and none is over: the newest attempts are read wherever
+    /// More may be there that are not read, or left memory, and none is over: the newest attempts are read wherever
     /// some are known.
     AtLeast,
     /// As many as are known, be it more or fewer: attempts are known at an endpoint whose newest are
@@ -290,7 +290,9 @@ impl History {
             || endpoints.any(|endpoint| self.deliveries.is_as_read(endpoint))
         {
             Counted::AsRead
-        } else if self.messages_unread_before().is_some() || self.attempts_unread_before().is_some()
+        } else if self.deliveries.has_let_broken_go()
+            || self.messages_unread_before().is_some()
+            || self.attempts_unread_before().is_some()
         {
             Counted::AtLeast
         } else {
@@ -303,7 +305,8 @@ impl History {
         let deliveries = &self.deliveries;
         if deliveries.has_unplaced() || deliveries.is_as_read(endpoint) {
             Counted::AsRead
-        } else if self.messages_unread_before().is_some()
+        } else if deliveries.has_let_broken_go()
+            || self.messages_unread_before().is_some()
             || deliveries.unread_before(endpoint).is_some()
         {
             Counted::AtLeast

@@ -101,9 +101,13 @@ pub fn draw(
     };
     let before = unread::messages_before_of(&state.history, task);
     let more_messages = before.map_or("", |_| "+");
-    let got: Vec<String> = (lines.values().take(MAX_LINES))
-        .map(|line| line.got(more_messages))
-        .collect();
+    let mut shown: Vec<(&EndpointId, &Line<'_>)> = lines.iter().collect();
+    if shown.len() > MAX_LINES {
+        shown.sort_by_key(|(_, line)| (line.failing.is_none(), line.attempts.is_empty()));
+    }
+    let hidden = shown.split_off(shown.len().min(MAX_LINES));
+    let got = shown.iter().map(|(_, line)| line.got(more_messages));
+    let got: Vec<String> = got.collect();
     let widest = got.iter().map(|words| width(words) as u16).max();
     let columns = Columns::new(
         left.width,
@@ -119,7 +123,7 @@ pub fn draw(
         events(canvas, bars, &told, span);
     }
     let mut row = 1;
-    for ((endpoint, line), got) in lines.iter().zip(got) {
+    for ((endpoint, line), got) in shown.into_iter().zip(got) {
         let cells = [
             vec![plain(short_label(state, endpoint))],
             vec![piece(line.tone(), got)],
@@ -131,14 +135,11 @@ pub fn draw(
         }
         row += 1;
     }
-    if lines.len() > MAX_LINES {
-        let hidden = lines.values().skip(MAX_LINES);
-        let n_unread = hidden.filter(|line| line.missing.is_some()).count();
-        let unread = match n_unread {
-            0 => String::new(),
-            n => format!(", {n} of them not read"),
-        };
-        let words = format!("… {} more endpoints{unread}", lines.len() - MAX_LINES);
+    if !hidden.is_empty() {
+        let n_of = |is: fn(&Line<'_>) -> bool| hidden.iter().filter(|(_, line)| is(line)).count();
+        let failing = of_them(n_of(|line| line.failing.is_some()), "failing");
+        let unread = of_them(n_of(|line| line.missing.is_some()), "not read");
+        let words = format!("… {} more endpoints{failing}{unread}", hidden.len());
         canvas.line(inner, row, &[dim(words)]);
         row += 1;
     }
@@ -152,6 +153,13 @@ pub fn draw(
         row += 1;
     }
     row
+}
+
+fn of_them(n: usize, what: &str) -> String {
+    match n {
+        0 => String::new(),
+        n => format!(", {n} of them {what}"),
+    }
 }
 
 /// Why attempts cannot be read: `attempts at shop cannot be read: 429 …`.

@@ -277,6 +277,28 @@ fn webhooks(state: &mut State, width: u16) -> Vec<String> {
 }
 
 #[test]
+fn a_failing_endpoint_is_not_pushed_out_of_a_tasks_page_by_those_that_are_not_read() {
+    let mut state = half_read();
+    let mut more: Vec<Change> = (0..7)
+        .map(|n| {
+            let id = format!("ep_a{n}");
+            endpoint(&id, &id, "https://more.example", false)
+        })
+        .collect();
+    more.push(endpoint("ep_z", "zulu", "https://z.example", false));
+    more.push(attempt("z", "msg_new", "ep_z", 11, (500, "no"), false));
+    update(&mut state, Msg::Changed(more));
+    press(&mut state, "1 enter");
+    let lines = webhooks(&mut state, 150);
+    assert!(lines[1].starts_with("zulu 0"), "{lines:#?}");
+    assert!(lines[2].starts_with("got 1 of 1"), "{lines:#?}");
+    let hidden = lines
+        .iter()
+        .any(|line| line.starts_with("… 4 more endpoints, 4 of them not read"));
+    assert!(hidden, "{lines:#?}");
+}
+
+#[test]
 fn what_may_match_by_what_is_not_known_is_told_apart() {
     let mut state = half_read();
     let mut may = |read: Option<Change>, text: &str| {
