@@ -95,7 +95,7 @@ fn leave_out_stale(history: &History, plan: &mut Plan) {
         } else if delivery.is_some_and(|it| deliveries.is_superseded(it, &item.endpoint)) {
             let why = "superseded: it took a newer message of this task since";
             item.leave_out(why.to_owned());
-        } else if delivery.is_some_and(|it| it.message.is_none()) {
+        } else if delivery.is_some_and(|it| deliveries.is_unplaced(it)) {
             item.leave_out(UNPLACED.to_owned());
         }
     }

@@ -229,6 +229,9 @@ fn cells(
             dim(format!("{mark}{}", visible(why)))
         }
         _ if row.choice == Some(Choice::NoRetry) => piece(Tone::Warn, NO_RETRY),
+        (Verdict::Send, _) if !item.is_chosen && row.choice.is_none() => {
+            dim("can be sent by now; Space chooses it")
+        }
         (Verdict::Send, _) if !item.is_chosen => dim("left out by you"),
         (Verdict::Send, _) => plain(""),
     };

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use super::BulkOverlay;
 use crate::app::{Effect, Overlay, State};
-use crate::domain::{History, Log, MessageId};
+use crate::domain::{Delivery, History, Log, MessageId};
 
 /// Messages read at once as a plan opens, …
 const READ_NOW: usize = 50;
@@ -50,8 +50,9 @@ impl Reading {
         if most == 0 {
             return Vec::new();
         }
-        let messages = plan.unplaced(history).filter(|_| tells_messages);
-        let messages = messages.map(|id| Log::Message(id.clone()));
+        let is_unknown = |it: &&Delivery| tells_messages && it.message.is_none();
+        let messages = plan.unplaced(history).filter(is_unknown);
+        let messages = messages.map(|it| Log::Message(it.id.clone()));
         let attempts = plan.missing().map(|id| Log::AttemptsOf(id.clone()));
         let mut next = Vec::new();
         for log in messages.chain(attempts) {
@@ -71,14 +72,11 @@ impl Reading {
 }
 
 impl BulkOverlay {
-    /// Messages of its rows that are not read themselves, the newest first.
-    pub fn unplaced<'a>(&'a self, history: &'a History) -> impl Iterator<Item = &'a MessageId> {
-        let is_unplaced = |id: &&MessageId| {
-            let delivery = history.deliveries.get(id);
-            delivery.is_some_and(|delivery| delivery.message.is_none())
-        };
+    /// Messages of its rows that a newer one may have made needless which is not read, the newest first.
+    pub fn unplaced<'a>(&'a self, history: &'a History) -> impl Iterator<Item = &'a Delivery> {
         let rows = self.rows.iter().rev();
-        rows.map(|row| &row.message).filter(is_unplaced)
+        let deliveries = rows.filter_map(|row| history.deliveries.get(&row.message));
+        deliveries.filter(|delivery| history.deliveries.is_unplaced(delivery))
     }
 
     /// Messages of which not all attempts are known that the plan rests on: those that are to be sent

@@ -24,7 +24,7 @@ impl Broken {
         &self.messages
     }
 
-    /// Whether some may not be broken after all, as they themselves are not read.
+    /// Whether of some only attempts are known.
     pub fn has_unplaced(&self) -> bool {
         !self.unplaced.is_empty()
     }

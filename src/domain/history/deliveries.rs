@@ -88,10 +88,19 @@ impl Deliveries {
         self.broken.messages()
     }
 
-    /// Whether some of these may not be broken after all: only their attempts are known, and so not of
-    /// what task they are.
+    /// Whether a newer message of its task may have been delivered that is not known here: only its
+    /// attempts are known, and so not of what task it is, or not all messages after it are read.
+    pub fn is_unplaced(&self, delivery: &Delivery) -> bool {
+        let before = self.reach.messages_before();
+        let is_before = |message: &Message| before.is_some_and(|before| message.accepted < before);
+        delivery.message.as_ref().is_none_or(is_before)
+    }
+
+    /// Whether some broken ones may not be so after all, for that.
     pub fn has_unplaced(&self) -> bool {
-        self.broken.has_unplaced()
+        let oldest = self.broken().entries().first().map(|(time, _)| *time);
+        let is_before = |before: Time| oldest.is_some_and(|oldest| oldest < before);
+        self.broken.has_unplaced() || self.reach.messages_before().is_some_and(is_before)
     }
 
     /// Whether the endpoint has got a newer message of the same task, which tells all that this

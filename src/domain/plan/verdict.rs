@@ -17,7 +17,7 @@ pub const DISABLED: &str =
 pub(super) const DELETED: &str = "the endpoint was deleted";
 /// Why it is not known whether a newer message made one needless.
 pub(in crate::domain) const UNPLACED: &str =
-    "the message itself is not read: a newer one of its task may have been delivered";
+    "not all messages after it are read: a newer one of its task may have been delivered";
 /// What a resend may do to automatic retries that are pending.
 pub(super) const MAY_END: &str = "a resend may end that schedule";
 
@@ -236,7 +236,7 @@ pub(super) fn weigh(
     warnings.extend(doubtful.map(words));
     if history.deliveries.is_superseded(delivery, id) {
         warnings.push("superseded: it took a newer message of this task since".into());
-    } else if delivery.message.is_none() {
+    } else if history.deliveries.is_unplaced(delivery) {
         warnings.push(UNPLACED.into());
     }
     let last = attempts.last().map(|attempt| &attempt.status);

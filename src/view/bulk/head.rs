@@ -179,8 +179,8 @@ fn not_read(history: &History, overlay: &BulkOverlay, offset: i32) -> Vec<String
     let n_unplaced = overlay.unplaced(history).count();
     if n_unplaced > 0 {
         lines.push(format!(
-            "! {n_unplaced} are of messages that are not read themselves: whether newer ones made them \
-             needless is not known, so that they are left out"
+            "! not all messages after {n_unplaced} of them are read: whether newer ones made them needless is \
+             not known, so that they are left out"
         ));
     }
     let n_ready = overlay.n_ready();

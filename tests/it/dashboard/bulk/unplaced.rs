@@ -33,10 +33,13 @@ fn what_may_be_superseded_counts_as_not_known_and_is_read_before_it_is_sent() {
     assert_eq!(asked.first(), Some(&read), "{asked:?}");
     let plan = picture(&mut state, 120, 36);
     assert!(
-        plan.contains("1 are of messages that are not read"),
+        plan.contains("not all messages after 1 of them are read"),
         "{plan}"
     );
-    assert!(plan.contains("the message itself is not read"), "{plan}");
+    assert!(
+        plan.contains("not all messages after it are read"),
+        "{plan}"
+    );
     let n_to_send = |plan: &str| {
         let line = plan.lines().find(|line| line.contains(" to send"));
         line.map(|line| line.split("to send").next().unwrap_or_default().to_owned())
@@ -74,6 +77,37 @@ fn what_turns_out_to_be_superseded_is_not_sent() {
     assert!(plan.contains("superseded"), "{plan}");
     assert!(!plan.contains("can be sent by now"), "{plan}");
     assert_eq!(requests(press(&mut state, "enter")), []);
+    press(&mut state, "esc");
+    let shown = picture(&mut state, 120, 36);
+    assert!(!shown.contains("? still broken"), "{shown}");
+}
+
+#[test]
+fn where_messages_after_it_are_not_read_it_may_be_superseded_as_well() {
+    let mut state = failing(1);
+    // Its own message is known, and the log is read from a later time on.
+    let old = [
+        message("msg_old", 700, "task.progress", 778, 3001, "{}"),
+        attempt("old", "msg_old", "ep_staging", 3000, (500, "no"), false),
+        read_from("ep_staging", None),
+        messages_read(Some(2000)),
+    ];
+    let shown = tell(&mut state, old.into());
+    assert!(shown.contains("? still broken"), "{shown}");
+    press(&mut state, "/ i d : m s g _ o l d enter R");
+    let plan = picture(&mut state, 120, 36);
+    assert!(plan.contains("0 to send"), "{plan}");
+    assert!(
+        plan.contains("not all messages after it are read"),
+        "{plan}"
+    );
+    // Who chooses it sends it.
+    press(&mut state, "space");
+    let plan = picture(&mut state, 120, 36);
+    assert!(plan.contains("1 to send"), "{plan}");
+    press(&mut state, "space");
+    let plan = tell(&mut state, vec![messages_read(None)]);
+    assert!(!plan.contains("not all messages after"), "{plan}");
     press(&mut state, "esc");
     let shown = picture(&mut state, 120, 36);
     assert!(!shown.contains("? still broken"), "{shown}");
