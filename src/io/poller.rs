@@ -2,8 +2,9 @@
 //!
 //! Attempts are listed by their start, so that a slow failure appears *below* newer rows, and a message
 //! may be written later than a newer one: a log is paged until what was read before comes up, below
-//! all that may have come in since (`reading`), and pending messages are looked at by id. A part that fails does not keep the others from being read, but for a
-//! service that asks to be left alone: what that keeps from being read is told.
+//! all that may have come in since (`reading`), and pending messages are looked at by id. A part that
+//! fails does not keep the others from being read, but for a service that asks to be left alone: what
+//! that keeps from being read is told.
 
 mod asking;
 mod logs;

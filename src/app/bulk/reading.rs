@@ -55,7 +55,7 @@ impl Reading {
         let messages = messages.map(|it| Log::Message(it.id.clone()));
         let attempts = plan.missing().map(|id| Log::AttemptsOf(id.clone()));
         let mut next = Vec::new();
-        for log in messages.chain(attempts) {
+        for log in attempts.chain(messages) {
             if next.len() == most {
                 break;
             }
@@ -72,8 +72,27 @@ impl Reading {
 }
 
 impl BulkOverlay {
+    /// How many of its rows a newer message may have made needless that is not read: of those that are
+    /// left out, and of those that are to be sent.
+    pub fn n_unplaced(&self, history: &History) -> (usize, usize) {
+        let (mut n_left_out, mut n_sent) = (0, 0);
+        for row in &self.rows {
+            let Some(delivery) = history.deliveries.get(&row.message) else {
+                continue;
+            };
+            let is_overtaken = history.deliveries.may_be_overtaken(delivery);
+            if row.item.is_chosen {
+                let is_unplaced = history.deliveries.is_unplaced(delivery);
+                n_sent += usize::from(is_unplaced || is_overtaken);
+            } else if row.choice.is_none() {
+                n_left_out += usize::from(history.deliveries.is_unplaced(delivery));
+            }
+        }
+        (n_left_out, n_sent)
+    }
+
     /// Messages of its rows that a newer one may have made needless which is not read, the newest first.
-    pub fn unplaced<'a>(&'a self, history: &'a History) -> impl Iterator<Item = &'a Delivery> {
+    fn unplaced<'a>(&'a self, history: &'a History) -> impl Iterator<Item = &'a Delivery> {
         let rows = self.rows.iter().rev();
         let deliveries = rows.filter_map(|row| history.deliveries.get(&row.message));
         deliveries.filter(|delivery| history.deliveries.is_unplaced(delivery))

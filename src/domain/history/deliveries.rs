@@ -19,6 +19,8 @@ use super::outcome::{Standing, Standings};
 use super::reach::Reach;
 use super::tries::{AllTries, Tries};
 
+/// Broken messages that are looked at for whether they may not be so after all.
+const LOOKED_AT: usize = 64;
 /// Largest sum of payloads and responses kept.
 const MAX_BYTES: usize = 128 << 20;
 
@@ -92,15 +94,27 @@ impl Deliveries {
     /// attempts are known, and so not of what task it is, or not all messages after it are read.
     pub fn is_unplaced(&self, delivery: &Delivery) -> bool {
         let before = self.reach.messages_before();
-        let is_before = |message: &Message| before.is_some_and(|before| message.accepted < before);
-        delivery.message.as_ref().is_none_or(is_before)
+        let Some(message) = &delivery.message else {
+            // Where no messages are told at all, none ever is placed.
+            return self.reach.are_messages_told();
+        };
+        let is_before = before.is_some_and(|before| message.accepted < before);
+        is_before && may_have_newer(message)
     }
 
-    /// Whether some broken ones may not be so after all, for that.
+    /// Whether the newest messages cannot be read now, so that one of its task may be among them.
+    pub fn may_be_overtaken(&self, delivery: &Delivery) -> bool {
+        let may_have_newer = delivery.message.as_ref().is_none_or(may_have_newer);
+        may_have_newer && self.why_unread(&Log::Messages).is_some()
+    }
+
+    /// Whether some broken ones may not be so after all, for one of these reasons. The oldest are looked
+    /// at, which are the first to be so.
     pub fn has_unplaced(&self) -> bool {
-        let oldest = self.broken().entries().first().map(|(time, _)| *time);
-        let is_before = |before: Time| oldest.is_some_and(|oldest| oldest < before);
-        self.broken.has_unplaced() || self.reach.messages_before().is_some_and(is_before)
+        let oldest = self.broken().entries().iter().take(LOOKED_AT);
+        let mut oldest = oldest.filter_map(|(_, id)| self.get(id));
+        self.broken.has_unplaced() && self.reach.are_messages_told()
+            || oldest.any(|it| self.is_unplaced(it) || self.may_be_overtaken(it))
     }
 
     /// Whether the endpoint has got a newer message of the same task, which tells all that this
@@ -390,6 +404,11 @@ impl Deliveries {
             }
         }
     }
+}
+
+/// Whether a newer message may tell all that this one does: it is about a task, or that is not known.
+fn may_have_newer(message: &Message) -> bool {
+    message.task.is_some() || !matches!(message.payload, Payload::Json(_))
 }
 
 /// What both answers about one message know together.

@@ -236,7 +236,9 @@ pub(super) fn weigh(
     warnings.extend(doubtful.map(words));
     if history.deliveries.is_superseded(delivery, id) {
         warnings.push("superseded: it took a newer message of this task since".into());
-    } else if history.deliveries.is_unplaced(delivery) {
+    } else if history.deliveries.is_unplaced(delivery)
+        || history.deliveries.may_be_overtaken(delivery)
+    {
         warnings.push(UNPLACED.into());
     }
     let last = attempts.last().map(|attempt| &attempt.status);

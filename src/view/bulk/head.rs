@@ -176,12 +176,17 @@ fn not_read(history: &History, overlay: &BulkOverlay, offset: i32) -> Vec<String
             "! attempts of {n} of them cannot be read: {why}: whether {they} failed is not known"
         ));
     }
-    let n_unplaced = overlay.unplaced(history).count();
-    if n_unplaced > 0 {
-        lines.push(format!(
-            "! not all messages after {n_unplaced} of them are read: whether newer ones made them needless is \
-             not known, so that they are left out"
-        ));
+    let (n_left_out, n_sent) = overlay.n_unplaced(history);
+    for (n, what) in [
+        (n_left_out, "so that they are left out"),
+        (n_sent, "yet they are sent"),
+    ] {
+        if n > 0 {
+            lines.push(format!(
+                "! not all messages after {n} of them are read: whether newer ones made them needless is \
+                 not known, {what}"
+            ));
+        }
     }
     let n_ready = overlay.n_ready();
     if n_ready > 0 {
@@ -253,8 +258,8 @@ fn unread(overlay: &BulkOverlay, counts: Counts) -> Vec<String> {
 /// How much of what is not read is being read for this plan.
 fn reading(state: &State, overlay: &BulkOverlay, counts: Counts) -> Option<String> {
     let not_read = &overlay.not_read;
-    let n_unplaced = overlay.unplaced(&state.history).count();
-    let n = counts.unread + not_read.n() + not_read.n_others + n_unplaced;
+    let (n_left_out, _) = overlay.n_unplaced(&state.history);
+    let n = counts.unread + not_read.n() + not_read.n_others + n_left_out;
     if n == 0 {
         return None;
     }
