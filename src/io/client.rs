@@ -192,6 +192,10 @@ impl Client {
                 rest::messages,
             )
             .await;
+        // Of a cursor it says that it is not taken any more, not that the list ends there.
+        if cursor.is_some() {
+            return page;
+        }
         empty_if_none(page)
     }
 

@@ -93,6 +93,8 @@ struct Sweep {
 pub struct Sight {
     pub newest: Option<Time>,
     pub oldest: Option<Time>,
+    /// Whether it has no row that can be read, which proves nothing.
+    pub is_blank: bool,
     /// Whether nothing on it was new.
     pub is_known: bool,
     /// Whether its last row was known; `None` where it may have been, and was let go.
@@ -114,8 +116,9 @@ pub enum Below {
 impl Sight {
     /// Of the times of a page's rows; rows without one do not count.
     pub fn new(times: impl Iterator<Item = Time> + Clone) -> Self {
-        let real = times.filter(|time| *time > Time::default());
+        let real = times.clone().filter(|time| *time > Time::default());
         Self {
+            is_blank: times.count() == 0,
             newest: real.clone().max(),
             oldest: real.min(),
             ..Self::default()
@@ -130,7 +133,7 @@ impl Sight {
         match (&self.next, oldest) {
             _ if self.is_last => Below::Nothing,
             (Some(next), Some(oldest)) if !is_again => Below::Rows(oldest, next.clone()),
-            (Some(_), None) => Below::Nothing,
+            (Some(next), None) => Below::Rows(Time(i64::MAX), next.clone()),
             _ => Below::Stuck(oldest.unwrap_or(Time(i64::MAX))),
         }
     }
@@ -271,7 +274,9 @@ impl Round {
         if let Some(newest) = page.newest.filter(|newest| Some(*newest) > known) {
             self.reading.newest = Some((newest, self.began));
         }
-        self.is_known = page.is_known;
+        if !page.is_blank {
+            self.is_known = page.is_known;
+        }
         self.oldest = page.oldest.or(self.oldest);
         match (self.phase, self.sweep.take()) {
             (Phase::Top, Some(sweep)) => self.took_top(&page, sweep),
@@ -284,7 +289,7 @@ impl Round {
     }
 
     fn took_top(&mut self, page: &Sight, sweep: Sweep) {
-        let is_end = page.is_met == Some(true) || page.is_last;
+        let is_end = page.is_met == Some(true) && !page.is_blank || page.is_last;
         let is_much = self.left <= MAX_PAGES - TOP_PAGES || page.next.is_none();
         if !is_end && !is_much {
             self.cursor.clone_from(&page.next);
@@ -306,15 +311,15 @@ impl Round {
     fn took_sweep(&mut self, page: Sight, mut sweep: Sweep) {
         let is_below = match (sweep.floor, page.oldest) {
             (Some(floor), Some(oldest)) => oldest < floor || page.is_known && oldest <= floor,
-            (Some(_), None) => page.is_known,
+            (Some(_), None) => page.is_known && !page.is_blank,
             (None, _) => false,
         };
         // Below the first look nothing is known but by chance.
-        let is_past = page.oldest < self.reading.base;
+        let is_past = page.oldest.is_some() && page.oldest < self.reading.base;
         let is_met = is_past || page.is_met != Some(false);
         let is_stuck = page.next.is_none() && !page.is_last;
         let is_at_end = self.left == 0 || is_stuck;
-        sweep.is_missing |= is_at_end && !page.is_known;
+        sweep.is_missing |= is_at_end && (!page.is_known || page.is_blank);
         let is_done = is_below && is_met
             || page.is_last
             || self.is_first && is_at_end
@@ -425,5 +430,31 @@ mod tests {
         assert_eq!(seen.get(1), Some(&(75, 66)));
         assert_eq!(seen.last(), Some(&(25, 16)));
         assert_eq!(round(&mut reading, 175, 175, 99), [(175, 166)]);
+    }
+
+    #[test]
+    fn a_page_without_a_row_that_can_be_read_proves_nothing() {
+        let mut reading = Reading::default();
+        round(&mut reading, 40, 0, 9);
+        let mut round = Round::new(reading.clone(), 0, 2, AT.mono);
+        let blank = Sight {
+            is_known: true,
+            is_met: Some(true),
+            next: Some("65".to_owned()),
+            ..Sight::new([].into_iter())
+        };
+        assert_eq!(
+            blank.below(None),
+            Below::Rows(Time(i64::MAX), "65".to_owned())
+        );
+        round.took(blank, AT);
+        assert!(!round.is_over());
+        assert_eq!(round.cursor(), Some("65"));
+        round.took(page(70, Some("65"), 40), AT);
+        round.took(page(70, Some("55"), 40), AT);
+        assert!(!round.is_over());
+        round.took(page(70, Some("45"), 40), AT);
+        assert!(round.is_over());
+        assert_eq!(round.end().passed(), None);
     }
 }
