@@ -15,7 +15,8 @@ use super::reading::say_no_list;
 use super::{journal, source};
 use crate::app::subject::ReplaySubject;
 use crate::domain::{
-    Change, ChangeKind, Failure, History, MessageId, Origin, Replay, ReplayState, Route,
+    Change, ChangeKind, Failure, FailureKind, History, MessageId, Origin, Replay, ReplayState,
+    Route,
 };
 use crate::io::attempts::Attempts;
 use crate::io::client::Client;
@@ -122,14 +123,14 @@ async fn endpoints(client: Option<&Client>, clock: Clock) -> History {
 }
 
 /// Asks the service for the attempts of what is open and was sent, of so many messages at most. What
-/// it does not tell is said once, however many it is of.
+/// it does not tell is said once, however many it is of. Gives those of which it could not be asked.
 async fn look(
     ledger: &Ledger,
     client: &Client,
     clock: Clock,
     listed: Vec<Replay>,
     most: usize,
-) -> Result<(), Failure> {
+) -> Result<HashSet<MessageId>, Failure> {
     let mut messages: Vec<MessageId> = Vec::new();
     let mut seen = HashSet::new();
     // The newest first: old ones that never end must not keep the others from being asked about.
@@ -148,6 +149,7 @@ async fn look(
             (message, attempts)
         })
         .buffered(READS);
+    let mut unasked = HashSet::new();
     let mut unknown: BTreeMap<String, Vec<MessageId>> = BTreeMap::new();
     while let Some((message, attempts)) = reading.next().await {
         match attempts {
@@ -167,6 +169,10 @@ async fn look(
                 ledger.note(&found);
             }
             Err(failure) => {
+                // That it knows no such message is an answer.
+                if failure.kind != FailureKind::NotFound {
+                    unasked.insert(message.clone());
+                }
                 let why = failure.to_string();
                 unknown.entry(why).or_default().push(message);
             }
@@ -182,7 +188,7 @@ async fn look(
     }
     let now = clock.now();
     ledger.wait(move |ledger| ledger.keep(now)).await?;
-    Ok(())
+    Ok(unasked)
 }
 
 /// The line of `reeltop replay --json`, and what only the ledger knows.

@@ -28,7 +28,7 @@ impl By {
         let open = self.after_a_look(named, !ids.is_empty()).await?;
         let n = open.len();
         if n == 0 {
-            note("nothing is waited for of what is meant: nothing was given up");
+            note("nothing was given up");
             return Ok(0);
         }
         say(&open);
@@ -138,8 +138,9 @@ impl By {
     async fn after_a_look(&self, meant: Vec<Replay>, are_named: bool) -> Result<Vec<Replay>, Stop> {
         let numbers: HashSet<u64> = meant.iter().map(|replay| replay.number).collect();
         let n_open = meant.iter().filter(|it| it.state.is_open()).count();
+        let mut unasked = HashSet::new();
         if let (1.., Some(client)) = (n_open, &self.client) {
-            look(&self.ledger, client, self.clock, meant.clone(), usize::MAX).await?;
+            unasked = look(&self.ledger, client, self.clock, meant.clone(), usize::MAX).await?;
         }
         let now = self.clock.now();
         let listed = self.ledger.wait(move |ledger| ledger.list(0, now));
@@ -164,6 +165,15 @@ impl By {
         if n_followed > 0 {
             let are = plural(n_followed, "is", "are");
             note(&format!("{are} left to a reeltop that is running"));
+        }
+        let n_before = open.len();
+        open.retain(|replay| !unasked.contains(&replay.message));
+        let n_kept = n_before - open.len();
+        if n_kept > 0 {
+            let is = plural(n_kept, "is", "are");
+            note(&format!(
+                "{is} kept open, as the service could not be asked; --offline gives up without asking it"
+            ));
         }
         Ok(open)
     }

@@ -282,7 +282,7 @@ async fn many_are_given_up_in_one_step_by_ids_by_a_query_or_all_that_are_open() 
 async fn what_the_service_does_not_tell_of_many_is_said_once() {
     let state = tempfile::tempdir().unwrap();
     let mut service = Service::held_at(Point::Nowhere).await;
-    let failing = Scripted::start(|_, _| crate::scripted::answer("404 Not Found", "", "{}"));
+    let failing = Scripted::start(|_, _| crate::scripted::answer("500 Internal Server Error", "", "{}"));
     service.server = failing.await;
     let pairs = ["m1", "m2", "m3"].map(|message| (message, "ep_1"));
     drop(cut_off(&service.server.url, state.path(), &pairs));
@@ -295,4 +295,16 @@ async fn what_the_service_does_not_tell_of_many_is_said_once() {
     let news = "what became of 3 messages is not known: ";
     assert_eq!(said.matches("what became of").count(), 1, "{said}");
     assert!(said.contains(news), "{said}");
+
+    // Of what the service could not be asked about nothing is given up unawares.
+    let all = ["replays", "--give-up", "--open", "--yes"];
+    let (code, told, said) = run(&service, state.path(), &all);
+    assert_eq!((code, told.as_str()), (Some(0), ""), "{said}");
+    assert!(
+        said.contains("3 are kept open, as the service could not be asked"),
+        "{said}"
+    );
+    let (code, _, said) = run(&service, state.path(), &[&all[..], &["--offline"]].concat());
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("3 of 3 given up"), "{said}");
 }
