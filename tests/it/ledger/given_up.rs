@@ -282,7 +282,8 @@ async fn many_are_given_up_in_one_step_by_ids_by_a_query_or_all_that_are_open() 
 async fn what_the_service_does_not_tell_of_many_is_said_once() {
     let state = tempfile::tempdir().unwrap();
     let mut service = Service::held_at(Point::Nowhere).await;
-    let failing = Scripted::start(|_, _| crate::scripted::answer("500 Internal Server Error", "", "{}"));
+    let failing =
+        Scripted::start(|_, _| crate::scripted::answer("500 Internal Server Error", "", "{}"));
     service.server = failing.await;
     let pairs = ["m1", "m2", "m3"].map(|message| (message, "ep_1"));
     drop(cut_off(&service.server.url, state.path(), &pairs));
