@@ -312,10 +312,12 @@ impl Poller {
                 self.answered_in = self.round;
                 Ability::Offered(self.client.log_words(route))
             }
-            // Attempts are asked for by an id, which may have expired.
+            // What answered before is offered: attempts are asked for by an id and messages by a cursor,
+            // which may have expired, and what stands before a service may know its routes no more
+            // for a moment.
             Err(failure)
                 if failure.kind == FailureKind::NotOffered
-                    && route == ATTEMPTS
+                    && matches!(route, ATTEMPTS | MESSAGES)
                     && self.answered.contains(route) =>
             {
                 return Err(Failure {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::reading::{Below, Round, Sight};
+use super::reading::{Below, Reading, Round, Sight};
 use super::rota::Pause;
 use super::{ATTEMPTS, ENDPOINTS, MESSAGES, Poller};
 use crate::domain::{Attempt, ChangeKind, Endpoint, EndpointId, Failure, FailureKind, Log, Time};
@@ -87,7 +87,7 @@ impl Poller {
         let is_first = reading.is_unread();
         let mut below = Below::Nothing;
         let mut round = Round::new(reading, margin, 1, began);
-        let mut first = Some(first);
+        let (mut first, mut is_to_end) = (Some(first), false);
         while !round.is_over() {
             let asked = (endpoint, limit(&round), round.cursor());
             let page = match first.take() {
@@ -105,12 +105,20 @@ impl Poller {
             };
             let sight = self.take_attempts(page).await;
             below = sight.below(None);
+            is_to_end = sight.is_last;
             round.took(sight, self.at());
         }
-        self.attempt_logs.insert(endpoint.clone(), round.end());
+        let reading = round.end();
+        let older = Log::OlderAttempts(endpoint.clone());
+        let is_stopped = self.held.deliveries.why_unread(&older).is_some();
         if is_first {
             self.goes_on(endpoint, below).await;
+        } else if is_stopped && is_to_end && self.has_all(&reading) {
+            // What kept it from being read back is over.
+            self.goes_on(endpoint, Below::Nothing).await;
+            self.tell_why_unread(older, None).await;
         }
+        self.attempt_logs.insert(endpoint.clone(), reading);
         Ok(())
     }
 
@@ -259,6 +267,11 @@ impl Poller {
         sight.is_last = page.is_last;
         sight.next = page.next;
         sight
+    }
+
+    /// Whether a log that was read to its end just now was so from its top on, and all of it is held.
+    pub(super) fn has_all(&self, reading: &Reading) -> bool {
+        reading.passed().is_none() && self.held.deliveries.evicted() == 0
     }
 
     /// Whether a row was read before, of which it is known whether it is held.

@@ -54,7 +54,7 @@ impl Poller {
         // Whatever is missed between two looks is paged for.
         let reading = self.message_log.clone();
         let mut round = Round::new(reading, LATE, FIRST_PAGES, self.at().mono);
-        let (mut below, mut from) = (Below::Nothing, None);
+        let (mut below, mut from, mut is_to_end) = (Below::Nothing, None, false);
         while !round.is_over() {
             let page = self.client.messages(limit(&round), round.cursor()).await;
             let page = match self.offered(MESSAGES, page).await {
@@ -71,10 +71,15 @@ impl Poller {
                 self.newest = (sight.newest.unwrap_or_default(), seen);
             }
             below = sight.below(from);
+            is_to_end = sight.is_last;
             from = from.into_iter().chain(sight.oldest).min();
             round.took(sight, self.at());
         }
         self.message_log = round.end();
+        if is_to_end && self.has_all(&self.message_log) {
+            // What kept it from being read back is over.
+            (self.message_back.goes_on, self.message_back.stopped) = (None, None);
+        }
         Ok(Some(below))
     }
 
